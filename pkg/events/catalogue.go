@@ -1,0 +1,156 @@
+package events
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Service names a participant of the saga.
+type Service string
+
+// The four services of the saga.
+const (
+	Order     Service = "order"
+	Inventory Service = "inventory"
+	Payment   Service = "payment"
+	Shipping  Service = "shipping"
+)
+
+// Services are the participants, in the order of the forward steps.
+var Services = []Service{Order, Inventory, Payment, Shipping}
+
+// Stream is the JetStream stream that holds every event.
+const Stream = "SAGA"
+
+// StreamSubjects is what the stream captures.
+const StreamSubjects = "saga.>"
+
+// Type identifies a kind of event: who publishes it, what it is called, and the major version of its
+// meaning.
+type Type struct {
+	Service Service
+	Name    string
+	Major   int
+}
+
+// String is the CloudEvents type attribute, for example "saga.order.OrderCreated.v1".
+func (t Type) String() string { return fmt.Sprintf("saga.%s.%s.v%d", t.Service, t.Name, t.Major) }
+
+// SubjectOf is the NATS subject on which the event of this type about an order is published.
+func (t Type) SubjectOf(orderID string) string { return t.String() + "." + orderID }
+
+// Filter is the NATS subject filter that matches this type for every order.
+func (t Type) Filter() string { return t.String() + ".*" }
+
+// The names of the events stand here and nowhere else.
+
+// Type identifies the event.
+func (OrderCreated) Type() Type { return Type{Order, "OrderCreated", 1} }
+
+// Type identifies the event.
+func (OrderCancelRequested) Type() Type { return Type{Order, "OrderCancelRequested", 1} }
+
+// Type identifies the event.
+func (OrderConfirmed) Type() Type { return Type{Order, "OrderConfirmed", 1} }
+
+// Type identifies the event.
+func (OrderCancelled) Type() Type { return Type{Order, "OrderCancelled", 1} }
+
+// Type identifies the event.
+func (OrderNeedsAttention) Type() Type { return Type{Order, "OrderNeedsAttention", 1} }
+
+// Type identifies the event.
+func (InventoryReserved) Type() Type { return Type{Inventory, "InventoryReserved", 1} }
+
+// Type identifies the event.
+func (InventoryRejected) Type() Type { return Type{Inventory, "InventoryRejected", 1} }
+
+// Type identifies the event.
+func (InventoryReleased) Type() Type { return Type{Inventory, "InventoryReleased", 1} }
+
+// Type identifies the event.
+func (PaymentProcessed) Type() Type { return Type{Payment, "PaymentProcessed", 1} }
+
+// Type identifies the event.
+func (PaymentFailed) Type() Type { return Type{Payment, "PaymentFailed", 1} }
+
+// Type identifies the event.
+func (PaymentRefunded) Type() Type { return Type{Payment, "PaymentRefunded", 1} }
+
+// Type identifies the event.
+func (PaymentVoided) Type() Type { return Type{Payment, "PaymentVoided", 1} }
+
+// Type identifies the event.
+func (ShipmentCreated) Type() Type { return Type{Shipping, "ShipmentCreated", 1} }
+
+// Type identifies the event.
+func (ShipmentFailed) Type() Type { return Type{Shipping, "ShipmentFailed", 1} }
+
+// Type identifies the event; any service may open an incident.
+func (e IncidentOpened) Type() Type { return Type{Service(e.Service), "IncidentOpened", 1} }
+
+// Type identifies the event; any service may resolve an incident of its own.
+func (e IncidentResolved) Type() Type { return Type{Service(e.Service), "IncidentResolved", 1} }
+
+// HeardBy says which events a service listens to: the choreography in one table.
+var HeardBy = map[Service][]Type{
+	Order: {
+		InventoryRejected{}.Type(), ShipmentCreated{}.Type(), InventoryReleased{}.Type(),
+		incident("IncidentOpened", Order), incident("IncidentResolved", Order),
+		incident("IncidentOpened", Inventory), incident("IncidentResolved", Inventory),
+		incident("IncidentOpened", Payment), incident("IncidentResolved", Payment),
+		incident("IncidentOpened", Shipping), incident("IncidentResolved", Shipping),
+	},
+	Inventory: {
+		OrderCreated{}.Type(), PaymentFailed{}.Type(), PaymentRefunded{}.Type(),
+		PaymentVoided{}.Type(), ShipmentCreated{}.Type(),
+	},
+	Payment:  {InventoryReserved{}.Type(), ShipmentFailed{}.Type()},
+	Shipping: {PaymentProcessed{}.Type(), OrderCancelRequested{}.Type()},
+}
+
+func incident(name string, by Service) Type { return Type{by, name, 1} }
+
+// decoders knows every event that can be on the wire, by its name without publisher and version.
+var decoders = map[string]func([]byte) (Event, error){
+	"OrderCreated":         decode[OrderCreated],
+	"OrderCancelRequested": decode[OrderCancelRequested],
+	"OrderConfirmed":       decode[OrderConfirmed],
+	"OrderCancelled":       decode[OrderCancelled],
+	"OrderNeedsAttention":  decode[OrderNeedsAttention],
+	"InventoryReserved":    decode[InventoryReserved],
+	"InventoryRejected":    decode[InventoryRejected],
+	"InventoryReleased":    decode[InventoryReleased],
+	"PaymentProcessed":     decode[PaymentProcessed],
+	"PaymentFailed":        decode[PaymentFailed],
+	"PaymentRefunded":      decode[PaymentRefunded],
+	"PaymentVoided":        decode[PaymentVoided],
+	"ShipmentCreated":      decode[ShipmentCreated],
+	"ShipmentFailed":       decode[ShipmentFailed],
+	"IncidentOpened":       decode[IncidentOpened],
+	"IncidentResolved":     decode[IncidentResolved],
+}
+
+// Names lists every event by name, sorted.
+func Names() []string {
+	names := make([]string, 0, len(decoders))
+	for name := range decoders {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// ParseType reads a CloudEvents type attribute such as "saga.order.OrderCreated.v1".
+func ParseType(s string) (Type, error) {
+	part := strings.Split(s, ".")
+	if len(part) != 4 || part[0] != "saga" {
+		return Type{}, fmt.Errorf("event type %q is not saga.<service>.<event>.v<major>", s)
+	}
+	var major int
+	if _, err := fmt.Sscanf(part[3], "v%d", &major); err != nil || fmt.Sprintf("v%d", major) != part[3] {
+		return Type{}, fmt.Errorf("event type %q has no major version", s)
+	}
+	return Type{Service(part[1]), part[2], major}, nil
+}

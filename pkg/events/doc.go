@@ -1,0 +1,12 @@
+// Package events is the contract between the four services: what can happen in the saga of one
+// order, who says so, and who listens. It needs nothing beyond the standard library, so a service
+// in another repository can import it alone.
+//
+// An event is a fact in the past tense. Once published it never changes; a new meaning is a new
+// major version. On the wire it is a CloudEvents 1.0 message in structured JSON mode (see
+// [Envelope]), published on the subject
+//
+//	saga.<service>.<event>.v<major>.<order_id>
+//
+// Who reacts to what stands once, in [HeardBy].
+package events

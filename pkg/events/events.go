@@ -1,0 +1,155 @@
+package events
+
+// Event is a fact about one order.
+type Event interface {
+	// Type says which fact it is.
+	Type() Type
+	// Order is the id of the order that the fact is about: a UUID in its canonical text form.
+	Order() string
+}
+
+// Money is an amount in minor units (cents for USD) of an ISO 4217 currency.
+type Money struct {
+	Amount   int64  `json:"amount"`
+	Currency string `json:"currency"`
+}
+
+// Line is one position of an order: a quantity of one SKU at a unit price in the order's currency.
+type Line struct {
+	SKU       string `json:"sku"`
+	Quantity  int    `json:"quantity"`
+	UnitPrice int64  `json:"unit_price"`
+}
+
+// Address is where an order is to be shipped; Country is an ISO 3166-1 alpha-2 code.
+type Address struct {
+	Name       string `json:"name"`
+	Street     string `json:"street"`
+	City       string `json:"city"`
+	PostalCode string `json:"postal_code"`
+	Country    string `json:"country"`
+}
+
+// Snapshot is the order as it was accepted. Every forward event carries it, so that no service has
+// to ask another one.
+type Snapshot struct {
+	OrderID       string  `json:"order_id"`
+	CustomerID    string  `json:"customer_id"`
+	Lines         []Line  `json:"lines"`
+	Total         Money   `json:"total"`
+	PaymentMethod string  `json:"payment_method"`
+	ShipTo        Address `json:"ship_to"`
+}
+
+// Order is the id of the order.
+func (s Snapshot) Order() string { return s.OrderID }
+
+// Subject is what an event without a snapshot is about.
+type Subject struct {
+	OrderID string `json:"order_id"`
+}
+
+// Order is the id of the order.
+func (s Subject) Order() string { return s.OrderID }
+
+// OrderCreated says that an order was accepted and its saga begins.
+type OrderCreated struct{ Snapshot }
+
+// InventoryReserved says that everything the order wants is held for it.
+type InventoryReserved struct{ Snapshot }
+
+// InventoryRejected says that the stock does not suffice; nothing is held.
+type InventoryRejected struct {
+	Subject
+	Reason string `json:"reason"`
+}
+
+// PaymentProcessed says that the order's total was captured, once.
+type PaymentProcessed struct {
+	Snapshot
+	ChargeID string `json:"charge_id"`
+}
+
+// PaymentFailed says that the gateway definitely declined; no money moved.
+type PaymentFailed struct {
+	Subject
+	Reason string `json:"reason"`
+}
+
+// ShipmentCreated says that the order is on its way: the pivot, after which the saga only goes forward.
+type ShipmentCreated struct {
+	Snapshot
+	ShipmentID string `json:"shipment_id"`
+}
+
+// ShipmentFailed says that this order will never be shipped.
+type ShipmentFailed struct {
+	Subject
+	Reason string `json:"reason"`
+}
+
+// PaymentRefunded says that what was captured has been returned: by the gateway, or outside it by an
+// audited settlement (Reason "manual_settlement").
+type PaymentRefunded struct {
+	Subject
+	RefundID string `json:"refund_id"`
+	Amount   Money  `json:"amount"`
+	Reason   string `json:"reason"`
+}
+
+// PaymentVoided says that no charge was made for the order, and none will be.
+type PaymentVoided struct {
+	Subject
+	Reason string `json:"reason"`
+}
+
+// InventoryReleased says that nothing is held for the order, and nothing will be.
+type InventoryReleased struct {
+	Subject
+	Reason string `json:"reason"`
+}
+
+// OrderCancelRequested says that the customer, or the order's deadline, wants the order undone.
+// Shipping alone decides whether that still comes in time.
+type OrderCancelRequested struct {
+	Subject
+	Reason string `json:"reason"`
+}
+
+// OrderConfirmed says that the saga succeeded.
+type OrderConfirmed struct {
+	Subject
+	ShipmentID string `json:"shipment_id"`
+}
+
+// OrderCancelled says that the saga ended undone.
+type OrderCancelled struct {
+	Subject
+	Reason string `json:"reason"`
+}
+
+// OrderNeedsAttention says that an incident keeps the order from going on.
+type OrderNeedsAttention struct {
+	Subject
+	IncidentID string `json:"incident_id"`
+	Kind       string `json:"kind"`
+	Reason     string `json:"reason"`
+}
+
+// IncidentOpened says that a service cannot go on with an order by itself.
+type IncidentOpened struct {
+	Subject
+	IncidentID string `json:"incident_id"`
+	Service    string `json:"service"`
+	Kind       string `json:"kind"`
+	Reason     string `json:"reason"`
+}
+
+// IncidentResolved says that the state which an incident reported has been left.
+type IncidentResolved struct {
+	Subject
+	IncidentID string `json:"incident_id"`
+	Service    string `json:"service"`
+	Kind       string `json:"kind"`
+	Resolution string `json:"resolution"`
+}

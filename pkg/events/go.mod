@@ -1,0 +1,3 @@
+module example.com/ordersaga/pkg/events
+
+go 1.26.0
