@@ -1,0 +1,74 @@
+package service
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"example.com/ordersaga/pkg/events"
+)
+
+// Config is what a service is told from outside. [FromEnv] reads it in one place.
+type Config struct {
+	Service events.Service
+	// DatabaseURL is the service's own login: it may work with rows, but owns no table.
+	DatabaseURL string
+	// MigrationsURL is the login that owns the tables.
+	MigrationsURL string
+	NATSURL       string // with the service's user and password
+	Addr          string // of the public API
+	AdminAddr     string // of the admin listener; empty: there is none
+	AdminToken    string // the bearer token that the admin listener asks for
+	FaultsEnabled bool   // whether faults may be armed in this process
+	Faults        string // what is armed at start; see package fault
+	LogLevel      slog.Level
+}
+
+// FromEnv reads a service's configuration. Every setting has a default that runs on one machine.
+func FromEnv(service events.Service, getenv func(string) string) (Config, error) {
+	env := func(key, fallback string) string {
+		if value := getenv(key); value != "" {
+			return value
+		}
+		return fallback
+	}
+	c := Config{
+		Service:     service,
+		DatabaseURL: env("DATABASE_URL", fmt.Sprintf("postgres://%s@127.0.0.1:5432/%s", service, service)),
+		NATSURL:     env("NATS_URL", fmt.Sprintf("nats://%s@127.0.0.1:4222", service)),
+		Addr:        env("HTTP_ADDR", "127.0.0.1:0"),
+		AdminAddr:   env("ADMIN_ADDR", ""),
+		AdminToken:  env("ADMIN_TOKEN", ""),
+		Faults:      env("FAULTS", ""),
+	}
+	c.MigrationsURL = env("MIGRATIONS_URL", c.DatabaseURL)
+	var err error
+	if c.FaultsEnabled, err = strconv.ParseBool(env("FAULTS_ENABLED", "false")); err != nil {
+		return c, fmt.Errorf("FAULTS_ENABLED must be true or false: %w", err)
+	}
+	if err := c.LogLevel.UnmarshalText([]byte(env("LOG_LEVEL", "INFO"))); err != nil {
+		return c, fmt.Errorf("LOG_LEVEL must be DEBUG, INFO, WARN or ERROR: %w", err)
+	}
+	if c.AdminAddr != "" && c.AdminToken == "" {
+		return c, fmt.Errorf("ADMIN_ADDR needs an ADMIN_TOKEN")
+	}
+	if c.Faults != "" && !c.FaultsEnabled {
+		return c, fmt.Errorf("FAULTS needs FAULTS_ENABLED=true")
+	}
+	return c, nil
+}
+
+// Duration reads a duration such as "15m" from the environment: the fallback where it is not set,
+// an error that names the variable where it is not a positive duration.
+func Duration(getenv func(string) string, key string, fallback time.Duration) (time.Duration, error) {
+	value := getenv(key)
+	if value == "" {
+		return fallback, nil
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%s must be a positive duration such as 15m, not %q", key, value)
+	}
+	return d, nil
+}

@@ -1,0 +1,54 @@
+package service
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+)
+
+const maxBackoff = 10 * time.Second
+
+// Loop makes a background loop out of one round of it. The round runs once at start, then every interval
+// and whenever woken (wake may be nil), until ctx ends. An error is logged once and the round is tried
+// again with a growing, jittered pause; it never ends the loop.
+func Loop(name string, log *slog.Logger, every time.Duration, wake <-chan struct{}, runOnce func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for failures := 0; ; {
+			pause := every
+			if err := runOnce(ctx); err != nil && ctx.Err() == nil {
+				failures++
+				pause = Backoff(failures)
+				log.WarnContext(ctx, "loop failed, will try again", "loop", name, "failures", failures, "pause", pause, "error", err)
+			} else {
+				failures = 0
+			}
+			if !rest(ctx, pause, wake) {
+				return nil
+			}
+		}
+	}
+}
+
+// rest waits until it is time for the next round, and reports whether there should be one.
+func rest(ctx context.Context, pause time.Duration, wake <-chan struct{}) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+	case <-wake:
+	}
+	return true
+}
+
+// Backoff is how long to pause after so many failures in a row: exponential from 100 ms, capped at
+// 10 s, with full jitter above the half so that replicas do not come back together.
+func Backoff(failures int) time.Duration {
+	d := maxBackoff
+	if failures < 8 {
+		d = min(maxBackoff, 100*time.Millisecond<<max(0, failures-1))
+	}
+	return d/2 + rand.N(d/2)
+}

@@ -1,0 +1,136 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	nethttpmiddleware "github.com/oapi-codegen/nethttp-middleware"
+)
+
+// MaxBody is how many bytes the body of a request may have.
+const MaxBody = 16 << 10
+
+// ValidateRequests refuses every request that the contract does not allow, before any handler sees it:
+// 400 for what cannot be read and for bad parameters, 404, 405 with Allow, 413, 415, and 422 for a body
+// that can be read but breaks the schema.
+func ValidateRequests(spec *openapi3.T) func(http.Handler) http.Handler {
+	allow := allowedMethods(spec)
+	validate := nethttpmiddleware.OapiRequestValidatorWithOptions(spec, &nethttpmiddleware.Options{
+		DoNotValidateServers: true,
+		Options:              openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
+		ErrorHandlerWithOpts: func(_ context.Context, err error, w http.ResponseWriter, r *http.Request, _ nethttpmiddleware.ErrorHandlerOpts) {
+			if errors.Is(err, routers.ErrMethodNotAllowed) {
+				w.Header().Set("Allow", allow(r.URL.Path))
+			}
+			WriteProblem(w, r, refusal(err))
+		},
+	})
+	return func(next http.Handler) http.Handler {
+		checked := validate(next)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Body != nil {
+				r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+			}
+			checked.ServeHTTP(w, r)
+		})
+	}
+}
+
+// refusal says in the client's terms what the validator found.
+func refusal(err error) error {
+	var tooLarge *http.MaxBytesError
+	var request *openapi3filter.RequestError
+	switch {
+	case errors.Is(err, routers.ErrPathNotFound):
+		return Problem(http.StatusNotFound, "there is nothing at this address")
+	case errors.Is(err, routers.ErrMethodNotAllowed):
+		return Problem(http.StatusMethodNotAllowed, "this address does not take this method")
+	case errors.As(err, &tooLarge):
+		return Problem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit))
+	case errors.As(err, &request) && request.Parameter != nil:
+		return Problem(http.StatusBadRequest, fmt.Sprintf("parameter %s: %s", request.Parameter.Name, reason(err)))
+	case errors.As(err, &request) && request.RequestBody != nil:
+		return bodyRefusal(request)
+	}
+	return err
+}
+
+func bodyRefusal(request *openapi3filter.RequestError) error {
+	var schema *openapi3.SchemaError
+	switch {
+	case errors.As(request.Err, &schema):
+		return Problem(http.StatusUnprocessableEntity, reason(request.Err))
+	case strings.Contains(request.Reason, "Content-Type"):
+		return Problem(http.StatusUnsupportedMediaType, "the body must be "+strings.Join(mediaTypes(request.RequestBody), " or "))
+	case errors.Is(request.Err, openapi3filter.ErrInvalidRequired):
+		return Problem(http.StatusBadRequest, "the body is missing")
+	}
+	return Problem(http.StatusBadRequest, "the body cannot be read as JSON")
+}
+
+func mediaTypes(body *openapi3.RequestBody) []string {
+	types := make([]string, 0, len(body.Content))
+	for name := range body.Content {
+		types = append(types, name)
+	}
+	return types
+}
+
+// reason is the sentence of a schema violation and where in the body it is.
+func reason(err error) string {
+	var schema *openapi3.SchemaError
+	if !errors.As(err, &schema) {
+		if errors.Is(err, openapi3filter.ErrInvalidRequired) {
+			return "is required"
+		}
+		return "has a value that cannot be read"
+	}
+	if at := schema.JSONPointer(); len(at) > 0 {
+		return fmt.Sprintf("/%s: %s", strings.Join(at, "/"), schema.Reason)
+	}
+	return schema.Reason
+}
+
+// allowedMethods knows which methods a path takes, for the Allow header.
+func allowedMethods(spec *openapi3.T) func(path string) string {
+	return func(path string) string {
+		item := spec.Paths.Find(path)
+		if item == nil {
+			item = findTemplate(spec, path)
+		}
+		if item == nil {
+			return ""
+		}
+		methods := make([]string, 0, 4)
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+			if item.GetOperation(method) != nil {
+				methods = append(methods, method)
+			}
+		}
+		return strings.Join(methods, ", ")
+	}
+}
+
+func findTemplate(spec *openapi3.T, path string) *openapi3.PathItem {
+	want := strings.Split(path, "/")
+	for template, item := range spec.Paths.Map() {
+		have := strings.Split(template, "/")
+		if len(have) != len(want) {
+			continue
+		}
+		same := true
+		for i := range have {
+			same = same && (have[i] == want[i] || strings.HasPrefix(have[i], "{"))
+		}
+		if same {
+			return item
+		}
+	}
+	return nil
+}
