@@ -1,0 +1,121 @@
+package idempotency
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"example.com/ordersaga/pkg/service"
+)
+
+// Header is the name of the request header that carries the key.
+const Header = "Idempotency-Key"
+
+// maxKey is how long a key may be: a UUID needs 36, and an index entry should stay small.
+const maxKey = 255
+
+// Request is one wish of a client, as far as telling it from other wishes needs.
+type Request struct {
+	Scope       string // which operation the key belongs to: the same key elsewhere is another key
+	Key         string
+	Fingerprint []byte // tells two bodies under one key apart
+}
+
+// FromRequest reads the key of a request and fingerprints method, path and body. A key that is missing
+// or malformed is a [service.Error] with status 400.
+func FromRequest(r *http.Request, scope string, body []byte) (Request, error) {
+	key, err := keyOf(r.Header)
+	if err != nil {
+		return Request{}, err
+	}
+	return Request{Scope: scope, Key: key, Fingerprint: fingerprint(r.Method, r.URL.Path, body)}, nil
+}
+
+// keyOf finds the one key that the headers carry. Two header lines would leave open which one counts.
+func keyOf(header http.Header) (string, error) {
+	values := header.Values(Header)
+	if len(values) == 0 {
+		return "", badKey("Send an Idempotency-Key header: a new one for each new request, the same one to try again.")
+	}
+	if len(values) > 1 {
+		return "", badKey("Send exactly one Idempotency-Key header.")
+	}
+	key, ok := parseKey(strings.Trim(values[0], " \t"))
+	if !ok {
+		return "", badKey("An Idempotency-Key is 1 to 255 visible ASCII characters, bare or as a quoted string.")
+	}
+	return key, nil
+}
+
+func badKey(detail string) error {
+	return &service.Error{Status: http.StatusBadRequest, Title: "Idempotency-Key missing or malformed", Detail: detail}
+}
+
+// parseKey reads a quoted string of RFC 9651 or a bare token; both name the key inside the quotes.
+func parseKey(value string) (string, bool) {
+	key, ok := value, !strings.Contains(value, `"`)
+	if strings.HasPrefix(value, `"`) {
+		key, ok = unquote(value)
+	}
+	if !ok || key == "" || len(key) > maxKey {
+		return "", false
+	}
+	for i := range len(key) {
+		if key[i] <= ' ' || key[i] > '~' {
+			return "", false
+		}
+	}
+	return key, true
+}
+
+// unquote takes the quotes and backslashes off a structured-field string. Parameters after it are refused,
+// because the draft defines none.
+func unquote(value string) (string, bool) {
+	var key strings.Builder
+	for i := 1; i < len(value); i++ {
+		switch value[i] {
+		case '"':
+			return key.String(), i == len(value)-1
+		case '\\':
+			i++
+			if i == len(value) || value[i] != '"' && value[i] != '\\' {
+				return "", false
+			}
+		}
+		key.WriteByte(value[i])
+	}
+	return "", false
+}
+
+// fingerprint is the SHA-256 of what the client asked for. A zero byte cannot occur in a method or a path,
+// so the three parts cannot run into each other.
+func fingerprint(method, path string, body []byte) []byte {
+	hash := sha256.New()
+	io.WriteString(hash, method+"\x00"+path+"\x00")
+	hash.Write(canonical(body))
+	return hash.Sum(nil)
+}
+
+// canonical makes bodies equal that differ only in white space, escapes or the order of keys: a client
+// that encodes its wish anew for the second try must not be told that it is another wish. Numbers keep
+// their digits. What is not JSON stands for itself.
+func canonical(body []byte) []byte {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	var value any
+	if decoder.Decode(&value) != nil {
+		return body
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return body
+	}
+	sorted, err := json.Marshal(value) // maps are written in key order
+	if err != nil {
+		return body
+	}
+	return sorted
+}
