@@ -1,0 +1,112 @@
+# Everything that is done with this repository is a target here; `make help` lists them.
+#
+# `go test ./...` at the root finds nothing, since the root is a workspace and not a module:
+# use `go test work`, `go vet work`, or these targets, which go through the modules of go.work.
+
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS   += --no-print-directory
+.DEFAULT_GOAL := help
+
+MODULES   := $(shell sed -n 's|^[[:space:]]*\./||p' go.work)
+LINT      := v2.15.0
+OAPI      := v2.8.2
+# What a program is made of and nothing more: no cgo, so that it runs in an empty container.
+GOBUILD   := CGO_ENABLED=0 go build -trimpath
+# The test runner stops a package that hangs long before a person would.
+TESTFLAGS ?= -race -shuffle=on -timeout=8m
+COMPOSE   := docker compose -f deploy/docker-compose.yml --env-file deploy/.env
+
+export PATH := $(CURDIR)/.bin:$(PATH)
+
+## About
+
+.PHONY: help
+help: ## lists the targets
+	@awk -F ':.*## ' '/^## / { print substr($$0, 3) } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+## Run it
+
+.PHONY: build
+build: ## compiles every program into bin/, the NATS server from its module among them
+	@mkdir -p bin
+	@$(GOBUILD) -o bin/ ./services/{order,inventory,payment,shipping}/cmd/... ./apps/cmd/... github.com/nats-io/nats-server/v2
+
+.PHONY: demo
+demo: build ## runs everything without Docker and plays the scenes (ONCE=1 ends after them, SCENES=none plays none)
+	@bin/sagactl demo $(if $(ONCE),--once) $(if $(SCENES),--scenes=$(SCENES))
+
+.PHONY: up
+up: build ## runs everything in containers, and writes .ordersaga/run.json for bin/sagactl
+	@deploy/up
+
+.PHONY: down
+down: ## ends the containers and removes their data
+	@deploy/down
+
+.PHONY: bench
+bench: build ## measures sagas per second and their latency against the same work without messaging
+	@bin/sagactl bench
+
+## Change it
+
+.PHONY: test
+test: build ## tests every module on real Postgres and NATS, with the race detector (all but the containers)
+	@for module in $(MODULES); do \
+		echo "== test $$module"; (cd $$module && go test $(TESTFLAGS) ./...); \
+	done
+
+.PHONY: test-compose
+test-compose: build ## tests the containers: the same sagas, and a service killed in the middle
+	@cd tests && go test -tags=compose -shuffle=on -timeout=10m -v ./compose/...
+
+.PHONY: lint
+lint: tools ## runs the linters of .golangci.yml over every module
+	@go list -m -f '{{.Dir}}/...' | xargs golangci-lint run
+
+.PHONY: fmt
+fmt: tools ## formats the code
+	@go list -m -f '{{.Dir}}' | xargs golangci-lint fmt
+
+.PHONY: generate
+generate: tools build ## writes the generated files anew: HTTP servers and clients, the broker's configuration
+	@for module in $(MODULES); do (cd $$module && go generate ./...); done
+	@bin/sagactl nats-conf >deploy/nats.conf
+
+.PHONY: check
+check: lint test check-tidy check-generated ## what must be green before a change goes in
+
+.PHONY: check-tidy
+check-tidy: ## fails when a go.mod or go.sum is not what the imports need (a workspace hides that)
+	@for module in $(MODULES); do \
+		echo "== tidy $$module"; (cd $$module && GOWORK=off go mod tidy -diff); \
+	done
+
+GENERATED = $(shell git ls-files '*.gen.go' deploy/nats.conf)
+
+.PHONY: check-generated
+check-generated: ## fails when a generated file is not what its source says
+	@before=$$(sha256sum $(GENERATED)); $(MAKE) generate; \
+	if ! diff <(echo "$$before") <(sha256sum $(GENERATED)); then \
+		echo "generated files were stale; they have been written anew, look at git diff" >&2; exit 1; \
+	fi
+
+.PHONY: tidy
+tidy: ## makes every go.mod what the imports need
+	@for module in $(MODULES); do (cd $$module && GOWORK=off go mod tidy); done
+
+.PHONY: tools
+tools: .bin/.golangci-lint-$(LINT) .bin/.oapi-codegen-$(OAPI) ## installs the linter and the generator into .bin/
+
+# They are installed on their own and not as tools of a module: what they require must not change
+# the versions that the programs are built with.
+.bin/.golangci-lint-$(LINT):
+	@echo "installing golangci-lint $(LINT) (about two minutes, once)"
+	@GOBIN=$(CURDIR)/.bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT) && touch $@
+
+.bin/.oapi-codegen-$(OAPI):
+	@GOBIN=$(CURDIR)/.bin go install github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@$(OAPI) && touch $@
+
+.PHONY: clean
+clean: ## removes what was built and what a run left behind
+	@rm -rf bin .ordersaga artifacts
