@@ -1,0 +1,176 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/ordersaga/pkg/events"
+)
+
+func TestConfigurationIsReadFromTheEnvironment(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		env  map[string]string
+		fail string
+	}{
+		{"defaults run", nil, ""},
+		{"faults with permission", map[string]string{"FAULTS": "relay.published=crash", "FAULTS_ENABLED": "true"}, ""},
+		{"faults without permission", map[string]string{"FAULTS": "relay.published=crash"}, "FAULTS needs FAULTS_ENABLED"},
+		{"an admin listener without a token", map[string]string{"ADMIN_ADDR": "127.0.0.1:0"}, "needs an ADMIN_TOKEN"},
+		{"a level that is none", map[string]string{"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"},
+		{"a flag that is none", map[string]string{"FAULTS_ENABLED": "perhaps"}, "FAULTS_ENABLED"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := FromEnv(events.Inventory, func(key string) string { return c.env[key] })
+			if c.fail != "" {
+				if err == nil || !strings.Contains(err.Error(), c.fail) {
+					t.Fatalf("error is %v, want one with %q", err, c.fail)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.DatabaseURL != "postgres://inventory@127.0.0.1:5432/inventory" || got.MigrationsURL != got.DatabaseURL {
+				t.Errorf("unexpected database defaults: %+v", got)
+			}
+		})
+	}
+}
+
+func TestAnUnexpectedErrorShowsNothingOfItself(t *testing.T) {
+	t.Parallel()
+	var logged bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&logged, nil))
+	w := httptest.NewRecorder()
+	traced(log, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		WriteProblem(w, r, fmt.Errorf("relation %q does not exist", "orders"))
+	})).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+
+	if w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "relation") {
+		t.Errorf("answered %d %s, want a 500 without internal text", w.Code, w.Body)
+	}
+	if !strings.Contains(logged.String(), "does not exist") {
+		t.Errorf("the log does not have the cause: %s", logged.String())
+	}
+}
+
+func TestAProblemSaysWhenToComeBack(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	WriteProblem(w, r, fmt.Errorf("place order: %w", &Error{Status: 503, Detail: "busy", RetryAfter: 1100 * time.Millisecond}))
+
+	var body problem
+	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
+		t.Fatal(err)
+	}
+	if want := (problem{"about:blank", "Service Unavailable", 503, "busy"}); body != want {
+		t.Errorf("body is %+v, want %+v", body, want)
+	}
+	if got := w.Header().Get("Retry-After"); got != "2" {
+		t.Errorf("Retry-After is %q, want whole seconds rounded up: 2", got)
+	}
+}
+
+func TestTheFrontTellsTheTruthFromTheFirstMoment(t *testing.T) {
+	t.Parallel()
+	f := newFront()
+	ask := func(path string) int {
+		w := httptest.NewRecorder()
+		f.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		return w.Code
+	}
+	expect := func(when string, health, ready, api int) {
+		t.Helper()
+		if h, r, a := ask("/healthz"), ask("/readyz"), ask("/v1"); h != health || r != ready || a != api {
+			t.Errorf("%s: healthz %d, readyz %d, api %d; want %d, %d, %d", when, h, r, a, health, ready, api)
+		}
+	}
+	expect("while starting", 200, 503, 503)
+
+	var broken error
+	f.open(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }),
+		func(context.Context) error { return broken })
+	expect("while serving", 200, 200, 202)
+	broken = errors.New("no database")
+	expect("while something is broken", 200, 503, 202)
+	broken = nil
+	f.waitFor(errors.New("shutting down"))
+	expect("while ending", 200, 503, 202)
+}
+
+func TestTheAdminListenerAsksForItsToken(t *testing.T) {
+	t.Parallel()
+	h := authorized("secret", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
+	for header, want := range map[string]int{"": 401, "Bearer wrong": 401, "secret": 401, "Bearer secret": 200} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", header)
+		h.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("with %q: %d, want %d", header, w.Code, want)
+		}
+	}
+}
+
+func TestALoopRunsAtOnceWhenWokenAndAfterFailures(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		wake := make(chan struct{})
+		rounds, fail := 0, false
+		loop := Loop("test", slog.New(slog.DiscardHandler), time.Hour, wake, func(context.Context) error {
+			rounds++
+			if fail {
+				return errors.New("broken")
+			}
+			return nil
+		})
+		ended := make(chan error)
+		go func() { ended <- loop(ctx) }()
+
+		synctest.Wait()
+		if rounds != 1 {
+			t.Fatalf("%d rounds at start, want 1", rounds)
+		}
+		fail = true
+		wake <- struct{}{}
+		synctest.Wait()
+		if rounds != 2 {
+			t.Fatalf("%d rounds after waking, want 2", rounds)
+		}
+		time.Sleep(time.Minute) // the bubble's clock: failures are retried long before the hour is over
+		synctest.Wait()
+		if rounds < 5 {
+			t.Errorf("%d rounds in a minute of failures, want it to try again and again", rounds)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("ended with %v, want nil", err)
+		}
+	})
+}
+
+func TestBackoffGrowsToItsCap(t *testing.T) {
+	t.Parallel()
+	for failures, most := range map[int]time.Duration{1: 100 * time.Millisecond, 3: 400 * time.Millisecond, 8: 10 * time.Second, 1000: 10 * time.Second} {
+		for range 100 {
+			if got := Backoff(failures); got < most/2 || got > most {
+				t.Fatalf("after %d failures: %v, want between %v and %v", failures, got, most/2, most)
+			}
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package service
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+const contract = `
+openapi: 3.1.0
+info: {title: test, version: "1"}
+paths:
+  /v1/things/{id}:
+    get:
+      parameters:
+        - {name: id, in: path, required: true, schema: {type: string, maxLength: 3}}
+        - {name: limit, in: query, schema: {type: integer, minimum: 1, maximum: 200}}
+      responses: {"200": {description: ok}}
+  /v1/things:
+    post:
+      parameters:
+        - {name: Idempotency-Key, in: header, required: true, schema: {type: string}}
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema:
+              type: object
+              additionalProperties: false
+              required: [name]
+              properties: {name: {type: string, minLength: 1}}
+      responses: {"200": {description: ok}}
+`
+
+func TestRequestsOutsideTheContractAreRefused(t *testing.T) {
+	t.Parallel()
+	spec, err := openapi3.NewLoader().LoadFromData([]byte(contract))
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := ValidateRequests(spec)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
+
+	keyed := map[string]string{"Content-Type": "application/json", "Idempotency-Key": "k"}
+	for _, c := range []struct {
+		name, method, path, body string
+		header                   map[string]string
+		status                   int
+		detail                   string
+	}{
+		{"what the contract allows passes", "POST", "/v1/things", `{"name":"a"}`, keyed, 200, ""},
+		{"a parameter in range passes", "GET", "/v1/things/abc?limit=200", "", nil, 200, ""},
+		{"malformed JSON", "POST", "/v1/things", `{"name":`, keyed, 400, "cannot be read as JSON"},
+		{"no body", "POST", "/v1/things", ``, keyed, 400, "the body is missing"},
+		{"no idempotency key", "POST", "/v1/things", `{"name":"a"}`, map[string]string{"Content-Type": "application/json"}, 400, "Idempotency-Key: is required"},
+		{"a parameter out of range", "GET", "/v1/things/abc?limit=201", "", nil, 400, "limit"},
+		{"a parameter that is no number", "GET", "/v1/things/abc?limit=many", "", nil, 400, "limit"},
+		{"an unknown path", "GET", "/v2/things", "", nil, 404, "nothing at this address"},
+		{"a wrong method", "DELETE", "/v1/things/abc", "", nil, 405, "does not take this method"},
+		{"a body that is too large", "POST", "/v1/things", `{"name":"` + strings.Repeat("a", MaxBody) + `"}`, keyed, 413, "larger than"},
+		{"another content type", "POST", "/v1/things", `name=a`, map[string]string{"Content-Type": "text/plain", "Idempotency-Key": "k"}, 415, "application/json"},
+		{"an unknown field", "POST", "/v1/things", `{"name":"a","nome":"b"}`, keyed, 422, "nome"},
+		{"an empty name", "POST", "/v1/things", `{"name":""}`, keyed, 422, "/name"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := httptest.NewRequestWithContext(t.Context(), c.method, c.path, strings.NewReader(c.body))
+			for key, value := range c.header {
+				r.Header.Set(key, value)
+			}
+			w := httptest.NewRecorder()
+			api.ServeHTTP(w, r)
+			body, err := io.ReadAll(w.Result().Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if w.Code != c.status || !strings.Contains(string(body), c.detail) {
+				t.Fatalf("answered %d %s, want %d with %q", w.Code, body, c.status, c.detail)
+			}
+			if c.status >= 400 && w.Header().Get("Content-Type") != ProblemType {
+				t.Errorf("content type is %q, want %q", w.Header().Get("Content-Type"), ProblemType)
+			}
+			if c.status == 405 && w.Header().Get("Allow") != "GET" {
+				t.Errorf("Allow is %q, want GET", w.Header().Get("Allow"))
+			}
+		})
+	}
+}
