@@ -1,0 +1,153 @@
+package model
+
+// outcomes are what a step can do; most do one thing.
+type outcomes = []func(*state, *one) event
+
+func nothing(*state, *one) event { return 0 }
+
+func only(f func(s *state, o *one) event) outcomes { return outcomes{f} }
+
+// listeners is the table of who reacts to what.
+var listeners = []listener{
+	{"inventory hears OrderCreated", orderCreated, reserve},
+	{"inventory hears PaymentFailed", paymentFailed, release},
+	{"inventory hears PaymentRefunded", paymentRefunded, release},
+	{"inventory hears PaymentVoided", paymentVoided, release},
+	{"inventory hears ShipmentCreated", shipmentCreated, sell},
+	{"payment hears InventoryReserved", inventoryReserved, intend},
+	{"payment hears ShipmentFailed", shipmentFailed, undoCharge},
+	{"shipping hears PaymentProcessed", paymentProcessed, ship},
+	{"shipping hears OrderCancelRequested", cancelRequested, fence},
+	{"order hears InventoryRejected", inventoryRejected, end(orderCancelled)},
+	{"order hears InventoryReleased", inventoryReleased, end(orderCancelled)},
+	{"order hears ShipmentCreated", shipmentCreated, end(orderConfirmed)},
+	{"order hears IncidentOpened refund_refused", refusedOpened, note(refusedOpened)},
+	{"order hears IncidentResolved refund_refused", refusedResolved, note(refusedResolved)},
+	{"order hears IncidentOpened charge_undecided", undecidedOpened, note(undecidedOpened)},
+	{"order hears IncidentResolved charge_undecided", undecidedResolved, note(undecidedResolved)},
+	{"order hears IncidentOpened late_capture", lateOpened, note(lateOpened)},
+	{"order hears IncidentResolved late_capture", lateResolved, note(lateResolved)},
+}
+
+// reserve expects no row. With neither inbox nor state guard a second delivery reserves again.
+func reserve(w *world, s *state, o *one) outcomes {
+	unguarded := w.off(Inbox|StateGuard) && o.hold == holdReserved
+	if o.hold != none && !unguarded {
+		return only(nothing)
+	}
+	if s.stock == 0 {
+		return only(func(_ *state, o *one) event { o.hold = holdRejected; return inventoryRejected })
+	}
+	return only(func(s *state, o *one) event {
+		s.stock--
+		o.held++
+		o.hold = holdReserved
+		return inventoryReserved
+	})
+}
+
+func release(w *world, _ *state, o *one) outcomes {
+	switch o.hold {
+	case none:
+		return only(func(_ *state, o *one) event {
+			if w.on(HoldTombstone) {
+				o.hold = holdReleased
+			}
+			return inventoryReleased
+		})
+	case holdReserved:
+		return only(func(s *state, o *one) event {
+			s.stock++
+			o.held--
+			o.hold = holdReleased
+			return inventoryReleased
+		})
+	}
+	return only(nothing)
+}
+
+func sell(_ *world, _ *state, o *one) outcomes {
+	if o.hold != holdReserved {
+		return only(nothing)
+	}
+	return only(func(_ *state, o *one) event {
+		o.held--
+		o.sold++
+		o.hold = holdSold
+		return 0
+	})
+}
+
+func intend(_ *world, _ *state, o *one) outcomes {
+	if o.pay != none {
+		return only(nothing)
+	}
+	return only(func(_ *state, o *one) event { o.pay = payIntent; return 0 })
+}
+
+func undoCharge(w *world, _ *state, o *one) outcomes {
+	switch o.pay {
+	case none:
+		return only(func(_ *state, o *one) event {
+			if w.on(ChargeTombstone) {
+				o.pay = payVoided
+			}
+			return paymentVoided
+		})
+	case payIntent, payUnknown:
+		return only(func(_ *state, o *one) event {
+			if w.on(CancelWanted) {
+				o.cancelWanted = true
+				return 0
+			}
+			o.pay = payVoided
+			return paymentVoided
+		})
+	case payCaptured:
+		return only(func(_ *state, o *one) event { o.pay, o.refundNumber = payRefunding, 1; return 0 })
+	}
+	return only(nothing)
+}
+
+func ship(_ *world, _ *state, o *one) outcomes {
+	if o.ship != none {
+		return only(nothing)
+	}
+	return outcomes{
+		func(_ *state, o *one) event { o.ship = shipCreated; return shipmentCreated },
+		func(_ *state, o *one) event { o.ship = shipFailed; return shipmentFailed },
+	}
+}
+
+func fence(w *world, _ *state, o *one) outcomes {
+	if o.ship != none {
+		return only(nothing)
+	}
+	return only(func(_ *state, o *one) event {
+		if w.on(Fence) {
+			o.ship = shipFenced
+		}
+		return shipmentFailed
+	})
+}
+
+// end brings the order to a terminal state, from which nothing moves it.
+func end(to uint8) func(*world, *state, *one) outcomes {
+	return func(w *world, _ *state, o *one) outcomes {
+		if o.terminal() && (w.on(OrderTerminal) || o.order == to) {
+			return only(nothing)
+		}
+		return only(func(_ *state, o *one) event {
+			o.changedAfterTheEnd = o.changedAfterTheEnd || o.terminal()
+			o.order = to
+			return 0
+		})
+	}
+}
+
+// note keeps what the order service shows of an incident.
+func note(what event) func(*world, *state, *one) outcomes {
+	return func(*world, *state, *one) outcomes {
+		return only(func(_ *state, o *one) event { o.incidents |= what; return 0 })
+	}
+}
