@@ -3,6 +3,7 @@ package events
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -145,12 +146,16 @@ func Names() []string {
 // ParseType reads a CloudEvents type attribute such as "saga.order.OrderCreated.v1".
 func ParseType(s string) (Type, error) {
 	part := strings.Split(s, ".")
-	if len(part) != 4 || part[0] != "saga" {
+	if len(part) != 4 || part[0] != "saga" || part[2] == "" {
 		return Type{}, fmt.Errorf("event type %q is not saga.<service>.<event>.v<major>", s)
 	}
-	var major int
-	if _, err := fmt.Sscanf(part[3], "v%d", &major); err != nil || fmt.Sprintf("v%d", major) != part[3] {
-		return Type{}, fmt.Errorf("event type %q has no major version", s)
+	if !slices.Contains(Services, Service(part[1])) {
+		return Type{}, fmt.Errorf("event type %q names no service of the saga", s)
 	}
-	return Type{Service(part[1]), part[2], major}, nil
+	major, err := strconv.Atoi(strings.TrimPrefix(part[3], "v"))
+	t := Type{Service(part[1]), part[2], major}
+	if err != nil || major < 1 || t.String() != s { // the last refuses other spellings: v01, v+1, 1
+		return Type{}, fmt.Errorf("event type %q has no major version such as v1", s)
+	}
+	return t, nil
 }

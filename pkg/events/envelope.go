@@ -12,12 +12,18 @@ import (
 // well below the broker's own limit of 64 KiB, so that no event of an accepted order is ever too large.
 const MaxSize = 48 << 10
 
+// headroom is how much smaller the first event of a saga must be: those that follow carry the same
+// snapshot, and besides it a cause, a trace, the id of a charge. An order that is accepted must not
+// get stuck because one of them is a few bytes too large.
+const headroom = 1 << 10
+
 // ContentType is the media type of an event on the wire: CloudEvents 1.0 in structured JSON mode.
 const ContentType = "application/cloudevents+json"
 
 // Envelope is an event on the wire: the attributes of CloudEvents 1.0
 // (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md) and the event as data.
-// Attributes that it does not know are ignored when it is read.
+// Attributes that it does not know are ignored when it is read. The three ids are UUIDs in their
+// canonical text form: databases key on them, so anything else could never be stored.
 type Envelope struct {
 	SpecVersion string    `json:"specversion"`     // always "1.0"
 	ID          string    `json:"id"`              // the outbox row's id, the same on every delivery
@@ -41,14 +47,14 @@ type Cause struct {
 }
 
 // Encode wraps an event for the wire. The id must be unique for ever: a UUIDv7.
-// An event that would be larger than [MaxSize] is an error.
+// What [Decode] would refuse, and an event that would be larger than [MaxSize], is an error.
 func Encode(id string, at time.Time, cause Cause, event Event) ([]byte, error) {
 	data, err := json.Marshal(event)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", event.Type().Name, err)
 	}
 	typ := event.Type()
-	message, err := json.Marshal(Envelope{
+	envelope := Envelope{
 		SpecVersion: "1.0",
 		ID:          id,
 		Source:      "/services/" + string(typ.Service),
@@ -60,12 +66,20 @@ func Encode(id string, at time.Time, cause Cause, event Event) ([]byte, error) {
 		CausationID: cause.EventID,
 		TraceParent: cause.TraceParent,
 		Data:        data,
-	})
+	}
+	if _, err := envelope.check(); err != nil {
+		return nil, fmt.Errorf("encode %s: %w", typ.Name, err)
+	}
+	message, err := json.Marshal(envelope)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", typ.Name, err)
 	}
-	if len(message) > MaxSize {
-		return nil, fmt.Errorf("encode %s: %d bytes are more than the %d that an event may have", typ.Name, len(message), MaxSize)
+	limit := MaxSize
+	if _, first := event.(OrderCreated); first {
+		limit -= headroom
+	}
+	if len(message) > limit {
+		return nil, fmt.Errorf("encode %s: %d bytes are more than the %d that it may have", typ.Name, len(message), limit)
 	}
 	return message, nil
 }
@@ -80,10 +94,7 @@ func Decode(message []byte) (Envelope, Event, error) {
 	if err := json.Unmarshal(message, &envelope); err != nil {
 		return Envelope{}, nil, fmt.Errorf("not a CloudEvents message: %w", err)
 	}
-	if err := envelope.check(); err != nil {
-		return envelope, nil, err
-	}
-	typ, err := ParseType(envelope.Type)
+	typ, err := envelope.check()
 	if err != nil {
 		return envelope, nil, err
 	}
@@ -104,18 +115,21 @@ func Decode(message []byte) (Envelope, Event, error) {
 	return envelope, event, nil
 }
 
-func (e Envelope) check() error {
+// check refuses attributes that this contract does not allow, and reads the type.
+func (e Envelope) check() (Type, error) {
 	switch {
 	case e.SpecVersion != "1.0":
-		return fmt.Errorf("specversion %q is not 1.0", e.SpecVersion)
-	case e.ID == "":
-		return errors.New("no id")
-	case e.Subject == "":
-		return errors.New("no subject")
+		return Type{}, fmt.Errorf("specversion %q is not 1.0", e.SpecVersion)
+	case !isUUID(e.ID):
+		return Type{}, fmt.Errorf("id %q is not a UUID", e.ID)
+	case !isUUID(e.Subject):
+		return Type{}, fmt.Errorf("subject %q is not the id of an order, a UUID", e.Subject)
+	case e.CausationID != "" && !isUUID(e.CausationID):
+		return Type{}, fmt.Errorf("causationid %q is not a UUID", e.CausationID)
 	case len(e.Data) == 0 || bytes.Equal(e.Data, []byte("null")):
-		return errors.New("no data")
+		return Type{}, errors.New("no data")
 	}
-	return nil
+	return ParseType(e.Type)
 }
 
 func decode[E Event](data []byte) (Event, error) {
@@ -124,4 +138,24 @@ func decode[E Event](data []byte) (Event, error) {
 		return nil, err
 	}
 	return event, nil
+}
+
+// isUUID accepts the canonical form alone, in lower case, so that equal ids are equal strings.
+func isUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, c := range []byte(s) {
+		switch i {
+		case 8, 13, 18, 23:
+			if c != '-' {
+				return false
+			}
+		default:
+			if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -1,0 +1,116 @@
+package events_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/ordersaga/pkg/events"
+)
+
+// choreography is the table of docs/saga.md: who publishes an event, and who reacts to it.
+var choreography = []struct {
+	event       string
+	publishedBy string
+	heardBy     string
+}{
+	{"OrderCreated", "order", "inventory"},
+	{"InventoryReserved", "inventory", "payment"},
+	{"InventoryRejected", "inventory", "order"},
+	{"PaymentProcessed", "payment", "shipping"},
+	{"PaymentFailed", "payment", "inventory"},
+	{"ShipmentCreated", "shipping", "order inventory"},
+	{"ShipmentFailed", "shipping", "payment"},
+	{"PaymentRefunded", "payment", "inventory"},
+	{"PaymentVoided", "payment", "inventory"},
+	{"InventoryReleased", "inventory", "order"},
+	{"IncidentOpened", "order inventory payment shipping", "order"},
+	{"IncidentResolved", "order inventory payment shipping", "order"},
+	// Inventory and payment must not hear this one: they would undo what shipping may still ship.
+	{"OrderCancelRequested", "order", "shipping"},
+	{"OrderConfirmed", "order", ""},
+	{"OrderCancelled", "order", ""},
+	{"OrderNeedsAttention", "order", ""},
+}
+
+func TestHeardByIsTheChoreography(t *testing.T) {
+	t.Parallel()
+	want := map[events.Service][]string{}
+	var names []string
+	for _, row := range choreography {
+		names = append(names, row.event)
+		for hearer := range strings.FieldsSeq(row.heardBy) {
+			for publisher := range strings.FieldsSeq(row.publishedBy) {
+				want[events.Service(hearer)] = append(want[events.Service(hearer)], "saga."+publisher+"."+row.event+".v1")
+			}
+		}
+	}
+	for _, service := range events.Services {
+		var got []string
+		for _, heard := range events.HeardBy[service] {
+			got = append(got, heard.String())
+		}
+		slices.Sort(got)
+		slices.Sort(want[service])
+		if !slices.Equal(got, want[service]) {
+			t.Errorf("%s hears %v, want %v", service, got, want[service])
+		}
+	}
+	if heard := slices.Collect(maps.Keys(events.HeardBy)); len(heard) != len(events.Services) {
+		t.Errorf("%v hear events, but the services are %v", heard, events.Services)
+	}
+	slices.Sort(names)
+	if !slices.Equal(names, events.Names()) {
+		t.Errorf("the table has %v, but the events are %v", names, events.Names())
+	}
+}
+
+func TestEachEventIsPublishedByItsService(t *testing.T) {
+	t.Parallel()
+	for _, sample := range samples {
+		i := slices.IndexFunc(choreography, func(row struct{ event, publishedBy, heardBy string }) bool {
+			return row.event == sample.Type().Name
+		})
+		if publishers := strings.Fields(choreography[i].publishedBy); !slices.Contains(publishers, string(sample.Type().Service)) {
+			t.Errorf("%s is published by %v", sample.Type(), publishers)
+		}
+	}
+}
+
+func TestATypeNamesItsSubjectsOnce(t *testing.T) {
+	t.Parallel()
+	created := events.OrderCreated{}.Type()
+	for got, want := range map[string]string{
+		created.String():           "saga.order.OrderCreated.v1",
+		created.SubjectOf(anOrder): "saga.order.OrderCreated.v1." + anOrder,
+		created.Filter():           "saga.order.OrderCreated.v1.*",
+		events.SchemaID(created):   "/schemas/OrderCreated/v1",
+		events.StreamSubjects:      "saga.>",
+		events.Stream:              "SAGA",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestParseType(t *testing.T) {
+	t.Parallel()
+	for _, sample := range samples {
+		if parsed, err := events.ParseType(sample.Type().String()); err != nil || parsed != sample.Type() {
+			t.Errorf("%s was read as %v, %v", sample.Type(), parsed, err)
+		}
+	}
+	for _, bad := range []string{
+		"", "saga", "saga.order.OrderCreated", "saga.order.OrderCreated.v1.extra", "other.order.OrderCreated.v1",
+		"saga..OrderCreated.v1", "saga.nobody.OrderCreated.v1", "saga.order..v1", "saga.order.OrderCreated.1",
+		"saga.order.OrderCreated.v", "saga.order.OrderCreated.v0", "saga.order.OrderCreated.v-1",
+		"saga.order.OrderCreated.v01", "saga.order.OrderCreated.v+1", "saga.order.OrderCreated.v1x",
+		"saga.order.OrderCreated.v99999999999999999999", " saga.order.OrderCreated.v1",
+	} {
+		if parsed, err := events.ParseType(bad); err == nil {
+			t.Errorf("%q was read as %v", bad, parsed)
+		}
+	}
+}

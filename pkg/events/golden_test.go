@@ -1,0 +1,183 @@
+package events_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"example.com/ordersaga/pkg/events"
+)
+
+const (
+	anOrder = "01936f2e-7c00-7000-8000-000000000001"
+	anEvent = "01936f2e-7c00-7000-8000-0000000000aa"
+	aCause  = "01936f2e-7c00-7000-8000-0000000000bb"
+)
+
+var (
+	anInstant = time.Date(2026, 11, 22, 12, 34, 56, 789012000, time.UTC)
+	because   = events.Cause{EventID: aCause, TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+
+	snapshot = events.Snapshot{
+		OrderID:    anOrder,
+		CustomerID: "customer-7",
+		Lines: []events.Line{
+			{SKU: "widget", Quantity: 2, UnitPrice: 1999},
+			{SKU: "gizmo", Quantity: 1, UnitPrice: 750},
+		},
+		Total:         events.Money{Amount: 4748, Currency: "USD"},
+		PaymentMethod: "tok_visa",
+		// Characters that encoders disagree about: how they are written is part of the contract too.
+		ShipTo: events.Address{Name: "Zoë <Müller> & Söhne", Street: "Hauptstraße 1", City: "Köln", PostalCode: "50667", Country: "DE"},
+	}
+	about = events.Subject{OrderID: anOrder}
+)
+
+// samples has one event of every kind with every field filled in.
+var samples = []events.Event{
+	events.OrderCreated{Snapshot: snapshot},
+	events.OrderCancelRequested{Subject: about, Reason: "customer"},
+	events.OrderConfirmed{Subject: about, ShipmentID: "shp_1"},
+	events.OrderCancelled{Subject: about, Reason: "out_of_stock"},
+	events.OrderNeedsAttention{Subject: about, IncidentID: aCause, Kind: "refund_refused", Reason: "charge_disputed"},
+	events.InventoryReserved{Snapshot: snapshot},
+	events.InventoryRejected{Subject: about, Reason: "out_of_stock"},
+	events.InventoryReleased{Subject: about, Reason: "card_declined"},
+	events.PaymentProcessed{Snapshot: snapshot, ChargeID: "ch_1"},
+	events.PaymentFailed{Subject: about, Reason: "card_declined"},
+	events.PaymentRefunded{Subject: about, RefundID: "re_1", Amount: events.Money{Amount: 4748, Currency: "USD"}, Reason: "cancelled"},
+	events.PaymentVoided{Subject: about, Reason: "cancelled"},
+	events.ShipmentCreated{Snapshot: snapshot, ShipmentID: "shp_1"},
+	events.ShipmentFailed{Subject: about, Reason: "destination_not_served"},
+	events.IncidentOpened{Subject: about, IncidentID: aCause, Service: "payment", Kind: "refund_refused", Reason: "charge_disputed"},
+	events.IncidentResolved{Subject: about, IncidentID: aCause, Service: "payment", Kind: "refund_refused", Resolution: "manual_settlement"},
+}
+
+// golden names the file that says how events of this type are published, for example
+// testdata/OrderCreated.v1.json.
+func golden(t events.Type) string {
+	return filepath.Join("testdata", fmt.Sprintf("%s.v%d.json", t.Name, t.Major))
+}
+
+// encode returns the sample as it goes over the wire.
+func encode(t testing.TB, event events.Event) []byte {
+	t.Helper()
+	message, err := events.Encode(anEvent, anInstant, because, event)
+	if err != nil {
+		t.Fatalf("encode %s: %v", event.Type(), err)
+	}
+	return message
+}
+
+// A file in testdata is what was once published, and stays as it is. When this test fails, the
+// change belongs into a new major version of the event, next to the old one.
+func TestAPublishedEventNeverChanges(t *testing.T) {
+	t.Parallel()
+	for _, event := range samples {
+		t.Run(event.Type().String(), func(t *testing.T) {
+			t.Parallel()
+			var now bytes.Buffer
+			if err := json.Indent(&now, encode(t, event), "", "  "); err != nil {
+				t.Fatal(err)
+			}
+			now.WriteByte('\n')
+			published, err := os.ReadFile(golden(event.Type()))
+			if err != nil {
+				t.Fatalf("a new event needs a file that says how it is published: %v\n%s", err, &now)
+			}
+			if !bytes.Equal(published, now.Bytes()) {
+				t.Errorf("published as\n%s\nencoded now as\n%s", published, &now)
+			}
+		})
+	}
+}
+
+func TestEveryPublishedEventIsStillUnderstood(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < len(samples) {
+		t.Fatalf("%d files for %d events", len(files), len(samples))
+	}
+	for _, file := range files {
+		message, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		envelope, event, err := events.Decode(message)
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		if golden(event.Type()) != file {
+			t.Errorf("%s holds %s", file, event.Type())
+		}
+		i := slices.IndexFunc(samples, func(e events.Event) bool { return e.Type() == event.Type() })
+		if i < 0 || !reflect.DeepEqual(event, samples[i]) {
+			t.Errorf("%s was read as %+v", file, event)
+		}
+		checkAttributes(t, envelope, event)
+	}
+}
+
+func checkAttributes(t *testing.T, got events.Envelope, event events.Event) {
+	t.Helper()
+	got.Data = nil
+	want := events.Envelope{
+		SpecVersion: "1.0",
+		ID:          anEvent,
+		Source:      "/services/" + string(event.Type().Service),
+		Type:        event.Type().String(),
+		Subject:     anOrder,
+		Time:        anInstant,
+		ContentType: "application/json",
+		DataSchema:  events.SchemaID(event.Type()),
+		CausationID: aCause,
+		TraceParent: because.TraceParent,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s: attributes %+v, want %+v", event.Type(), got, want)
+	}
+}
+
+// A sample with an empty field would prove nothing about that field.
+func TestSamplesAreComplete(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for _, event := range samples {
+		names = append(names, event.Type().Name)
+		if field := emptyField(reflect.ValueOf(event)); field != "" {
+			t.Errorf("the sample of %s leaves %s empty", event.Type().Name, field)
+		}
+	}
+	slices.Sort(names)
+	if !slices.Equal(names, events.Names()) {
+		t.Errorf("samples of %v, but the events are %v", names, events.Names())
+	}
+}
+
+// emptyField names the first field, at any depth, that holds its zero value.
+func emptyField(v reflect.Value) string {
+	if v.Kind() == reflect.Slice && v.Len() > 0 {
+		return emptyField(v.Index(0))
+	}
+	if v.Kind() != reflect.Struct {
+		return ""
+	}
+	for i := range v.NumField() {
+		if name := v.Type().Field(i).Name; v.Field(i).IsZero() {
+			return name
+		} else if inner := emptyField(v.Field(i)); inner != "" {
+			return name + "." + inner
+		}
+	}
+	return ""
+}
