@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -28,27 +29,32 @@ type Request struct {
 // FromRequest reads the key of a request and fingerprints method, path and body. A key that is missing
 // or malformed is a [service.Error] with status 400.
 func FromRequest(r *http.Request, scope string, body []byte) (Request, error) {
-	key, err := keyOf(r.Header)
-	if err != nil {
-		return Request{}, err
+	values := r.Header.Values(Header)
+	if len(values) == 0 {
+		return Request{}, badKey("Send an Idempotency-Key header: a new one for each new request, the same one to try again.")
 	}
-	return Request{Scope: scope, Key: key, Fingerprint: fingerprint(r.Method, r.URL.Path, body)}, nil
+	if len(values) > 1 { // which one would count?
+		return Request{}, badKey("Send exactly one Idempotency-Key header.")
+	}
+	return newRequest(scope, values[0], r.Method+" "+r.URL.Path, body)
 }
 
-// keyOf finds the one key that the headers carry. Two header lines would leave open which one counts.
-func keyOf(header http.Header) (string, error) {
-	values := header.Values(Header)
-	if len(values) == 0 {
-		return "", badKey("Send an Idempotency-Key header: a new one for each new request, the same one to try again.")
+// ForOperation is [FromRequest] for generated handlers, which get the header and the body already parsed.
+// Operation is method and path, for example "POST /v1/orders".
+func ForOperation(operation, scope, header string, body any) (Request, error) {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return Request{}, fmt.Errorf("fingerprint %s: %w", operation, err)
 	}
-	if len(values) > 1 {
-		return "", badKey("Send exactly one Idempotency-Key header.")
-	}
-	key, ok := parseKey(strings.Trim(values[0], " \t"))
+	return newRequest(scope, header, operation, encoded)
+}
+
+func newRequest(scope, header, operation string, body []byte) (Request, error) {
+	key, ok := parseKey(strings.Trim(header, " \t"))
 	if !ok {
-		return "", badKey("An Idempotency-Key is 1 to 255 visible ASCII characters, bare or as a quoted string.")
+		return Request{}, badKey("An Idempotency-Key is 1 to 255 visible ASCII characters, bare or as a quoted string.")
 	}
-	return key, nil
+	return Request{Scope: scope, Key: key, Fingerprint: fingerprint(operation, body)}, nil
 }
 
 func badKey(detail string) error {
@@ -92,12 +98,10 @@ func unquote(value string) (string, bool) {
 }
 
 // fingerprint is the SHA-256 of what the client asked for. A zero byte cannot occur in a method or a path,
-// so the three parts cannot run into each other.
-func fingerprint(method, path string, body []byte) []byte {
-	hash := sha256.New()
-	io.WriteString(hash, method+"\x00"+path+"\x00")
-	hash.Write(canonical(body))
-	return hash.Sum(nil)
+// so operation and body cannot run into each other.
+func fingerprint(operation string, body []byte) []byte {
+	sum := sha256.Sum256(append([]byte(operation+"\x00"), canonical(body)...))
+	return sum[:]
 }
 
 // canonical makes bodies equal that differ only in white space, escapes or the order of keys: a client
