@@ -9,8 +9,8 @@ const all = ^Guard(0)
 
 // What the searches may do: wide for the guards of payment, narrower where two orders multiply.
 var (
-	oneOrder   = Limits{Orders: 1, Stock: 1, Replays: 1, Leases: 2, Gateway: true}
-	soldOut    = Limits{Orders: 1, Stock: 0, Replays: 1, Leases: 2, Gateway: true}
+	oneOrder   = Limits{Orders: 1, Stock: 1, Replays: 1, Leases: 1, Gateway: true}
+	soldOut    = Limits{Orders: 1, Stock: 0, Replays: 1, Leases: 1, Gateway: true}
 	lastOfThem = Limits{Orders: 2, Stock: 1, Replays: 1}
 )
 
