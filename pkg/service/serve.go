@@ -81,7 +81,7 @@ func (a *App) serveAdmin(ctx context.Context, group *errgroup.Group, more func(c
 	if more != nil {
 		more(router)
 	}
-	server := newServer(traced(a.Log, authorized(a.AdminToken, router)))
+	server := newServer(traced(a.Log, Authorized(a.AdminToken, router)))
 	if a.AdminAddr == "" {
 		return server, nil
 	}
@@ -99,8 +99,8 @@ func (a *App) serveAdmin(ctx context.Context, group *errgroup.Group, more func(c
 	return server, nil
 }
 
-// authorized lets only those through who know the token.
-func authorized(token string, next http.Handler) http.Handler {
+// Authorized lets only those through who know the token.
+func Authorized(token string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok || subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {

@@ -114,7 +114,7 @@ func TestTheFrontTellsTheTruthFromTheFirstMoment(t *testing.T) {
 
 func TestTheAdminListenerAsksForItsToken(t *testing.T) {
 	t.Parallel()
-	h := authorized("secret", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
+	h := Authorized("secret", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
 	for header, want := range map[string]int{"": 401, "Bearer wrong": 401, "secret": 401, "Bearer secret": 200} {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
