@@ -15,7 +15,7 @@ OAPI      := v2.8.2
 GOBUILD   := CGO_ENABLED=0 go build -trimpath
 # The test runner stops a package that hangs long before a person would.
 TESTFLAGS ?= -race -shuffle=on -timeout=8m
-COMPOSE   := docker compose -f deploy/docker-compose.yml --env-file deploy/.env
+
 
 export PATH := $(CURDIR)/.bin:$(PATH)
 
