@@ -42,6 +42,12 @@ func ValidateRequests(spec *openapi3.T) func(http.Handler) http.Handler {
 	}
 }
 
+// Unreadable answers 400 where the generated code cannot read what the contract allows: 1.0 or 1e2 is an
+// integer in JSON Schema but not in Go, and a header can be there twice.
+func Unreadable(w http.ResponseWriter, r *http.Request, _ error) {
+	WriteProblem(w, r, Problem(http.StatusBadRequest, "a number or a header of the request cannot be read"))
+}
+
 // refusal says in the client's terms what the validator found.
 func refusal(err error) error {
 	var tooLarge *http.MaxBytesError
