@@ -1,0 +1,15 @@
+package events
+
+import "embed"
+
+// Schemas are the JSON Schemas (draft 2020-12) of the events, one file for each version of each event:
+// schemas/<event>.v<major>.json with the $id that [SchemaID] gives. Beside them stand the envelope's and
+// what they share. They are open: a field that a schema does not name is allowed, and a reader ignores it.
+//
+//go:embed schemas/*.json
+var Schemas embed.FS
+
+// AsyncAPI is the contract in AsyncAPI 3.1: who sends and who receives what.
+//
+//go:embed asyncapi.yaml
+var AsyncAPI []byte

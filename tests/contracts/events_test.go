@@ -1,0 +1,178 @@
+// Package contracts holds the promises between the services against what the services do.
+package contracts
+
+import (
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
+
+	"example.com/ordersaga/pkg/events"
+)
+
+// schemas compiles every schema of the events, each under its own $id.
+func schemas(t *testing.T) *jsonschema.Compiler {
+	t.Helper()
+	compiler := jsonschema.NewCompiler()
+	compiler.DefaultDraft(jsonschema.Draft2020)
+	compiler.AssertFormat()
+	files, err := fs.Glob(events.Schemas, "schemas/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no schemas: %v", err)
+	}
+	for _, file := range files {
+		content, err := events.Schemas.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		document, err := jsonschema.UnmarshalJSON(content)
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		id, ok := document.(map[string]any)["$id"].(string)
+		if !ok {
+			t.Fatalf("%s has no $id", file)
+		}
+		if want := idOf(file); id != want {
+			t.Errorf("%s has $id %q, its name says %q", file, id, want)
+		}
+		if err := compiler.AddResource("schema://"+id, document); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return compiler
+}
+
+func idOf(file string) string {
+	name, version, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".json"), ".")
+	return "/schemas/" + name + "/" + version
+}
+
+func compile(t *testing.T, compiler *jsonschema.Compiler, id string) *jsonschema.Schema {
+	t.Helper()
+	schema, err := compiler.Compile("schema://" + id)
+	if err != nil {
+		t.Fatalf("schema %s: %v", id, err)
+	}
+	return schema
+}
+
+func TestEveryEventHasASchemaThatItsGoldenFileSatisfies(t *testing.T) {
+	t.Parallel()
+	compiler := schemas(t)
+	envelope := compile(t, compiler, "/schemas/envelope/v1")
+	for _, name := range events.Names() {
+		t.Run(name, func(t *testing.T) {
+			message, err := os.ReadFile("../../pkg/events/testdata/" + name + ".v1.json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var document map[string]any
+			if err := json.Unmarshal(message, &document); err != nil {
+				t.Fatal(err)
+			}
+			if err := envelope.Validate(document); err != nil {
+				t.Errorf("the envelope: %v", err)
+			}
+			data := compile(t, compiler, "/schemas/"+name+"/v1")
+			if err := data.Validate(document["data"]); err != nil {
+				t.Errorf("the data: %v", err)
+			}
+			for _, field := range data.Required {
+				without := copied(document["data"])
+				delete(without, field)
+				if data.Validate(without) == nil {
+					t.Errorf("data without the required field %s is accepted", field)
+				}
+			}
+		})
+	}
+}
+
+// copied is a copy of a JSON object.
+func copied(object any) map[string]any {
+	result := map[string]any{}
+	for key, value := range object.(map[string]any) {
+		result[key] = value
+	}
+	return result
+}
+
+// asyncAPI is the part of the document that says who does what.
+type asyncAPI struct {
+	Channels map[string]struct {
+		Address  string
+		Messages map[string]any
+	}
+	Operations map[string]struct {
+		Action  string
+		Channel struct {
+			Ref string `yaml:"$ref"`
+		}
+		Tags []struct{ Name string }
+	}
+}
+
+func TestAsyncAPISaysWhatTheCodeDoes(t *testing.T) {
+	t.Parallel()
+	var document asyncAPI
+	if err := yaml.Unmarshal(events.AsyncAPI, &document); err != nil {
+		t.Fatal(err)
+	}
+	sends, receives := map[string][]string{}, map[string][]string{}
+	for name, operation := range document.Operations {
+		channel, known := document.Channels[strings.TrimPrefix(operation.Channel.Ref, "#/channels/")]
+		if !known || len(operation.Tags) != 1 {
+			t.Fatalf("operation %s has no channel or not one service", name)
+		}
+		service := operation.Tags[0].Name
+		subject := strings.TrimSuffix(channel.Address, ".{order_id}")
+		if operation.Action == "send" {
+			sends[service] = append(sends[service], subject)
+		} else {
+			receives[service] = append(receives[service], subject)
+		}
+	}
+	for _, service := range events.Services {
+		var heard []string
+		for _, typ := range events.HeardBy[service] {
+			heard = append(heard, typ.String())
+		}
+		same(t, string(service)+" receives", receives[string(service)], heard)
+		for _, subject := range sends[string(service)] {
+			if !strings.HasPrefix(subject, "saga."+string(service)+".") {
+				t.Errorf("%s sends %s, which is not its own", service, subject)
+			}
+		}
+	}
+	documented := map[string]bool{}
+	for _, channel := range document.Channels {
+		for message := range channel.Messages {
+			documented[message] = true
+		}
+	}
+	for _, name := range events.Names() {
+		if !documented[name] {
+			t.Errorf("%s is an event in the code, but not in the document", name)
+		}
+		delete(documented, name)
+	}
+	for name := range documented {
+		t.Errorf("%s is in the document, but not an event in the code", name)
+	}
+}
+
+func same(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%s\n  in the document: %v\n  in the code:     %v", what, got, want)
+	}
+}
