@@ -1,0 +1,42 @@
+package verify
+
+// Invariants are the promises, in the order in which they are reported.
+func Invariants() []Invariant {
+	return []Invariant{
+		{ID: "I1", Sentence: "no order was charged more than once at the gateway", check: chargedOnce},
+		{ID: "I2", Sentence: "no charge was refunded more than once, or by more than was captured", check: refundedOnce},
+		{ID: "I3", Sentence: "stock is what the adjustments and reservations add up to, and never below zero", OneLook: true, check: stockAddsUp},
+		{ID: "I4", Sentence: "no order has more than one reservation, payment or shipment", OneLook: true, check: oneOfEach},
+		{ID: "I5", Sentence: "no order changed after it was confirmed or cancelled", OneLook: true, check: terminalStays},
+		{ID: "I6", Sentence: "every confirmed order is shipped, paid in full, and its stock sold or held", check: confirmedIsDone},
+		{ID: "I7", Sentence: "no cancelled order was shipped", check: cancelledIsNotShipped},
+		{ID: "I8", Sentence: "nothing was held, charged or shipped without the event that asks for it", check: effectsHaveCauses},
+		{ID: "I9", Sentence: "the payment ledger only grows, and sums to zero", OneLook: true, check: ledgerBalances},
+		{ID: "I10", Sentence: "no two idempotency keys share an order, and a stored answer is the one that was given", OneLook: true, check: keysAreKept},
+		{ID: "I11", Sentence: "what was charged is the order's total as the order service computed it", check: chargedTheTotal},
+		{ID: "I12", Sentence: "every order is confirmed or cancelled, or has an open incident", AtRest: true, check: everyOrderEnded},
+		{ID: "I13", Sentence: "no cancelled order keeps money or stock", AtRest: true, check: cancelledIsUndone},
+		{ID: "I14", Sentence: "everything that was to be said was said, and is in the stream now", AtRest: true, check: everythingSaid},
+		{ID: "I15", Sentence: "no payment is undecided without an incident, and its ledger is the gateway's", AtRest: true, check: paymentsSettled},
+		{ID: "I16", Sentence: "no service has messages that it has not handled", AtRest: true, check: nothingPending},
+		{ID: "I17", Sentence: "every order that was acknowledged to a client exists", OneLook: true, AtRest: true, check: acknowledgedExists},
+		{ID: "I18", Sentence: "no card number, password or token stands in a log or an event", AtRest: true, check: nothingSecret},
+	}
+}
+
+const (
+	pending   = "PENDING"
+	confirmed = "CONFIRMED"
+	cancelled = "CANCELLED"
+)
+
+// each gathers what breaks an invariant from one pass over a map.
+func each[T any](rows map[string]T, judge func(id string, row T) string) []Offender {
+	var found []Offender
+	for id, row := range rows {
+		if detail := judge(id, row); detail != "" {
+			found = append(found, Offender{id, detail})
+		}
+	}
+	return found
+}
