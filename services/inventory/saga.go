@@ -1,0 +1,83 @@
+package inventory
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/mailbox"
+)
+
+// handlers are the inventory's part in the saga.
+func handlers() []mailbox.Handler {
+	return []mailbox.Handler{
+		mailbox.Hear(reserve),
+		mailbox.Hear(sell),
+		mailbox.Hear(releaseUnpaid),
+		mailbox.Hear(releaseRefunded),
+		mailbox.Hear(releaseVoided),
+	}
+}
+
+// reserve holds what a new order wants: all of it, or nothing.
+func reserve(ctx context.Context, tx pgx.Tx, order events.OrderCreated) (events.Event, error) {
+	wants, err := wanted(order.Lines)
+	if err != nil {
+		return nil, mailbox.Poison(err) // it will never want anything sensible
+	}
+	held, err := holdStock(ctx, tx, order.OrderID, wants)
+	switch {
+	case err != nil:
+		return nil, err
+	case held == nil: // known already, or undone before it came here
+		return nil, nil
+	case held.State == Rejected:
+		return events.InventoryRejected{Subject: events.Subject{OrderID: order.OrderID}, Reason: held.Reason}, nil
+	}
+	return events.InventoryReserved{Snapshot: order.Snapshot}, nil
+}
+
+// sell makes what was held for a shipped order sold. Nobody waits for an answer.
+func sell(ctx context.Context, tx pgx.Tx, shipment events.ShipmentCreated) (events.Event, error) {
+	return nil, sellStock(ctx, tx, shipment.OrderID)
+}
+
+// releaseUnpaid undoes reserve: the order's payment was declined.
+func releaseUnpaid(ctx context.Context, tx pgx.Tx, payment events.PaymentFailed) (events.Event, error) {
+	return release(ctx, tx, payment.Subject, payment.Reason)
+}
+
+// releaseRefunded undoes reserve: the order's payment was returned.
+func releaseRefunded(ctx context.Context, tx pgx.Tx, payment events.PaymentRefunded) (events.Event, error) {
+	return release(ctx, tx, payment.Subject, payment.Reason)
+}
+
+// releaseVoided undoes reserve: the order was cancelled before it was charged, perhaps even before it
+// came here. Then this is the tombstone that keeps it from reserving anything when it does.
+func releaseVoided(ctx context.Context, tx pgx.Tx, payment events.PaymentVoided) (events.Event, error) {
+	return release(ctx, tx, payment.Subject, payment.Reason)
+}
+
+func release(ctx context.Context, tx pgx.Tx, order events.Subject, reason string) (events.Event, error) {
+	released, err := releaseStock(ctx, tx, order.OrderID, reason)
+	if err != nil || !released { // sold, rejected, or released before: there is nothing to undo
+		return nil, err
+	}
+	return events.InventoryReleased{Subject: order, Reason: reason}, nil
+}
+
+// lockBatch locks all the stock that a batch of events will touch before its first step runs. If each
+// step locked its own, two replicas could each hold what the other one needs next.
+func lockBatch(ctx context.Context, tx pgx.Tx, batch []events.Event) error {
+	var skus, orderIDs []string
+	for _, event := range batch {
+		orderIDs = append(orderIDs, event.Order())
+		if order, ok := event.(events.OrderCreated); ok {
+			for _, line := range order.Lines {
+				skus = append(skus, line.SKU)
+			}
+		}
+	}
+	return lockStock(ctx, tx, skus, orderIDs)
+}

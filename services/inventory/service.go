@@ -1,0 +1,56 @@
+package inventory
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+	"time"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/service"
+)
+
+// Run is the inventory service: it opens what it needs, and serves until ctx ends.
+func Run(ctx context.Context, c service.Config) error {
+	app, err := service.Open(ctx, c, Migrations(), service.Migrations{Table: idempotency.Table, Files: idempotency.Migrations()})
+	if err != nil {
+		return err
+	}
+	box, err := mailbox.New(mailbox.Config{
+		Service:  events.Inventory,
+		Pool:     app.Pool,
+		NATS:     app.NATS,
+		Handlers: handlers(),
+		Prepare:  lockBatch,
+		Faults:   app.Faults,
+		Log:      app.Log,
+		Metrics:  app.Metrics,
+	})
+	if err != nil {
+		return err
+	}
+	reap := func(ctx context.Context) error {
+		_, err := idempotency.Reap(ctx, app.Pool, 1000)
+		return err
+	}
+	once := idempotency.Once{Do: box.Do, Faults: app.Faults}
+	return app.Serve(ctx, service.Parts{
+		Mailbox: box,
+		HTTP:    routes(server{app.Pool, once}),
+		Loops:   []func(context.Context) error{service.Loop("reap idempotency keys", app.Log, time.Minute, nil, reap)},
+	})
+}
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migrations are the inventory's tables, and what the database promises about them.
+func Migrations() fs.FS {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		panic(err) // the embedded folder is always there
+	}
+	return files
+}

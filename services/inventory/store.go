@@ -1,0 +1,162 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// lockStock locks, in SKU order, the stock that new orders want and that earlier ones hold, until the
+// transaction ends. Two transactions that lock in one order wait for each other, but never in a circle.
+func lockStock(ctx context.Context, tx pgx.Tx, skus, orderIDs []string) error {
+	_, err := tx.Exec(ctx, `
+		SELECT FROM stock
+		WHERE sku = ANY($1) OR sku IN (
+			SELECT line->>'sku' FROM reservation, jsonb_array_elements(lines) AS line
+			WHERE order_id = ANY($2) AND state = 'RESERVED')
+		ORDER BY sku
+		FOR UPDATE`, skus, orderIDs)
+	if err != nil {
+		return fmt.Errorf("lock stock: %w", err)
+	}
+	return nil
+}
+
+// holdStock holds what an order wants, all of it or nothing, and remembers which. It returns no
+// reservation when one exists already, or its tombstone: then this order's stock is not touched.
+//
+// What is missing is found in rows that lockStock has locked. Were they not, somebody could take the last
+// unit after we looked; then CHECK (available >= 0) fails the transaction and the order is tried again.
+func holdStock(ctx context.Context, tx pgx.Tx, orderID string, wants []Line) (*Reservation, error) {
+	r := &Reservation{Lines: wants}
+	err := tx.QueryRow(ctx, `
+		WITH wanted AS (
+			SELECT sku, quantity FROM jsonb_to_recordset($2) AS line (sku text, quantity bigint)
+		), missing AS (
+			SELECT string_agg(sku, ', ' ORDER BY sku) AS skus
+			FROM wanted LEFT JOIN stock USING (sku)
+			WHERE coalesce(available, 0) < quantity
+		), recorded AS (
+			INSERT INTO reservation (order_id, lines, state, reason)
+			SELECT $1, $2, CASE WHEN skus IS NULL THEN 'RESERVED' ELSE 'REJECTED' END, 'out_of_stock: ' || skus
+			FROM missing
+			ON CONFLICT (order_id) DO NOTHING
+			RETURNING state, reason
+		), held AS (
+			UPDATE stock SET available = available - quantity, reserved = reserved + quantity
+			FROM wanted, recorded
+			WHERE stock.sku = wanted.sku AND state = 'RESERVED'
+		)
+		SELECT state, coalesce(reason, '') FROM recorded`, orderID, wants).Scan(&r.State, &r.Reason)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("hold stock for order %s: %w", orderID, err)
+	}
+	return r, nil
+}
+
+// releaseStock gives back what is held for an order. Where nothing is known of the order it leaves a
+// tombstone, so that nothing will be held when the order arrives late. It reports whether it did either.
+//
+// INSERT and UPDATE are one statement because the order may be arriving at this very moment, in a
+// transaction that we cannot see yet: ON CONFLICT waits for it, and then sees what it did.
+func releaseStock(ctx context.Context, tx pgx.Tx, orderID, reason string) (bool, error) {
+	tag, err := tx.Exec(ctx, `
+		WITH released AS (
+			INSERT INTO reservation (order_id, state, reason) VALUES ($1, 'RELEASED', $2)
+			ON CONFLICT (order_id) DO UPDATE SET state = 'RELEASED', reason = $2, updated_at = now()
+			WHERE reservation.state = 'RESERVED'
+			RETURNING lines
+		), returned AS (
+			UPDATE stock SET available = available + quantity, reserved = reserved - quantity
+			FROM released, jsonb_to_recordset(lines) AS line (sku text, quantity bigint)
+			WHERE stock.sku = line.sku
+		)
+		SELECT FROM released`, orderID, reason)
+	if err != nil {
+		return false, fmt.Errorf("release stock of order %s: %w", orderID, err)
+	}
+	return tag.RowsAffected() == 1, nil
+}
+
+// sellStock makes what is held for an order sold. Where nothing is held it changes nothing.
+func sellStock(ctx context.Context, tx pgx.Tx, orderID string) error {
+	_, err := tx.Exec(ctx, `
+		WITH shipped AS (
+			UPDATE reservation SET state = 'SOLD', updated_at = now()
+			WHERE order_id = $1 AND state = 'RESERVED'
+			RETURNING lines
+		)
+		UPDATE stock SET reserved = reserved - quantity, sold = sold + quantity
+		FROM shipped, jsonb_to_recordset(lines) AS line (sku text, quantity bigint)
+		WHERE stock.sku = line.sku`, orderID)
+	if err != nil {
+		return fmt.Errorf("sell stock of order %s: %w", orderID, err)
+	}
+	return nil
+}
+
+// lockLevel reads the stock of one SKU and keeps it as it is until the transaction ends; pgx.ErrNoRows
+// when there is no such SKU.
+func lockLevel(ctx context.Context, tx pgx.Tx, sku string) (Stock, error) {
+	rows, _ := tx.Query(ctx, `SELECT sku, available, reserved, sold FROM stock WHERE sku = $1 FOR UPDATE`, sku)
+	level, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Stock])
+	if err != nil {
+		return Stock{}, fmt.Errorf("lock stock of %s: %w", sku, err)
+	}
+	return level, nil
+}
+
+// adjustStock changes what is available, and enters why into the ledger. It returns the adjustment with
+// what it came to.
+func adjustStock(ctx context.Context, tx pgx.Tx, a Adjustment) (Adjustment, error) {
+	err := tx.QueryRow(ctx, `
+		WITH entry AS (
+			INSERT INTO stock_adjustment (id, sku, delta, reason) VALUES ($1, $2, $3, $4)
+			RETURNING created_at
+		)
+		UPDATE stock SET available = available + $3 FROM entry WHERE sku = $2
+		RETURNING created_at, sku, available, reserved, sold`, a.ID, a.SKU, a.Delta, a.Reason).
+		Scan(&a.CreatedAt, &a.After.SKU, &a.After.Available, &a.After.Reserved, &a.After.Sold)
+	if err != nil {
+		return a, fmt.Errorf("adjust stock of %s: %w", a.SKU, err)
+	}
+	return a, nil
+}
+
+// allStock reads the stock of every SKU, in SKU order.
+func allStock(ctx context.Context, pool *pgxpool.Pool) ([]Stock, error) {
+	rows, _ := pool.Query(ctx, `SELECT sku, available, reserved, sold FROM stock ORDER BY sku`)
+	levels, err := pgx.CollectRows(rows, pgx.RowToStructByName[Stock])
+	if err != nil {
+		return nil, fmt.Errorf("read stock: %w", err)
+	}
+	return levels, nil
+}
+
+// stockOf reads the stock of one SKU; pgx.ErrNoRows when there is no such SKU.
+func stockOf(ctx context.Context, pool *pgxpool.Pool, sku string) (Stock, error) {
+	rows, _ := pool.Query(ctx, `SELECT sku, available, reserved, sold FROM stock WHERE sku = $1`, sku)
+	level, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Stock])
+	if err != nil {
+		return Stock{}, fmt.Errorf("read stock of %s: %w", sku, err)
+	}
+	return level, nil
+}
+
+// reservationOf reads what is known of an order; pgx.ErrNoRows when nothing is.
+func reservationOf(ctx context.Context, pool *pgxpool.Pool, orderID string) (Reservation, error) {
+	rows, _ := pool.Query(ctx, `
+		SELECT state, lines, coalesce(reason, '') AS reason, created_at, updated_at
+		FROM reservation WHERE order_id = $1`, orderID)
+	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
+	if err != nil {
+		return Reservation{}, fmt.Errorf("read reservation of order %s: %w", orderID, err)
+	}
+	return r, nil
+}
