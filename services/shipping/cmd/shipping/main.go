@@ -1,0 +1,10 @@
+// Shipping is the service that ships what is paid.
+package main
+
+import (
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/services/shipping"
+)
+
+func main() { service.Main(events.Shipping, shipping.Run) }
