@@ -1,0 +1,150 @@
+package mailbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/fault"
+)
+
+const (
+	firstDelay = 100 * time.Millisecond
+	// mostDelay bounds how long an event still waits when the cause of its failures is gone.
+	mostDelay = 10 * time.Second
+)
+
+// delivery is a message that could be read.
+type delivery struct {
+	msg       jetstream.Msg
+	envelope  events.Envelope
+	event     events.Event
+	handler   Handler
+	id, order uuid.UUID
+}
+
+func (d delivery) cause() events.Cause {
+	return events.Cause{EventID: d.envelope.ID, TraceParent: d.envelope.TraceParent}
+}
+
+// attempt is how often the message has been delivered by now.
+func (d delivery) attempt() int {
+	meta, err := d.msg.Metadata()
+	if err != nil {
+		return 1
+	}
+	return int(meta.NumDelivered)
+}
+
+// read decodes what has arrived and parks what nobody will ever understand.
+func (in *inbox) read(ctx context.Context, msgs []jetstream.Msg) []delivery {
+	batch := make([]delivery, 0, len(msgs))
+	for _, msg := range msgs {
+		d, err := in.decode(msg)
+		if err != nil {
+			in.park(ctx, d, err)
+			continue
+		}
+		if d.attempt() > 1 {
+			in.metrics.redelivered.Inc()
+		}
+		batch = append(batch, d)
+	}
+	return batch
+}
+
+func (in *inbox) decode(msg jetstream.Msg) (delivery, error) {
+	envelope, event, err := events.Decode(msg.Data())
+	d := delivery{msg: msg, envelope: envelope, event: event}
+	if err != nil {
+		return d, err
+	}
+	var known bool
+	if d.handler, known = in.handlers[heardAs(event.Type())]; !known {
+		return d, fmt.Errorf("%s does not hear %s", in.service, event.Type())
+	}
+	if d.id, err = uuid.Parse(envelope.ID); err != nil {
+		return d, fmt.Errorf("event id %q is not a UUID", envelope.ID)
+	}
+	if d.order, err = uuid.Parse(event.Order()); err != nil {
+		return d, fmt.Errorf("order id %q is not a UUID", event.Order())
+	}
+	return d, nil
+}
+
+// duplicated is what a fault wants to be delivered a second time.
+func (in *inbox) duplicated(batch []delivery) []delivery {
+	var again []delivery
+	for _, d := range batch {
+		if in.faults.Duplicate(fault.InboxReceived, d.event.Order()) {
+			again = append(again, d)
+		}
+	}
+	return again
+}
+
+// ack tells the broker that these need not come again. It is an optimisation: the acknowledgement may get
+// lost on its way or in the broker, and then the inbox row recognises the event.
+func (in *inbox) ack(ctx context.Context, batch []delivery) {
+	for _, d := range batch {
+		if err := d.msg.Ack(); err != nil {
+			in.log.DebugContext(ctx, "event not acknowledged, it will come again", "order_id", d.event.Order(), "event", d.handler.heard.name, "error", err)
+		}
+	}
+}
+
+// putOff has the events delivered again, later and later. Never without a delay: a message that is given
+// back at once comes back within a millisecond, for as long as its cause of failure lasts.
+func (in *inbox) putOff(ctx context.Context, batch []delivery, cause error) {
+	for _, d := range batch {
+		delay := backoff(d.attempt(), firstDelay, mostDelay)
+		in.metrics.postponed.Inc()
+		in.log.WarnContext(ctx, "event put off", "order_id", d.event.Order(), "event", d.handler.heard.name, "attempt", d.attempt(), "delay", delay, "error", cause)
+		in.giveBack(ctx, d.msg, delay)
+	}
+}
+
+func (in *inbox) giveBack(ctx context.Context, msg jetstream.Msg, delay time.Duration) {
+	if err := msg.NakWithDelay(delay); err != nil {
+		in.log.DebugContext(ctx, "message not given back, it will come again after its acknowledgement wait", "error", err)
+	}
+}
+
+// refuse is for an event that failed alone.
+func (in *inbox) refuse(ctx context.Context, d delivery, cause error) {
+	if isPoison(cause) {
+		in.park(ctx, d, cause)
+		return
+	}
+	in.putOff(ctx, []delivery{d}, cause)
+}
+
+// park commits the message to dead_letter and only then tells the broker to forget it.
+func (in *inbox) park(ctx context.Context, d delivery, reason error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workTime)
+	defer cancel()
+	err := in.faults.At(ctx, fault.InboxBeforePark, d.envelope.Subject)
+	if err == nil {
+		err = pgx.BeginFunc(ctx, in.pool, func(tx pgx.Tx) error {
+			return bury(ctx, tx, d.msg.Subject(), d.msg.Data(), d.envelope, reason)
+		})
+	}
+	if err == nil {
+		err = in.faults.At(ctx, fault.InboxParked, d.envelope.Subject)
+	}
+	if err != nil {
+		in.log.WarnContext(ctx, "dead letter not stored, its message will come again", "subject", d.msg.Subject(), "error", err)
+		in.giveBack(ctx, d.msg, backoff(d.attempt(), firstDelay, mostDelay))
+		return
+	}
+	in.metrics.parked.Inc()
+	in.log.ErrorContext(ctx, "message parked", "order_id", d.envelope.Subject, "event", d.envelope.Type, "event_id", d.envelope.ID, "reason", reason)
+	if err := d.msg.TermWithReason("parked"); err != nil {
+		in.log.DebugContext(ctx, "parked message not terminated, it will come again", "error", err)
+	}
+}

@@ -1,0 +1,136 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// ErrBusy says that so many requests wait already that this one would not be answered soon: shed it.
+var ErrBusy = errors.New("too many requests are waiting")
+
+const (
+	// waitingGroups bounds the requests that wait: at some 10 ms a commit, a request behind 64 full groups
+	// waits for more than half a second, and then an early no is the better answer.
+	waitingGroups = 64
+	// groupTime is how long one commit may take; twice the time that one statement may.
+	groupTime = 10 * time.Second
+)
+
+// Group commits what waits together: while one commit runs, the next requests gather. Nobody waits for a
+// group to fill up. When nothing runs a request is committed at once and alone; the more there is to do,
+// the larger the groups become, and the fewer commits each request costs.
+type Group[Req, Res any] struct {
+	limit  int
+	commit func(context.Context, []Req) ([]Res, error)
+
+	mu      sync.Mutex
+	waiting []*request[Req, Res]
+	working bool
+}
+
+type request[Req, Res any] struct {
+	ctx    context.Context //nolint:containedctx // it is asked whether anybody still waits, nothing else
+	req    Req
+	answer chan answer[Res]
+}
+
+type answer[Res any] struct {
+	res Res
+	err error
+}
+
+// NewGroup makes a group over a function that handles up to limit requests at once and answers each, in
+// their order. Its error, or its panic, becomes the error of each of them; what concerns one request alone
+// belongs into that request's answer.
+func NewGroup[Req, Res any](limit int, commit func(context.Context, []Req) ([]Res, error)) *Group[Req, Res] {
+	return &Group[Req, Res]{limit: limit, commit: commit}
+}
+
+// Do hands one request to the group and waits for its answer. When ctx ends first, Do returns its error: a
+// request that was not taken up yet is dropped, one that was may still be committed. It returns [ErrBusy]
+// when too many requests wait.
+func (g *Group[Req, Res]) Do(ctx context.Context, req Req) (Res, error) {
+	r := &request[Req, Res]{ctx: ctx, req: req, answer: make(chan answer[Res], 1)} // nobody may be left to take the answer
+	var none Res
+	if err := g.join(r); err != nil {
+		return none, err
+	}
+	select {
+	case a := <-r.answer:
+		return a.res, a.err
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
+}
+
+// join queues the request, and starts the work where nobody works.
+func (g *Group[Req, Res]) join(r *request[Req, Res]) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.waiting) >= waitingGroups*g.limit {
+		return ErrBusy
+	}
+	g.waiting = append(g.waiting, r)
+	if !g.working {
+		g.working = true
+		go g.work()
+	}
+	return nil
+}
+
+// work commits group after group until nobody waits.
+func (g *Group[Req, Res]) work() {
+	for batch := g.next(); len(batch) > 0; batch = g.next() {
+		results, err := g.try(batch)
+		for i, r := range batch {
+			if err != nil {
+				r.answer <- answer[Res]{err: err}
+				continue
+			}
+			r.answer <- answer[Res]{res: results[i]}
+		}
+	}
+}
+
+// next takes up to limit requests that somebody still waits for. None ends the work, under the same lock
+// under which a new request would start it again.
+func (g *Group[Req, Res]) next() []*request[Req, Res] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var batch []*request[Req, Res]
+	for len(g.waiting) > 0 && len(batch) < g.limit {
+		r := g.waiting[0]
+		g.waiting[0] = nil // the array behind the slice must not keep it alive
+		g.waiting = g.waiting[1:]
+		if r.ctx.Err() == nil {
+			batch = append(batch, r)
+		}
+	}
+	g.working = len(batch) > 0
+	return batch
+}
+
+// try commits one group. The requests' own contexts do not reach it: one client that hangs up must not
+// roll back what the others wait for.
+func (g *Group[Req, Res]) try(batch []*request[Req, Res]) (results []Res, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("commit a group: panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), groupTime)
+	defer cancel()
+	reqs := make([]Req, len(batch))
+	for i, r := range batch {
+		reqs[i] = r.req
+	}
+	results, err = g.commit(ctx, reqs)
+	if err == nil && len(results) != len(batch) {
+		err = fmt.Errorf("commit a group: %d answers to %d requests", len(results), len(batch))
+	}
+	return results, err
+}

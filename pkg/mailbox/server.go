@@ -1,0 +1,109 @@
+package mailbox
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"example.com/ordersaga/pkg/events"
+)
+
+const (
+	// maxPayload is the largest message that the broker takes; events are at most 48 KiB.
+	maxPayload = 64 << 10
+	// syncInterval is how often the broker writes to its disk. At every message would cost 2 to 30 times
+	// the throughput; what a power loss takes the relay publishes again.
+	syncInterval = time.Second
+)
+
+// The logins that are not a service's.
+const (
+	Provisioner = "provisioner" // creates and keeps the stream and the consumers, and cannot publish an event
+	Observer    = "observer"    // reads the stream, and changes nothing
+)
+
+// ServerOptions is what differs between the places where a broker runs.
+type ServerOptions struct {
+	Host        string // listens here; default 127.0.0.1
+	Port        int    // default 4222; -1 is any free one
+	StoreDir    string // where JetStream keeps its files; required in production, since the default is lost
+	MonitorPort int    // HTTP monitoring on the same host; 0: none
+}
+
+// InboxPrefix is where a user's answers arrive, and the only such place that it may listen to: connect
+// with nats.CustomInboxPrefix.
+func InboxPrefix(user string) string { return "_INBOX." + user }
+
+// PasswordVariable is the environment variable from which the broker takes a user's password. Its value
+// must begin with a letter: the configuration's language takes other words for numbers.
+func PasswordVariable(user string) string { return "NATS_" + strings.ToUpper(user) + "_PASSWORD" }
+
+// ServerConfig is the text of nats.conf: JetStream, limits, and one user per process with the least that
+// it needs. It holds no secret.
+func ServerConfig(o ServerOptions) string {
+	if o.Host == "" {
+		o.Host = "127.0.0.1"
+	}
+	if o.Port == 0 {
+		o.Port = 4222
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Generated from the events' catalogue; see mailbox.ServerConfig.\n\nhost: %q\nport: %d\n", o.Host, o.Port)
+	if o.MonitorPort != 0 {
+		fmt.Fprintf(&b, "http: \"%s:%d\"\n", o.Host, o.MonitorPort)
+	}
+	fmt.Fprintf(&b, "max_payload: %d\n\njetstream {\n", maxPayload)
+	if o.StoreDir != "" {
+		fmt.Fprintf(&b, "  store_dir: %q\n", o.StoreDir)
+	}
+	fmt.Fprintf(&b, "  sync_interval: %q\n}\n\nauthorization {\n  users = [\n", syncInterval)
+	for _, service := range events.Services {
+		writeUser(&b, string(service), servicePublishes(service), nil)
+	}
+	writeUser(&b, Provisioner, provisionerPublishes(), nil)
+	writeUser(&b, Observer, observerPublishes(), []string{events.StreamSubjects})
+	b.WriteString("  ]\n}\n")
+	return b.String()
+}
+
+func writeUser(b *strings.Builder, user string, publish, subscribe []string) {
+	fmt.Fprintf(b, "    {\n      user: %s\n      password: $%s\n      permissions: {\n", user, PasswordVariable(user))
+	fmt.Fprintf(b, "        publish: [%s]\n", list(publish))
+	fmt.Fprintf(b, "        subscribe: [%s]\n      }\n    }\n", list(append(subscribe, InboxPrefix(user)+".>")))
+}
+
+func list(subjects []string) string {
+	quoted := make([]string, len(subjects))
+	for i, s := range subjects {
+		quoted[i] = fmt.Sprintf("\n          %q", s)
+	}
+	return strings.Join(quoted, "") + "\n        "
+}
+
+// servicePublishes: its own events, and what it takes to read its own consumer and to notice a new stream.
+func servicePublishes(s events.Service) []string {
+	return []string{
+		fmt.Sprintf("saga.%s.>", s),
+		fmt.Sprintf("$JS.API.CONSUMER.MSG.NEXT.%s.%s", events.Stream, s),
+		fmt.Sprintf("$JS.API.CONSUMER.INFO.%s.%s", events.Stream, s),
+		fmt.Sprintf("$JS.API.STREAM.INFO.%s", events.Stream),
+		fmt.Sprintf("$JS.ACK.%s.%s.>", events.Stream, s),
+		fmt.Sprintf("$JS.ACK.*.*.%s.%s.>", events.Stream, s),
+	}
+}
+
+func provisionerPublishes() []string {
+	subjects := make([]string, 0, 6)
+	for _, api := range []string{"STREAM.INFO.%s", "STREAM.CREATE.%s", "STREAM.UPDATE.%s", "CONSUMER.INFO.%s.*", "CONSUMER.CREATE.%s.>"} {
+		subjects = append(subjects, "$JS.API."+fmt.Sprintf(api, events.Stream))
+	}
+	return subjects
+}
+
+func observerPublishes() []string {
+	subjects := make([]string, 0, 5)
+	for _, api := range []string{"STREAM.INFO.%s", "STREAM.MSG.GET.%s", "DIRECT.GET.%s", "DIRECT.GET.%s.>", "CONSUMER.INFO.%s.*"} {
+		subjects = append(subjects, "$JS.API."+fmt.Sprintf(api, events.Stream))
+	}
+	return subjects
+}
