@@ -1,0 +1,141 @@
+// Package process is what the plain HTTP processes around the services have in common: how they start,
+// listen, report health, and end. They have no database and no broker of their own.
+package process
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"example.com/ordersaga/pkg/service"
+)
+
+// drainTime is how long requests that have begun may take to finish when the process is told to end.
+const drainTime = 8 * time.Second
+
+// Main is a process' main function: it runs until SIGINT or SIGTERM and exits with 0 after a clean end,
+// with 1 and one line on standard error otherwise. Called with the argument "healthcheck" it asks the
+// running process whether it is ready and exits with the answer.
+func Main(name string, run func(ctx context.Context, getenv func(string) string, log *slog.Logger) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := main(ctx, name, run)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		os.Exit(1)
+	}
+}
+
+func main(ctx context.Context, name string, run func(context.Context, func(string) string, *slog.Logger) error) error {
+	if len(os.Args) > 1 && os.Args[1] == "healthcheck" {
+		return service.Healthcheck(ctx, os.Getenv("HTTP_ADDR"))
+	}
+	level := slog.LevelInfo
+	if text := os.Getenv("LOG_LEVEL"); text != "" {
+		if err := level.UnmarshalText([]byte(text)); err != nil {
+			return fmt.Errorf("LOG_LEVEL must be DEBUG, INFO, WARN or ERROR: %w", err)
+		}
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("service", name)
+	return run(ctx, os.Getenv, log)
+}
+
+// Env is the variable's value, or the fallback where it is not set.
+func Env(getenv func(string) string, key, fallback string) string {
+	if value := getenv(key); value != "" {
+		return value
+	}
+	return fallback
+}
+
+// Metrics is a registry that knows about the Go runtime and the process already.
+func Metrics() *prometheus.Registry {
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return metrics
+}
+
+// Server is a listener that is open, and what answers on it once [Serve] runs.
+type Server struct {
+	Addr     string // the address that it really has
+	listener net.Listener
+	http     *http.Server
+}
+
+// Listen opens a listener. The handler bounds its own time; everything else a client could take as long
+// as it likes for is bounded here.
+func Listen(ctx context.Context, addr string, handler http.Handler) (*Server, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	return &Server{
+		Addr:     listener.Addr().String(),
+		listener: listener,
+		http: &http.Server{
+			Handler:           handler,
+			ReadHeaderTimeout: 5 * time.Second,
+			ReadTimeout:       10 * time.Second,
+			IdleTimeout:       60 * time.Second,
+			MaxHeaderBytes:    16 << 10,
+		},
+	}, nil
+}
+
+// Serve answers on all servers and runs all loops until ctx ends; then it lets the requests that have begun
+// finish. An error of one part ends all.
+func Serve(ctx context.Context, servers []*Server, loops ...func(context.Context) error) error {
+	group, running := errgroup.WithContext(ctx)
+	for _, server := range servers {
+		group.Go(func() error {
+			if err := server.http.Serve(server.listener); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve on %s: %w", server.Addr, err)
+			}
+			return nil
+		})
+	}
+	for _, loop := range loops {
+		group.Go(func() error { return loop(running) })
+	}
+	<-running.Done()
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	var err error
+	for _, server := range servers {
+		err = errors.Join(err, server.http.Shutdown(drain), server.http.Close())
+	}
+	return errors.Join(group.Wait(), err)
+}
+
+// Close gives the listeners back of servers that were never served.
+func Close(servers ...*Server) {
+	for _, server := range servers {
+		server.listener.Close()
+	}
+}
+
+// Authorized lets only those through who know the token.
+func Authorized(token string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok || subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			service.WriteProblem(w, r, service.Problem(http.StatusUnauthorized, "the admin listener needs its token"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
