@@ -188,7 +188,7 @@ func unmark(ctx context.Context, tx pgx.Tx, which string, args ...any) (int64, e
 func remind(ctx context.Context, tx pgx.Tx, now broker) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO broker (server_id, stream_created) VALUES ($1, $2)
-		ON CONFLICT (only) DO UPDATE SET server_id = $1, stream_created = $2, met_at = now()`, now.server, now.created)
+		ON CONFLICT (one) DO UPDATE SET server_id = $1, stream_created = $2, met_at = now()`, now.server, now.created)
 	if err != nil {
 		return fmt.Errorf("remember the broker: %w", err)
 	}

@@ -61,7 +61,7 @@ CREATE UNIQUE INDEX incident_open ON incident (order_id, kind) WHERE resolved_at
 -- Which broker and which stream hold what the outbox calls published. One row, or none before the first
 -- contact.
 CREATE TABLE broker (
-    only           boolean     PRIMARY KEY DEFAULT true CHECK (only),
+    one            boolean     PRIMARY KEY DEFAULT true CHECK (one),
     server_id      text        NOT NULL, -- a new one after every restart of the server
     stream_created timestamptz NOT NULL, -- a new one when the stream was made anew
     met_at         timestamptz NOT NULL DEFAULT now()
