@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/fault"
 )
 
 const (
@@ -59,15 +60,19 @@ func (in *inbox) consume(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("consume from %s: %w", in.service, err)
 	}
+	defer func() {
+		in.consumer.Store(nil)
+		close(end)
+		delivering.Stop()
+		in.giveBackAll(ctx, delivering.Closed(), arrived)
+	}()
 	in.consumer.Store(&consumer)
-	in.metrics.reopened.Inc()
+	in.metrics.opened.Inc()
 	in.opened()
-	err = in.receive(ctx, arrived, lost)
-	in.consumer.Store(nil)
-	close(end)
-	delivering.Stop()
-	in.giveBackAll(ctx, delivering.Closed(), arrived)
-	return err
+	if err := in.faults.At(ctx, fault.InboxOpened); err != nil {
+		return err
+	}
+	return in.receive(ctx, arrived, lost)
 }
 
 // reportLoss tells which of the errors that a consumer reports are the end of it. The others (the server
@@ -124,6 +129,9 @@ func (in *inbox) giveBackAll(ctx context.Context, closed <-chan struct{}, arrive
 	select {
 	case <-closed:
 	case <-time.After(brokerTime):
+	}
+	if err := in.faults.At(ctx, fault.InboxBeforeReturn); err != nil {
+		return // they come again after their acknowledgement wait
 	}
 	for {
 		select {

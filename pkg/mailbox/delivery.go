@@ -68,11 +68,11 @@ func (in *inbox) decode(msg jetstream.Msg) (delivery, error) {
 	if d.handler, known = in.handlers[heardAs(event.Type())]; !known {
 		return d, fmt.Errorf("%s does not hear %s", in.service, event.Type())
 	}
-	if d.id, err = uuid.Parse(envelope.ID); err != nil {
-		return d, fmt.Errorf("event id %q is not a UUID", envelope.ID)
+	if d.id, err = uuid.Parse(envelope.ID); err != nil || d.id.String() != envelope.ID {
+		return d, fmt.Errorf("event id %q is not a UUID in its canonical form", envelope.ID)
 	}
-	if d.order, err = uuid.Parse(event.Order()); err != nil {
-		return d, fmt.Errorf("order id %q is not a UUID", event.Order())
+	if d.order, err = uuid.Parse(event.Order()); err != nil || d.order.String() != event.Order() {
+		return d, fmt.Errorf("order id %q is not a UUID in its canonical form", event.Order())
 	}
 	return d, nil
 }

@@ -3,12 +3,9 @@ package mailbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"slices"
 	"sync/atomic"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go/jetstream"
@@ -84,19 +81,12 @@ func (in *inbox) try(ctx context.Context, batch []delivery) error {
 	return nil
 }
 
-// once is the heart: remember, do, answer, commit; then acknowledge. What was begun is finished even if
-// ctx ends meanwhile.
+// once is the heart: remember, do, answer, commit; then acknowledge, never before.
 func (in *inbox) once(ctx context.Context, batch []delivery) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workTime)
-	defer cancel()
 	if err := in.at(ctx, fault.InboxReceived, batch); err != nil {
 		return err
 	}
-	var fresh []delivery
-	err := pgx.BeginFunc(ctx, in.pool, func(tx pgx.Tx) (err error) {
-		fresh, err = in.apply(ctx, tx, batch)
-		return err
-	})
+	fresh, err := in.commit(ctx, batch)
 	if err != nil {
 		return err
 	}
@@ -107,6 +97,17 @@ func (in *inbox) once(ctx context.Context, batch []delivery) error {
 	}
 	in.ack(ctx, batch)
 	return in.at(ctx, fault.InboxAcked, batch)
+}
+
+// commit is the transaction. What was begun is finished even if ctx ends meanwhile.
+func (in *inbox) commit(ctx context.Context, batch []delivery) (fresh []delivery, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workTime)
+	defer cancel()
+	err = pgx.BeginFunc(ctx, in.pool, func(tx pgx.Tx) error {
+		fresh, err = in.apply(ctx, tx, batch)
+		return err
+	})
+	return fresh, err
 }
 
 // apply does inside the transaction what the batch's new events ask for, and returns which these were.
@@ -122,88 +123,10 @@ func (in *inbox) apply(ctx context.Context, tx pgx.Tx, batch []delivery) ([]deli
 	if err != nil {
 		return nil, err
 	}
-	if err := PutAll(ctx, tx, answers); err != nil {
+	if err := answers.store(ctx, tx); err != nil {
 		return nil, err
 	}
 	return fresh, in.at(ctx, fault.InboxBeforeCommit, batch)
-}
-
-// remember writes the batch's event ids and returns the deliveries whose id is new. The ids are written in
-// their own order, since two replicas that write the same two ids in different orders would deadlock. Where
-// a replica is handling the same event right now, this waits for its commit, and then sees the row.
-func remember(ctx context.Context, tx pgx.Tx, batch []delivery) ([]delivery, error) {
-	sorted := slices.SortedFunc(slices.Values(batch), func(a, b delivery) int { return slices.Compare(a.id[:], b.id[:]) })
-	ids, types, orders := make([]uuid.UUID, len(batch)), make([]string, len(batch)), make([]uuid.UUID, len(batch))
-	for i, d := range sorted {
-		ids[i], types[i], orders[i] = d.id, d.envelope.Type, d.order
-	}
-	rows, err := tx.Query(ctx, `
-		INSERT INTO inbox (event_id, type, order_id)
-		SELECT event_id, type, order_id FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS row (event_id, type, order_id)
-		ON CONFLICT DO NOTHING
-		RETURNING event_id`, ids, types, orders)
-	if err != nil {
-		return nil, fmt.Errorf("write the inbox: %w", err)
-	}
-	written, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	if err != nil {
-		return nil, fmt.Errorf("write the inbox: %w", err)
-	}
-	return firstOf(batch, written), nil
-}
-
-// firstOf keeps the batch's order, and of an event that was delivered twice in it only the first.
-func firstOf(batch []delivery, written []uuid.UUID) []delivery {
-	news := make(map[uuid.UUID]bool, len(written))
-	for _, id := range written {
-		news[id] = true
-	}
-	fresh := make([]delivery, 0, len(written))
-	for _, d := range batch {
-		if news[d.id] {
-			delete(news, d.id)
-			fresh = append(fresh, d)
-		}
-	}
-	return fresh
-}
-
-// steps runs the steps in the order in which their events arrived, and collects the answers.
-func (in *inbox) steps(ctx context.Context, tx pgx.Tx, fresh []delivery) ([]events.Event, error) {
-	if len(fresh) == 0 {
-		return nil, nil
-	}
-	if err := in.prepared(ctx, tx, fresh); err != nil {
-		return nil, err
-	}
-	answers := make([]events.Event, 0, len(fresh))
-	for _, d := range fresh {
-		answer, err := d.handler.call(WithCause(ctx, d.cause()), tx, d.event)
-		if err != nil {
-			return nil, fmt.Errorf("%s of order %s: %w", d.handler.heard, d.order, err)
-		}
-		if err := in.faults.At(ctx, fault.InboxStepped, d.event.Order()); err != nil {
-			return nil, err
-		}
-		if answer != nil {
-			answers = append(answers, follow(d.cause(), answer))
-		}
-	}
-	return answers, nil
-}
-
-func (in *inbox) prepared(ctx context.Context, tx pgx.Tx, fresh []delivery) error {
-	if in.prepare == nil {
-		return nil
-	}
-	batch := make([]events.Event, len(fresh))
-	for i, d := range fresh {
-		batch[i] = d.event
-	}
-	if err := in.prepare(ctx, tx, batch); err != nil {
-		return fmt.Errorf("prepare a batch of %d: %w", len(batch), err)
-	}
-	return nil
 }
 
 // unreachable asks the database itself, instead of guessing from an error whether it was about the event.

@@ -15,7 +15,7 @@ type metrics struct {
 	parked      prometheus.Counter
 	batches     prometheus.Histogram
 	split       prometheus.Counter
-	reopened    prometheus.Counter
+	opened      prometheus.Counter
 
 	published         prometheus.Counter
 	publishErrors     prometheus.Counter
@@ -40,7 +40,7 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 		postponed:   counter("postponed_total", "Deliveries that were put off because something failed."),
 		parked:      counter("dead_letters_total", "Messages that were parked because they can never be handled."),
 		split:       counter("batches_split_total", "Batches that failed and whose events were tried one by one."),
-		reopened:    counter("consumer_opened_total", "Times that the durable consumer was opened."),
+		opened:      counter("consumer_opened_total", "Times that the durable consumer was opened."),
 		batches: make.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "mailbox", Name: "batch_events", Help: "Events per committed batch.",
 			Buckets: prometheus.ExponentialBuckets(1, 2, 9), // 1 to 256, the largest batch

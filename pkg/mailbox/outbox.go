@@ -35,14 +35,6 @@ type caused struct {
 // different things: the orders of many requests that are committed as a group.
 func CausedBy(cause events.Cause, event events.Event) events.Event { return caused{event, cause} }
 
-// follow is CausedBy for an event that may bring its own cause already.
-func follow(cause events.Cause, event events.Event) events.Event {
-	if own, ok := event.(caused); ok {
-		return own
-	}
-	return CausedBy(cause, event)
-}
-
 // Put stores events in the outbox, in the caller's transaction; the cause is the one in ctx, or the
 // event's own (see [CausedBy]). However many events there are, it is one statement. They are published
 // in about the order in which they are given, once the transaction has been committed.
@@ -52,13 +44,9 @@ func Put(ctx context.Context, tx pgx.Tx, event ...events.Event) error {
 
 // PutAll is [Put] for a slice.
 func PutAll(ctx context.Context, tx pgx.Tx, list []events.Event) error {
-	if len(list) == 0 {
-		return nil
-	}
 	rows := newOutboxRows(len(list))
-	now := time.Now()
 	for _, event := range list {
-		if err := rows.add(now, CauseOf(ctx), event); err != nil {
+		if err := rows.add(CauseOf(ctx), event); err != nil {
 			return fmt.Errorf("put into the outbox: %w", err)
 		}
 	}
@@ -79,7 +67,7 @@ func newOutboxRows(n int) *outboxRows {
 	}
 }
 
-func (r *outboxRows) add(now time.Time, cause events.Cause, event events.Event) error {
+func (r *outboxRows) add(cause events.Cause, event events.Event) error {
 	if own, ok := event.(caused); ok {
 		cause, event = own.cause, own.Event
 	}
@@ -95,7 +83,7 @@ func (r *outboxRows) add(now time.Time, cause events.Cause, event events.Event) 
 	if err != nil {
 		return fmt.Errorf("make an event id: %w", err)
 	}
-	payload, err := events.Encode(id.String(), now, cause, event)
+	payload, err := events.Encode(id.String(), time.Now(), cause, event)
 	if err != nil {
 		return err
 	}
@@ -108,6 +96,9 @@ func (r *outboxRows) add(now time.Time, cause events.Cause, event events.Event) 
 }
 
 func (r *outboxRows) store(ctx context.Context, tx pgx.Tx) error {
+	if len(r.ids) == 0 {
+		return nil
+	}
 	_, err := tx.Exec(ctx, `
 		INSERT INTO outbox (id, order_id, type, subject, payload)
 		SELECT id, order_id, type, subject, payload

@@ -61,7 +61,7 @@ func streamSettings(c jetstream.StreamConfig) jetstream.StreamConfig {
 	// duplicate window survives a restart of the server only with this policy.
 	c.Retention = jetstream.LimitsPolicy
 	c.MaxAge = horizon
-	c.MaxBytes = 2 << 30
+	c.MaxBytes = max(c.MaxBytes, 2<<30) // an operator may have enlarged a stream that was full
 	// A full stream refuses; it must never drop what nobody has read. The outboxes keep what is refused.
 	c.Discard = jetstream.DiscardNew
 	c.MaxMsgSize = maxPayload

@@ -8,13 +8,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/fault"
 )
 
@@ -42,12 +39,12 @@ type relay struct {
 	log     *slog.Logger
 	metrics *metrics
 
-	wake    chan struct{}
-	flights *flights
-	broker  broker      // as it was met last
-	doubted atomic.Bool // the stream may not be what it was
-	backlog atomic.Int64
-	counted time.Time
+	wake     chan struct{}
+	flights  *flights
+	broker   broker      // as it was met last
+	doubted  atomic.Bool // the stream may not be what it was
+	backlog  atomic.Int64
+	measured time.Time
 }
 
 func newRelay(c Config, counts *metrics) (*relay, error) {
@@ -87,16 +84,18 @@ func (r *relay) poke() { signal(r.wake) }
 func (r *relay) run(ctx context.Context) {
 	for failures := 0; ; {
 		pause, wake := rescan, r.wake
-		if err := r.runOnce(ctx); err != nil && ctx.Err() == nil {
+		err := r.runOnce(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
 			failures++
 			pause, wake = backoff(failures, 50*time.Millisecond, mostPause), nil
 			r.metrics.publishErrors.Inc()
+			r.measure(ctx)
 			r.log.WarnContext(ctx, "publishing failed, will try again", "failures", failures, "pause", pause, "error", err)
-		} else {
+		case !r.flights.none():
+			failures, pause = 0, markLag
+		default:
 			failures = 0
-			if !r.flights.none() {
-				pause = markLag
-			}
 		}
 		if !rest(ctx, pause, wake) {
 			break
@@ -128,100 +127,20 @@ func (r *relay) runOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	room := window - (len(busy) - len(acked))
-	rows, err := r.markAndTake(ctx, acked, busy, room)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workTime)
+	defer cancel()
+	flying := len(busy) - len(acked)
+	rows, err := r.markAndTake(ctx, acked, busy, window-flying)
 	if err != nil {
 		r.flights.keep(acked)
 		return err
 	}
-	r.measure(ctx, len(busy)-len(acked)+len(rows), len(rows) == room)
+	if flying+len(rows) < window {
+		r.setBacklog(int64(flying + len(rows))) // that is all there is
+	} else {
+		r.measure(ctx)
+	}
 	return r.publish(ctx, rows)
-}
-
-// row is what the relay needs of an outbox row.
-type row struct {
-	ID, OrderID uuid.UUID
-	Subject     string
-	Payload     []byte
-	MessageID   string
-}
-
-// markAndTake is one round trip and one commit for both. The rows are marked by their very ids, and only
-// while the stream is the one that acknowledged them; what is taken is whatever is unpublished and not under
-// way, never "what comes after the last": a transaction that began earlier may commit later.
-func (r *relay) markAndTake(ctx context.Context, acked []ack, busy []uuid.UUID, room int) ([]row, error) {
-	batch := &pgx.Batch{}
-	if len(acked) > 0 {
-		if err := r.faults.At(ctx, fault.RelayAcknowledged); err != nil {
-			return nil, err
-		}
-		ids, seqs := make([]uuid.UUID, len(acked)), make([]int64, len(acked))
-		for i, a := range acked {
-			ids[i], seqs[i] = a.id, int64(a.seq)
-		}
-		batch.Queue(`
-			WITH same AS (SELECT FROM broker WHERE stream_created = $3 FOR SHARE)
-			UPDATE outbox SET published_at = now(), stream_seq = ack.seq
-			FROM unnest($1::uuid[], $2::bigint[]) AS ack (id, seq)
-			WHERE outbox.id = ack.id AND EXISTS (SELECT FROM same)`, ids, seqs, r.broker.created)
-	}
-	batch.Queue(`
-		SELECT id, order_id, subject, payload, COALESCE(message_id, id::text)
-		FROM outbox WHERE published_at IS NULL AND id <> ALL($1::uuid[])
-		ORDER BY position LIMIT $2`, busy, room)
-	return r.send(ctx, batch, len(acked))
-}
-
-func (r *relay) send(ctx context.Context, batch *pgx.Batch, marks int) (taken []row, err error) {
-	results := r.pool.SendBatch(ctx, batch)
-	defer func() { err = errors.Join(err, results.Close()) }()
-	if marks > 0 {
-		tag, err := results.Exec()
-		if err != nil {
-			return nil, fmt.Errorf("mark what was published: %w", err)
-		}
-		if int(tag.RowsAffected()) < marks {
-			r.suspect() // somebody else has met another stream than ours
-		}
-	}
-	found, err := results.Query()
-	if err != nil {
-		return nil, fmt.Errorf("take from the outbox: %w", err)
-	}
-	taken, err = pgx.CollectRows(found, pgx.RowToStructByPos[row])
-	if err != nil {
-		return nil, fmt.Errorf("take from the outbox: %w", err)
-	}
-	return taken, nil
-}
-
-// publish sends without waiting; the answers come to landed and lost.
-func (r *relay) publish(ctx context.Context, rows []row) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	for _, row := range rows {
-		if err := r.faults.At(ctx, fault.RelayBeforePublish, row.OrderID.String()); err != nil {
-			return err
-		}
-		msg := row.message(row.MessageID)
-		r.flights.start(msg, row.ID)
-		if _, err := r.js.PublishMsgAsync(msg); err != nil {
-			r.flights.cancel(msg)
-			return fmt.Errorf("publish: %w", err)
-		}
-		if r.faults.Duplicate(fault.RelayBeforePublish, row.OrderID.String()) {
-			_, _ = r.js.PublishMsgAsync(row.message(uuid.NewString()))
-		}
-	}
-	return r.faults.At(ctx, fault.RelayPublished)
-}
-
-func (o row) message(id string) *nats.Msg {
-	return &nats.Msg{Subject: o.Subject, Data: o.Payload, Header: nats.Header{
-		jetstream.MsgIDHeader: []string{id},
-		"Content-Type":        []string{events.ContentType},
-	}}
 }
 
 // landed notes an acknowledgement. That the message was in the stream already is as good as any.
@@ -247,19 +166,24 @@ func (r *relay) lost(msg *nats.Msg, err error) {
 	r.flights.lost(msg, err)
 }
 
-// measure keeps the size of the backlog known. Only while there is more than one round takes it has to
-// be counted, and then rarely.
-func (r *relay) measure(ctx context.Context, known int, more bool) {
-	if !more {
-		r.backlog.Store(int64(known))
+// measure counts the backlog, which has to be done only where one round does not take all of it, and then
+// rarely and not to the end.
+func (r *relay) measure(ctx context.Context) {
+	if time.Since(r.measured) < rescan {
 		return
 	}
-	if time.Since(r.counted) < rescan {
-		return
-	}
-	r.counted = time.Now()
+	r.measured = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, workTime)
+	defer cancel()
 	var n int64
-	if err := r.pool.QueryRow(ctx, `SELECT count(*) FROM outbox WHERE published_at IS NULL`).Scan(&n); err == nil {
-		r.backlog.Store(n)
+	err := r.pool.QueryRow(ctx, `
+		SELECT count(*) FROM (SELECT FROM outbox WHERE published_at IS NULL LIMIT 100000) AS unpublished`).Scan(&n)
+	if err == nil { // otherwise the round's own error says that the database is away
+		r.setBacklog(n)
 	}
+}
+
+func (r *relay) setBacklog(n int64) {
+	r.backlog.Store(n)
+	r.metrics.unpublished.Set(float64(n))
 }

@@ -56,7 +56,9 @@ func ServerConfig(o ServerOptions) string {
 	if o.StoreDir != "" {
 		fmt.Fprintf(&b, "  store_dir: %q\n", o.StoreDir)
 	}
-	fmt.Fprintf(&b, "  sync_interval: %q\n}\n\nauthorization {\n  users = [\n", syncInterval)
+	// Without a limit of its own the server takes three quarters of the disk for it, and refuses to make the
+	// stream where that is less than the stream may grow to.
+	fmt.Fprintf(&b, "  max_file_store: 16GB\n  sync_interval: %q\n}\n\nauthorization {\n  users = [\n", syncInterval)
 	for _, service := range events.Services {
 		writeUser(&b, string(service), servicePublishes(service), nil)
 	}

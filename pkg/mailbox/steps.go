@@ -1,0 +1,64 @@
+package mailbox
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/fault"
+)
+
+// steps runs the steps in the order in which their events arrived, and collects the answers.
+func (in *inbox) steps(ctx context.Context, tx pgx.Tx, fresh []delivery) (*outboxRows, error) {
+	answers := newOutboxRows(len(fresh))
+	if len(fresh) == 0 {
+		return answers, nil
+	}
+	if err := in.prepared(ctx, tx, fresh); err != nil {
+		return nil, err
+	}
+	for _, d := range fresh {
+		answer, err := d.handler.call(WithCause(ctx, d.cause()), tx, d.event)
+		if err == nil {
+			err = in.add(answers, d, answer)
+		}
+		if err == nil {
+			err = in.faults.At(ctx, fault.InboxStepped, d.event.Order())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s of order %s: %w", d.handler.heard, d.order, err)
+		}
+	}
+	return answers, nil
+}
+
+// add collects an answer. One that cannot be said will be no better the next time, so its event is poison;
+// so is another service's event, which the broker would refuse to take from this one, for ever.
+func (in *inbox) add(answers *outboxRows, d delivery, answer events.Event) error {
+	if answer == nil {
+		return nil
+	}
+	if answer.Type().Service != in.service {
+		return Poison(fmt.Errorf("answered with %s, which is not %s's to say", answer.Type(), in.service))
+	}
+	if err := answers.add(d.cause(), answer); err != nil {
+		return Poison(err)
+	}
+	return nil
+}
+
+func (in *inbox) prepared(ctx context.Context, tx pgx.Tx, fresh []delivery) error {
+	if in.prepare == nil {
+		return nil
+	}
+	batch := make([]events.Event, len(fresh))
+	for i, d := range fresh {
+		batch[i] = d.event
+	}
+	if err := in.prepare(ctx, tx, batch); err != nil {
+		return fmt.Errorf("prepare a batch of %d: %w", len(batch), err)
+	}
+	return nil
+}
