@@ -9,13 +9,6 @@ import (
 	"example.com/ordersaga/pkg/fault"
 )
 
-// Where a fault can be made to happen around one execution. Whoever calls [Begin] and [Finish] passes them.
-const (
-	Begun     fault.Point = "idempotency.begun"     // the key is held, nothing is done
-	Stored    fault.Point = "idempotency.stored"    // work and answer are written, not committed
-	Committed fault.Point = "idempotency.committed" // committed, and the client has no answer yet
-)
-
 // Once executes requests at most once, each in a transaction of its own. Do runs a function in a
 // transaction; the mailbox's Do also wakes the relay. Faults and Keep may be zero.
 type Once struct {
@@ -36,7 +29,7 @@ func (o Once) Run(ctx context.Context, request Request, execute func(tx pgx.Tx) 
 			answer, replayed = outcomes[0].Response, outcomes[0].Kind == Replay
 			return outcomes[0].Err()
 		}
-		if err := o.Faults.At(ctx, Begun, orders...); err != nil {
+		if err := o.Faults.At(ctx, fault.IdempotencyBegun, orders...); err != nil {
 			return err
 		}
 		if answer, err = execute(tx); err != nil {
@@ -45,10 +38,10 @@ func (o Once) Run(ctx context.Context, request Request, execute func(tx pgx.Tx) 
 		if err := Finish(ctx, tx, []Finished{{Request: request, Response: answer, Keep: o.Keep}}); err != nil {
 			return err
 		}
-		return o.Faults.At(ctx, Stored, orders...)
+		return o.Faults.At(ctx, fault.IdempotencyStored, orders...)
 	})
 	if err == nil && !replayed {
-		err = o.Faults.At(ctx, Committed, orders...)
+		err = o.Faults.At(ctx, fault.IdempotencyCommitted, orders...)
 	}
 	return answer, replayed, err
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"example.com/ordersaga/pkg/fault"
 )
 
 //go:embed migrations
@@ -115,4 +117,23 @@ func Reap(ctx context.Context, pool *pgxpool.Pool, limit int) (int, error) {
 		return 0, fmt.Errorf("reap idempotency keys: %w", err)
 	}
 	return int(tag.RowsAffected()), nil
+}
+
+// reapAtOnce bounds one statement of the reaper, so that it never holds many rows for long.
+const reapAtOnce = 1000
+
+// Reaper is one round of a background loop: it deletes all that has expired, batch by batch.
+func Reaper(pool *pgxpool.Pool, faults *fault.Set) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for n := reapAtOnce; n == reapAtOnce; {
+			var err error
+			if n, err = Reap(ctx, pool, reapAtOnce); err != nil {
+				return err
+			}
+			if err := faults.At(ctx, fault.IdempotencyReaped); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }

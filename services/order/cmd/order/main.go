@@ -1,0 +1,10 @@
+// Command order is the order service.
+package main
+
+import (
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/services/order"
+)
+
+func main() { service.Main(events.Order, order.Run) }

@@ -1,0 +1,87 @@
+package order
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/pkg/events"
+)
+
+// readPrices reads the price list for these SKUs; those that are not sold are missing in it.
+func readPrices(ctx context.Context, tx pgx.Tx, skus []string) (map[string]events.Money, error) {
+	rows, err := tx.Query(ctx, `SELECT sku, amount, currency FROM price WHERE sku = ANY ($1)`, skus)
+	if err != nil {
+		return nil, fmt.Errorf("read prices: %w", err)
+	}
+	type tag struct {
+		SKU  string
+		Unit events.Money
+	}
+	tags, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (tag, error) {
+		var t tag
+		err := row.Scan(&t.SKU, &t.Unit.Amount, &t.Unit.Currency)
+		return t, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read prices: %w", err)
+	}
+	prices := make(map[string]events.Money, len(tags))
+	for _, t := range tags {
+		prices[t.SKU] = t.Unit
+	}
+	return prices, nil
+}
+
+// reader is a pool or a transaction.
+type reader interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+const selectOrders = `
+	SELECT id::text, customer_id, status, coalesce(reason, ''), coalesce(shipment_id, ''), total_amount, currency,
+	       items, payment_method, ship_to, deadline, cancel_requested_at, created_at, updated_at,
+	       (SELECT coalesce(jsonb_agg(jsonb_build_object('id', incident_id, 'service', service, 'kind', kind,
+	               'reason', reason, 'opened_at', opened_at, 'resolved_at', resolved_at) ORDER BY opened_at, incident_id), '[]')
+	        FROM order_incident WHERE order_id = orders.id AND opened_at IS NOT NULL)
+	FROM orders `
+
+// readOrder reads one order; pgx.ErrNoRows when there is none.
+func readOrder(ctx context.Context, db reader, id string) (Order, error) {
+	rows, err := db.Query(ctx, selectOrders+`WHERE id = $1`, id)
+	if err != nil {
+		return Order{}, fmt.Errorf("read order %s: %w", id, err)
+	}
+	order, err := pgx.CollectExactlyOneRow(rows, scanOrder)
+	if err != nil {
+		return Order{}, fmt.Errorf("read order %s: %w", id, err)
+	}
+	return order, nil
+}
+
+// listOrders reads up to limit orders with this public status (empty: any) that are older than the one
+// with the id before, newest first. Pages cut at an id do not shift when orders come in between.
+func listOrders(ctx context.Context, db reader, status Status, before string, limit int) ([]Order, error) {
+	states, open := stored(status)
+	// Planned anew each time: the plan that is right for the many confirmed orders reads the whole table
+	// when it looks for the few that are being cancelled.
+	rows, err := db.Query(ctx, selectOrders+`
+		WHERE id < $1 AND status = ANY ($2) AND ($3::boolean IS NULL OR `+hasOpenIncident+` = $3)
+		ORDER BY id DESC LIMIT $4`, pgx.QueryExecModeCacheDescribe, before, states, open, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list orders: %w", err)
+	}
+	orders, err := pgx.CollectRows(rows, scanOrder)
+	if err != nil {
+		return nil, fmt.Errorf("list orders: %w", err)
+	}
+	return orders, nil
+}
+
+func scanOrder(row pgx.CollectableRow) (Order, error) {
+	var o Order
+	err := row.Scan(&o.OrderID, &o.CustomerID, &o.Status, &o.Reason, &o.ShipmentID, &o.Total.Amount, &o.Total.Currency,
+		&o.Lines, &o.PaymentMethod, &o.ShipTo, &o.Deadline, &o.CancelRequestedAt, &o.CreatedAt, &o.UpdatedAt, &o.Incidents)
+	return o, err
+}

@@ -1,0 +1,128 @@
+package order
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/pkg/mailbox"
+)
+
+// handlers are the order service's part in the saga: it begins with OrderCreated (see intake), and ends
+// with one of these. Whatever arrives twice, late or out of order meets an order that is terminal already,
+// changes nothing and says nothing.
+func handlers() []mailbox.Handler {
+	return []mailbox.Handler{
+		mailbox.Hear(outOfStock),
+		mailbox.Hear(undone),
+		mailbox.Hear(shipped),
+		mailbox.Hear(incidentOpened),
+		mailbox.Hear(incidentResolved),
+	}
+}
+
+// lockBatch locks the orders of a batch in key order, so that two batches never wait for each other.
+func lockBatch(ctx context.Context, tx pgx.Tx, batch []events.Event) error {
+	ids := make([]string, 0, len(batch))
+	for _, event := range batch {
+		ids = append(ids, event.Order())
+	}
+	return lockOrders(ctx, tx, ids)
+}
+
+// outOfStock ends an order that inventory could not hold the goods for.
+func outOfStock(ctx context.Context, tx pgx.Tx, event events.InventoryRejected) (events.Event, error) {
+	return cancelled(ctx, tx, event.Subject, event.Reason)
+}
+
+// undone ends an order whose steps have been taken back: inventory is the last of that chain.
+func undone(ctx context.Context, tx pgx.Tx, event events.InventoryReleased) (events.Event, error) {
+	return cancelled(ctx, tx, event.Subject, event.Reason)
+}
+
+func cancelled(ctx context.Context, tx pgx.Tx, about events.Subject, reason string) (events.Event, error) {
+	reason, changed, err := cancelOrder(ctx, tx, about.OrderID, reason)
+	if err != nil || !changed {
+		return nil, err
+	}
+	return events.OrderCancelled{Subject: about, Reason: reason}, nil
+}
+
+// shipped confirms an order: also one that somebody wants cancelled, because a shipment means that the
+// cancel came too late.
+func shipped(ctx context.Context, tx pgx.Tx, event events.ShipmentCreated) (events.Event, error) {
+	changed, err := confirmOrder(ctx, tx, event.OrderID, event.ShipmentID)
+	if err != nil || !changed {
+		return nil, err
+	}
+	return events.OrderConfirmed{Subject: events.Subject{OrderID: event.OrderID}, ShipmentID: event.ShipmentID}, nil
+}
+
+// incidentOpened remembers that a service cannot go on with the order. Its saga state stays what it is, and
+// saga events apply as always; only the public status changes, and only while the order is not terminal.
+func incidentOpened(ctx context.Context, tx pgx.Tx, event events.IncidentOpened) (events.Event, error) {
+	stuck, err := openIncident(ctx, tx, event)
+	if err != nil || !stuck {
+		return nil, err
+	}
+	return events.OrderNeedsAttention{
+		Subject: event.Subject, IncidentID: event.IncidentID, Kind: event.Kind, Reason: event.Reason,
+	}, nil
+}
+
+// incidentResolved takes an incident out of the order's open ones. When it arrives before the opening it
+// leaves a tombstone, which the opening then cannot open any more.
+func incidentResolved(ctx context.Context, tx pgx.Tx, event events.IncidentResolved) (events.Event, error) {
+	return nil, resolveIncident(ctx, tx, event)
+}
+
+// askToCancel asks shipping to stop those of the orders that are pending. Of the others somebody has asked
+// already, or they have ended.
+func askToCancel(ctx context.Context, tx pgx.Tx, orderIDs []string, reason string) error {
+	asked, err := requestCancel(ctx, tx, orderIDs, reason)
+	if err != nil {
+		return err
+	}
+	requests := make([]events.Event, 0, len(asked))
+	for _, id := range asked {
+		requests = append(requests, events.OrderCancelRequested{Subject: events.Subject{OrderID: id}, Reason: reason})
+	}
+	return mailbox.PutAll(ctx, tx, requests)
+}
+
+// overdueAtOnce bounds what one transaction of the sweeper takes, so that it never holds many rows for long.
+const overdueAtOnce = 200
+
+// sweeper watches over deadlines.
+type sweeper struct {
+	do     transaction
+	faults *fault.Set
+}
+
+// runOnce asks for the cancel of every order that is pending beyond its deadline. An order with an open
+// incident is left alone: a person decides about it.
+func (s sweeper) runOnce(ctx context.Context) error {
+	for {
+		var found []string
+		err := s.do(ctx, func(tx pgx.Tx) (err error) {
+			if found, err = lockOverdue(ctx, tx, overdueAtOnce); err != nil || len(found) == 0 {
+				return err
+			}
+			if err := s.faults.At(ctx, fault.DeadlineFound, found...); err != nil {
+				return err
+			}
+			return askToCancel(ctx, tx, found, byDeadline)
+		})
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		if err := s.faults.At(ctx, fault.DeadlineCommitted, found...); err != nil || len(found) < overdueAtOnce {
+			return err
+		}
+	}
+}
+
+// transaction runs a function in one, as mailbox.Do does.
+type transaction func(ctx context.Context, fn func(tx pgx.Tx) error) error

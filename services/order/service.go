@@ -1,0 +1,87 @@
+package order
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"time"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/service"
+)
+
+// Run is the order service: it opens what it needs, and serves until ctx ends.
+func Run(ctx context.Context, c service.Config) error {
+	own, err := fromEnv(os.Getenv)
+	if err != nil {
+		return err
+	}
+	app, err := service.Open(ctx, c, Migrations(), service.Migrations{Table: idempotency.Table, Files: idempotency.Migrations()})
+	if err != nil {
+		return err
+	}
+	box, err := mailbox.New(mailbox.Config{
+		Service:  events.Order,
+		Pool:     app.Pool,
+		NATS:     app.NATS,
+		Handlers: handlers(),
+		Prepare:  lockBatch,
+		Faults:   app.Faults,
+		Log:      app.Log,
+		Metrics:  app.Metrics,
+	})
+	if err != nil {
+		return err
+	}
+	orders := mailbox.NewGroup(atOnce, intake{do: box.Do, faults: app.Faults, patience: own.deadline}.commit)
+	api := server{
+		db: app.Pool, do: box.Do, place: orders.Do, backlog: box.Unpublished, limit: own.outboxLimit, faults: app.Faults,
+	}
+	return app.Serve(ctx, service.Parts{
+		Mailbox: box,
+		HTTP:    routes(api),
+		Loops: []func(context.Context) error{
+			service.Loop("cancel overdue orders", app.Log, time.Second, nil, sweeper{box.Do, app.Faults}.runOnce),
+			service.Loop("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
+		},
+	})
+}
+
+// settings are those that only this service has.
+type settings struct {
+	deadline    time.Duration // ORDER_DEADLINE: how long an order may be pending
+	outboxLimit int           // OUTBOX_LIMIT: how many events may wait for the broker before orders are refused
+}
+
+// outboxLimit is what the relay publishes in a minute or so once the broker is back, and some 100 MB.
+const outboxLimit = 100_000
+
+func fromEnv(getenv func(string) string) (s settings, err error) {
+	if s.deadline, err = service.Duration(getenv, "ORDER_DEADLINE", 15*time.Minute); err != nil {
+		return s, err
+	}
+	s.outboxLimit = outboxLimit
+	if value := getenv("OUTBOX_LIMIT"); value != "" {
+		if s.outboxLimit, err = strconv.Atoi(value); err != nil || s.outboxLimit < 1 {
+			return s, fmt.Errorf("OUTBOX_LIMIT must be a positive number, not %q", value)
+		}
+	}
+	return s, nil
+}
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migrations are the order service's tables, and what the database promises about them.
+func Migrations() fs.FS {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		panic(err) // the embedded folder is always there
+	}
+	return files
+}

@@ -1,0 +1,191 @@
+package order
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/mailbox"
+)
+
+// Every change of state names the states that it expects, and writes its row of history in the same
+// statement: there is no state without history and no history without a state.
+
+// lockOrders locks orders in key order.
+func lockOrders(ctx context.Context, tx pgx.Tx, ids []string) error {
+	_, err := tx.Exec(ctx, `SELECT FROM orders WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE`, ids)
+	if err != nil {
+		return fmt.Errorf("lock %d orders: %w", len(ids), err)
+	}
+	return nil
+}
+
+// insertOrders stores new orders with the beginning of their history, and returns the database's time, from
+// which their patience counts.
+func insertOrders(ctx context.Context, tx pgx.Tx, orders []Order, patience time.Duration) (now time.Time, err error) {
+	rows, err := columnsOf(orders)
+	if err != nil {
+		return now, err
+	}
+	err = tx.QueryRow(ctx, `
+		WITH placed AS (
+			INSERT INTO orders (id, customer_id, total_amount, currency, items, payment_method, ship_to, status, deadline)
+			SELECT id, customer_id, total, currency, items::jsonb, payment_method, ship_to::jsonb, 'PENDING', now() + $8::interval
+			FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[])
+				AS new (id, customer_id, total, currency, items, payment_method, ship_to)
+			RETURNING id, status
+		), noted AS (
+			INSERT INTO order_history (order_id, status) SELECT id, status FROM placed
+		)
+		SELECT now()`,
+		rows.ids, rows.customers, rows.totals, rows.currencies, rows.items, rows.methods, rows.addresses, patience).Scan(&now)
+	if err != nil {
+		return now, fmt.Errorf("insert %d orders: %w", len(orders), err)
+	}
+	return now, nil
+}
+
+// columns are orders by column, as unnest takes them.
+type columns struct {
+	ids, customers, currencies, items, methods, addresses []string
+	totals                                                []int64
+}
+
+func columnsOf(orders []Order) (c columns, err error) {
+	for _, o := range orders {
+		items, err := json.Marshal(o.Lines)
+		if err != nil {
+			return c, fmt.Errorf("encode the lines of order %s: %w", o.OrderID, err)
+		}
+		address, err := json.Marshal(o.ShipTo)
+		if err != nil {
+			return c, fmt.Errorf("encode the address of order %s: %w", o.OrderID, err)
+		}
+		c.ids, c.customers = append(c.ids, o.OrderID), append(c.customers, o.CustomerID)
+		c.totals, c.currencies = append(c.totals, o.Total.Amount), append(c.currencies, o.Total.Currency)
+		c.items, c.addresses = append(c.items, string(items)), append(c.addresses, string(address))
+		c.methods = append(c.methods, o.PaymentMethod)
+	}
+	return c, nil
+}
+
+// cancelOrder ends an order as cancelled, unless it has ended, and returns the reason that stands. Where
+// the saga was undone because somebody asked for it, that is the reason: shipping's word for it
+// ("cancelled") would say less.
+func cancelOrder(ctx context.Context, tx pgx.Tx, orderID, reason string) (stands string, changed bool, err error) {
+	err = tx.QueryRow(ctx, `
+		WITH ended AS (
+			UPDATE orders SET status = 'CANCELLED', updated_at = now(),
+				reason = CASE WHEN status = 'CANCELLING' AND $2 = 'cancelled' THEN reason ELSE $2 END
+			WHERE id = $1 AND status IN ('PENDING', 'CANCELLING')
+			RETURNING id, status, reason
+		)
+		INSERT INTO order_history (order_id, status, reason, event_id)
+		SELECT id, status, reason, nullif($3, '')::uuid FROM ended
+		RETURNING reason`,
+		orderID, reason, mailbox.CauseOf(ctx).EventID).Scan(&stands)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("cancel order %s: %w", orderID, err)
+	}
+	return stands, true, nil
+}
+
+// confirmOrder ends an order as confirmed, unless it has ended.
+func confirmOrder(ctx context.Context, tx pgx.Tx, orderID, shipmentID string) (changed bool, err error) {
+	tag, err := tx.Exec(ctx, `
+		WITH ended AS (
+			UPDATE orders SET status = 'CONFIRMED', shipment_id = $2, updated_at = now(),
+				reason = CASE WHEN status = 'CANCELLING' THEN 'cancel_too_late' END
+			WHERE id = $1 AND status IN ('PENDING', 'CANCELLING')
+			RETURNING id, status, reason
+		)
+		INSERT INTO order_history (order_id, status, reason, event_id)
+		SELECT id, status, reason, nullif($3, '')::uuid FROM ended`,
+		orderID, shipmentID, mailbox.CauseOf(ctx).EventID)
+	if err != nil {
+		return false, fmt.Errorf("confirm order %s: %w", orderID, err)
+	}
+	return tag.RowsAffected() == 1, nil
+}
+
+// requestCancel notes why somebody wants these orders cancelled, and returns those that were pending.
+func requestCancel(ctx context.Context, tx pgx.Tx, orderIDs []string, reason string) (asked []string, err error) {
+	rows, err := tx.Query(ctx, `
+		WITH asked AS (
+			UPDATE orders SET status = 'CANCELLING', reason = $2, cancel_requested_at = now(), updated_at = now()
+			WHERE id = ANY ($1::uuid[]) AND status = 'PENDING'
+			RETURNING id, status, reason
+		)
+		INSERT INTO order_history (order_id, status, reason)
+		SELECT id, status, reason FROM asked
+		RETURNING order_id::text`, orderIDs, reason)
+	if err == nil {
+		asked, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("request the cancel of %d orders: %w", len(orderIDs), err)
+	}
+	return asked, nil
+}
+
+// lockOverdue finds up to limit orders that are pending beyond their deadline, and locks them. Those that
+// somebody else works on are skipped: the next round finds them, if they still are.
+func lockOverdue(ctx context.Context, tx pgx.Tx, limit int) (ids []string, err error) {
+	rows, err := tx.Query(ctx, `
+		SELECT id::text FROM orders
+		WHERE status = 'PENDING' AND deadline <= now() AND NOT `+hasOpenIncident+`
+		ORDER BY deadline LIMIT $1
+		FOR NO KEY UPDATE SKIP LOCKED`, limit)
+	if err == nil {
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find overdue orders: %w", err)
+	}
+	return ids, nil
+}
+
+const hasOpenIncident = `EXISTS (
+	SELECT FROM order_incident
+	WHERE order_id = orders.id AND opened_at IS NOT NULL AND resolved_at IS NULL)`
+
+// openIncident adds to the order's incidents; stuck says that this one is new, is open, and keeps an order
+// from going on that has not ended. Over a tombstone it stays resolved.
+func openIncident(ctx context.Context, tx pgx.Tx, event events.IncidentOpened) (stuck bool, err error) {
+	err = tx.QueryRow(ctx, `
+		WITH opened AS (
+			INSERT INTO order_incident AS known (order_id, incident_id, service, kind, reason, opened_at)
+			VALUES ($1, $2, $3, $4, $5, now())
+			ON CONFLICT (order_id, incident_id) DO UPDATE SET reason = EXCLUDED.reason, opened_at = known.resolved_at
+			WHERE known.opened_at IS NULL
+			RETURNING resolved_at
+		)
+		SELECT EXISTS (SELECT FROM opened WHERE resolved_at IS NULL)
+		   AND EXISTS (SELECT FROM orders WHERE id = $1 AND status IN ('PENDING', 'CANCELLING'))`,
+		event.OrderID, event.IncidentID, event.Service, event.Kind, event.Reason).Scan(&stuck)
+	if err != nil {
+		return false, fmt.Errorf("open incident %s of order %s: %w", event.IncidentID, event.OrderID, err)
+	}
+	return stuck, nil
+}
+
+// resolveIncident ends one of the order's incidents, or leaves a tombstone for one that is still to come.
+func resolveIncident(ctx context.Context, tx pgx.Tx, event events.IncidentResolved) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO order_incident AS known (order_id, incident_id, service, kind, resolved_at)
+		VALUES ($1, $2, $3, $4, now())
+		ON CONFLICT (order_id, incident_id) DO UPDATE SET resolved_at = now() WHERE known.resolved_at IS NULL`,
+		event.OrderID, event.IncidentID, event.Service, event.Kind)
+	if err != nil {
+		return fmt.Errorf("resolve incident %s of order %s: %w", event.IncidentID, event.OrderID, err)
+	}
+	return nil
+}

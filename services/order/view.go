@@ -1,0 +1,103 @@
+package order
+
+import (
+	"encoding/base64"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/services/order/api"
+)
+
+// wish is a request's body in the words of the domain.
+func wish(body *api.NewOrder) Wish {
+	to := body.ShipTo
+	w := Wish{
+		CustomerID: body.CustomerId, PaymentMethod: body.PaymentMethod,
+		ShipTo: events.Address{Name: to.Name, Street: to.Street, City: to.City, PostalCode: to.PostalCode, Country: to.Country},
+	}
+	for _, item := range body.Items {
+		w.Items = append(w.Items, Item{SKU: item.Sku, Quantity: item.Quantity})
+	}
+	if total := body.ExpectedTotal; total != nil {
+		w.ExpectedTotal = &events.Money{Amount: total.Amount, Currency: total.Currency}
+	}
+	return w
+}
+
+// resource is an order as the outside sees it.
+func resource(o Order) api.Order {
+	to := o.ShipTo
+	view := api.Order{
+		Id:                o.OrderID,
+		CustomerId:        o.CustomerID,
+		Status:            api.Status(o.public()),
+		Total:             api.Money(o.Total),
+		Items:             make([]api.Item, 0, len(o.Lines)),
+		ShipTo:            api.Address{Name: to.Name, Street: to.Street, City: to.City, PostalCode: to.PostalCode, Country: to.Country},
+		PaymentMethod:     o.PaymentMethod,
+		CreatedAt:         o.CreatedAt.UTC(),
+		UpdatedAt:         o.UpdatedAt.UTC(),
+		Deadline:          o.Deadline.UTC(),
+		CancelRequestedAt: utc(o.CancelRequestedAt),
+		Incidents:         make([]api.Incident, 0, len(o.Incidents)),
+	}
+	if o.Reason != "" {
+		view.Reason = &o.Reason
+	}
+	if o.ShipmentID != "" {
+		view.ShipmentId = &o.ShipmentID
+	}
+	for _, line := range o.Lines {
+		view.Items = append(view.Items, api.Item{Sku: line.SKU, Quantity: line.Quantity, UnitPrice: line.UnitPrice})
+	}
+	for _, i := range o.Incidents {
+		view.Incidents = append(view.Incidents, api.Incident{
+			Id: i.ID, Service: i.Service, Kind: i.Kind, Reason: i.Reason, OpenedAt: i.OpenedAt.UTC(), ResolvedAt: utc(i.ResolvedAt),
+		})
+	}
+	return view
+}
+
+func utc(at *time.Time) *time.Time {
+	if at == nil {
+		return nil
+	}
+	return new(at.UTC())
+}
+
+// A cursor is the id of the last order of a page, in letters that a client has no reason to look into.
+
+const (
+	defaultPage = 50
+	newest      = "ffffffff-ffff-ffff-ffff-ffffffffffff" // no order is newer
+)
+
+// position is the id behind a cursor: the page has what is older.
+func position(cursor *string) (before string, err error) {
+	if cursor == nil {
+		return newest, nil
+	}
+	id, err := base64.RawURLEncoding.DecodeString(*cursor)
+	if err != nil || len(id) != len(uuid.UUID{}) {
+		return "", service.Problem(http.StatusBadRequest, "the cursor is not one that a page came with")
+	}
+	return uuid.UUID(id).String(), nil
+}
+
+// page shows up to limit orders; one more of them means that there is a next page.
+func page(orders []Order, limit int) api.ListOrders200JSONResponse {
+	list := api.ListOrders200JSONResponse{Orders: make([]api.Order, 0, len(orders))}
+	if len(orders) > limit {
+		last := uuid.MustParse(orders[limit-1].OrderID) // the database knows it as a UUID
+		list.NextCursor = new(base64.RawURLEncoding.EncodeToString(last[:]))
+		orders = orders[:limit]
+	}
+	for _, order := range orders {
+		list.Orders = append(list.Orders, resource(order))
+	}
+	return list
+}
