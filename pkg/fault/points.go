@@ -55,6 +55,7 @@ const (
 	GatewayBeforeClaim  Point = "gateway.before_claim"  // payments are due, and no lease is taken
 	GatewayClaimed      Point = "gateway.claimed"       // leases are committed, and no call was made
 	GatewayBeforeCharge Point = "gateway.before_charge" // a charge is about to be requested
+	GatewayChargeSent   Point = "gateway.charge_sent"   // a charge request has left, and no answer has come
 	GatewayAfterCharge  Point = "gateway.after_charge"  // the gateway has answered a charge, and nothing is stored
 	GatewayBeforeRefund Point = "gateway.before_refund" // a refund is about to be requested
 	GatewayAfterRefund  Point = "gateway.after_refund"  // the gateway has answered a refund, and nothing is stored
