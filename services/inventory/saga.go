@@ -60,8 +60,11 @@ func releaseVoided(ctx context.Context, tx pgx.Tx, payment events.PaymentVoided)
 }
 
 func release(ctx context.Context, tx pgx.Tx, order events.Subject, reason string) (events.Event, error) {
-	released, err := releaseStock(ctx, tx, order.OrderID, reason)
+	lines, released, err := releaseReservation(ctx, tx, order.OrderID, reason)
 	if err != nil || !released { // sold, rejected, or released before: there is nothing to undo
+		return nil, err
+	}
+	if err := returnStock(ctx, tx, lines); err != nil {
 		return nil, err
 	}
 	return events.InventoryReleased{Subject: order, Reason: reason}, nil

@@ -60,28 +60,38 @@ func holdStock(ctx context.Context, tx pgx.Tx, orderID string, wants []Line) (*R
 	return r, nil
 }
 
-// releaseStock gives back what is held for an order. Where nothing is known of the order it leaves a
-// tombstone, so that nothing will be held when the order arrives late. It reports whether it did either.
+// releaseReservation gives up what an order has reserved. Where nothing is known of the order it leaves a tombstone,
+// so that nothing will be held when the order arrives late. It reports whether it did either, and what
+// is now to be returned: nothing for a tombstone.
 //
 // INSERT and UPDATE are one statement because the order may be arriving at this very moment, in a
 // transaction that we cannot see yet: ON CONFLICT waits for it, and then sees what it did.
-func releaseStock(ctx context.Context, tx pgx.Tx, orderID, reason string) (bool, error) {
-	tag, err := tx.Exec(ctx, `
-		WITH released AS (
-			INSERT INTO reservation (order_id, state, reason) VALUES ($1, 'RELEASED', $2)
-			ON CONFLICT (order_id) DO UPDATE SET state = 'RELEASED', reason = $2, updated_at = now()
-			WHERE reservation.state = 'RESERVED'
-			RETURNING lines
-		), returned AS (
-			UPDATE stock SET available = available + quantity, reserved = reserved - quantity
-			FROM released, jsonb_to_recordset(lines) AS line (sku text, quantity bigint)
-			WHERE stock.sku = line.sku
-		)
-		SELECT FROM released`, orderID, reason)
-	if err != nil {
-		return false, fmt.Errorf("release stock of order %s: %w", orderID, err)
+func releaseReservation(ctx context.Context, tx pgx.Tx, orderID, reason string) (lines []Line, released bool, err error) {
+	err = tx.QueryRow(ctx, `
+		INSERT INTO reservation (order_id, state, reason) VALUES ($1, 'RELEASED', $2)
+		ON CONFLICT (order_id) DO UPDATE SET state = 'RELEASED', reason = $2, updated_at = now()
+		WHERE reservation.state = 'RESERVED'
+		RETURNING lines`, orderID, reason).Scan(&lines)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, false, nil
 	}
-	return tag.RowsAffected() == 1, nil
+	if err != nil {
+		return nil, false, fmt.Errorf("release reservation of order %s: %w", orderID, err)
+	}
+	return lines, true, nil
+}
+
+// returnStock makes what was reserved available again. It is a statement of its own, so that it sees the
+// stock as it is after whatever releaseReservation had to wait for.
+func returnStock(ctx context.Context, tx pgx.Tx, lines []Line) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE stock SET available = available + quantity, reserved = reserved - quantity
+		FROM jsonb_to_recordset($1) AS line (sku text, quantity bigint)
+		WHERE stock.sku = line.sku`, lines)
+	if err != nil {
+		return fmt.Errorf("return stock: %w", err)
+	}
+	return nil
 }
 
 // sellStock makes what is held for an order sold. Where nothing is held it changes nothing.

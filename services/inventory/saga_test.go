@@ -1,0 +1,224 @@
+package inventory
+
+import (
+	"fmt"
+	"log/slog"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/pkg/testkit"
+)
+
+// nothing is known of an order that no event has reached the inventory about.
+const nothing State = ""
+
+// protocol is the state table of the inventory: which event at which state leads where. A pair that is not
+// listed changes nothing and answers nothing.
+func protocol(enough bool) map[State]map[string]State {
+	arrival := Rejected
+	if enough {
+		arrival = Reserved
+	}
+	return map[State]map[string]State{
+		nothing: {
+			"OrderCreated":  arrival,
+			"PaymentFailed": Released, "PaymentRefunded": Released, "PaymentVoided": Released, // tombstones
+		},
+		Reserved: {
+			"ShipmentCreated": Sold,
+			"PaymentFailed":   Released, "PaymentRefunded": Released, "PaymentVoided": Released,
+		},
+	}
+}
+
+// history is what can be heard about an order, in any order and any number.
+func history(orderID, sku string) []events.Event {
+	order, about := orderFor(orderID, sku, 2), events.Subject{OrderID: orderID}
+	return []events.Event{
+		order,
+		events.PaymentFailed{Subject: about, Reason: "card_declined"},
+		events.PaymentRefunded{Subject: about, Reason: "destination_not_served: AQ"},
+		events.PaymentVoided{Subject: about, Reason: "cancelled"},
+		events.ShipmentCreated{Snapshot: order.Snapshot, ShipmentID: "shp_1"},
+	}
+}
+
+// expected is the answer to an event that leads to a state; nil where there is none.
+func expected(event events.Event, to State) events.Event {
+	about := events.Subject{OrderID: event.Order()}
+	switch e := event.(type) {
+	case events.OrderCreated:
+		if to == Rejected {
+			return events.InventoryRejected{Subject: about, Reason: "out_of_stock: " + e.Lines[0].SKU}
+		}
+		return events.InventoryReserved{Snapshot: e.Snapshot}
+	case events.PaymentFailed:
+		return events.InventoryReleased{Subject: about, Reason: e.Reason}
+	case events.PaymentRefunded:
+		return events.InventoryReleased{Subject: about, Reason: e.Reason}
+	case events.PaymentVoided:
+		return events.InventoryReleased{Subject: about, Reason: e.Reason}
+	}
+	return nil
+}
+
+// length is how many events a sequence has. Two lead to every state; two more try every pair of events there.
+const length = 4
+
+// TestEveryOrderOfEvents plays every sequence of events, repetitions included, against the state table:
+// with and without stock, each event in a transaction of its own and all in one batch.
+// There is no inbox here that would hide a missing state guard.
+func TestEveryOrderOfEvents(t *testing.T) {
+	t.Parallel()
+	for _, sku := range []string{"widget", "unobtainium"} {
+		for _, together := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, in one batch: %v", sku, together), func(t *testing.T) {
+				t.Parallel()
+				pool := database(t).Pool
+				kinds := len(history("", sku))
+				for n := range pow(kinds, length) {
+					play(t, pool, sequence(history(newOrderID(t), sku), n), protocol(sku == "widget"), together)
+				}
+				checkBooks(t, pool)
+			})
+		}
+	}
+}
+
+// sequence is the nth sequence of events, n being a number of length digits to the base of their kinds.
+func sequence(kinds []events.Event, n int) []events.Event {
+	var list []events.Event
+	for range length {
+		list = append(list, kinds[n%len(kinds)])
+		n /= len(kinds)
+	}
+	return list
+}
+
+func pow(base, exponent int) int {
+	n := 1
+	for range exponent {
+		n *= base
+	}
+	return n
+}
+
+// play handles the events and compares each answer and the state in the end with the table.
+func play(t *testing.T, pool *pgxpool.Pool, list []events.Event, table map[State]map[string]State, together bool) {
+	t.Helper()
+	var answers []events.Event
+	for _, part := range split(list, together) {
+		got, err := batch(t.Context(), pool, part...)
+		if err != nil {
+			t.Fatalf("%s: %v", names(list), err)
+		}
+		answers = append(answers, got...)
+	}
+	state := nothing
+	for i, event := range list {
+		var want events.Event
+		if to, listed := table[state][event.Type().Name]; listed {
+			state, want = to, expected(event, to)
+		}
+		if !reflect.DeepEqual(answers[i], want) {
+			t.Errorf("%s: event %d was answered by %+v, want %+v", names(list), i+1, answers[i], want)
+		}
+	}
+	if got := stateOf(t, pool, list[0].Order()); got != state {
+		t.Errorf("%s led to %q, want %q", names(list), got, state)
+	}
+}
+
+func split(list []events.Event, together bool) [][]events.Event {
+	if together {
+		return [][]events.Event{list}
+	}
+	var parts [][]events.Event
+	for i := range list {
+		parts = append(parts, list[i:i+1])
+	}
+	return parts
+}
+
+func names(list []events.Event) []string {
+	var all []string
+	for _, event := range list {
+		all = append(all, event.Type().Name)
+	}
+	return all
+}
+
+func stateOf(t *testing.T, pool *pgxpool.Pool, orderID string) (state State) {
+	t.Helper()
+	err := pool.QueryRow(t.Context(), `SELECT coalesce((SELECT state FROM reservation WHERE order_id = $1), '')`, orderID).Scan(&state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+func TestAnOrderIsReservedWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	order := orderFor(newOrderID(t), "widget", 2)
+	order.Lines = append(order.Lines,
+		events.Line{SKU: "unobtainium", Quantity: 1}, events.Line{SKU: "last-one", Quantity: 1}, events.Line{SKU: "no-such-thing", Quantity: 1},
+		events.Line{SKU: "last-one", Quantity: 1}) // 1 + 1 is one too many
+	answers, err := batch(t.Context(), pool, order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := events.InventoryRejected{
+		Subject: events.Subject{OrderID: order.OrderID}, Reason: "out_of_stock: last-one, no-such-thing, unobtainium",
+	}
+	if answers[0] != want {
+		t.Errorf("answered %+v, want %+v", answers[0], want)
+	}
+	level, err := stockOf(t.Context(), pool, "widget")
+	if err != nil || level.Reserved != 0 {
+		t.Errorf("of the SKU that there is enough of %+v is left, %v; want nothing reserved", level, err)
+	}
+	checkBooks(t, pool)
+}
+
+// TestTheServiceAnswersEachEventOnce runs the service as its process does. Every event comes twice under
+// one id, which the inbox knows, and once more under another, which only the state guards know.
+func TestTheServiceAnswersEachEventOnce(t *testing.T) {
+	t.Parallel()
+	db, broker := database(t), testkit.Broker(t)
+	run(t, service.Config{
+		Service: events.Inventory, DatabaseURL: db.URL, MigrationsURL: db.OwnerURL,
+		NATSURL: broker.URL(string(events.Inventory)), Addr: "127.0.0.1:0", LogLevel: slog.LevelError,
+	})
+	sold, undone, cancelled := newOrderID(t), newOrderID(t), newOrderID(t)
+	for _, event := range []events.Event{
+		orderFor(sold, "widget", 2), events.ShipmentCreated{Snapshot: orderFor(sold, "widget", 2).Snapshot, ShipmentID: "shp_1"},
+		orderFor(undone, "unobtainium", 1),
+		events.PaymentVoided{Subject: events.Subject{OrderID: cancelled}, Reason: "cancelled"}, orderFor(cancelled, "gizmo", 1),
+	} {
+		id := newOrderID(t)
+		for _, eventID := range []string{id, id, newOrderID(t)} {
+			publish(t, broker, eventID, event)
+		}
+	}
+	testkit.Eventually(t, 30*time.Second, "every event to be handled", func() bool { return count(t, db.Pool, `SELECT count(*) FROM inbox`) == 10 })
+	for orderID, want := range map[string][]string{
+		sold: {"SOLD", "InventoryReserved"}, undone: {"REJECTED", "InventoryRejected"}, cancelled: {"RELEASED", "InventoryReleased"},
+	} {
+		if got := stateOf(t, db.Pool, orderID); string(got) != want[0] {
+			t.Errorf("the order is %s, want %s", got, want[0])
+		}
+		if n := count(t, db.Pool, `SELECT count(*) FROM outbox WHERE order_id = $1`, orderID); n != 1 {
+			t.Errorf("%d answers were given about the order that is %s, want 1", n, want[0])
+		}
+		testkit.Eventually(t, 10*time.Second, want[1]+" to be published", func() bool {
+			return count(t, db.Pool, `SELECT count(*) FROM outbox WHERE order_id = $1 AND type LIKE '%.' || $2 || '.v1' AND published_at IS NOT NULL`, orderID, want[1]) == 1
+		})
+	}
+	checkBooks(t, db.Pool)
+}
