@@ -13,10 +13,8 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/mailbox"
 )
-
-// InboxPrefix is where the observer's login may receive answers.
-const InboxPrefix = "_INBOX.observer"
 
 // Stream is a look at the saga's stream.
 type Stream struct{ nc *nats.Conn }
@@ -38,7 +36,7 @@ type Seen struct {
 // Open connects to the broker at url, which carries the observer's login. It fails at once when the
 // broker does not answer, and afterwards reconnects for ever.
 func Open(url string) (*Stream, error) {
-	nc, err := nats.Connect(url, nats.Name("observer"), nats.CustomInboxPrefix(InboxPrefix),
+	nc, err := nats.Connect(url, nats.Name("observer"), nats.CustomInboxPrefix(mailbox.InboxPrefix(mailbox.Observer)),
 		nats.Timeout(5*time.Second), nats.MaxReconnects(-1))
 	if err != nil {
 		return nil, fmt.Errorf("connect to the broker: %w", err)

@@ -1,0 +1,116 @@
+package system
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"strings"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/local"
+)
+
+// member is one process of our own programs: what it is called, which program it runs, where it listens.
+type member struct {
+	name    string // order, order-2, gateway, …
+	program string
+	http    int // port; 0: none
+	admin   int
+}
+
+// members lists the processes and gives each its ports. The provisioner comes first, since everyone waits
+// for its stream.
+func members(o Options) ([]member, error) {
+	all := []member{{name: Provisioner, program: Provisioner}}
+	taken := map[int]bool{}
+	for _, program := range httpNames() {
+		for n := range max(1, o.Replicas[program]) {
+			m := member{name: program, program: program}
+			if n > 0 {
+				m.name = fmt.Sprintf("%s-%d", program, n+1)
+			}
+			var err error
+			if m.http, err = port(o.Ports[m.name], taken); err != nil {
+				return nil, err
+			}
+			if m.admin, err = port(0, taken); err != nil {
+				return nil, err
+			}
+			all = append(all, m)
+		}
+	}
+	return all, nil
+}
+
+// port is the wanted one, or a free one that nobody else here has.
+func port(wanted int, taken map[int]bool) (int, error) {
+	for wanted == 0 {
+		free, err := local.FreePort()
+		if err != nil {
+			return 0, err
+		}
+		if !taken[free] {
+			wanted = free
+		}
+	}
+	taken[wanted] = true
+	return wanted, nil
+}
+
+func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+func url(port int) string     { return "http://" + address(port) }
+
+// environmentOf is what a process is told. What the options say for its service, and for itself, comes last.
+func (s *System) environmentOf(m member) map[string]string {
+	env := map[string]string{}
+	if m.http != 0 {
+		env["HTTP_ADDR"] = address(m.http)
+		env["ADMIN_ADDR"] = address(m.admin)
+		env["ADMIN_TOKEN"] = s.secrets[adminToken]
+	}
+	switch m.program {
+	case Provisioner:
+		env["NATS_URL"] = s.natsURL(Provisioner)
+	case Gateway:
+		env["LEDGER_FILE"] = filepath.Join(s.folder.data, "gateway", "ledger.jsonl")
+	case Ambassador:
+		env["GATEWAY_URLS"] = strings.Join(s.urlsOf(Gateway), ",")
+	default:
+		s.serviceEnvironment(events.Service(m.program), env)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.Copy(env, s.env[m.program])
+	maps.Copy(env, s.env[m.name])
+	return env
+}
+
+func (s *System) serviceEnvironment(service events.Service, env map[string]string) {
+	database := s.databases[service]
+	env["DATABASE_URL"], env["MIGRATIONS_URL"] = database.URL, database.OwnerURL
+	env["NATS_URL"] = s.natsURL(string(service))
+	if s.options.Faults {
+		env["FAULTS_ENABLED"] = "true"
+	}
+	switch {
+	case service == events.Payment:
+		env["GATEWAY_URL"] = s.urlsOf(Ambassador)[0]
+	case service == events.Order && s.options.Deadline > 0:
+		env["ORDER_DEADLINE"] = s.options.Deadline.String()
+	}
+}
+
+func (s *System) natsURL(user string) string {
+	return s.nats.URL(user, s.secrets["nats_"+user])
+}
+
+// urlsOf are the addresses of all replicas of a program.
+func (s *System) urlsOf(program string) []string {
+	var urls []string
+	for _, m := range s.members {
+		if m.program == program && m.http != 0 {
+			urls = append(urls, url(m.http))
+		}
+	}
+	return urls
+}

@@ -1,0 +1,221 @@
+package system
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"example.com/ordersaga/apps/running"
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/local"
+)
+
+// System is the whole of ordersaga, running.
+type System struct {
+	options   Options
+	folder    *folder
+	secrets   secrets
+	members   []member
+	postgres  *local.Postgres
+	nats      *local.NATS
+	databases map[events.Service]local.Database
+	children  map[string]*child
+	order     []string // of the children's start; they are stopped in reverse
+
+	cancel context.CancelFunc
+	loops  *errgroup.Group
+
+	mu        sync.Mutex
+	env       map[string]map[string]string
+	published bool // run.json describes the system
+}
+
+// Start starts everything and returns when every part says that it is ready. When something does not
+// come up, what was started is ended again, and the error is one line that says why.
+func Start(ctx context.Context, o Options) (*System, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	folder, err := openFolder(o.Dir, o.Keep)
+	if err != nil {
+		return nil, err
+	}
+	s := &System{options: o, folder: folder, children: map[string]*child{}, env: map[string]map[string]string{}}
+	for name, env := range o.Env {
+		s.env[name] = maps.Clone(env)
+	}
+	supervised, cancel := context.WithCancel(context.WithoutCancel(ctx)) // until Stop, not until ctx ends
+	s.cancel = cancel
+	s.loops, _ = errgroup.WithContext(supervised)
+	if err := s.start(ctx, supervised); err != nil {
+		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+	}
+	return s, nil
+}
+
+func (s *System) start(ctx, supervised context.Context) error {
+	var err error
+	if s.secrets, err = s.folder.secrets(); err != nil {
+		return err
+	}
+	if s.members, err = members(s.options); err != nil {
+		return err
+	}
+	if err := s.startServers(ctx, supervised); err != nil {
+		return err
+	}
+	for _, m := range s.members {
+		if err := s.startProgram(ctx, supervised, m); err != nil {
+			return err
+		}
+	}
+	return s.AwaitReady(ctx)
+}
+
+// Stop ends everything: first what takes orders, the servers last.
+func (s *System) Stop(ctx context.Context) error {
+	s.cancel()
+	err := s.loops.Wait()
+	var stopping errgroup.Group
+	for _, name := range slices.Backward(s.order) {
+		if name == NATS || name == Postgres {
+			continue
+		}
+		stopping.Go(func() error { return s.stopChild(ctx, name) })
+	}
+	err = errors.Join(err, stopping.Wait())
+	for _, name := range []string{NATS, Postgres} {
+		err = errors.Join(err, s.stopChild(ctx, name))
+	}
+	return errors.Join(err, s.folder.close())
+}
+
+func (s *System) stopChild(ctx context.Context, name string) error {
+	c, started := s.children[name]
+	if !started {
+		return nil
+	}
+	if err := c.stop(ctx); err != nil {
+		return fmt.Errorf("end %s: %w", name, err)
+	}
+	return nil
+}
+
+// Kill sends a signal to a process. One that ends by it is started again.
+func (s *System) Kill(name string, sig syscall.Signal) error {
+	c, err := s.child(name)
+	if err != nil {
+		return err
+	}
+	return c.signal(sig)
+}
+
+// Pause stops a process without ending it, until [System.Continue]: to everyone else it has gone silent.
+func (s *System) Pause(name string) error { return s.Kill(name, syscall.SIGSTOP) }
+
+// Continue ends a pause.
+func (s *System) Continue(name string) error { return s.Kill(name, syscall.SIGCONT) }
+
+// Down ends a process cleanly and keeps it down until [System.Up].
+func (s *System) Down(ctx context.Context, name string) error {
+	if _, err := s.child(name); err != nil {
+		return err
+	}
+	return s.stopChild(ctx, name)
+}
+
+// Up lets a process run again after [System.Down], and waits until it is ready.
+func (s *System) Up(ctx context.Context, name string) error {
+	c, err := s.child(name)
+	if err != nil {
+		return err
+	}
+	c.up()
+	return s.AwaitReady(ctx, name)
+}
+
+// Restart ends a process cleanly and starts it again, with more environment than before; an empty value
+// takes a variable back. It waits until the process is ready.
+func (s *System) Restart(ctx context.Context, name string, env map[string]string) error {
+	if err := s.Down(ctx, name); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	if s.env[name] == nil {
+		s.env[name] = map[string]string{}
+	}
+	maps.Copy(s.env[name], env)
+	s.mu.Unlock()
+	return s.Up(ctx, name)
+}
+
+// WipeBroker ends the NATS server, removes all that it had stored, and starts it again.
+func (s *System) WipeBroker(ctx context.Context) error {
+	if err := s.Down(ctx, NATS); err != nil {
+		return err
+	}
+	if err := s.nats.Wipe(); err != nil {
+		return fmt.Errorf("wipe the broker: %w", err)
+	}
+	return s.Up(ctx, NATS)
+}
+
+// Deaths is how often a process has ended that should not have.
+func (s *System) Deaths(name string) int {
+	c, err := s.child(name)
+	if err != nil {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.deaths
+}
+
+// Names are the names of all processes, in the order in which they were started.
+func (s *System) Names() []string { return slices.Clone(s.order) }
+
+func (s *System) child(name string) (*child, error) {
+	if c := s.children[name]; c != nil {
+		return c, nil
+	}
+	return nil, fmt.Errorf("there is no process %q; there are %v", name, s.order)
+}
+
+// Describe says where everything listens.
+func (s *System) Describe() running.System {
+	r := running.System{
+		URLs: map[string]string{}, Admin: map[string]string{}, AdminToken: s.secrets[adminToken],
+		NATS: s.natsURL(observer), Databases: map[string]string{}, PIDs: map[string]int{}, Logs: s.folder.logs(),
+	}
+	for _, m := range s.members {
+		if m.http != 0 {
+			r.URLs[m.name], r.Admin[m.name] = url(m.http), url(m.admin)
+		}
+	}
+	for service, database := range s.databases {
+		r.Databases[string(service)] = database.AuditURL
+	}
+	for name, c := range s.children {
+		c.mu.Lock()
+		r.PIDs[name] = c.pid
+		c.mu.Unlock()
+	}
+	return r
+}
+
+// Publish writes the description to run.json in the system's directory, and keeps it true from now on.
+func (s *System) Publish() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.published = true
+	return s.Describe().Write(s.folder.runFile())
+}
+
+const startLimit = 60 * time.Second
