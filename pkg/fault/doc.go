@@ -30,5 +30,5 @@
 // What fires is first written as one JSON line to the file that FAULTS_LOG names, so that even a crash can
 // be told from a process that died of something else. The file also makes times hold over restarts: a
 // process that finds there that a fault of its environment has fired its times does not arm it again, or
-// it would crash for ever.
+// it would crash for ever. So every process needs a file of its own.
 package fault

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -77,7 +78,7 @@ func parse(text string) (Fault, error) {
 	head, options, _ := strings.Cut(text, ";")
 	point, what, ok := strings.Cut(head, "=")
 	if !ok {
-		return Fault{}, fmt.Errorf("is not point=kind")
+		return Fault{}, errors.New("is not point=kind")
 	}
 	kind, argument, _ := strings.Cut(what, ":")
 	f := Fault{Point: Point(point), Kind: Kind(kind), Times: 1}
@@ -85,7 +86,7 @@ func parse(text string) (Fault, error) {
 	case f.Kind == Delay:
 		var err error
 		if f.Delay, err = time.ParseDuration(argument); err != nil {
-			return f, fmt.Errorf("delay needs a duration, as in delay:200ms")
+			return f, errors.New("delay needs a duration, as in delay:200ms")
 		}
 	case f.Kind == Error:
 		f.Text = argument
@@ -133,15 +134,15 @@ func (f Fault) check() error {
 	case f.Kind != Crash && f.Kind != Error && f.Kind != Delay && f.Kind != Duplicate && f.Kind != Hold:
 		return fmt.Errorf("there is no kind %q: there are crash, error, delay, duplicate and hold", f.Kind)
 	case f.Kind == Delay && f.Delay <= 0:
-		return fmt.Errorf("delay needs a duration, as in delay:200ms")
+		return errors.New("delay needs a duration, as in delay:200ms")
 	case f.Kind != Delay && f.Delay != 0:
-		return fmt.Errorf("only a delay has a duration")
+		return errors.New("only a delay has a duration")
 	case f.Kind != Error && f.Text != "":
-		return fmt.Errorf("only an error has a text")
+		return errors.New("only an error has a text")
 	case f.Times < 0 || f.Percent < 0 || f.Percent > 100 || f.For < 0:
-		return fmt.Errorf("times, percent (1 to 100) and for must not be negative")
+		return errors.New("times, percent (1 to 100) and for must not be negative")
 	case strings.ContainsAny(f.Order+f.Text, ",;"):
-		return fmt.Errorf("order and text must not hold commas or semicolons")
+		return errors.New("order and text must not hold commas or semicolons")
 	}
 	return nil
 }

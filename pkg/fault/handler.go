@@ -54,6 +54,10 @@ func Handler(s *Set) http.Handler {
 	})
 	mux.HandleFunc("DELETE /faults/{id}", byID(s.Clear))
 	mux.HandleFunc("POST /faults/{id}/release", byID(s.Release))
+	for _, path := range []string{"/faults", "/faults/{id}", "/faults/{id}/release"} {
+		mux.HandleFunc(path, refused(http.StatusMethodNotAllowed, "this address does not know the method"))
+	}
+	mux.HandleFunc("/", refused(http.StatusNotFound, "there is nothing at this address"))
 	return mux
 }
 
@@ -122,6 +126,10 @@ func byID(do func(id string) bool) http.HandlerFunc {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	}
+}
+
+func refused(status int, detail string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { problem(w, status, detail) }
 }
 
 func answer(w http.ResponseWriter, status int, body any) {
