@@ -30,7 +30,7 @@ help: ## lists the targets
 .PHONY: build
 build: ## compiles every program into bin/, the NATS server from its module among them
 	@mkdir -p bin
-	@$(GOBUILD) -o bin/ ./services/{order,inventory,payment,shipping}/cmd/... ./apps/cmd/... github.com/nats-io/nats-server/v2
+	@$(GOBUILD) -o bin/ ./services/{order,inventory,payment,shipping}/cmd/... ./apps/... github.com/nats-io/nats-server/v2
 
 .PHONY: demo
 demo: build ## runs everything without Docker and plays the scenes (ONCE=1 ends after them, SCENES=none plays none)
