@@ -1,0 +1,128 @@
+package testkit
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/log"
+	"github.com/testcontainers/testcontainers-go/wait"
+
+	"example.com/ordersaga/pkg/local"
+)
+
+// cluster is the PostgreSQL server of this test process.
+type cluster struct {
+	adminURL  string
+	passwords local.Passwords
+	stop      func(context.Context) error
+}
+
+func startCluster(ctx context.Context) (*cluster, error) {
+	c, err := first(ctx, "PostgreSQL",
+		source[*cluster]{"env", clusterFromEnv},
+		source[*cluster]{"docker", clusterInDocker},
+		source[*cluster]{"local", clusterOnMachine})
+	if err != nil {
+		return nil, err
+	}
+	c.passwords = passwordsOf(c.adminURL)
+	return c, nil
+}
+
+// passwordsOf derives the logins' passwords from the superuser's, so that several test processes that
+// share a server, and with it the logins, agree on them without talking to each other.
+func passwordsOf(adminURL string) local.Passwords {
+	derive := func(login string) string {
+		sum := sha256.Sum256([]byte(login + " " + adminURL))
+		return hex.EncodeToString(sum[:16])
+	}
+	return local.Passwords{Service: derive("service"), Owner: derive("owner"), Audit: derive("audit")}
+}
+
+func clusterFromEnv(ctx context.Context) (*cluster, error) {
+	u := os.Getenv("TEST_DATABASE_URL")
+	if u == "" {
+		return nil, notOffered{"TEST_DATABASE_URL is not set"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, u)
+	if err != nil {
+		return nil, fmt.Errorf("TEST_DATABASE_URL: %w", err)
+	}
+	defer conn.Close(ctx)
+	var super bool
+	if err := conn.QueryRow(ctx, `SELECT rolsuper FROM pg_roles WHERE rolname = current_user`).Scan(&super); err != nil {
+		return nil, fmt.Errorf("TEST_DATABASE_URL: %w", err)
+	}
+	if !super {
+		return nil, errors.New("TEST_DATABASE_URL: the login has to be a superuser, since tests make databases and logins")
+	}
+	return &cluster{adminURL: u, stop: func(context.Context) error { return nil }}, nil
+}
+
+func clusterOnMachine(ctx context.Context) (*cluster, error) {
+	root, err := local.DataRoot("")
+	if err != nil {
+		return nil, err
+	}
+	server, err := local.StartPostgres(ctx, local.PostgresConfig{Dir: filepath.Join(root, "postgres"), NoFsync: true})
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(root))
+	}
+	return &cluster{adminURL: server.URL(), stop: func(context.Context) error {
+		server.Kill() // nothing in it is needed any more
+		return os.RemoveAll(root)
+	}}, nil
+}
+
+func clusterInDocker(ctx context.Context) (*cluster, error) {
+	if err := dockerAnswers(ctx); err != nil {
+		return nil, err
+	}
+	const data = "/var/lib/postgresql/data"
+	container, err := testcontainers.Run(ctx, "postgres:17",
+		testcontainers.WithExposedPorts("5432/tcp"),
+		testcontainers.WithEnv(map[string]string{"POSTGRES_PASSWORD": "postgres", "PGDATA": data + "/pg"}),
+		testcontainers.WithTmpfs(map[string]string{data: "rw"}),
+		testcontainers.WithCmd("postgres", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
+			"-c", "max_connections=200"),
+		testcontainers.WithLogger(log.NewNoopLogger()),
+		// The image starts the server twice, and only the second one stays.
+		testcontainers.WithWaitStrategy(wait.ForAll(
+			wait.ForLog("database system is ready to accept connections").WithOccurrence(2),
+			wait.ForListeningPort("5432/tcp").SkipInternalCheck()).WithDeadline(time.Minute)))
+	stop := func(context.Context) error { return testcontainers.TerminateContainer(container) }
+	if err != nil {
+		return nil, errors.Join(err, stop(ctx))
+	}
+	address, err := mapped(ctx, container, "5432/tcp")
+	if err != nil {
+		return nil, errors.Join(err, stop(ctx))
+	}
+	u := url.URL{Scheme: "postgres", User: url.UserPassword("postgres", "postgres"), Host: address, Path: "/postgres", RawQuery: "sslmode=disable"}
+	return &cluster{adminURL: u.String(), stop: stop}, nil
+}
+
+// mapped is where a container's port is reached from here.
+func mapped(ctx context.Context, c testcontainers.Container, port string) (string, error) {
+	host, err := c.Host(ctx)
+	if err != nil {
+		return "", err
+	}
+	outside, err := c.MappedPort(ctx, port)
+	if err != nil {
+		return "", err
+	}
+	return net.JoinHostPort(host, outside.Port()), nil
+}
