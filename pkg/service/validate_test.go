@@ -89,3 +89,17 @@ func TestRequestsOutsideTheContractAreRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestAContractThatCannotBeEnforcedIsNotServed(t *testing.T) {
+	t.Parallel()
+	spec, err := openapi3.NewLoader().LoadFromData([]byte(strings.Replace(contract, "minLength: 1", "const: a", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a contract with a keyword that would be ignored was accepted")
+		}
+	}()
+	ValidateRequests(spec)
+}
