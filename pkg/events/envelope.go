@@ -74,6 +74,9 @@ func Encode(id string, at time.Time, cause Cause, event Event) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", typ.Name, err)
 	}
+	if holdsNUL(message) {
+		return nil, fmt.Errorf("encode %s: %w", typ.Name, errNUL)
+	}
 	limit := MaxSize
 	if _, first := event.(OrderCreated); first {
 		limit -= headroom
@@ -93,6 +96,9 @@ func Decode(message []byte) (Envelope, Event, error) {
 	var envelope Envelope
 	if err := json.Unmarshal(message, &envelope); err != nil {
 		return Envelope{}, nil, fmt.Errorf("not a CloudEvents message: %w", err)
+	}
+	if holdsNUL(message) {
+		return envelope, nil, errNUL
 	}
 	typ, err := envelope.check()
 	if err != nil {
@@ -138,6 +144,16 @@ func decode[E Event](data []byte) (Event, error) {
 		return nil, err
 	}
 	return event, nil
+}
+
+// errNUL is about a character that JSON can say and a database's text cannot hold: an event with one
+// could never be stored, however often somebody tried.
+var errNUL = errors.New("a text holds the character NUL")
+
+// holdsNUL looks for the escape \u0000, and does not take an escaped backslash before u0000 for one.
+func holdsNUL(message []byte) bool {
+	nul := []byte(`\u0000`)
+	return bytes.Contains(message, nul) && bytes.Contains(bytes.ReplaceAll(message, []byte(`\\`), nil), nul)
 }
 
 // isUUID accepts the canonical form alone, in lower case, so that equal ids are equal strings.

@@ -89,6 +89,8 @@ func TestEncodeRefusesWhatCouldNotBeRead(t *testing.T) {
 		"a cause that is not a UUID":          {anEvent, "event-1", reason(1), "causationid"},
 		"no order":                            {anEvent, aCause, events.OrderCancelled{Reason: "x"}, "subject"},
 		"an order that would be two subjects": {anEvent, aCause, events.OrderCancelled{Subject: events.Subject{OrderID: "a.b"}}, "subject"},
+		"a NUL":                               {anEvent, aCause, events.OrderCancelled{Subject: about, Reason: "a\x00b"}, "NUL"},
+		"an escape that only looks like one":  {anEvent, aCause, events.OrderCancelled{Subject: about, Reason: `\u0000`}, ""},
 		"an incident of nobody":               {anEvent, aCause, events.IncidentOpened{Subject: about}, "service"},
 	}
 	for name, test := range tests {
@@ -190,6 +192,7 @@ func TestDecodeRefusesPoison(t *testing.T) {
 		"money that is too large":         {change(t, attributes{"type": "saga.payment.PaymentRefunded.v1", "data": attributes{"order_id": anOrder, "amount": attributes{"amount": 1e30}}}), "data of"},
 		"data without an order":           {change(t, attributes{"data": attributes{"reason": "x"}}), "about order"},
 		"data about another order":        {change(t, attributes{"subject": aCause, "data": data}), "about order"},
+		"a NUL in a text":                 {change(t, attributes{"data": attributes{"order_id": anOrder, "reason": "\\\x00"}}), "NUL"},
 		"binary data instead of an event": {change(t, attributes{"data": nil, "data_base64": "e30="}), "no data"},
 	}
 	for name, test := range tests {
