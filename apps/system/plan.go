@@ -76,7 +76,7 @@ func (s *System) environmentOf(m member) map[string]string {
 	case Ambassador:
 		env["GATEWAY_URLS"] = strings.Join(s.urlsOf(Gateway), ",")
 	default:
-		s.serviceEnvironment(events.Service(m.program), env)
+		s.serviceEnvironment(events.Service(m.program), m.name, env)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,12 +85,13 @@ func (s *System) environmentOf(m member) map[string]string {
 	return env
 }
 
-func (s *System) serviceEnvironment(service events.Service, env map[string]string) {
+func (s *System) serviceEnvironment(service events.Service, process string, env map[string]string) {
 	database := s.databases[service]
 	env["DATABASE_URL"], env["MIGRATIONS_URL"] = database.URL, database.OwnerURL
 	env["NATS_URL"] = s.natsURL(string(service))
 	if s.options.Faults {
 		env["FAULTS_ENABLED"] = "true"
+		env["FAULTS_LOG"] = filepath.Join(s.folder.logs(), process+".faults") // tells a crash on purpose from another one
 	}
 	switch {
 	case service == events.Payment:

@@ -84,7 +84,7 @@ func (l *look) unknownCharges() []Offender {
 type booked struct {
 	GatewayID string
 	Reference string
-	Amount    int64
+	Amount    int64 // negative: it left
 	Currency  string
 }
 
@@ -92,7 +92,7 @@ type booked struct {
 func paymentsSettled(ctx context.Context, l *look) ([]Offender, error) {
 	found := each(l.payments, func(_ string, p payment) string {
 		switch p.State {
-		case "INTENT", "UNKNOWN", "REFUNDING":
+		case "INTENT", "UNKNOWN", "REFUNDING", "LATE_CAPTURED":
 			if !p.Incident {
 				return "payment is " + p.State
 			}
@@ -116,7 +116,7 @@ func compareLedgers(ours []booked, charges map[string][]charge, refunds map[stri
 	}
 	for _, group := range refunds {
 		for _, r := range group {
-			theirs[r.ID] = booked{r.ID, r.Reference, r.Amount, r.Currency}
+			theirs[r.ID] = booked{r.ID, r.Reference, -r.Amount, r.Currency}
 		}
 	}
 	var found []Offender
@@ -137,7 +137,7 @@ func compareLedgers(ours []booked, charges map[string][]charge, refunds map[stri
 	return found
 }
 
-// ledgerByGatewayID is every movement that the payment service booked because the gateway did something.
+// ledgerByGatewayID is every movement at the gateway as the payment service booked it: what arrived there is
+// positive, what left it negative.
 const ledgerByGatewayID = `
-	SELECT gateway_id, min(merchant_reference), max(abs(amount)), min(currency)
-	FROM ledger_entry WHERE gateway_id IS NOT NULL GROUP BY posting_id, gateway_id`
+	SELECT gateway_id, merchant_reference, amount, currency FROM ledger_entry WHERE account = 'gateway'`

@@ -128,4 +128,4 @@ func acknowledgedExists(ctx context.Context, l *look) ([]Offender, error) {
 }
 
 // placing are the keys of requests that place orders.
-const placing = `scope LIKE 'place%'`
+const placing = `scope = 'orders'`

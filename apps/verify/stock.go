@@ -69,7 +69,10 @@ func effectsHaveCauses(ctx context.Context, l *look) ([]Offender, error) {
 			events.Inventory, `SELECT * FROM reservation WHERE lines IS NULL`, "a reservation's tombstone",
 			[]events.Event{events.PaymentFailed{}, events.PaymentRefunded{}, events.PaymentVoided{}},
 		},
-		{events.Payment, `SELECT * FROM payment WHERE state <> 'VOIDED'`, "a payment", []events.Event{events.InventoryReserved{}}},
+		{
+			events.Payment, `SELECT * FROM payment WHERE charge_key IS NOT NULL AND direct_reference IS NULL`, "a payment",
+			[]events.Event{events.InventoryReserved{}},
+		},
 		{events.Payment, `SELECT * FROM payment WHERE state = 'VOIDED'`, "a payment's tombstone", []events.Event{events.ShipmentFailed{}}},
 		{events.Shipping, `SELECT * FROM shipment WHERE state <> 'FENCED'`, "a shipment", []events.Event{events.PaymentProcessed{}}},
 		{events.Shipping, `SELECT * FROM shipment WHERE state = 'FENCED'`, "a fence", []events.Event{events.OrderCancelRequested{}}},
