@@ -1,0 +1,290 @@
+package mailbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/testkit"
+)
+
+func TestAnEventTakesEffectOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id, order, message := request(t)
+	w.deliver(order, message) // twice in one batch
+	w.deliver(order, message)
+	w.start()
+	w.settled()
+	w.deliver(order, message) // and again when it is long done
+	w.settled()
+	w.eventually(1, "one effect", `SELECT count(*) FROM effect WHERE event_id = $1 AND order_id = $2`, id, order)
+	if n := w.count(`SELECT count(*) FROM inbox WHERE event_id = $1 AND order_id = $2 AND type = 'saga.order.OrderCancelRequested.v1'`, id, order); n != 1 {
+		t.Errorf("the inbox has %d rows of the event", n)
+	}
+	if n := w.count(`SELECT count(*) FROM outbox`); n != 1 {
+		t.Errorf("the event was answered %d times", n)
+	}
+	if n := w.counted("duplicates_absorbed_total"); n != 2 {
+		t.Errorf("%v duplicates were absorbed, want 2", n)
+	}
+}
+
+func TestAnEventIsAnswered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	id, order, message := request(t)
+	w.deliver(order, message)
+	w.eventually(1, "the answer to be published", `SELECT count(*) FROM outbox WHERE published_at IS NOT NULL`)
+	answer := w.published()[0]
+	envelope, event, err := events.Decode(answer.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (events.ShipmentFailed{Subject: events.Subject{OrderID: order}, Reason: "cancelled"}); event != want {
+		t.Errorf("answered with %+v, want %+v", event, want)
+	}
+	if envelope.CausationID != id || envelope.TraceParent != "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" {
+		t.Errorf("the answer names another cause than the event: %+v", envelope)
+	}
+	if answer.Header.Get(jetstream.MsgIDHeader) != envelope.ID || answer.Header.Get("Content-Type") != events.ContentType {
+		t.Errorf("the answer's headers are %v", answer.Header)
+	}
+	if n := w.count(`SELECT count(*) FROM outbox WHERE id = $1 AND order_id = $2 AND subject = $3 AND stream_seq = $4`, envelope.ID, order, answer.Subject, answer.Sequence); n != 1 {
+		t.Error("the outbox row is not the message's")
+	}
+}
+
+func TestABatchIsOneTransaction(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ids := w.send(600)
+	var prepared []string
+	w.config.Prepare = func(_ context.Context, _ pgx.Tx, batch []events.Event) error {
+		for _, e := range batch {
+			prepared = append(prepared, e.Order())
+		}
+		return nil
+	}
+	w.start()
+	w.settled()
+	if batches := w.counted("batch_events"); batches > 100 {
+		t.Errorf("%v batches for 600 events that were all there", batches)
+	}
+	rows, err := w.pool.Query(t.Context(), `SELECT event_id::text FROM effect ORDER BY position`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || !slices.Equal(got, ids) {
+		t.Errorf("the steps did not run once each in the order of arrival (%v)", err)
+	}
+	if len(prepared) != 600 {
+		t.Errorf("Prepare saw %d new events, want 600", len(prepared))
+	}
+	w.eventually(600, "all answers to be published", `SELECT count(*) FROM outbox WHERE published_at IS NOT NULL`)
+}
+
+func TestABadEventDoesNotTakeOthersAlong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ids := w.send(50)
+	var cured atomic.Bool
+	w.before(func(ctx context.Context, _ events.OrderCancelRequested) error {
+		if mailbox.CauseOf(ctx).EventID == ids[20] && !cured.Load() {
+			return errors.New("no luck")
+		}
+		return nil
+	})
+	w.start()
+	w.eventually(49, "the others to take effect", `SELECT count(DISTINCT event_id) FROM effect`)
+	if n := w.count(`SELECT count(*) FROM inbox WHERE event_id = $1`, ids[20]); n != 0 {
+		t.Error("the inbox remembers an event that has not taken effect")
+	}
+	cured.Store(true)
+	w.eventually(50, "all to take effect", `SELECT count(DISTINCT event_id) FROM effect`)
+	w.settled()
+	if n := w.count(`SELECT count(*) FROM effect`); n != 50 {
+		t.Errorf("50 events had %d effects", n)
+	}
+	if w.counted("batches_split_total") == 0 || w.counted("redeliveries_total") == 0 {
+		t.Error("no batch was split, or nothing came again: this test has not tested it")
+	}
+}
+
+func TestAFailingEventComesBackLaterAndLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var at []time.Time
+	w.before(func(context.Context, events.OrderCancelRequested) error {
+		if at = append(at, time.Now()); len(at) < 4 {
+			return errors.New("no luck")
+		}
+		return nil
+	})
+	w.start()
+	w.send(1)
+	w.eventually(1, "the effect", `SELECT count(*) FROM effect`)
+	// Half of 100, 200, 400 ms at least: the other half is chance.
+	for i, least := range []time.Duration{50, 100, 200} {
+		if pause := at[i+1].Sub(at[i]); pause < least*time.Millisecond {
+			t.Errorf("try %d came %v after the last one, want at least %v ms", i+2, pause, int(least))
+		}
+	}
+}
+
+func TestAPanicIsOneEventsError(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ids := w.send(3)
+	var cured atomic.Bool
+	w.before(func(ctx context.Context, _ events.OrderCancelRequested) error {
+		if mailbox.CauseOf(ctx).EventID == ids[1] && !cured.Load() {
+			panic("no luck")
+		}
+		return nil
+	})
+	w.start()
+	w.eventually(2, "the others to take effect", `SELECT count(*) FROM effect`)
+	cured.Store(true)
+	w.eventually(3, "all to take effect", `SELECT count(*) FROM effect`)
+}
+
+// A step that gets a definite error from the database and says nothing leaves a transaction that cannot be
+// committed. That, too, must only concern its own event.
+func TestASwallowedDatabaseErrorIsOneEventsError(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ids := w.send(3)
+	var cured atomic.Bool
+	w.config.Handlers[1] = mailbox.Hear(func(ctx context.Context, tx pgx.Tx, e events.OrderCancelRequested) (events.Event, error) {
+		if mailbox.CauseOf(ctx).EventID == ids[1] && !cured.Load() {
+			_, _ = tx.Exec(ctx, `SELECT 1/0`)
+			return nil, nil
+		}
+		return w.cancel(ctx, tx, e)
+	})
+	w.start()
+	w.eventually(2, "the others to take effect", `SELECT count(*) FROM effect`)
+	cured.Store(true)
+	w.eventually(3, "all to take effect", `SELECT count(*) FROM effect`)
+}
+
+func TestNothingIsAcknowledgedBeforeTheCommit(t *testing.T) {
+	t.Parallel()
+	for _, point := range []fault.Point{fault.InboxReceived, fault.InboxWritten, fault.InboxStepped, fault.InboxBeforeCommit} {
+		t.Run(string(point), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			hold := w.arm(fault.Fault{Point: point, Kind: fault.Hold, Times: 1})
+			w.start()
+			w.send(1)
+			w.held(hold)
+			if c := w.consumer(); c.NumAckPending != 1 || c.AckFloor.Stream != 0 {
+				t.Errorf("before the commit the broker was told %+v", c.AckFloor)
+			}
+			if n := w.count(`SELECT (SELECT count(*) FROM effect) + (SELECT count(*) FROM inbox) + (SELECT count(*) FROM outbox)`); n != 0 {
+				t.Errorf("%d rows can be seen before the commit", n)
+			}
+			w.faults.Release(hold)
+			w.settled()
+			w.eventually(1, "the effect", `SELECT count(*) FROM effect`)
+		})
+	}
+}
+
+// Wherever a batch is interrupted, everything of it takes effect once.
+func TestAnInterruptedBatchTakesEffectOnce(t *testing.T) {
+	t.Parallel()
+	for _, point := range []fault.Point{
+		fault.InboxReceived, fault.InboxWritten, fault.InboxStepped, fault.InboxBeforeCommit, fault.InboxAfterCommit, fault.InboxAcked, fault.InboxOpened,
+	} {
+		t.Run(string(point), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			// Four times: the batch, then three of its events alone.
+			fired := w.arm(fault.Fault{Point: point, Kind: fault.Error, Times: 4})
+			w.send(20)
+			w.start()
+			w.eventually(20, "all to take effect", `SELECT count(DISTINCT event_id) FROM effect`)
+			w.settled()
+			if n := w.count(`SELECT count(*) FROM effect`); n != 20 {
+				t.Errorf("20 events had %d effects", n)
+			}
+			if n := w.count(`SELECT count(*) FROM outbox`); n != 20 {
+				t.Errorf("20 events had %d answers", n)
+			}
+			if a := w.faults.List()[0]; a.ID != fired || a.Fired == 0 {
+				t.Error("the fault did not fire")
+			}
+		})
+	}
+}
+
+func TestAFaultDeliversTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.arm(fault.Fault{Point: fault.InboxReceived, Kind: fault.Duplicate, Times: 5})
+	w.start()
+	w.send(10)
+	w.settled()
+	w.eventually(10, "all to take effect", `SELECT count(*) FROM effect`)
+	if n := w.counted("duplicates_absorbed_total"); n != 5 {
+		t.Errorf("%v duplicates were absorbed, want 5", n)
+	}
+}
+
+func TestTwoReplicasShareTheWork(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	w.config.NATS = w.connect("shipping")
+	w.start()
+	// Every event twice, so that both will have the same one at the same time now and then.
+	for range 300 {
+		_, order, message := request(t)
+		w.deliver(order, message)
+		w.deliver(order, message)
+	}
+	w.settled()
+	if all, once := w.count(`SELECT count(*) FROM effect`), w.count(`SELECT count(DISTINCT event_id) FROM effect`); all != 300 || once != 300 {
+		t.Errorf("300 events had %d effects, %d different ones", all, once)
+	}
+}
+
+// An answer that cannot be said parks its event, since it would be no better the next time.
+func TestAnUnspeakableAnswerIsPoison(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(events.OrderCancelRequested) events.Event{
+		"another service's event": func(e events.OrderCancelRequested) events.Event { return events.OrderCancelled{Subject: e.Subject} },
+		"an order that is not a UUID": func(events.OrderCancelRequested) events.Event {
+			return events.ShipmentFailed{Subject: events.Subject{OrderID: "o1"}}
+		},
+		"more than an event may hold": func(e events.OrderCancelRequested) events.Event {
+			return events.ShipmentFailed{Subject: e.Subject, Reason: fmt.Sprintf("%060000d", 0)}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.config.Handlers[1] = mailbox.Hear(func(_ context.Context, _ pgx.Tx, e events.OrderCancelRequested) (events.Event, error) {
+				return answer(e), nil
+			})
+			w.start()
+			w.send(1)
+			w.eventually(1, "a dead letter", `SELECT count(*) FROM dead_letter`)
+			testkit.Eventually(t, within, "the message to be ended", func() bool { return w.consumer().NumAckPending == 0 })
+		})
+	}
+}
