@@ -86,7 +86,7 @@ func adjust(ctx context.Context, tx pgx.Tx, sku string, wish api.NewAdjustment) 
 	case !level.covers(wish.Delta):
 		return refusal(&service.Error{
 			Status: http.StatusConflict, Title: "Not enough stock",
-			Detail: fmt.Sprintf("%d of %s are available, %d cannot be taken.", level.Available, sku, -wish.Delta),
+			Detail: fmt.Sprintf("%d of %s are available, %d cannot be taken", level.Available, sku, -wish.Delta),
 		})
 	}
 	id, err := uuid.NewV7()
@@ -104,13 +104,13 @@ func adjust(ctx context.Context, tx pgx.Tx, sku string, wish api.NewAdjustment) 
 func (s server) GetReservation(ctx context.Context, request api.GetReservationRequestObject) (api.GetReservationResponseObject, error) {
 	r, err := reservationOf(ctx, s.pool, request.OrderId.String())
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, service.Problem(http.StatusNotFound, "Nothing is known about this order.")
+		return nil, service.Problem(http.StatusNotFound, "nothing is known about this order")
 	}
 	return api.GetReservation200JSONResponse(reservationView(request.OrderId, r)), err
 }
 
 func unknownSKU(sku string) *service.Error {
-	return service.Problem(http.StatusNotFound, "There is no SKU "+sku+".")
+	return service.Problem(http.StatusNotFound, "there is no SKU "+sku)
 }
 
 // kept is an answer that is stored under an Idempotency-Key and sent as it is stored.

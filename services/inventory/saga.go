@@ -35,7 +35,7 @@ func reserve(ctx context.Context, tx pgx.Tx, order events.OrderCreated) (events.
 	case held.State == Rejected:
 		return events.InventoryRejected{Subject: events.Subject{OrderID: order.OrderID}, Reason: held.Reason}, nil
 	}
-	return events.InventoryReserved{Snapshot: order.Snapshot}, nil
+	return events.InventoryReserved(order), nil // the same snapshot
 }
 
 // sell makes what was held for a shipped order sold. Nobody waits for an answer.

@@ -1,12 +1,14 @@
 package inventory
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/pkg/events"
@@ -56,7 +58,7 @@ func expected(event events.Event, to State) events.Event {
 		if to == Rejected {
 			return events.InventoryRejected{Subject: about, Reason: "out_of_stock: " + e.Lines[0].SKU}
 		}
-		return events.InventoryReserved{Snapshot: e.Snapshot}
+		return events.InventoryReserved(e)
 	case events.PaymentFailed:
 		return events.InventoryReleased{Subject: about, Reason: e.Reason}
 	case events.PaymentRefunded:
@@ -153,13 +155,14 @@ func names(list []events.Event) []string {
 	return all
 }
 
-func stateOf(t *testing.T, pool *pgxpool.Pool, orderID string) (state State) {
+// stateOf is the state that is stored about an order; nothing where none is.
+func stateOf(t *testing.T, pool *pgxpool.Pool, orderID string) State {
 	t.Helper()
-	err := pool.QueryRow(t.Context(), `SELECT coalesce((SELECT state FROM reservation WHERE order_id = $1), '')`, orderID).Scan(&state)
-	if err != nil {
+	reservation, err := reservationOf(t.Context(), pool, orderID)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		t.Fatal(err)
 	}
-	return state
+	return reservation.State
 }
 
 func TestAnOrderIsReservedWholeOrNotAtAll(t *testing.T) {

@@ -31,15 +31,13 @@ func Run(ctx context.Context, c service.Config) error {
 	if err != nil {
 		return err
 	}
-	reap := func(ctx context.Context) error {
-		_, err := idempotency.Reap(ctx, app.Pool, 1000)
-		return err
-	}
 	once := idempotency.Once{Do: box.Do, Faults: app.Faults}
 	return app.Serve(ctx, service.Parts{
 		Mailbox: box,
 		HTTP:    routes(server{app.Pool, once}),
-		Loops:   []func(context.Context) error{service.Loop("reap idempotency keys", app.Log, time.Minute, nil, reap)},
+		Loops: []func(context.Context) error{
+			service.Loop("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
+		},
 	})
 }
 

@@ -38,7 +38,7 @@ type server struct {
 func (s server) GetShipment(ctx context.Context, request api.GetShipmentRequestObject) (api.GetShipmentResponseObject, error) {
 	shipment, err := shipmentOf(ctx, s.pool, request.OrderId.String())
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, service.Problem(http.StatusNotFound, "Nothing is known about this order.")
+		return nil, service.Problem(http.StatusNotFound, "nothing is known about this order")
 	}
 	return api.GetShipment200JSONResponse(shipmentView(request.OrderId, shipment)), err
 }

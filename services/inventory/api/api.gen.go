@@ -629,6 +629,8 @@ type GetReservationResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Reservation
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *Malformed
 	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationproblemJSON404 *Problem
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
@@ -638,6 +640,11 @@ type GetReservationResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetReservationResponse) GetJSON200() *Reservation {
 	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetReservationResponse) GetApplicationproblemJSON400() *Malformed {
+	return r.ApplicationproblemJSON400
 }
 
 // GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
@@ -732,6 +739,8 @@ type GetStockResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Stock
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *Malformed
 	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationproblemJSON404 *UnknownSKU
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
@@ -741,6 +750,11 @@ type GetStockResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetStockResponse) GetJSON200() *Stock {
 	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetStockResponse) GetApplicationproblemJSON400() *Malformed {
+	return r.ApplicationproblemJSON400
 }
 
 // GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
@@ -989,6 +1003,13 @@ func ParseGetReservationResponse(rsp *http.Response) (*GetReservationResponse, e
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -1061,6 +1082,13 @@ func ParseGetStockResponse(rsp *http.Response) (*GetStockResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest UnknownSKU
@@ -1522,6 +1550,22 @@ func (response GetReservation200JSONResponse) VisitGetReservationResponse(w http
 	return err
 }
 
+type GetReservation400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetReservation400ApplicationProblemPlusJSONResponse) VisitGetReservationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetReservation404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetReservation404ApplicationProblemPlusJSONResponse) VisitGetReservationResponse(w http.ResponseWriter) error {
@@ -1609,6 +1653,22 @@ func (response GetStock200JSONResponse) VisitGetStockResponse(w http.ResponseWri
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetStock400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetStock400ApplicationProblemPlusJSONResponse) VisitGetStockResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1975,57 +2035,57 @@ func (sh *strictHandler) AdjustStock(w http.ResponseWriter, r *http.Request, sku
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"xFptc9u2sv4rO7ydae+9lEzJdlyrn5LGbdOkacZ2TmdO5MYQsRRRkQALgFbUjP77mQX4KtGOHTc9/mJJ",
-	"JIF9ffbZJT4GscoLJVFaE8w+Bikyjtp9fMExL5RFGW/OscjYBjn9zNHEWhRWKBnMgjcaDUoL6xQl2FQY",
-	"EAZsisCkWaMGq4BJQKYzgRo0/lmisbAWNnV3GZYjrHAzDsLAxCnmjLZAWebB7F1gdYnBVRjYTYHBLDBW",
-	"C7kMttswOEerN08Ti3pfJPczpGoNOZMbMBgryY2TxKyALZmQ/e1yIUVOO06arYS0uEQdbGmzgmmWo903",
-	"y0vc7G//faoMSlhsnIJxJlDaECSuIVEa8Ab1Bmh5aYFJ3lqhvcqsxbywwCwIGwKDt29fPPfXP7C8yHAM",
-	"55hjvkCN3P3OgLPNeC6DMKhuCWbBSXKcHMYTHE14FI+O2OHJ6DQ5ZKPj5JRPkwi/XUwmQRgIEtq7PQgD",
-	"yXJ6tqPkiLQMA3Kd0BQC5JWe+diHVyiXNg1m0+PjkMxZf58M+e5XzVG/eL5vucsUQdHFrw0IPu4pE01O",
-	"2SJKpqOT+BBHJ3wSjU7Z8fEoiqfJEzZZnODRtFamYDZtVXErvhf8Th0SpXNmg1lQlu7OfakvXr4dlthY",
-	"Fa9ghVgIuYRSCjseFsSsyjtl+EpjEsyC/zloM/LAXzUHtLuLRY2mUNKgC8VfWEaC+7yMlQsq+siKIhMx",
-	"IyEPCq0WGeb//4chiT+2JiVdLBNZpYaPANhxPGVzLowRculyxjJbmmB2FEVhYIV1rnnGOJz7xG4txxaq",
-	"tLNFxuQq2N5XyzdeVq/pvqUXijuBpLLw88Wvr0NQ2uXP9Y7U1x2x6Z68ttOYZKl3+Syb1RY47lrghbSo",
-	"JcvgAvUNajjTWukvZ4uncgPKpqgBaSOn1KVSr5he4uO0OpoctlpVPoUzaYXdwKVS4Lf4R5yc0VbkXiZh",
-	"8gReimdOz7dyJdVaVtn4uJjX6KMJLl6+BZX48kXJ2g/1o9Ykr5WFRJWSf1EbNHKZMk5JuErzQqsYjWGL",
-	"DB+pPMfMshntUsNRT+XptFW5t20VC/9MBFCKw6K0Lt+ZBMb/KI3NXTm9NfHXzEBp6rIofZpUtIMK5DYM",
-	"ftNKLn9BLtilU+JxCXPcNZUpi0Jpixzc+uA2+McwsSs7yTx2hataiPZ52liQvhVaFait8LUk1sgs8vfM",
-	"9uohZxZHVuS4XxRDH0a924W0T46CfRoVBoLfo85SfWOVtfcuUf28T5mkQFbx6pP3upt8Ta1L8rvASeUr",
-	"tdeuESnsmqjeoyWnavEHxpZ2fyUk7tv3z5L53Bky110M9P6K76jitWj2HRL1Na77McE4FxQ/LHvTkT5h",
-	"mcFwR6HG+f2gfLbx1Juga50ShTXAbpjIHH7EKZNLNN+5eP0LtSLc2TcH+1CZI6r/OjYadX+VynY6huhq",
-	"O2TANqj6sv6WbkIHFOtUEfUGjYz79iVDTuUnYxb12IvUkNxKmg7JLYiya1ry93e/z+cfomg0n3+Y/DCf",
-	"fzj54er/vhpklF1f7cTakK86tGWXDngeEAIzICSc//A9nB4dn5DYuy7z+L9vB++nNSGjL4OU8uOhBK2R",
-	"b4gK/3R5+Qb8DeNBEKiQcnD/lZCcqrDTBQQJNCiArUCbY8LKzO7g6qcM7SVo1Bgy9Dka1DfMy/Z3wGQm",
-	"JJpbtLZ1zwNrJi3ykBrHi5dvvwNqATd1X42gMUNmEGLqFReYKI3tw67jsJibT+GEw6Y2R5jWbEPfmybp",
-	"YRi9l07kNyrBGsmayKlQV5LzGTCIFUefcka5njfL1Bo5KU0XMyVdU+wD1YSeATEzl9eqtO9V8t7B7gzW",
-	"gi/RXodwHTMZY5Yhv6a9rmOm+XuOMdmcX/uWeDCGB8Lw/Ozi7PxfZ89nkGLmGURrYbj49dXzGZhUFAXy",
-	"MZyfvTp7ekE3L8UN9fssXjleIh2SWAULdOuM5/L87Oez7y/pXts0jFxwB4KmTBIRY0hfUupXhKkfowa4",
-	"moTUogVhQHIEYVDv7z765QdGJWFQFvyBAbuTMZ3+2dutDuidgtjZaCirKsbedvTehX1ofXLUx1I2+isa",
-	"nV5V/0eDSBoGF3W576dqU3VuST3mhjI++WImIWU3OFyO6soTDRcXgouh2VgNq000ub2ovtDuGqGUPvE3",
-	"n7HtA9iQym4TLmUGFoiyCeuHyjFIOVrDd6xTyTEYGuS/V8IMsNKGyd0L3SpKtwtvu0LewtzoPiETNQAM",
-	"bUUwznE54+iAqsa2etxn2JJ9bQBvSK6wwgIHblUPMvPl9embF2BStXZkIx/PZRWRBWqjZE2ToO4FW9gQ",
-	"1mCWuCrR9kOdkFphYZtR4ngu57Jq473gcaY8EksofScNiaDwJJZW8YgxnNdDJveMKlDOQCwllRx3d7Xf",
-	"RpXA1VwSjNFaYzhz88uqghvSx5MW4CouSVL4pmYn/+sBLhMxSuNSVHCUViQCNZGagsUpjqbjqB2gdX6j",
-	"sC7znOlNMPPxEzp/rLsppxIqR23iOTrRjGzIRUpTL3uD2nhHT8aRX5x0ZoUIZsHheOJkKJhNXQAe3EwO",
-	"dCcgDj7WCLmly4Rps4+0gHbXX/BgFvyItssq+iPld8NB3d5yUE9Mt1c7A8BpFN3Rv+70re6JujC75Gos",
-	"eHlbWSKT3bCsxF3uE0yj6ZPRZDKaTi8n0WxyPIuifzelgXRqG55JhVZBKdXCMiFFmTtdWtZxn/nuYcuP",
-	"Z0GfDnQXbsp7Wxf7VXBY9O0OlLfGcUHta7Pdp2ymh/B++Ptoi01ri1VF8uHGmvbs0JCH+9nBqnxhrPJt",
-	"bGuI8wbsPP1ksjKLZ3zediEY5e1UExqHgWuRZbD4/Hh6sAGOutHSkMSeVRoCdR+r3Htg0030W4Y29UuO",
-	"Doy4Ed9RdPTIwd7rlkR6dHe9ka85Tafw3xptvla+MO4J5XiIRkJ3/0JM1OjsGbWysEE79iOnqusblqJB",
-	"x44c3VKxR8mYbO1i2ZJCLeiie3BFCxDmN1SkQvihsS2VywTX1MAZX5CUzKj652LpywEwzg0oiVWeIGTC",
-	"eCImFRRsia5M9csHcSPPbR6D/x0+9a7Hjk/p79su/EU1/ixZRdI9iZxuw96TUfehBuYzZuyI0KN+LNpe",
-	"3Tt+WjJ4S/I4Ff6OWPBk5eLlW+eoZmhla9Ll6EMIQvr3A7tRUtHIXngcfDSr8k4a8Pe4cdd5J10/7BaP",
-	"2guTh/ngTvv71yXYvJyokOtuN3Te3Tzeez8N+UvJSqR9Nz2Uczkpr/ade9Ch3a5f+YxVw6BQZgBEflSK",
-	"E+fWwhXSNSmWKWOrj7EqpUVeHWEAckYrTM3gpXXnC4DVI8yqFi8U38wl9bm+ufjOoZKxbOWMV5QWtFim",
-	"1nUW1XuTdvUxvLBNV7I/1qUEcr3OXFpVxmnnpjouwc183FyDepICmfWMCm85FbL/bseLYxpi4ezgZyqJ",
-	"0MZWZ07m0m1rSy39PM36wxX0IfSb9NauD7fMwOoSq5lRP3H9kLzO3Ye5fOe8iOfwTuFnim8eSN85ZoJg",
-	"q0/MenHTo1jVkH563CFD9RpQMZ1vXWZlypjhVRGWSuLQsqPDzrJrZlEDZzlb4kP4Uv8dxLbfrZNHtnto",
-	"OXkYWt6HZ3YM9RCKfYdR91G4JhAd9HavMrx39mrvDnxH9zfprj33QbyDG0Tec8adg4dPf426x7+G9q0e",
-	"Oxg6MeYEOPIF7m6cb0+zfF5BOYpOH8mep1RDvNld3DeOCuEQYuYGHQsEwkzZJ9KnfSKNUpXL1JfKL8en",
-	"X6ExfRx2pyWEqabPTk7HoNkuxlJ/4E/3GOs7M9fHKb0ipJZz+Y1NUcK1O2c3cifqrsGwjaleSHTO0lWD",
-	"nC8ROtU5v1Fz0O+uFTpHAn3MTQ4/HUHNsRn3wPGnH9g5PECPTaf3idTu4Y3Hs5+nnJMT9iuxSoARBfJH",
-	"JKi4J1rl1Vxij7rSmu7Ikq9k/fBaO2LlYqUZ3xFY1F1iqSlnDlxFq1beXWKQVFOfRyJ2TsZVc9t9CW7p",
-	"1tpHe73a9mr7nwAAAP//",
+	"xFptc9s2kP4rO7jOtHdHyZJsx7X6KWmcNk2aZmznOnORG0PESkRFAiwAWlEz+u83C/BVoh07bnr+Ykkk",
+	"gX1/nl3iE4t1lmuFylk2/cQS5AKN//hSYJZrhyrenGOe8g0K+lmgjY3MndSKTdlbgxaVg3WCClwiLUgL",
+	"LkHgyq7RgNPAFSA3qUQDBv8q0DpYS5f4uyzPEFa4GbKI2TjBjNMWqIqMTd8zZwpkVxFzmxzZlFlnpFqy",
+	"7TZi5+jM5unCodkXyf8MiV5DxtUGLMZaCeslsSvgSy5Vd7tMKpnRjuN6K6kcLtGwLW2Wc8MzdPtmeYWb",
+	"/e1/TLRFBfONVzBOJSoXgcI1LLQBvEGzAVpeOeBKNFZornLnMMsdcAfSRcDh3buXz8P1jzzLUxzCOWaY",
+	"zdGg8L9zEHwznCkWsfIWNmUni+PFYTzGwViM4sERPzwZnC4O+eB4cSomixF+Px+PWcQkCR3cziKmeEbP",
+	"tpQckJYRI9dJQyFAXumYj398jWrpEjadHB9HZM7q+7jPd78Zgebl833LXSYImi5+a0GKYUeZ0fiUz0eL",
+	"yeAkPsTBiRiPBqf8+HgwiieLJ3w8P8GjSaVMzl3SqOJX/CDFnTostMm4Y1NWFP7OfakvXr3rl9g6Ha9g",
+	"hZhLtYRCSTfsF8Suijtl+Mbggk3Zfxw0GXkQrtoD2t3HokGba2XRh+KvPCXBQ17G2gcVfeR5nsqYk5AH",
+	"udHzFLP//tOSxJ8ak5IujsvUy1kGOOz4fUrZXEscMeu4KyybHo1GEXPSedc84wLOQ2I3luNzXbjpPOVq",
+	"xbb31fJtkDVoupPUUAsZ+Zy53hH1GrTxF+ZabCDmSmkHcwSDXAxJhGrxLzJVpfhxW/GXyqFRPIULNDdo",
+	"4MwYbb6iCdQGtEvQANJGXqlLrV9zs8THaXU0Pmy0Kl0JZ8pJt4FLrSFs8dUUu6y8Ji2ktBU5kisYP4FX",
+	"8pnX851aKb1WZRI+ItTJfkgbKQ0Xr96BzY2OV+g6wX3UWOONdvBCF0p8VfVrkWwRJyRXqTQJh9byeYqP",
+	"1PtAYOr4FHKjczRuAzPmf5kx2jmT1lKhaxlhMmmM0BGkDIx/Jxx+ufjtDcwLB5TNXAEXfxbWZR5Sy3zf",
+	"LwRrbqGwFTSqkDMl9SCQ3Ebsd6PV8lcUkl96JR6XPcdtU9kiz7VxKMCvD36Df8VY3kYt2UnmoQevciHa",
+	"52ltQfpWhoMMeBIb5A7FB+46mCi4w4GTGe4DYxSiqHO7VO7JEdunUhGT4h5YSxjHS2vvXSIMvQ9UUiDr",
+	"ePXZe/1NAVcrWH7PvFQBrYN2tUhR20TVHg1B1fM/MXa0+2upcN++fxU85E6fue5iofdXfEeVoEW9b5+o",
+	"b3DdjQkuhKT44enblvQLnlqMdhSqnd8NymebQL+pmK0TorEW+A2Xqa8fccLVEu0PPl7/RqOJL+2bg38s",
+	"zTGq/lo2GrR/Vdq1uobR1bbPgE1QdWX9PdlEvlCsE0302xOG0MKkKAiLUu7QDININdEtpWkR3Zxou6El",
+	"/3j/x2z2cTQazGYfxy9ms48nL67+65teVtn21U6s9fmqxWF2uUEgBRFwC1LB+Ysf4fTo+ITE3nVZQIR9",
+	"OwQ/rakyhk6OUn7Yl6BV5eujwz9fXr6FcMOwtwiUlbJ3/5VUAvQi6AKSBOoVwJVFW+CCF6nbqaufM3SQ",
+	"oFajz9DnaNHc8CDbP1EmU6nQ3qK1q/oeWHPlUETUPF68evcDUBu4qXpr4rIpcosQU784x4U22Dzsuw6H",
+	"mf1cnfC1qckRbgzf0Pe6UXpYjd5LJ/IbQbBBsiYKAupScjEFDrEWGFLOat/3pqleoyCl6WKqlW+MQ6Da",
+	"KHAibmfqWhfug1588GV3CmspluiuI7iOuYoxTVH4JuA65kZ8EBiTzcV1aIt7Y7gnDM/PLs7O/+fs+RQS",
+	"TAODaCwMF7+9fj4Fm8g8RzGE87PXZ08v6OalvKGen8crz0uUryROUwNC6wxn6vzsl7MfL+leVzeNQgpf",
+	"BG2xWMgYI/qSUBcpbfUYNcHlNKQSjUWM5GARq/b3H8PyPeOSiBW5eGDA7mRMq4cOdqsCegcQWxv1ZVVJ",
+	"35uuPriwW1qfHHVrKR/8PRqcXpX/B72VNGIXFdx3U7VGnVtSj/vBTEi+mCtI+A32w1GFPKN+cKFy0Tcf",
+	"q8pqHU1+L8IX2t0gFCok/uYLtn0AG9LpbcIl3MIcUdVh/VA5eilHY/iWdUo5ekOD/Pda2h5WWjO5e1W3",
+	"ktLtlrddIW9hbnSfVAvdUxgaRLDecRkX6AtVVduqkZ/lS/6tBbwhuaKyFvjiVvYg0wCvT9++BJvotScb",
+	"2XCmyojM0VitKpoEVXfYlA3pLKYLjxJNP9QKqRXmrh4nDmdqpsqePggepzpUYgVFaKthISk8iaWVPGII",
+	"59WgyT+jc1RTkEtFkOPvLvfb6AKEnvlpC601hDM/wywR3JI+gbSA0HFBksJ3FTv5z1DgUhmjsj5FpUDl",
+	"5EKiIVKT8zjBwWQ4aoZord8orIss42bDpiF+Iu+PdTvl9ILgqEk8Tyfq+Q25SBvqZW/Q2ODo8XAUFied",
+	"eS7ZlB0Ox16GnLvEB+DBzfjAtALi4FNVIbd0mWra9BMtYPz1l4JN2U/o2qyiO1Z+3x/UzS0H1dR0e7Uz",
+	"BJyMRnf0rzt9q3+iAmafXLUFL2+DJTLZDU8L3OU+bDKaPBmMx4PJ5HI8mo6Pp6PR/9bQQDo1Dc+4rFas",
+	"UHruuFSyyLwuDeu4z4z3sOHHU9alA+2Fa3hvcLGLgv2ib3dKeWMcH9QBm90+ZbOdCh8GwI+22KSyWAmS",
+	"DzfWpGOHmjzczw5OZ3PrdGhjG0Oc18Uu0E+uSrMExhdsF4HVwU4VofE1cC3TFOZfHk8PNsBRO1pqktix",
+	"Sk2g7mOVew9s2ol+y9CmetHRKiN+6HcU0rlv9TrtD5rBv3/i6JHDwRbtDHjgu6mAUl7O/8fp6BsdkHRP",
+	"Jk9cDBIchLdosirngYJrBxt0wzCjKtvEz9m1kaONLXscjqum5XJ8SbHJ2nDArmgBAomau5SQ0Df5JXxd",
+	"4Jo6PhsQTKuU6EImlwE/gAthQSssEwshlTYwN6Uh50v0uNbFGyJTgQw9BjBaBOx9h06f0t/37Xo5qgrW",
+	"kpesPrDOyTbqPDlqP1TjQsqtG1C5qR4bba/uHT8Ne7wl27wK/0QsBHZz8eqdd1Q95apfK3i+EYFU/p69",
+	"KCl5Zyc8Dj7ZVXEnb/hn3LjrvJO2H3bRpvLC+GE+uNP+ZBwK3ur9xheXurufaL0rery/f+7zsFalEvuO",
+	"fSit81Je7YfDQYvZ+5boC1aNWK5tT9n5SWtBtN5Ij9VrUizV1pUfY10oh6I8KQHkvkaYqklQzh9jAF5N",
+	"SUu4n2uxmSlqpUP/8oOvY9bxlTdeXjgwcpk437yUr2aa1Yfw0tWNz/7kmFLOt1Mz5XQRJ62bqkgGP1by",
+	"oxNqe3LkLpA2vOXwyf7royCOrbmLt0MY2yyksa482jJTfltXGBVGdi6c4aAPUdiks3Z1hmYKzhRYjqW6",
+	"qR7m8FW2P8zlO8dSQpvgFX6mxeaBHYLAVFKh63K/Ttx0WFz5HmBy3OJb1RpQkqnvfWal2tr+VRGWWmHf",
+	"soPD1rJr7tCA4Blf4kMoWfc1x7Y7ECCPbPfq6/hh9fU+VLZlqIew+DuMul+3K8rRqvf+bUnwzh5a7xT8",
+	"0f1NumvP/bLfqhvUH2RceAf3HzIbtE+Z9e1bPnbQdzDNC/CvAMrR6PSRdHtCGBLM7uO+dlQEh62TK1Qz",
+	"VYd5n3aZNypdLJOArV+PgL9Ga7tl2B/OkLacb3sxPeXmuyWW+gn0r6atC72f7xS1WVGhVjP1nUtQwbU/",
+	"zTfw5/auwfKNLV95tE7slaOirxE55WnCQX2c8K4VWgcPQ8iNDz8fQPUpHf/A8ecf2DmeQI9NJvcJ1PaB",
+	"kceTn6dCkBP2gVgvgBMDCocwCNsXRmfl5GOP69Ka/oRUALJueK09r/KxUg8IqVYsyrayMP74ige0cuXd",
+	"JXpZODWGJGLr/F05Gd6X4Jb2rnm009xtr7b/FwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -745,10 +745,10 @@ var swaggerSpec = []string{
 	"+6bs++9G1BAc3utHLHmGe4adstufk3/B4scfBmdPWTKHWwc/8grtKwu3Xxtu8ED7GIlXH/LfRZJMzrPX",
 	"fLJM8sXkjMfiJD/F82ye9C3eC5hXg5zLch/zD9oVUq1GfAWnW0F1fT1soZtSwEq/MNgnbPAz9rTVHC3J",
 	"rW5cAde6xJ2y+LfbstxoXgq4qBolLKqDwsTjilzrskBZQTJyh050PZhe4p4isDeg3gCkCrMRXLnQ/a36",
-	"Da7xsrAuxrD2YY1Y0nrIdvu7B/VeRH7rS+SVhcHntIH17kii0H+ZLIJ6HLutV5nZ8A3ndyz+4KfciPZk",
-	"FQr8PBgcyIc+3fmWWwxS/UE7eKcbJV7uS+eDDjZ5EBQU3IJBsh0RqCPVyiNLnrdB5/Hsh9znMB1COLCv",
-	"JWa8QhqtuTqo5RQ+qgxBYCYFsbsztqzgaoVhAucrspRevyz7FMjlPxWD2+wm3UmOtIM7UxflLdaNobrN",
-	"vPm0px8e8VzkgxQMgW0/bf8XAAD//w==",
+	"Da7xsrAuxrD2YY1Y0nrIdvu7B/VeRH7rS+SVhcHntIH17kii0H+ZLIJ6HLutV5nZ8A3ndyz+4KecGmhP",
+	"VqHAz4PBgXzoO59yi0GpP2gH73SjxMt96HzQwSUPYoKCWzBIriMCc6RaeWDJ8jboPJz9jPscpEMIB+61",
+	"xIxXSJM1VwelnMJHlSEIzKQgcne+lhVcrTAM4HxFjtLLl2WfArf8l2Iwm92kO8WRdjBnaqK8xboxVLaZ",
+	"95729MMjnot8UIIhsO2n7f8CAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -1,0 +1,38 @@
+package shipping
+
+import (
+	"testing"
+
+	"example.com/ordersaga/pkg/events"
+)
+
+func TestWhatBecomesOfAPaidOrder(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, country string
+		want          Shipment
+	}{
+		{"it is shipped where we deliver", "GB", Shipment{State: Created, ShipmentID: "shp_1"}},
+		{"it fails for good where we do not", "AQ", Shipment{State: Failed, Reason: "destination_not_served: AQ"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			address := events.Address{Name: "Ada Lovelace", Country: c.country}
+			got := decide("shp_1", address)
+			if got.ShipTo == nil || *got.ShipTo != address {
+				t.Errorf("it goes to %v, want %v", got.ShipTo, address)
+			}
+			got.ShipTo = nil
+			if got != c.want {
+				t.Errorf("decide(%s) = %+v, want %+v", c.country, got, c.want)
+			}
+		})
+	}
+}
+
+func TestAFenceShipsNothing(t *testing.T) {
+	t.Parallel()
+	if got, want := fence(), (Shipment{State: Fenced, Reason: "cancelled"}); got != want {
+		t.Errorf("fence() = %+v, want %+v", got, want)
+	}
+}

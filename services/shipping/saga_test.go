@@ -1,0 +1,173 @@
+package shipping
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/pkg/testkit"
+)
+
+// nothing is known of an order that no event has reached shipping about.
+const nothing State = ""
+
+// protocol is the state table of shipping: which event at which state leads where. A pair that is not
+// listed changes nothing and answers nothing: all states are final.
+func protocol(served bool) map[State]map[string]State {
+	arrival := Failed
+	if served {
+		arrival = Created
+	}
+	return map[State]map[string]State{
+		nothing: {"PaymentProcessed": arrival, "OrderCancelRequested": Fenced},
+	}
+}
+
+// length is how many events a sequence has: each of the two twice, in every order, and more.
+const length = 5
+
+// TestEveryOrderOfEvents plays every sequence of events, repetitions included, against the state table:
+// to a country that is served and to one that is not, each event in a transaction of its own and all in
+// one batch. There is no inbox here that would hide a missing state guard.
+func TestEveryOrderOfEvents(t *testing.T) {
+	t.Parallel()
+	for _, country := range []string{"GB", "AQ"} {
+		for _, together := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, in one batch: %v", country, together), func(t *testing.T) {
+				t.Parallel()
+				pool := database(t).Pool
+				for n := range 1 << length {
+					orderID := newOrderID(t)
+					list := sequence([]events.Event{paidOrder(orderID, country), cancelOf(orderID)}, n)
+					play(t, pool, list, protocol(country == "GB"), together)
+				}
+			})
+		}
+	}
+}
+
+// sequence is the nth sequence of events, n being a number of length digits to the base of their kinds.
+func sequence(kinds []events.Event, n int) []events.Event {
+	var list []events.Event
+	for range length {
+		list = append(list, kinds[n%len(kinds)])
+		n /= len(kinds)
+	}
+	return list
+}
+
+// play handles the events and compares each answer and the state in the end with the table.
+func play(t *testing.T, pool *pgxpool.Pool, list []events.Event, table map[State]map[string]State, together bool) {
+	t.Helper()
+	var answers []events.Event
+	for _, part := range split(list, together) {
+		got, err := batch(t.Context(), pool, part...)
+		if err != nil {
+			t.Fatalf("%s: %v", names(list), err)
+		}
+		answers = append(answers, got...)
+	}
+	made := shipmentIn(t, pool, list[0].Order())
+	state := nothing
+	for i, event := range list {
+		var want events.Event
+		if to, listed := table[state][event.Type().Name]; listed {
+			state, want = to, expected(event, to, made.ShipmentID)
+		}
+		if !reflect.DeepEqual(answers[i], want) {
+			t.Errorf("%s: event %d was answered by %+v, want %+v", names(list), i+1, answers[i], want)
+		}
+	}
+	if made.State != state || strings.HasPrefix(made.ShipmentID, "shp_") != (state == Created) {
+		t.Errorf("%s led to %+v, want it %s", names(list), made, state)
+	}
+}
+
+// expected is the answer to an event that leads to a state.
+func expected(event events.Event, to State, shipmentID string) events.Event {
+	about := events.Subject{OrderID: event.Order()}
+	switch to {
+	case Created:
+		return events.ShipmentCreated{Snapshot: event.(events.PaymentProcessed).Snapshot, ShipmentID: shipmentID}
+	case Failed:
+		return events.ShipmentFailed{Subject: about, Reason: "destination_not_served: AQ"}
+	case Fenced:
+		return events.ShipmentFailed{Subject: about, Reason: "cancelled"}
+	default:
+		return nil
+	}
+}
+
+func split(list []events.Event, together bool) [][]events.Event {
+	if together {
+		return [][]events.Event{list}
+	}
+	var parts [][]events.Event
+	for i := range list {
+		parts = append(parts, list[i:i+1])
+	}
+	return parts
+}
+
+func names(list []events.Event) []string {
+	var all []string
+	for _, event := range list {
+		all = append(all, event.Type().Name)
+	}
+	return all
+}
+
+// shipmentIn is what is stored about an order; zero where nothing is.
+func shipmentIn(t *testing.T, pool *pgxpool.Pool, orderID string) Shipment {
+	t.Helper()
+	shipment, err := shipmentOf(t.Context(), pool, orderID)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		t.Fatal(err)
+	}
+	return shipment
+}
+
+// TestTheServiceAnswersEachEventOnce runs the service as its process does. Every event comes twice under
+// one id, which the inbox knows, and once more under another, which only the state guards know.
+func TestTheServiceAnswersEachEventOnce(t *testing.T) {
+	t.Parallel()
+	db, broker := database(t), testkit.Broker(t)
+	run(t, service.Config{
+		Service: events.Shipping, DatabaseURL: db.URL, MigrationsURL: db.OwnerURL,
+		NATSURL: broker.URL(string(events.Shipping)), Addr: "127.0.0.1:0", LogLevel: slog.LevelError,
+	})
+	shipped, refused, cancelled := newOrderID(t), newOrderID(t), newOrderID(t)
+	for _, event := range []events.Event{
+		paidOrder(shipped, "GB"), cancelOf(shipped),
+		paidOrder(refused, "AQ"),
+		cancelOf(cancelled), paidOrder(cancelled, "GB"),
+	} {
+		id := newOrderID(t)
+		for _, eventID := range []string{id, id, newOrderID(t)} {
+			publish(t, broker, eventID, event)
+		}
+	}
+	testkit.Eventually(t, 30*time.Second, "every event to be handled", func() bool { return count(t, db.Pool, `SELECT count(*) FROM inbox`) == 10 })
+	for orderID, want := range map[string][]string{
+		shipped: {"CREATED", "ShipmentCreated"}, refused: {"FAILED", "ShipmentFailed"}, cancelled: {"FENCED", "ShipmentFailed"},
+	} {
+		if got := shipmentIn(t, db.Pool, orderID); string(got.State) != want[0] {
+			t.Errorf("the shipment is %s, want %s", got.State, want[0])
+		}
+		if n := count(t, db.Pool, `SELECT count(*) FROM outbox WHERE order_id = $1`, orderID); n != 1 {
+			t.Errorf("%d answers were given about the shipment that is %s, want 1", n, want[0])
+		}
+		testkit.Eventually(t, 10*time.Second, want[1]+" to be published", func() bool {
+			return count(t, db.Pool, `SELECT count(*) FROM outbox WHERE order_id = $1 AND type LIKE '%.' || $2 || '.v1' AND published_at IS NOT NULL`, orderID, want[1]) == 1
+		})
+	}
+}
