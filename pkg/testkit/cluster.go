@@ -10,6 +10,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -72,7 +75,8 @@ func clusterFromEnv(ctx context.Context) (*cluster, error) {
 }
 
 func clusterOnMachine(ctx context.Context) (*cluster, error) {
-	root, err := local.DataRoot("")
+	sweep()
+	root, err := local.DataRoot(dataPrefix() + strconv.Itoa(os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +88,19 @@ func clusterOnMachine(ctx context.Context) (*cluster, error) {
 		server.Kill() // nothing in it is needed any more
 		return os.RemoveAll(root)
 	}}, nil
+}
+
+func dataPrefix() string { return filepath.Join(os.TempDir(), "ordersaga-test-") }
+
+// sweep removes the data of test processes that were killed before they could do it themselves.
+func sweep() {
+	left, _ := filepath.Glob(dataPrefix() + "*") // the only error is a malformed pattern
+	for _, dir := range left {
+		pid, err := strconv.Atoi(strings.TrimPrefix(dir, dataPrefix()))
+		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = os.RemoveAll(dir) // another process may be doing the same
+		}
+	}
 }
 
 func clusterInDocker(ctx context.Context) (*cluster, error) {

@@ -50,17 +50,25 @@ func first[T any](ctx context.Context, what string, sources ...source[T]) (T, er
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
-// dockerAnswers finds out quickly whether there is a Docker daemon.
+// dockerAnswers finds out quickly whether there is a Docker daemon. A DOCKER_HOST that does not answer is not
+// made up for by another daemon: who names one means that one.
 func dockerAnswers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	docker, err := testcontainers.NewDockerClientWithOpts(ctx)
+	docker, err := dockerClient(ctx)
+	if err == nil {
+		_, err = docker.Ping(ctx, client.PingOptions{})
+		err = errors.Join(err, docker.Close())
+	}
 	if err != nil {
 		return notOffered{"no Docker daemon answers"}
 	}
-	defer docker.Close()
-	if _, err := docker.Ping(ctx, client.PingOptions{}); err != nil {
-		return notOffered{"no Docker daemon answers"}
-	}
 	return nil
+}
+
+func dockerClient(ctx context.Context) (client.APIClient, error) {
+	if os.Getenv(client.EnvOverrideHost) != "" {
+		return client.New(client.FromEnv)
+	}
+	return testcontainers.NewDockerClientWithOpts(ctx)
 }
