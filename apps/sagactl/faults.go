@@ -1,22 +1,17 @@
 package sagactl
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"example.com/ordersaga/apps/running"
-	"example.com/ordersaga/apps/shop"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/fault"
 )
@@ -165,40 +160,6 @@ func (p *program) admin(ctx context.Context, service, method, path string, body,
 	if system.Admin[service] == "" {
 		return &Failure{usage, fmt.Errorf("%q has no admin listener; %s have", service, strings.Join(slices.Sorted(maps.Keys(system.Admin)), ", ")), "sagactl faults list"}
 	}
-	return asked(adminRequest(ctx, system, service, method, path, body, into), "sagactl demo --faults   (faults are off unless enabled), or sagactl faults list "+service)
-}
-
-func adminRequest(ctx context.Context, system running.System, service, method, path string, body, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	var text bytes.Buffer
-	if body != nil {
-		if err := json.NewEncoder(&text).Encode(body); err != nil {
-			return err
-		}
-	}
-	request, err := http.NewRequestWithContext(ctx, method, system.Admin[service]+path, &text)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Authorization", "Bearer "+system.AdminToken)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return fmt.Errorf("ask %s: %w", service, err)
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		return fmt.Errorf("ask %s: %w", service, err)
-	}
-	if response.StatusCode >= 300 {
-		refused := &shop.Refused{Status: response.StatusCode, Title: http.StatusText(response.StatusCode)}
-		_ = json.Unmarshal(answer, &refused) // a problem document; without one the status must do
-		return fmt.Errorf("%s %s of %s: %w", strings.ToLower(method), path, service, refused)
-	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(answer, into)
+	err = system.AskAdmin(ctx, running.AdminRequest{Process: service, Method: method, Path: path, Body: body}, into)
+	return asked(err, "sagactl faults list "+service+"   (faults are off unless the process was started with FAULTS_ENABLED=true)")
 }

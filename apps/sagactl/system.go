@@ -28,7 +28,9 @@ func (p *program) getenv(name string) string {
 	return ""
 }
 
-func (p *program) defaultFile() string { return cmp.Or(p.getenv("ORDERSAGA_FILE"), running.DefaultFile) }
+func (p *program) defaultFile() string {
+	return cmp.Or(p.getenv("ORDERSAGA_FILE"), running.DefaultFile)
+}
 
 // system is the running system that the command is to drive.
 func (p *program) system() (running.System, error) {
@@ -56,7 +58,7 @@ func (p *program) shop() (*shop.Shop, error) {
 
 // asked wraps what went wrong with a request to the system: it said no, or it did not answer.
 func asked(err error, next string) error {
-	var refused *shop.Refused
+	var refused *running.Refused
 	var unanswered *url.Error
 	var network net.Error
 	switch {

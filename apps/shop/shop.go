@@ -36,21 +36,6 @@ func Open(system running.System) (*Shop, error) {
 	return &Shop{orders, stock}, nil
 }
 
-// Refused is a service's answer that is not the wanted one.
-type Refused struct {
-	Status int
-	Title  string
-	Detail string
-}
-
-// Error says what the service said.
-func (r *Refused) Error() string {
-	if r.Detail == "" {
-		return fmt.Sprintf("%s (%d)", r.Title, r.Status)
-	}
-	return fmt.Sprintf("%s (%d)", r.Detail, r.Status)
-}
-
 // Wish is what to order.
 type Wish struct {
 	Items   []order.NewItem
@@ -145,7 +130,7 @@ func (s *Shop) Await(ctx context.Context, id string) (order.Order, error) {
 }
 
 func refused[P order.Problem | inventory.Problem](response *http.Response, problem *P) error {
-	r := &Refused{Status: response.StatusCode, Title: http.StatusText(response.StatusCode)}
+	r := &running.Refused{Status: response.StatusCode, Title: http.StatusText(response.StatusCode)}
 	switch p := any(problem).(type) {
 	case *order.Problem:
 		if p != nil && p.Detail != nil {

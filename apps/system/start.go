@@ -107,6 +107,9 @@ func (s *System) republish() {
 	}
 }
 
+// startLimit is how long everything may take to be ready, on a machine that is busy.
+const startLimit = 60 * time.Second
+
 // AwaitReady waits until the named processes say that they are ready; all of them when none is named.
 func (s *System) AwaitReady(ctx context.Context, names ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)

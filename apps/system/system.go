@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -218,4 +217,5 @@ func (s *System) Publish() error {
 	return s.Describe().Write(s.folder.runFile())
 }
 
-const startLimit = 60 * time.Second
+// Secrets are the passwords and tokens of this system, which must stand in no log and no event.
+func (s *System) Secrets() []string { return slices.Sorted(maps.Values(s.secrets)) }

@@ -1,0 +1,164 @@
+// Package demo plays scenes on a running system: orders that succeed, fail, are undone, and survive a kill.
+// Each scene shows its saga as it happens, and says whether it ended as it should.
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"charm.land/lipgloss/v2"
+
+	"example.com/ordersaga/apps/observe"
+	"example.com/ordersaga/apps/running"
+	"example.com/ordersaga/apps/shop"
+	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/apps/timeline"
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/services/order/api"
+)
+
+var (
+	title = lipgloss.NewStyle().Bold(true)
+	faint = lipgloss.NewStyle().Faint(true)
+)
+
+// sceneLimit is how long a scene may take. The longest waits five seconds until the broker delivers again
+// what a killed service held, and the machine may be busy.
+const sceneLimit = 45 * time.Second
+
+// Stage is where the scenes are played.
+type Stage struct {
+	out     io.Writer
+	screen  *timeline.Timeline
+	system  *system.System
+	where   running.System
+	shop    *shop.Shop
+	stream  *observe.Stream
+	deaths  <-chan system.Death
+	current string // the order on stage
+}
+
+// NewStage sets the stage on a running system. Deaths of its processes are shown as they come in.
+func NewStage(out io.Writer, width int, s *system.System, deaths <-chan system.Death) (*Stage, error) {
+	where := s.Describe()
+	customer, err := shop.Open(where)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := observe.Open(where.NATS)
+	if err != nil {
+		return nil, err
+	}
+	return &Stage{
+		out: out, screen: timeline.New(out, width, false), system: s, where: where,
+		shop: customer, stream: stream, deaths: deaths,
+	}, nil
+}
+
+// Close leaves the stage; the system goes on.
+func (s *Stage) Close() { s.stream.Close() }
+
+// Play plays all scenes. An error says which scene did not end as it should.
+func (s *Stage) Play(ctx context.Context) error {
+	for n, scene := range scenes() {
+		fmt.Fprintf(s.out, "\n%s %s\n", title.Render(fmt.Sprintf("%d. %s.", n+1, scene.name)), faint.Render(scene.sentence))
+		if err := s.play(ctx, scene); err != nil {
+			return fmt.Errorf("scene %q: %w", scene.name, err)
+		}
+	}
+	return nil
+}
+
+func (s *Stage) play(ctx context.Context, scene scene) error {
+	ctx, cancel := context.WithTimeout(ctx, sceneLimit)
+	defer cancel()
+	if scene.before != nil {
+		if err := scene.before(ctx, s); err != nil {
+			return err
+		}
+	}
+	live, err := s.stream.Listen("") // before the order exists, so that nothing of it is missed
+	if err != nil {
+		return err
+	}
+	defer live.Stop() //nolint:errcheck // a closed connection has no subscription either
+	placed, _, err := s.shop.Place(ctx, scene.wish)
+	if err != nil {
+		return err
+	}
+	s.current = placed.Id
+	if err := s.follow(ctx, live, scene); err != nil {
+		return err
+	}
+	s.screen.End(placed.Id)
+	ended, err := s.shop.Get(ctx, placed.Id)
+	if err != nil {
+		return err
+	}
+	return scene.judge(ended)
+}
+
+// follow shows the order's events until its end, and lets the scene do something after one of them.
+func (s *Stage) follow(ctx context.Context, live *observe.Live, scene scene) error {
+	heard, failed := s.hear(ctx, live)
+	shown := map[string]bool{}
+	for {
+		select {
+		case death := <-s.deaths:
+			s.screen.Note(s.current, death.At, events.Service(death.Process),
+				fmt.Sprintf("process %d %s, and is started again", death.PID, death.How))
+		case err := <-failed:
+			return err
+		case seen := <-heard:
+			if seen.Envelope.Subject != s.current || shown[seen.Envelope.ID] {
+				continue
+			}
+			shown[seen.Envelope.ID] = true
+			s.screen.Show(seen)
+			if scene.after != nil && seen.Problem == nil {
+				if err := scene.after(ctx, s, seen.Event); err != nil {
+					return err
+				}
+			}
+			if s.screen.Saga(s.current).Ended() {
+				return nil
+			}
+		}
+	}
+}
+
+// hear turns the listening into a channel, so that deaths can be waited for beside it.
+func (s *Stage) hear(ctx context.Context, live *observe.Live) (<-chan observe.Seen, <-chan error) {
+	heard, failed := make(chan observe.Seen), make(chan error, 1)
+	go func() {
+		for {
+			seen, err := live.Next(ctx)
+			if err != nil {
+				failed <- err
+				return
+			}
+			select {
+			case heard <- seen:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return heard, failed
+}
+
+// ended checks an order's end.
+func ended(status api.Status, reason string) func(api.Order) error {
+	return func(o api.Order) error {
+		found := ""
+		if o.Reason != nil {
+			found = *o.Reason
+		}
+		if o.Status != status || reason != "" && found != reason {
+			return fmt.Errorf("order %s ended %s (%s), not %s (%s)", o.Id, o.Status, found, status, reason)
+		}
+		return nil
+	}
+}
