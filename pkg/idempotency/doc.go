@@ -29,5 +29,6 @@
 //
 // Most work is one transaction: [Begin], the work, [Finish]; see [Once], or the order service, which
 // handles everything that waited together in one. Work that talks to the outside world in between cannot
-// hold a transaction open. It commits a [Claim] first, which answers InProgress for it until its lease ends.
+// hold a transaction open. It commits a [Claim] first, which answers InProgress for it until its lease ends,
+// and whoever takes over then goes on from the recovery point that the first one reached ([Advance]).
 package idempotency

@@ -322,7 +322,8 @@ func claim(t *testing.T, db *testkit.DB, request Request) string {
 	t.Helper()
 	var lease string
 	err := pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) (err error) {
-		lease, err = Claim(t.Context(), tx, request, time.Minute, 0)
+		taken, err := Claim(t.Context(), tx, request, time.Minute, 0)
+		lease = taken.Token
 		return err
 	})
 	if err != nil {
@@ -331,20 +332,53 @@ func claim(t *testing.T, db *testkit.DB, request Request) string {
 	return lease
 }
 
-func TestAReleasedClaimLeavesTheKeyFree(t *testing.T) {
+func TestAYieldedClaimIsTakenOverAtOnce(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	request := wish(t, "k", "a")
 	lease := claim(t, db, request)
 	for _, step := range []struct {
-		lease string
+		token string
 		after Kind
 	}{{"00000000-0000-0000-0000-000000000000", InProgress}, {lease, Fresh}} {
-		err := pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error { return Release(t.Context(), tx, request, step.lease) })
-		if err != nil {
-			t.Fatal(err)
-		}
+		inTx(t, db, func(tx pgx.Tx) error { return Yield(t.Context(), tx, request, step.token) })
 		expect(t, begin(t, db, request), step.after)
+	}
+	expect(t, begin(t, db, wish(t, "k", "b")), OtherBody) // the key still stands for the first wish
+}
+
+func TestWhoTakesOverGoesOnFromTheRecoveryPoint(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	request := wish(t, "k", "a")
+	at := func(want RecoveryPoint) {
+		t.Helper()
+		inTx(t, db, func(tx pgx.Tx) error {
+			lease, err := Claim(t.Context(), tx, request, time.Minute, 0)
+			if err == nil && lease.Point != want {
+				t.Errorf("claimed at %q, want %q", lease.Point, want)
+			}
+			if err == nil {
+				err = Yield(t.Context(), tx, request, lease.Token)
+			}
+			return err
+		})
+	}
+	at(Started)
+	at(Started) // nothing was learned, so nothing is skipped
+	inTx(t, db, func(tx pgx.Tx) error { return Advance(t.Context(), tx, []Request{request}) })
+	at(GatewayCalled)
+
+	if _, err := db.Pool.Exec(t.Context(), `UPDATE idempotency_key SET expires_at = now()`); err != nil {
+		t.Fatal(err)
+	}
+	at(Started) // an expired key is another one's, from the beginning
+}
+
+func inTx(t *testing.T, db *testkit.DB, fn func(tx pgx.Tx) error) {
+	t.Helper()
+	if err := pgx.BeginFunc(t.Context(), db.Pool, fn); err != nil {
+		t.Fatal(err)
 	}
 }
 
