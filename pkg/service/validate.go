@@ -1,9 +1,13 @@
 package service
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"mime"
 	"net/http"
 	"strings"
 
@@ -40,7 +44,7 @@ func ValidateRequests(spec *openapi3.T) func(http.Handler) http.Handler {
 		},
 	})
 	return func(next http.Handler) http.Handler {
-		checked := validate(next)
+		checked := validate(oneValue(next))
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Body != nil {
 				r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
@@ -48,6 +52,29 @@ func ValidateRequests(spec *openapi3.T) func(http.Handler) http.Handler {
 			checked.ServeHTTP(w, r)
 		})
 	}
+}
+
+// oneValue refuses a body that goes on after its JSON value. The decoders stop there: what follows would be
+// accepted unread.
+func oneValue(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			WriteProblem(w, r, fmt.Errorf("read the body again: %w", err)) // the validator has read it to its end
+			return
+		}
+		if len(body) > 0 && strings.HasSuffix(mediaType(r), "json") && !json.Valid(body) {
+			WriteProblem(w, r, Problem(http.StatusBadRequest, "the body cannot be read as JSON"))
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		next.ServeHTTP(w, r)
+	})
+}
+
+func mediaType(r *http.Request) string {
+	name, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // the validator refuses what cannot be parsed
+	return name
 }
 
 // Unreadable answers 400 where the generated code cannot read what the contract allows: 1.0 or 1e2 is an

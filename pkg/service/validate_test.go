@@ -54,6 +54,8 @@ func TestRequestsOutsideTheContractAreRefused(t *testing.T) {
 		{"what the contract allows passes", "POST", "/v1/things", `{"name":"a"}`, keyed, 200, ""},
 		{"a parameter in range passes", "GET", "/v1/things/abc?limit=200", "", nil, 200, ""},
 		{"malformed JSON", "POST", "/v1/things", `{"name":`, keyed, 400, "cannot be read as JSON"},
+		{"something after the JSON", "POST", "/v1/things", `{"name":"a"}{"name":"b"}`, keyed, 400, "cannot be read as JSON"},
+		{"white space after the JSON passes", "POST", "/v1/things", "{\"name\":\"a\"}\r\n", keyed, 200, ""},
 		{"no body", "POST", "/v1/things", ``, keyed, 400, "the body is missing"},
 		{"no idempotency key", "POST", "/v1/things", `{"name":"a"}`, map[string]string{"Content-Type": "application/json"}, 400, "Idempotency-Key: is required"},
 		{"a parameter out of range", "GET", "/v1/things/abc?limit=201", "", nil, 400, "limit"},

@@ -57,8 +57,10 @@ CREATE TABLE order_incident (
     CHECK (opened_at IS NOT NULL OR resolved_at IS NOT NULL)
 );
 
--- The service may read and add history. That it cannot change it is the database's promise, not ours.
+-- What the service has no business to do, its login cannot: change history, lose orders, change prices.
 REVOKE UPDATE, DELETE, TRUNCATE ON order_history FROM "order";
+REVOKE DELETE, TRUNCATE ON orders, order_incident FROM "order";
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON price FROM "order";
 
 -- +goose Down
 DROP TABLE order_incident, order_history, orders, price;
