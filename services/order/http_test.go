@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"example.com/ordersaga/pkg/fault"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/service"
@@ -31,14 +32,15 @@ type shop struct {
 	url     string
 	client  *api.ClientWithResponses
 	backlog atomic.Int64 // what the mailbox would say
+	faults  *fault.Set
 }
 
 func open(t *testing.T) *shop {
 	t.Helper()
-	s := &shop{t: t, pool: database(t).Pool}
-	orders := mailbox.NewGroup(atOnce, intake{do: in(s.pool), patience: time.Hour}.commit)
+	s := &shop{t: t, pool: database(t).Pool, faults: fault.NewSet()}
+	orders := mailbox.NewGroup(atOnce, intake{do: in(s.pool), faults: s.faults, patience: time.Hour}.commit)
 	listener := httptest.NewServer(routes(server{
-		db: s.pool, do: in(s.pool), place: orders.Do, backlog: func() int { return int(s.backlog.Load()) }, limit: 10,
+		db: s.pool, do: in(s.pool), place: orders.Do, backlog: func() int { return int(s.backlog.Load()) }, limit: 10, faults: s.faults,
 	}))
 	t.Cleanup(listener.Close)
 	s.url = listener.URL

@@ -1,0 +1,202 @@
+package order
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/local"
+	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/pkg/testkit"
+)
+
+func TestSettingsComeFromTheEnvironment(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		env  map[string]string
+		want settings
+		err  string // part of it; empty: none
+	}{
+		{"defaults that run", nil, settings{15 * time.Minute, 100_000}, ""},
+		{"both set", map[string]string{"ORDER_DEADLINE": "60s", "OUTBOX_LIMIT": "5"}, settings{time.Minute, 5}, ""},
+		{"a deadline that is none", map[string]string{"ORDER_DEADLINE": "soon"}, settings{}, "ORDER_DEADLINE"},
+		{"a deadline in the past", map[string]string{"ORDER_DEADLINE": "-1s"}, settings{}, "ORDER_DEADLINE"},
+		{"a limit that is none", map[string]string{"OUTBOX_LIMIT": "few"}, settings{}, "OUTBOX_LIMIT"},
+		{"a limit that takes nothing", map[string]string{"OUTBOX_LIMIT": "0"}, settings{}, "OUTBOX_LIMIT"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := fromEnv(func(key string) string { return test.env[key] })
+			switch {
+			case test.err == "" && (err != nil || got != test.want):
+				t.Errorf("got %+v, %v; want %+v", got, err, test.want)
+			case test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)):
+				t.Errorf("got %v; want an error about %s", err, test.err)
+			}
+		})
+	}
+}
+
+// process runs the service as its process does, until the test ends, and returns the address of its API.
+func process(t *testing.T, db *testkit.DB, broker *testkit.NATS) string {
+	t.Helper()
+	port, err := local.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Run(ctx, service.Config{
+			Service: events.Order, DatabaseURL: db.URL, MigrationsURL: db.OwnerURL,
+			NATSURL: broker.URL(string(events.Order)), Addr: addr, LogLevel: slog.LevelError,
+		})
+	}()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	testkit.Eventually(t, 30*time.Second, "the service to be ready", func() bool { return service.Healthcheck(t.Context(), addr) == nil })
+	return "http://" + addr
+}
+
+// publish puts an event on the stream as the service would whose event it is. Each message has an id of its
+// own, so that the broker does not recognise what the inbox is to recognise.
+func publish(t *testing.T, broker *testkit.NATS, eventID string, event events.Event) {
+	t.Helper()
+	message, err := events.Encode(eventID, time.Now(), events.Cause{}, event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	js, err := jetstream.New(broker.Connect(t, event.Type().Service))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Publish(t.Context(), event.Type().SubjectOf(event.Order()), message); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTheServiceAnswersEachEventOnce runs the service as its process does. Every event comes twice under one
+// id, which the inbox knows, and once more under another, which only the state guards know.
+func TestTheServiceAnswersEachEventOnce(t *testing.T) {
+	t.Parallel()
+	db, broker := database(t), testkit.Broker(t)
+	s := &shop{t: t, pool: db.Pool, url: process(t, db, broker)}
+	sold, refused, stuck := s.placed("1").Id, s.placed("2").Id, s.placed("3").Id
+	list := []events.Event{shipment(sold), rejected(refused), opened(stuck, "i"), resolved(stuck, "i"), shipment(refused)}
+	for _, event := range list {
+		id := newID(t)
+		for _, eventID := range []string{id, id, newID(t)} {
+			publish(t, broker, eventID, event)
+		}
+	}
+	testkit.Eventually(t, 30*time.Second, "every event to be handled", func() bool {
+		return count(t, db.Pool, `SELECT count(*) FROM inbox`) == 2*len(list)
+	})
+	same(t, "sold", said(t, db.Pool, sold), []string{"OrderCreated", "OrderConfirmed"})
+	same(t, "refused", said(t, db.Pool, refused), []string{"OrderCreated", "OrderCancelled out_of_stock"})
+	same(t, "stuck", said(t, db.Pool, stuck), []string{"OrderCreated", "OrderNeedsAttention closed account"})
+	same(t, "stuck no more", read(t, db.Pool, stuck).public(), Pending)
+	testkit.Eventually(t, 10*time.Second, "every answer to be published", func() bool {
+		return count(t, db.Pool, `SELECT count(*) FROM outbox WHERE published_at IS NULL`) == 0
+	})
+}
+
+// TestTheServiceWatchesOverDeadlinesAndKeys moves both into the past and waits for the loops.
+func TestTheServiceWatchesOverDeadlinesAndKeys(t *testing.T) {
+	t.Parallel()
+	db, broker := database(t), testkit.Broker(t)
+	late := order(t, db.Pool, time.Hour)
+	exec(t, db.Pool, `UPDATE orders SET deadline = now()`)
+	exec(t, db.Pool, `UPDATE idempotency_key SET expires_at = now()`)
+	process(t, db, broker)
+	testkit.Eventually(t, 10*time.Second, "the overdue order to be cancelled", func() bool { return read(t, db.Pool, late).Status == Cancelling })
+	testkit.Eventually(t, 10*time.Second, "the expired key to be deleted", func() bool {
+		return count(t, db.Pool, `SELECT count(*) FROM idempotency_key`) == 0
+	})
+	testkit.Eventually(t, 10*time.Second, "the request to be published", func() bool {
+		return count(t, db.Pool, `SELECT count(*) FROM outbox WHERE type LIKE '%OrderCancelRequested%' AND published_at IS NOT NULL`) == 1
+	})
+}
+
+// arm makes the next pass of a point fail.
+func arm(t *testing.T, set *fault.Set, point fault.Point) {
+	t.Helper()
+	if _, err := set.Arm(fault.Fault{Point: point, Kind: fault.Error, Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAFaultWhileAnOrderIsPlacedLeavesAllOrNothing(t *testing.T) {
+	t.Parallel()
+	tests := map[fault.Point]bool{ // whether the order is stored when the fault strikes
+		fault.IntakeGathered: false, fault.IdempotencyBegun: false, fault.IdempotencyStored: false, fault.IntakeBeforeCommit: false,
+		fault.IdempotencyCommitted: true, fault.IntakeAfterCommit: true,
+	}
+	for point, stored := range tests {
+		t.Run(string(point), func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			arm(t, s.faults, point)
+			isProblem(t, s.place("k", body), http.StatusInternalServerError)
+			if !stored {
+				s.holdsNothing(t)
+			}
+			again := s.place("k", body)
+			same(t, "status of the second try", again.status, http.StatusAccepted)
+			same(t, "the second try is a replay", again.header.Get(idempotency.Replayed) == "true", stored)
+			for _, table := range []string{"orders", "order_history", "outbox", "idempotency_key"} {
+				same(t, table, count(t, s.pool, `SELECT count(*) FROM `+table), 1)
+			}
+		})
+	}
+}
+
+func TestAFaultWhileACancelIsAskedForLeavesAllOrNothing(t *testing.T) {
+	t.Parallel()
+	for point, asked := range map[fault.Point]Status{fault.CancelBeforeCommit: Pending, fault.CancelAfterCommit: Cancelling} {
+		t.Run(string(point), func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			id := s.placed("k").Id
+			arm(t, s.faults, point)
+			isProblem(t, s.send("POST", "/v1/orders/"+id+"/cancel", ""), http.StatusInternalServerError)
+			same(t, "status after the fault", read(t, s.pool, id).Status, asked)
+			same(t, "answer to the second try", s.send("POST", "/v1/orders/"+id+"/cancel", "").status, http.StatusAccepted)
+			same(t, "said", said(t, s.pool, id), []string{"OrderCreated", "OrderCancelRequested customer"})
+		})
+	}
+}
+
+func TestAFaultInTheSweeperLeavesAllOrNothing(t *testing.T) {
+	t.Parallel()
+	for point, swept := range map[fault.Point]Status{fault.DeadlineFound: Pending, fault.DeadlineCommitted: Cancelling} {
+		t.Run(string(point), func(t *testing.T) {
+			t.Parallel()
+			pool, set := database(t).Pool, fault.NewSet()
+			id := order(t, pool, 0)
+			arm(t, set, point)
+			if err := (sweeper{in(pool), set}).runOnce(t.Context()); err == nil {
+				t.Error("the fault did not strike")
+			}
+			same(t, "status after the fault", read(t, pool, id).Status, swept)
+			sweep(t, pool)
+			same(t, "said", said(t, pool, id), []string{"OrderCreated", "OrderCancelRequested deadline"})
+		})
+	}
+}
