@@ -112,7 +112,7 @@ func clusterInDocker(ctx context.Context) (*cluster, error) {
 		testcontainers.WithExposedPorts("5432/tcp"),
 		testcontainers.WithEnv(map[string]string{"POSTGRES_PASSWORD": "postgres", "PGDATA": data + "/pg"}),
 		testcontainers.WithTmpfs(map[string]string{data: "rw"}),
-		testcontainers.WithCmd("postgres", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
+		testcontainers.WithCmd("postgres", "-c", "fsync=off", "-c", "full_page_writes=off",
 			"-c", "max_connections=200"),
 		testcontainers.WithLogger(log.NewNoopLogger()),
 		// The image starts the server twice, and only the second one stays.
