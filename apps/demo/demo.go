@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"charm.land/lipgloss/v2"
@@ -149,14 +150,14 @@ func (s *Stage) hear(ctx context.Context, live *observe.Live) (<-chan observe.Se
 	return heard, failed
 }
 
-// ended checks an order's end.
+// ended checks an order's end. A reason is a code, perhaps with details after a colon.
 func ended(status api.Status, reason string) func(api.Order) error {
 	return func(o api.Order) error {
 		found := ""
 		if o.Reason != nil {
 			found = *o.Reason
 		}
-		if o.Status != status || reason != "" && found != reason {
+		if o.Status != status || !strings.HasPrefix(found, reason) {
 			return fmt.Errorf("order %s ended %s (%s), not %s (%s)", o.Id, o.Status, found, status, reason)
 		}
 		return nil

@@ -35,19 +35,19 @@ func scenes() []scene {
 			name:     "Out of stock",
 			sentence: "Nothing was done, so nothing has to be undone.",
 			wish:     shop.One("unobtainium", 1),
-			judge:    ended(api.CANCELLED, ""),
+			judge:    ended(api.CANCELLED, "out_of_stock"),
 		},
 		{
 			name:     "A declined card",
 			sentence: "The gateway says no; the stock is let go.",
 			wish:     with(shop.One("gadget", 1), func(w *shop.Wish) { w.Token = "tok_declined" }),
-			judge:    ended(api.CANCELLED, ""),
+			judge:    ended(api.CANCELLED, "card_declined"),
 		},
 		{
 			name:     "A place that is not served",
 			sentence: "Shipping fails when the money is already captured: refund, release, cancel.",
 			wish:     with(shop.One("gadget", 2), func(w *shop.Wish) { w.Country = "AQ" }),
-			judge:    ended(api.CANCELLED, ""),
+			judge:    ended(api.CANCELLED, "destination_not_served"),
 		},
 		{
 			name:     "An answer that got lost",
@@ -60,7 +60,7 @@ func scenes() []scene {
 			sentence: "It comes while the charge is under way. Shipping fences the order; what turns out to be captured is returned.",
 			wish:     with(shop.One("gizmo", 3), func(w *shop.Wish) { w.Token = "tok_slow" }), // the charge takes a second
 			after:    cancelOnceReserved,
-			judge:    ended(api.CANCELLED, ""),
+			judge:    ended(api.CANCELLED, "customer"),
 		},
 		{
 			name:     "A service killed in the middle",

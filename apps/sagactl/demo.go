@@ -26,6 +26,7 @@ type play struct {
 	ports  []string
 	more   []string // environment, as process:NAME=value
 	many   map[string]int
+	loud   slog.LevelVar // from which level on the supervisor is heard
 }
 
 func (p *program) demo() *cobra.Command {
@@ -38,7 +39,7 @@ services. Then it plays scenes: orders that succeed, fail, are undone, and survi
 they happen, what money and stock add up to, and whether everything holds that must. After that the system stays
 up, until Ctrl-C, for the other commands.`,
 		Args: cobra.NoArgs,
-		RunE: runs(func(c *cobra.Command, _ []string) error { return p.runDemo(c.Context(), d) }),
+		RunE: runs(func(c *cobra.Command, _ []string) error { return p.runDemo(c.Context(), &d) }),
 	}
 	f := c.Flags()
 	f.BoolVar(&d.once, "once", false, "end after the scenes, with the verdict as exit code")
@@ -54,17 +55,18 @@ up, until Ctrl-C, for the other commands.`,
 	return c
 }
 
-func (p *program) runDemo(ctx context.Context, d play) error {
+func (p *program) runDemo(ctx context.Context, d *play) error {
 	if err := d.complete(); err != nil {
 		return err
 	}
 	deaths := make(chan system.Death, 16)
-	d.system.Log = slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	d.system.Log = slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: &d.loud}))
 	if d.scenes == "all" { // the scenes show who dies; afterwards the log does
+		d.loud.Set(slog.LevelError)
 		d.system.Died = func(death system.Death) {
 			select {
 			case deaths <- death:
-			default:
+			default: // nobody is looking any more
 			}
 		}
 	}
@@ -80,10 +82,11 @@ func (p *program) runDemo(ctx context.Context, d play) error {
 }
 
 // present plays the scenes and stays, until Ctrl-C, unless it was to be once.
-func (p *program) present(ctx context.Context, d play, s *system.System, deaths <-chan system.Death) error {
+func (p *program) present(ctx context.Context, d *play, s *system.System, deaths <-chan system.Death) error {
 	var verdict error
 	if d.scenes == "all" {
 		verdict = p.playScenes(ctx, s, deaths)
+		d.loud.Set(slog.LevelWarn)
 	}
 	if ctx.Err() != nil { // Ctrl-C in the middle is no failure of the scenes
 		return nil
@@ -126,7 +129,7 @@ func (p *program) playScenes(ctx context.Context, s *system.System, deaths <-cha
 }
 
 // startSystem starts the system in the wanted directory; when none is wanted, in the first that is free.
-func (p *program) startSystem(ctx context.Context, d play) (*system.System, error) {
+func (p *program) startSystem(ctx context.Context, d *play) (*system.System, error) {
 	began := time.Now()
 	fmt.Fprintln(p.out, faint.Render("starting Postgres, NATS, the gateway, the ambassador and the four services"))
 	explicit := d.system.Dir != ""
