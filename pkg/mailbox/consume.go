@@ -62,9 +62,8 @@ func (in *inbox) consume(ctx context.Context) error {
 	}
 	defer func() {
 		in.consumer.Store(nil)
+		in.giveBackAll(ctx, delivering, arrived)
 		close(end)
-		delivering.Stop()
-		in.giveBackAll(ctx, delivering.Closed(), arrived)
 	}()
 	in.consumer.Store(&consumer)
 	in.metrics.opened.Inc()
@@ -124,20 +123,23 @@ func gather(first jetstream.Msg, arrived <-chan jetstream.Msg) []jetstream.Msg {
 	return batch
 }
 
-// giveBackAll returns what was prefetched, so that nobody has to wait for its acknowledgement wait to end.
-func (in *inbox) giveBackAll(ctx context.Context, closed <-chan struct{}, arrived <-chan jetstream.Msg) {
-	select {
-	case <-closed:
-	case <-time.After(brokerTime):
-	}
+// giveBackAll returns what was prefetched or is still on its way, so that nobody has to wait for its
+// acknowledgement wait to end.
+func (in *inbox) giveBackAll(ctx context.Context, delivering jetstream.ConsumeContext, arrived <-chan jetstream.Msg) {
+	delivering.Drain()
 	if err := in.faults.At(ctx, fault.InboxBeforeReturn); err != nil {
-		return // they come again after their acknowledgement wait
+		return // then they come again when it has ended
 	}
+	closed, late := delivering.Closed(), time.After(brokerTime)
 	for {
 		select {
 		case msg := <-arrived:
 			in.giveBack(ctx, msg, handover)
-		default:
+		case <-closed:
+			if len(arrived) == 0 {
+				return
+			}
+		case <-late: // the broker is not there to say that nothing more is on its way
 			return
 		}
 	}
