@@ -60,7 +60,7 @@ func oneValue(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			WriteProblem(w, r, fmt.Errorf("read the body again: %w", err)) // the validator has read it to its end
+			WriteProblem(w, r, refusal(err)) // of an operation that takes no body; the validator reads the others
 			return
 		}
 		if len(body) > 0 && strings.HasSuffix(mediaType(r), "json") && !json.Valid(body) {

@@ -63,6 +63,7 @@ func TestRequestsOutsideTheContractAreRefused(t *testing.T) {
 		{"an unknown path", "GET", "/v2/things", "", nil, 404, "nothing at this address"},
 		{"a wrong method", "DELETE", "/v1/things/abc", "", nil, 405, "does not take this method"},
 		{"a body that is too large", "POST", "/v1/things", `{"name":"` + strings.Repeat("a", MaxBody) + `"}`, keyed, 413, "larger than"},
+		{"a body that is too large where none is wanted", "GET", "/v1/things/abc", strings.Repeat("a", MaxBody+1), nil, 413, "larger than"},
 		{"another content type", "POST", "/v1/things", `name=a`, map[string]string{"Content-Type": "text/plain", "Idempotency-Key": "k"}, 415, "application/json"},
 		{"an unknown field", "POST", "/v1/things", `{"name":"a","nome":"b"}`, keyed, 422, "nome"},
 		{"an empty name", "POST", "/v1/things", `{"name":""}`, keyed, 422, "/name"},

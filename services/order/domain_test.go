@@ -93,8 +93,7 @@ func TestWhatIsAcceptedFitsIntoEveryEvent(t *testing.T) {
 	}
 	tooLarge := sort.Search(2*events.MaxSize, func(size int) bool { _, err := sized(size); return err != nil })
 	_, err := sized(tooLarge)
-	var refused Refusal
-	if !errors.As(err, &refused) {
+	if _, refused := errors.AsType[Refusal](err); !refused {
 		t.Fatalf("%d bytes: %v is not a refusal", tooLarge, err)
 	}
 	order, err := sized(tooLarge - 1)

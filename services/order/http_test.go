@@ -2,6 +2,7 @@ package order
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -223,7 +224,6 @@ func TestAnOrderTellsWhatBecameOfIt(t *testing.T) {
 
 // TestBadInput sends everything that a client can get wrong, and wants nothing of it to be stored.
 func TestBadInput(t *testing.T) {
-	t.Parallel()
 	s := open(t)
 	with := func(old, new string) string {
 		if !strings.Contains(body, old) {
@@ -289,7 +289,6 @@ func TestBadInput(t *testing.T) {
 }
 
 func TestBadRequests(t *testing.T) {
-	t.Parallel()
 	s := open(t)
 	json, key := []string{"Content-Type", "application/json"}, []string{"Idempotency-Key", "k"}
 	headers := func(lists ...[]string) (all []string) {
@@ -434,6 +433,17 @@ func TestNoOrdersAreTakenWhileTheBacklogIsFull(t *testing.T) {
 	same(t, "reading meanwhile", s.send("GET", "/v1/orders", "").status, http.StatusOK)
 	s.backlog.Store(9)
 	same(t, "drained", s.place("k", body).status, http.StatusAccepted)
+}
+
+func TestOrdersThatWouldWaitTooLongAreSentAway(t *testing.T) {
+	t.Parallel()
+	full := func(context.Context, placement) (placed, error) { return placed{}, mailbox.ErrBusy }
+	listener := httptest.NewServer(routes(server{place: full, backlog: func() int { return 0 }, limit: 1}))
+	t.Cleanup(listener.Close)
+	s := &shop{t: t, url: listener.URL}
+	got := s.place("k", body)
+	isProblem(t, got, http.StatusServiceUnavailable)
+	same(t, "retry after", got.header.Get("Retry-After"), "5")
 }
 
 func TestACancelIsAskedForOnceAndToldLater(t *testing.T) {

@@ -176,9 +176,9 @@ func texts(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) []string {
 	return list
 }
 
-func count(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) (n int) {
+func count(t *testing.T, pool *pgxpool.Pool, sql string) (n int) {
 	t.Helper()
-	if err := pool.QueryRow(t.Context(), sql, args...).Scan(&n); err != nil {
+	if err := pool.QueryRow(t.Context(), sql).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -192,9 +192,9 @@ func same[T any](t *testing.T, what string, got, want T) {
 }
 
 // exec changes a row behind the service's back.
-func exec(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) {
+func exec(t *testing.T, pool *pgxpool.Pool, sql string) {
 	t.Helper()
-	if _, err := pool.Exec(t.Context(), sql, args...); err != nil {
+	if _, err := pool.Exec(t.Context(), sql); err != nil {
 		t.Fatal(err)
 	}
 }
