@@ -1,0 +1,125 @@
+package sagas
+
+import (
+	"errors"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/nats-io/nats.go"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/local"
+	"example.com/ordersaga/pkg/mailbox"
+)
+
+// databaseLogins: what a service's login reaches is its own database, and there not everything.
+func databaseLogins(t *testing.T, w *world) {
+	const insufficientPrivilege = "42501"
+	for _, service := range events.Services {
+		for _, login := range []string{string(service), local.Owner(service)} {
+			for _, other := range append([]events.Service{"postgres", "template1"}, events.Services...) {
+				if other == service {
+					continue
+				}
+				if code := w.refusal(t, login, string(other), "SELECT 1"); code != insufficientPrivilege {
+					t.Errorf("%s in the database %s: code %q, want %s", login, other, code, insufficientPrivilege)
+				}
+			}
+		}
+		for _, sql := range []string{"DROP TABLE outbox", "TRUNCATE inbox", "CREATE TABLE mine (n int)", "CREATE ROLE mine"} {
+			if code := w.refusal(t, string(service), string(service), sql); code != insufficientPrivilege {
+				t.Errorf("%s: %s: code %q, want %s", service, sql, code, insufficientPrivilege)
+			}
+		}
+		if code := w.refusal(t, local.Audit, string(service), "BEGIN READ WRITE; DELETE FROM outbox"); code != insufficientPrivilege {
+			t.Errorf("audit deletes in %s: code %q", service, code)
+		}
+	}
+	for service, ledger := range map[string]struct{ table, column string }{
+		"payment": {"ledger_entry", "kind"}, "inventory": {"stock_adjustment", "reason"}, "order": {"order_history", "status"},
+	} {
+		for _, sql := range []string{"UPDATE " + ledger.table + " SET " + ledger.column + " = ''", "DELETE FROM " + ledger.table} {
+			if code := w.refusal(t, service, service, sql); code != insufficientPrivilege {
+				t.Errorf("%s: %s: code %q, want %s", service, sql, code, insufficientPrivilege)
+			}
+		}
+	}
+}
+
+// refusal is the SQLSTATE with which a statement, or already the connection, is refused; empty: it is not.
+func (w *world) refusal(t *testing.T, login, database, sql string) string {
+	t.Helper()
+	u, err := url.Parse(w.at.Databases["order"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User, u.Path = url.UserPassword(login, w.secret(t, login)), "/"+database
+	conn, err := pgx.Connect(t.Context(), u.String())
+	if err == nil {
+		defer conn.Close(t.Context())
+		_, err = conn.PgConn().Exec(t.Context(), sql).ReadAll()
+	}
+	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) {
+		return refused.Code
+	}
+	return ""
+}
+
+// brokerLogins: nobody speaks in another's name, listens to what is not theirs, or changes the stream.
+func brokerLogins(t *testing.T, w *world) {
+	stream := func(api, rest string) string { return "$JS.API." + api + "." + events.Stream + rest }
+	for _, user := range []string{"order", "inventory", "payment", "shipping", mailbox.Observer, mailbox.Provisioner} {
+		speaks := []string{stream("STREAM.DELETE", ""), stream("STREAM.PURGE", ""), stream("STREAM.MSG.DELETE", ""), "$SYS.REQ.SERVER.PING"}
+		if user != mailbox.Provisioner {
+			speaks = append(speaks, stream("STREAM.UPDATE", ""), stream("CONSUMER.CREATE", ".mine"), stream("CONSUMER.DURABLE.CREATE", ".mine"))
+		}
+		listens := []string{"_INBOX.>", ">", "$JS.>"}
+		if user != mailbox.Observer {
+			listens = append(listens, "saga.>")
+		}
+		for _, service := range events.Services {
+			if string(service) == user {
+				continue
+			}
+			speaks = append(speaks, "saga."+string(service)+".OrderCreated.v1.1",
+				stream("CONSUMER.MSG.NEXT", "."+string(service)), "$JS.ACK."+events.Stream+"."+string(service)+".1.1.1.1.0")
+			listens = append(listens, mailbox.InboxPrefix(string(service))+".>")
+		}
+		for _, subject := range speaks {
+			w.forbidden(t, user, subject, func(c *nats.Conn) error { return c.Publish(subject, nil) })
+		}
+		for _, subject := range listens {
+			w.forbidden(t, user, subject, func(c *nats.Conn) error { _, err := c.SubscribeSync(subject); return err })
+		}
+	}
+}
+
+// forbidden tries something with a login and wants the broker to refuse it.
+func (w *world) forbidden(t *testing.T, user, subject string, try func(*nats.Conn) error) {
+	t.Helper()
+	u, err := url.Parse(w.at.NATS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := make(chan error, 1)
+	conn, err := nats.Connect("nats://"+u.Host, nats.UserInfo(user, w.secret(t, "nats_"+user)),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := try(conn); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-refused:
+		if !errors.Is(err, nats.ErrPermissionViolation) {
+			t.Errorf("%s on %s: %v", user, subject, err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Errorf("%s may use %s", user, subject)
+	}
+}
