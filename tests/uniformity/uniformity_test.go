@@ -1,0 +1,137 @@
+// Package uniformity compares the four services: know one, know four.
+package uniformity
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/ordersaga/pkg/events"
+)
+
+const services = "../../services"
+
+// common is what every service has, and what must be found in it. A star stands for the service's name.
+var common = map[string]string{
+	"service.go":         "Run",      // wiring
+	"domain.go":          "",         // decides
+	"saga.go":            "handlers", // its part in the saga
+	"store.go":           "",         // SQL
+	"http.go":            "routes",   // the API
+	"domain_test.go":     "",
+	"saga_test.go":       "",
+	"store_test.go":      "",
+	"http_test.go":       "",
+	"main_test.go":       "TestMain",
+	"migrations_test.go": "",
+	"cmd/*/main.go":      "main",
+	"api/openapi.yaml":   "",
+	"api/config.yaml":    "",
+	"api/generate.go":    "",
+	"api/api.gen.go":     "",
+	"go.mod":             "",
+	"go.sum":             "",
+}
+
+// subjects are the files that a service has for a subject of its own. Each may have a test beside it.
+var subjects = map[events.Service][]string{
+	events.Order: {
+		"intake.go", // requests that are committed together
+		"batch.go",  // and the statements that they share
+		"query.go",  // reading orders back, page by page
+		"view.go",   // an order as the API shows it
+	},
+	events.Payment: {
+		"gateway.go",     // the card gateway's client
+		"answer.go",      // and what its answers mean
+		"workers.go",     // claim, call, finish
+		"charge.go",      // calls
+		"refund.go",      //
+		"outcome.go",     // transactions that finish
+		"ledger.go",      // double entry
+		"reconcile.go",   // our ledger against the gateway's
+		"differences.go", //
+		"late.go",        // money that should not be there
+		"resolve.go",     // what people decide
+		"direct.go",      // payments without an order
+		"idempotency.go", // their keys
+		"metrics.go",     //
+	},
+}
+
+func TestTheFourServicesHaveTheSameFiles(t *testing.T) {
+	t.Parallel()
+	for _, service := range events.Services {
+		found := files(t, service)
+		for pattern, function := range common {
+			name := strings.ReplaceAll(pattern, "*", string(service))
+			if !slices.Contains(found, name) {
+				t.Errorf("%s has no %s", service, name)
+				continue
+			}
+			if function != "" && !declares(t, service, name, function) {
+				t.Errorf("%s: %s does not declare %s", service, name, function)
+			}
+		}
+		if !slices.ContainsFunc(found, func(name string) bool { return strings.HasPrefix(name, "migrations/00001_") }) {
+			t.Errorf("%s has no first migration", service)
+		}
+		for _, name := range subjects[service] {
+			if !slices.Contains(found, name) {
+				t.Errorf("%s has no %s any more: take it from the list", service, name)
+			}
+		}
+		for _, name := range found {
+			if !known(service, name) {
+				t.Errorf("%s: %s is in no other service; its subject belongs into this test's list, or it into a common file", service, name)
+			}
+		}
+	}
+}
+
+var migration = regexp.MustCompile(`^migrations/\d{5}_[a-z_]+\.sql$`)
+
+func known(service events.Service, name string) bool {
+	own := func(name string) bool {
+		return slices.Contains(subjects[service], name) ||
+			slices.Contains(slices.Collect(maps.Keys(common)), strings.Replace(name, "/"+string(service)+"/", "/*/", 1))
+	}
+	tested := strings.TrimSuffix(name, "_test.go") + ".go"
+	return own(name) || own(tested) || migration.MatchString(name)
+}
+
+func files(t *testing.T, service events.Service) []string {
+	t.Helper()
+	root := filepath.Join(services, string(service))
+	var found []string
+	err := fs.WalkDir(os.DirFS(root), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			found = append(found, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func declares(t *testing.T, service events.Service, name, function string) bool {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(services, string(service), name), nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(file.Decls, func(d ast.Decl) bool {
+		f, is := d.(*ast.FuncDecl)
+		return is && f.Recv == nil && f.Name.Name == function
+	})
+}
