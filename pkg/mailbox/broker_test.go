@@ -1,0 +1,206 @@
+package mailbox_test
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/testkit"
+)
+
+// replayed waits until the stream holds exactly these orders' events, each at least once, and the outbox
+// knows it.
+func (w *world) replayed(want []string) {
+	w.t.Helper()
+	slices.Sort(want)
+	testkit.Eventually(w.t, within, "every event to be in the stream and marked", func() bool {
+		if w.count(unpublished) != 0 {
+			return false
+		}
+		got := w.orders()
+		slices.Sort(got)
+		return slices.Equal(slices.Compact(got), want)
+	})
+}
+
+// restart ends the broker by SIGKILL and starts it again, after something was done to its files.
+func (w *world) restart(between func() error) {
+	w.t.Helper()
+	w.broker.Kill()
+	if err := errors.Join(between(), w.broker.Start(w.t.Context())); err != nil {
+		w.t.Fatal(err)
+	}
+	w.provision()
+}
+
+func TestALostStreamIsPublishedAgain(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(w *world){
+		"deleted while everybody is connected": func(w *world) {
+			if err := w.admin.DeleteStream(w.t.Context(), events.Stream); err != nil {
+				w.t.Fatal(err)
+			}
+			w.provision()
+		},
+		"gone with the broker's volume": func(w *world) { w.restart(w.broker.Wipe) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			m, _ := w.start()
+			old := w.put(m, 1)
+			want := w.put(m, 300)
+			w.eventually(0, "all to be marked", unpublished)
+			w.exec(`UPDATE outbox SET published_at = now() - interval '25 hours' WHERE order_id = $1`, old[0])
+			lose(w)
+			want = append(want, w.put(m, 100)...) // the next ones find a stream that looks like any other
+			w.replayed(want)                      // and the one that is beyond the horizon stays away
+			if n := w.counted("replayed_total"); n < 300 {
+				t.Errorf("%v events were counted as replayed, want 300 at least", n)
+			}
+		})
+	}
+}
+
+// The mailbox was not there when the stream was lost, and has never met the new one.
+func TestAStreamThatWasLostWhileNobodyLookedIsPublishedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	m, stop := w.start()
+	want := w.put(m, 100)
+	w.eventually(0, "all to be marked", unpublished)
+	stop()
+	w.restart(w.broker.Wipe)
+	w.start()
+	w.replayed(want)
+}
+
+func TestAnInboxAbsorbsAReplay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	_, order, message := request(t)
+	w.deliver(order, message)
+	w.eventually(1, "the effect", `SELECT count(*) FROM effect`)
+	w.restart(w.broker.Wipe)
+	w.deliver(order, message) // as the order service's relay would
+	w.settled()
+	if n := w.count(`SELECT count(*) FROM effect`); n != 1 {
+		t.Errorf("%d effects", n)
+	}
+}
+
+// cut has the broker forget what it acknowledged last, as a power loss does: its files are what they were
+// before. It returns what was put before and after that moment; the events are marked, all of them.
+func (w *world) cut(m *mailbox.Mailbox) (kept, lost []string, forget func() error) {
+	w.t.Helper()
+	kept = w.put(m, 50)
+	w.eventually(0, "the first to be marked", unpublished)
+	if err := w.broker.Stop(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	before := w.t.TempDir()
+	if err := errors.Join(os.CopyFS(before, os.DirFS(w.broker.Store())), w.broker.Start(w.t.Context())); err != nil {
+		w.t.Fatal(err)
+	}
+	lost = w.put(m, 50)
+	w.eventually(0, "all to be marked", unpublished)
+	return kept, lost, func() error {
+		return errors.Join(w.broker.Wipe(), os.CopyFS(w.broker.Store(), os.DirFS(before)))
+	}
+}
+
+func TestACutTailIsPublishedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	m, _ := w.start()
+	kept, lost, forget := w.cut(m)
+	w.restart(forget)
+	w.replayed(append(kept, lost...))
+}
+
+// When the relay looks, others have published so much that the stream is as long as it was: only the
+// server's new id tells that something is missing.
+func TestACutTailThatOthersHaveCoveredIsPublishedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	m, stop := w.start()
+	kept, lost, forget := w.cut(m)
+	stop()
+	w.restart(forget)
+	for range 100 {
+		if _, err := w.admin.Publish(t.Context(), events.OrderConfirmed{}.Type().SubjectOf(uuid.NewString()), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.start()
+	w.replayed(append(kept, lost...))
+}
+
+func TestNothingIsReplayedWithoutAReason(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	m, stop := w.start()
+	w.put(m, 100)
+	w.eventually(0, "all to be marked", unpublished)
+	if err := w.config.NATS.ForceReconnect(); err != nil {
+		t.Fatal(err)
+	}
+	m.Suspect()
+	w.put(m, 100)
+	w.eventually(0, "all to be marked", unpublished)
+	stop()
+	m, _ = w.start()
+	w.put(m, 100)
+	w.eventually(0, "all to be marked", unpublished)
+	if n := w.counted("replayed_total"); n != 0 {
+		t.Errorf("%v events were replayed", n)
+	}
+}
+
+// A replica was paused with acknowledgements in its hands while the stream was lost and another replica
+// noticed. When it goes on it must not mark what the new stream has never seen.
+func TestAStaleAcknowledgementMarksNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	hold := w.arm(fault.Fault{Point: fault.RelayAcknowledged, Kind: fault.Hold, Times: 1})
+	m, _ := w.start()
+	want := w.put(m, 10)
+	w.held(hold)
+	// What the other replica does.
+	w.exec(`UPDATE broker SET stream_created = stream_created + interval '1 second'`)
+	after := w.arm(fault.Fault{Point: fault.RelayMarked, Kind: fault.Hold, Times: 1})
+	w.faults.Release(hold)
+	w.held(after)
+	if n := w.count(unpublished); n != 10 {
+		t.Errorf("%d of 10 events are still to be published after a mark that came too late", n)
+	}
+	w.faults.Release(after)
+	w.replayed(want)
+}
+
+// Marks are taken back and the broker is remembered together, or a crash between would forget the rest.
+func TestAnInterruptedReplayIsRepeated(t *testing.T) {
+	t.Parallel()
+	for _, point := range []fault.Point{fault.RelayBeforeReplay, fault.RelayReplayed} {
+		t.Run(string(point), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.arm(fault.Fault{Point: point, Kind: fault.Error, Times: 1})
+			m, _ := w.start()
+			want := w.put(m, 20)
+			w.eventually(0, "all to be marked", unpublished)
+			w.restart(w.broker.Wipe)
+			w.replayed(want)
+			if w.faults.List()[0].Fired == 0 {
+				t.Error("the fault did not fire")
+			}
+		})
+	}
+}
