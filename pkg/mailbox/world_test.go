@@ -85,11 +85,11 @@ func startBroker(t testing.TB) *local.NATS {
 	return broker
 }
 
-func (w *world) connect(user string, options ...nats.Option) *nats.Conn {
+func (w *world) connect(user string) *nats.Conn {
 	w.t.Helper()
-	nc, err := nats.Connect(w.broker.URL(user, "secret-"+user), append(options, nats.CustomInboxPrefix(mailbox.InboxPrefix(user)),
+	nc, err := nats.Connect(w.broker.URL(user, "secret-"+user), nats.CustomInboxPrefix(mailbox.InboxPrefix(user)),
 		nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.ReconnectWait(20*time.Millisecond), nats.IgnoreAuthErrorAbort(),
-		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // what is refused shows where it is asked for
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // what is refused shows where it is asked for
 	if err != nil {
 		w.t.Fatal(err)
 	}
