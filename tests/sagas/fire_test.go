@@ -13,6 +13,7 @@ import (
 	"example.com/ordersaga/apps/shop"
 	"example.com/ordersaga/apps/system"
 	order "example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/tests/world"
 )
 
 // TestTheSystemUnderFire kills, stops and starts everything there is, while sagas are under way.
@@ -22,12 +23,12 @@ func TestTheSystemUnderFire(t *testing.T) {
 	for _, test := range midway {
 		t.Run(test.victim+" is killed in the middle of a saga", func(t *testing.T) { test.run(t, w) })
 	}
-	w.holds(t)
+	w.Holds(t, w.Secrets()...)
 	t.Run("every process is killed under load", func(t *testing.T) { everyoneUnderLoad(t, w) })
 	t.Run("the servers are restarted under load", func(t *testing.T) { serversUnderLoad(t, w) })
-	w.holds(t)
+	w.Holds(t, w.Secrets()...)
 	t.Run("a deadline passes", func(t *testing.T) { deadline(t, w) })
-	w.holds(t)
+	w.Holds(t, w.Secrets()...)
 }
 
 // killing is a process that dies while a saga needs it. It is paused first, so that the saga surely has not
@@ -35,49 +36,51 @@ func TestTheSystemUnderFire(t *testing.T) {
 type killing struct {
 	victim string
 	paused string // who holds the saga up
-	until  func(t *testing.T, w *world, id string)
+	until  func(t *testing.T, w *processes, id string)
 }
 
 var midway = []killing{
-	{"inventory", "inventory", func(t *testing.T, w *world, id string) { w.published(t, "order", id) }},
-	{"payment", "payment", func(t *testing.T, w *world, id string) { w.awaitState(t, "inventory", "reservation", id, "RESERVED") }},
-	{"gateway", "gateway", func(t *testing.T, w *world, id string) { w.attempted(t, id) }},
-	{"ambassador", "ambassador", func(t *testing.T, w *world, id string) { w.attempted(t, id) }},
-	{"shipping", "shipping", func(t *testing.T, w *world, id string) { w.awaitState(t, "payment", "payment", id, "CAPTURED") }},
-	{"order", "shipping", func(t *testing.T, w *world, id string) { w.awaitState(t, "payment", "payment", id, "CAPTURED") }},
-	{system.Provisioner, "shipping", func(t *testing.T, w *world, id string) { w.awaitState(t, "payment", "payment", id, "CAPTURED") }},
-	{system.NATS, "shipping", func(t *testing.T, w *world, id string) { w.awaitState(t, "payment", "payment", id, "CAPTURED") }},
-	{system.Postgres, "shipping", func(t *testing.T, w *world, id string) { w.awaitState(t, "payment", "payment", id, "CAPTURED") }},
+	{"inventory", "inventory", func(t *testing.T, w *processes, id string) { w.published(t, "order", id) }},
+	{"payment", "payment", func(t *testing.T, w *processes, id string) {
+		w.AwaitState(t, "inventory", "reservation", id, "RESERVED")
+	}},
+	{"gateway", "gateway", func(t *testing.T, w *processes, id string) { w.attempted(t, id) }},
+	{"ambassador", "ambassador", func(t *testing.T, w *processes, id string) { w.attempted(t, id) }},
+	{"shipping", "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
+	{"order", "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
+	{system.Provisioner, "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
+	{system.NATS, "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
+	{system.Postgres, "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
 }
 
-func (k killing) run(t *testing.T, w *world) {
+func (k killing) run(t *testing.T, w *processes) {
 	deaths := w.Deaths(k.victim)
-	must(t, w.Pause(k.paused))
-	id := w.place(t, shop.One("widget", 1))
+	world.Must(t, w.Pause(k.paused))
+	id := w.Place(t, shop.One("widget", 1))
 	k.until(t, w, id)
-	must(t, w.Kill(k.victim, syscall.SIGKILL))
-	eventually(t, "the death of "+k.victim, func() error {
+	world.Must(t, w.Kill(k.victim, syscall.SIGKILL))
+	world.Eventually(t, "the death of "+k.victim, func() error {
 		if w.Deaths(k.victim) == deaths {
 			return fmt.Errorf("it lives")
 		}
 		return nil
 	})
 	if k.paused != k.victim {
-		must(t, w.Continue(k.paused))
+		world.Must(t, w.Continue(k.paused))
 	}
-	if got := w.ends(t, id); got.Status != order.CONFIRMED {
-		t.Errorf("the order is %s because of %q", got.Status, deref(got.Reason))
+	if got := w.Ends(t, id); got.Status != order.CONFIRMED {
+		t.Errorf("the order is %s because of %q", got.Status, world.Deref(got.Reason))
 	}
-	if captured, refunded := w.gateway(t, id); captured != 1 || refunded != 0 {
+	if captured, refunded := w.Gateway(t, id); captured != 1 || refunded != 0 {
 		t.Errorf("the gateway has %d charges and %d refunds", captured, refunded)
 	}
 }
 
 // published waits until the order's event has left the order service.
-func (w *world) published(t *testing.T, service, id string) {
+func (w *processes) published(t *testing.T, service, id string) {
 	t.Helper()
-	eventually(t, "the event to be published", func() error {
-		if n := w.count(t, service, `SELECT count(*)::int FROM outbox WHERE order_id = $1 AND published_at IS NOT NULL`, id); n == 0 {
+	world.Eventually(t, "the event to be published", func() error {
+		if n := w.Count(t, service, `SELECT count(*)::int FROM outbox WHERE order_id = $1 AND published_at IS NOT NULL`, id); n == 0 {
 			return fmt.Errorf("it is not")
 		}
 		return nil
@@ -85,10 +88,10 @@ func (w *world) published(t *testing.T, service, id string) {
 }
 
 // attempted waits until payment has begun to ask for the charge.
-func (w *world) attempted(t *testing.T, id string) {
+func (w *processes) attempted(t *testing.T, id string) {
 	t.Helper()
-	eventually(t, "the charge to be asked for", func() error {
-		if n := w.count(t, "payment", `SELECT count(*)::int FROM payment WHERE order_id = $1 AND attempts > 0`, id); n == 0 {
+	world.Eventually(t, "the charge to be asked for", func() error {
+		if n := w.Count(t, "payment", `SELECT count(*)::int FROM payment WHERE order_id = $1 AND attempts > 0`, id); n == 0 {
 			return fmt.Errorf("it is not")
 		}
 		return nil
@@ -96,12 +99,12 @@ func (w *world) attempted(t *testing.T, id string) {
 }
 
 // everyoneUnderLoad kills each of our processes while customers go on ordering.
-func everyoneUnderLoad(t *testing.T, w *world) {
+func everyoneUnderLoad(t *testing.T, w *processes) {
 	w.underLoad(t, func() {
 		for _, victim := range []string{"order", "inventory", "payment", "shipping", "gateway", "ambassador", system.Provisioner} {
 			deaths := w.Deaths(victim)
-			must(t, w.Kill(victim, syscall.SIGKILL))
-			eventually(t, victim+" to be back", func() error {
+			world.Must(t, w.Kill(victim, syscall.SIGKILL))
+			world.Eventually(t, victim+" to be back", func() error {
 				if w.Deaths(victim) == deaths {
 					return fmt.Errorf("it has not died yet")
 				}
@@ -112,14 +115,14 @@ func everyoneUnderLoad(t *testing.T, w *world) {
 }
 
 // serversUnderLoad ends NATS and Postgres, cleanly and by SIGKILL, while customers go on ordering.
-func serversUnderLoad(t *testing.T, w *world) {
+func serversUnderLoad(t *testing.T, w *processes) {
 	w.underLoad(t, func() {
 		for _, server := range []string{system.NATS, system.Postgres} {
-			must(t, w.Restart(t.Context(), server, nil))
-			must(t, w.AwaitReady(t.Context()))
+			world.Must(t, w.Restart(t.Context(), server, nil))
+			world.Must(t, w.AwaitReady(t.Context()))
 			deaths := w.Deaths(server)
-			must(t, w.Kill(server, syscall.SIGKILL))
-			eventually(t, server+" to be back", func() error {
+			world.Must(t, w.Kill(server, syscall.SIGKILL))
+			world.Eventually(t, server+" to be back", func() error {
 				if w.Deaths(server) == deaths {
 					return fmt.Errorf("it has not died yet")
 				}
@@ -131,7 +134,7 @@ func serversUnderLoad(t *testing.T, w *world) {
 
 // underLoad has sixteen customers order one thing after the other while something is done, and for a while
 // afterwards. Every order that was accepted must end well: nothing is wrong with any of them.
-func (w *world) underLoad(t *testing.T, do func()) {
+func (w *processes) underLoad(t *testing.T, do func()) {
 	t.Helper()
 	var customers errgroup.Group
 	var over atomic.Bool
@@ -152,40 +155,40 @@ func (w *world) underLoad(t *testing.T, do func()) {
 	}
 	do()
 	over.Store(true)
-	must(t, customers.Wait())
+	world.Must(t, customers.Wait())
 	t.Logf("%d orders", orders.Load())
 }
 
-func (w *world) shopping(ctx context.Context) error {
-	id, err := w.tryPlace(ctx, shop.One("gizmo", 1))
+func (w *processes) shopping(ctx context.Context) error {
+	id, err := w.TryPlace(ctx, shop.One("gizmo", 1))
 	if err != nil {
 		return err
 	}
-	got, err := w.tryEnd(ctx, id)
+	got, err := w.TryEnd(ctx, id)
 	if err == nil && got.Status != order.CONFIRMED {
-		err = fmt.Errorf("order %s is %s because of %q", id, got.Status, deref(got.Reason))
+		err = fmt.Errorf("order %s is %s because of %q", id, got.Status, world.Deref(got.Reason))
 	}
 	return err
 }
 
 // deadline: inventory is away for longer than an order may take. The order is cancelled by itself, backwards
 // through the services, as soon as they can.
-func deadline(t *testing.T, w *world) {
-	must(t, w.Restart(t.Context(), "order", map[string]string{"ORDER_DEADLINE": "1s"}))
-	must(t, w.Down(t.Context(), "inventory"))
-	id := w.place(t, shop.One("widget", 1))
-	w.awaitState(t, "shipping", "shipment", id, "FENCED")
-	w.awaitState(t, "payment", "payment", id, "VOIDED")
-	if got, err := w.shop.Get(t.Context(), id); err != nil || got.Status != order.CANCELLING {
+func deadline(t *testing.T, w *processes) {
+	world.Must(t, w.Restart(t.Context(), "order", map[string]string{"ORDER_DEADLINE": "1s"}))
+	world.Must(t, w.Down(t.Context(), "inventory"))
+	id := w.Place(t, shop.One("widget", 1))
+	w.AwaitState(t, "shipping", "shipment", id, "FENCED")
+	w.AwaitState(t, "payment", "payment", id, "VOIDED")
+	if got, err := w.Shop.Get(t.Context(), id); err != nil || got.Status != order.CANCELLING {
 		t.Errorf("while inventory is away the order is %s (%v), want CANCELLING", got.Status, err)
 	}
-	must(t, w.Up(t.Context(), "inventory"))
-	got := w.ends(t, id)
-	if got.Status != order.CANCELLED || !strings.Contains(deref(got.Reason), "deadline") {
-		t.Errorf("the order is %s because of %q", got.Status, deref(got.Reason))
+	world.Must(t, w.Up(t.Context(), "inventory"))
+	got := w.Ends(t, id)
+	if got.Status != order.CANCELLED || !strings.Contains(world.Deref(got.Reason), "deadline") {
+		t.Errorf("the order is %s because of %q", got.Status, world.Deref(got.Reason))
 	}
-	w.awaitState(t, "inventory", "reservation", id, "RELEASED")
-	if captured, _ := w.gateway(t, id); captured != 0 {
+	w.AwaitState(t, "inventory", "reservation", id, "RELEASED")
+	if captured, _ := w.Gateway(t, id); captured != 0 {
 		t.Errorf("the gateway has %d charges", captured)
 	}
 }

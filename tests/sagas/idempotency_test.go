@@ -20,12 +20,12 @@ const impatient = `{"customer_id": "the impatient one", "items": [{"sku": "widge
 
 // oneKey: a thousand parallel requests with one key place one order. Who was answered 202 got the same bytes
 // as everybody else; the others were told that the first one is still being worked on.
-func oneKey(t *testing.T, w *world) {
+func oneKey(t *testing.T, w *processes) {
 	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxConnsPerHost: 256}}
 	defer client.CloseIdleConnections()
 	key := uuid.NewString()
 	send := func(body string) answer {
-		return request(t, client, http.MethodPost, w.at.URLs["order"]+"/v1/orders", body,
+		return request(t, client, http.MethodPost, w.At.URLs["order"]+"/v1/orders", body,
 			http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {key}})
 	}
 	var mu sync.Mutex
@@ -61,17 +61,15 @@ func oneKey(t *testing.T, w *world) {
 	if other := send(strings.Replace(impatient, `"quantity": 1`, `"quantity": 2`, 1)); other.status != http.StatusUnprocessableEntity {
 		t.Errorf("another body under the key: %d %s", other.status, other.body)
 	}
-	if n := w.count(t, "order", `SELECT count(*)::int FROM orders WHERE customer_id = 'the impatient one'`); n != 1 {
+	if n := w.Count(t, "order", `SELECT count(*)::int FROM orders WHERE customer_id = 'the impatient one'`); n != 1 {
 		t.Errorf("%d orders, want one", n)
 	}
 	var placed struct{ ID string }
 	if err := json.Unmarshal([]byte(again.body), &placed); err != nil {
 		t.Fatal(err)
 	}
-	w.mu.Lock()
-	w.acked = append(w.acked, verify.Acknowledged{OrderID: placed.ID, Key: key, Body: []byte(again.body)})
-	w.mu.Unlock()
-	w.ends(t, placed.ID)
+	w.Promised(verify.Acknowledged{OrderID: placed.ID, Key: key, Body: []byte(again.body)})
+	w.Ends(t, placed.ID)
 }
 
 // answer is a response, read.

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/tests/world"
 )
 
 // bad is a request that must be refused, and how.
@@ -139,7 +140,7 @@ var badOthers = []bad{
 
 // badInput sends everything that must be refused to every service, and wants a problem document each time,
 // and no trace of it in any database.
-func badInput(t *testing.T, w *world) {
+func badInput(t *testing.T, w *processes) {
 	all := slices.Concat(badPosts(), badOrders(), badOthers)
 	for _, service := range events.Services {
 		all = append(all,
@@ -159,7 +160,7 @@ func badInput(t *testing.T, w *world) {
 	}
 }
 
-func (b bad) refused(t *testing.T, w *world) {
+func (b bad) refused(t *testing.T, w *processes) {
 	t.Helper()
 	header := http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {uuid.NewString()}}
 	for i := 0; i < len(b.header); i += 2 {
@@ -171,7 +172,7 @@ func (b bad) refused(t *testing.T, w *world) {
 	if b.method == "" {
 		b.method = http.MethodPost
 	}
-	got := request(t, http.DefaultClient, b.method, w.at.URLs[b.service]+b.path, b.body, header)
+	got := request(t, http.DefaultClient, b.method, w.At.URLs[b.service]+b.path, b.body, header)
 	var problem struct {
 		Type, Title, Detail string
 		Status              int
@@ -197,14 +198,14 @@ func (b bad) refused(t *testing.T, w *world) {
 
 // rows counts what every service has stored, apart from the idempotency keys: the answer to a request that
 // could be read and was refused on its merits (an unknown SKU, too little stock) may be kept.
-func (w *world) rows(t *testing.T) map[string]int {
+func (w *processes) rows(t *testing.T) map[string]int {
 	t.Helper()
 	all := map[string]int{}
-	for service, url := range w.at.Databases {
-		tables := query[[]string](t, url, `SELECT coalesce(array_agg(tablename::text), '{}') FROM pg_tables
+	for service, url := range w.At.Databases {
+		tables := world.Query[[]string](t, url, `SELECT coalesce(array_agg(tablename::text), '{}') FROM pg_tables
 			WHERE schemaname = 'public' AND tablename <> 'idempotency_key' AND tablename NOT LIKE 'goose%'`)
 		for _, table := range tables {
-			all[fmt.Sprintf("%s.%s", service, table)] = query[int](t, url, `SELECT count(*)::int FROM "`+table+`"`)
+			all[fmt.Sprintf("%s.%s", service, table)] = world.Query[int](t, url, `SELECT count(*)::int FROM "`+table+`"`)
 		}
 	}
 	if len(all) < 20 {

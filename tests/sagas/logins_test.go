@@ -16,7 +16,7 @@ import (
 )
 
 // databaseLogins: what a service's login reaches is its own database, and there not everything.
-func databaseLogins(t *testing.T, w *world) {
+func databaseLogins(t *testing.T, w *processes) {
 	const insufficientPrivilege = "42501"
 	for _, service := range events.Services {
 		for _, login := range []string{string(service), local.Owner(service)} {
@@ -50,9 +50,9 @@ func databaseLogins(t *testing.T, w *world) {
 }
 
 // refusal is the SQLSTATE with which a statement, or already the connection, is refused; empty: it is not.
-func (w *world) refusal(t *testing.T, login, database, sql string) string {
+func (w *processes) refusal(t *testing.T, login, database, sql string) string {
 	t.Helper()
-	u, err := url.Parse(w.at.Databases["order"])
+	u, err := url.Parse(w.At.Databases["order"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func (w *world) refusal(t *testing.T, login, database, sql string) string {
 }
 
 // brokerLogins: nobody speaks in another's name, listens to what is not theirs, or changes the stream.
-func brokerLogins(t *testing.T, w *world) {
+func brokerLogins(t *testing.T, w *processes) {
 	stream := func(api, rest string) string { return "$JS.API." + api + "." + events.Stream + rest }
 	for _, user := range []string{"order", "inventory", "payment", "shipping", mailbox.Observer, mailbox.Provisioner} {
 		speaks := []string{stream("STREAM.DELETE", ""), stream("STREAM.PURGE", ""), stream("STREAM.MSG.DELETE", ""), "$SYS.REQ.SERVER.PING"}
@@ -98,9 +98,9 @@ func brokerLogins(t *testing.T, w *world) {
 }
 
 // forbidden tries something with a login and wants the broker to refuse it.
-func (w *world) forbidden(t *testing.T, user, subject string, try func(*nats.Conn) error) {
+func (w *processes) forbidden(t *testing.T, user, subject string, try func(*nats.Conn) error) {
 	t.Helper()
-	u, err := url.Parse(w.at.NATS)
+	u, err := url.Parse(w.At.NATS)
 	if err != nil {
 		t.Fatal(err)
 	}

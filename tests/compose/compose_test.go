@@ -1,0 +1,155 @@
+//go:build compose
+
+package compose
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/ordersaga/apps/running"
+	"example.com/ordersaga/apps/shop"
+	order "example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/tests/world"
+)
+
+// project is what the containers are called, so that the test runs beside a system that is up already.
+const project = "ordersaga-test"
+
+func TestContainers(t *testing.T) {
+	w := up(t)
+	t.Run("together", func(t *testing.T) {
+		t.Run("outcomes", func(t *testing.T) { t.Parallel(); world.Outcomes(t, w.World) })
+		t.Run("a cancel comes in time", func(t *testing.T) { t.Parallel(); world.CancelInTime(t, w.World) })
+	})
+	t.Run("payment is killed while it waits for the gateway", func(t *testing.T) { paymentKilled(t, w) })
+	t.Run("shipping is dead when the saga comes to it", func(t *testing.T) { shippingDead(t, w) })
+	t.Run("a database is out of the other services' reach", func(t *testing.T) { reach(t) })
+	w.Holds(t)
+	t.Run("nothing secret is in the logs", func(t *testing.T) { nothingSecret(t, w.secrets) })
+}
+
+// containers are a running system of containers.
+type containers struct {
+	*world.World
+	secrets []string // that only the containers know
+}
+
+// up starts the containers from nothing, and removes them with the test.
+func up(t *testing.T) *containers {
+	t.Helper()
+	dir := t.TempDir()
+	env := append(os.Environ(), "COMPOSE_PROJECT_NAME="+project, "ENV_FILE="+filepath.Join(dir, "env"), "RUN_FILE="+filepath.Join(dir, "run.json"))
+	deploy := func(ctx context.Context, script string) {
+		t.Helper()
+		cmd := exec.CommandContext(ctx, filepath.Join("..", "..", "deploy", script))
+		cmd.Env = env
+		out, err := cmd.CombinedOutput()
+		t.Logf("deploy/%s\n%s", script, out)
+		world.Must(t, err)
+	}
+	t.Cleanup(func() { deploy(context.WithoutCancel(t.Context()), "down") })
+	began := time.Now()
+	deploy(t.Context(), "up")
+	t.Logf("up after %v, with the images", time.Since(began).Round(time.Second))
+	at, err := running.Read(filepath.Join(dir, "run.json"))
+	world.Must(t, err)
+	return &containers{world.Of(t, at), secrets(t, filepath.Join(dir, "env"))}
+}
+
+// secrets are what deploy/up has made for the containers.
+func secrets(t *testing.T, file string) []string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	world.Must(t, err)
+	var all []string
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		if strings.HasSuffix(name, "_PASSWORD") || strings.HasSuffix(name, "_TOKEN") {
+			all = append(all, value)
+		}
+	}
+	if len(all) < 10 {
+		t.Fatalf("only %d secrets are known", len(all))
+	}
+	return all
+}
+
+// paymentKilled: the gateway takes a second over the charge, and payment does not live to hear the answer.
+func paymentKilled(t *testing.T, w *containers) {
+	wish := shop.One("widget", 1)
+	wish.Token = "tok_slow"
+	id := w.Place(t, wish)
+	world.Eventually(t, "the charge to be asked for", func() error {
+		if w.Count(t, "payment", `SELECT count(*)::int FROM payment WHERE order_id = $1 AND attempts > 0`, id) == 0 {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+	docker(t, "kill", name("payment"))
+	if state := w.State(t, "payment", "payment", id); state != "INTENT" {
+		t.Errorf("payment was too fast to be killed in the middle: %s", state)
+	}
+	docker(t, "start", name("payment")) // a kill from outside triggers no restart policy
+	confirmed(t, w, id)
+}
+
+func shippingDead(t *testing.T, w *containers) {
+	docker(t, "kill", name("shipping"))
+	id := w.Place(t, shop.One("widget", 1))
+	w.AwaitState(t, "payment", "payment", id, "CAPTURED")
+	docker(t, "start", name("shipping"))
+	confirmed(t, w, id)
+}
+
+func confirmed(t *testing.T, w *containers, id string) {
+	t.Helper()
+	if got := w.Ends(t, id); got.Status != order.CONFIRMED {
+		t.Errorf("the order is %s because of %q", got.Status, world.Deref(got.Reason))
+	}
+	if captured, refunded := w.Gateway(t, id); captured != 1 || refunded != 0 {
+		t.Errorf("the gateway has %d charges and %d refunds", captured, refunded)
+	}
+}
+
+// reach: the networks let a service come to its own database only. What can be asked from inside are the
+// databases' containers; the services' have no shell.
+func reach(t *testing.T) {
+	ready := func(from, to string) error {
+		return exec.CommandContext(t.Context(), "docker", "exec", name(from), "pg_isready", "--quiet", "--timeout=2", "--host="+to).Run()
+	}
+	for _, from := range []string{"order-db", "payment-db"} {
+		for _, to := range []string{"order-db", "inventory-db", "payment-db", "shipping-db"} {
+			if err := ready(from, to); (err == nil) != (from == to) {
+				t.Errorf("%s reaches %s: %v", from, to, err == nil)
+			}
+		}
+	}
+}
+
+func nothingSecret(t *testing.T, secrets []string) {
+	for service := range strings.FieldsSeq(docker(t, "ps", "--all", "--filter", "label=com.docker.compose.project="+project, "--format", "{{.Names}}")) {
+		log := docker(t, "logs", service)
+		for _, secret := range secrets {
+			if strings.Contains(log, secret) {
+				t.Errorf("the log of %s holds a secret", service)
+			}
+		}
+	}
+}
+
+func name(service string) string { return project + "-" + service + "-1" }
+
+func docker(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "docker", args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("docker %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}

@@ -1,0 +1,73 @@
+package world
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"example.com/ordersaga/apps/shop"
+	order "example.com/ordersaga/services/order/api"
+)
+
+// Outcomes are the ways in which a saga ends by itself, and what each service has to show for it.
+func Outcomes(t *testing.T, w *World) {
+	for _, test := range []struct {
+		name                           string
+		wish                           func(*shop.Wish)
+		status                         order.Status
+		reason                         string // a part of it
+		reservation, payment, shipment string // states; empty: the service never heard of the order
+		captured, refunded             int
+	}{
+		{"success", func(*shop.Wish) {}, order.CONFIRMED, "", "SOLD", "CAPTURED", "CREATED", 1, 0},
+		{"out of stock", func(o *shop.Wish) { o.Items[0].Sku = "unobtainium" }, order.CANCELLED, "out_of_stock", "REJECTED", "", "", 0, 0},
+		{"declined", func(o *shop.Wish) { o.Token = "tok_declined" }, order.CANCELLED, "card_declined", "RELEASED", "DECLINED", "", 0, 0},
+		{"shipping fails", func(o *shop.Wish) { o.Country = "AQ" }, order.CANCELLED, "destination_not_served", "RELEASED", "REFUNDED", "FAILED", 1, 1},
+		{"the gateway's answer is lost", func(o *shop.Wish) { o.Token = "tok_lost_response" }, order.CONFIRMED, "", "SOLD", "CAPTURED", "CREATED", 1, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			wish := shop.One("gadget", 2)
+			test.wish(&wish)
+			id := w.Place(t, wish)
+			got := w.Ends(t, id)
+			if got.Status != test.status || !strings.Contains(Deref(got.Reason), test.reason) {
+				t.Errorf("the order is %s because of %q, want %s because of %q", got.Status, Deref(got.Reason), test.status, test.reason)
+			}
+			if shipped := got.ShipmentId != nil; shipped != (test.status == order.CONFIRMED) {
+				t.Errorf("the order shows a shipment: %v", shipped)
+			}
+			w.AwaitState(t, "inventory", "reservation", id, test.reservation)
+			w.AwaitState(t, "payment", "payment", id, test.payment)
+			w.AwaitState(t, "shipping", "shipment", id, test.shipment)
+			captured, refunded := w.Gateway(t, id)
+			if captured != test.captured || refunded != test.refunded {
+				t.Errorf("the gateway has %d charges and %d refunds, want %d and %d", captured, refunded, test.captured, test.refunded)
+			}
+		})
+	}
+}
+
+// CancelInTime: the gateway still thinks when the customer changes their mind, so what it captures is
+// given back.
+func CancelInTime(t *testing.T, w *World) {
+	wish := shop.One("gizmo", 1)
+	wish.Token = "tok_slow"
+	id := w.Place(t, wish)
+	if _, err := w.Shop.Cancel(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Shop.Cancel(t.Context(), id); err != nil {
+		t.Errorf("a second cancel: %v", err)
+	}
+	if got := w.Ends(t, id); got.Status != order.CANCELLED {
+		t.Errorf("the order is %s", got.Status)
+	}
+	w.AwaitState(t, "shipping", "shipment", id, "FENCED")
+	if captured, refunded := w.Gateway(t, id); captured != refunded {
+		t.Errorf("the gateway has %d charges and %d refunds of a cancelled order", captured, refunded)
+	}
+	if _, err := w.Shop.Cancel(t.Context(), id); Status(err) != http.StatusConflict {
+		t.Errorf("a cancel of a cancelled order: %v, want 409", err)
+	}
+}
