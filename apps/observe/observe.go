@@ -147,3 +147,17 @@ func (s *Stream) ask(ctx context.Context, subject string, request []byte, answer
 	}
 	return nil
 }
+
+// Subjects calls each with the subject of every message that matches from now on, until ctx ends. It does
+// not read the messages, so it keeps up with any load.
+func (s *Stream) Subjects(ctx context.Context, matching string, each func(subject string)) error {
+	sub, err := s.nc.Subscribe(matching, func(msg *nats.Msg) { each(msg.Subject) })
+	if err != nil {
+		return fmt.Errorf("listen to the saga: %w", err)
+	}
+	context.AfterFunc(ctx, func() { _ = sub.Unsubscribe() })
+	if err := s.nc.FlushTimeout(5 * time.Second); err != nil {
+		return fmt.Errorf("listen to the saga: %w", err)
+	}
+	return nil
+}

@@ -41,9 +41,7 @@ func (s *System) startPostgres(ctx context.Context) error {
 	}
 	s.postgres, s.databases = server, map[events.Service]local.Database{}
 	for _, service := range events.Services {
-		s.databases[service], err = local.CreateDatabase(ctx, server.URL(), service, local.Passwords{
-			Service: s.secrets[string(service)], Owner: s.secrets[local.Owner(service)], Audit: s.secrets[local.Audit],
-		})
+		s.databases[service], err = local.CreateDatabase(ctx, server.URL(), service, s.Passwords(service))
 		if err != nil {
 			return err
 		}

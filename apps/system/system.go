@@ -219,3 +219,16 @@ func (s *System) Publish() error {
 
 // Secrets are the passwords and tokens of this system, which must stand in no log and no event.
 func (s *System) Secrets() []string { return slices.Sorted(maps.Values(s.secrets)) }
+
+// Superuser is Postgres' own login, for benchmarks and tests that need more databases on the same server.
+func (s *System) Superuser() string { return s.postgres.URL() }
+
+// Passwords are those of a service's database logins, for the same.
+func (s *System) Passwords(service events.Service) local.Passwords {
+	return local.Passwords{
+		Service: s.secrets[string(service)], Owner: s.secrets[local.Owner(service)], Audit: s.secrets[local.Audit],
+	}
+}
+
+// Bin is where the programs are.
+func (s *System) Bin() string { return s.options.Bin }
