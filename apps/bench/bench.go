@@ -79,7 +79,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	defer b.close()
+	defer b.close(context.WithoutCancel(ctx))
 	report, err := b.run(ctx)
 	if err != nil {
 		return report, err
@@ -118,12 +118,12 @@ func newBench(ctx context.Context, o Options, s *system.System) (*bench, error) 
 	if b.stream, err = observe.Open(s.Describe().NATS); err != nil {
 		return nil, err
 	}
-	if b.plain, err = startBaseline(ctx, o, s); err != nil {
-		b.close()
+	if b.plain, err = startBaseline(ctx, s); err != nil {
+		b.close(context.WithoutCancel(ctx))
 		return nil, err
 	}
 	if b.meter, err = newMeter(ctx, s, b.plain); err != nil {
-		b.close()
+		b.close(context.WithoutCancel(ctx))
 		return nil, err
 	}
 	b.saga = &side{name: "saga", url: s.Describe().URLs["order"], databases: []string{"order", "inventory", "payment", "shipping"}}
@@ -132,13 +132,13 @@ func newBench(ctx context.Context, o Options, s *system.System) (*bench, error) 
 	return b, err
 }
 
-func (b *bench) close() {
+func (b *bench) close(ctx context.Context) {
 	b.stream.Close()
 	if b.plain != nil {
 		b.plain.stop()
 	}
 	if b.meter != nil {
-		b.meter.close()
+		b.meter.close(ctx)
 	}
 }
 

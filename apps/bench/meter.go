@@ -49,7 +49,7 @@ func newMeter(ctx context.Context, s *system.System, p *plain) (*meter, error) {
 	return m, nil
 }
 
-func (m *meter) close() { _ = m.db.Close(context.Background()) }
+func (m *meter) close(ctx context.Context) { _ = m.db.Close(ctx) } // it only read
 
 // read reads all meters. A backend tells its commits about once a second, so what it has not told yet is
 // missing at the beginning and at the end alike.

@@ -32,7 +32,7 @@ type plain struct {
 
 // startBaseline gives the baseline databases of its own, with the services' tables, on the system's Postgres,
 // and starts its processes.
-func startBaseline(ctx context.Context, o Options, s *system.System) (*plain, error) {
+func startBaseline(ctx context.Context, s *system.System) (*plain, error) {
 	p := &plain{}
 	env := map[string]string{}
 	for service, variable := range baseline.Variables {
@@ -109,7 +109,7 @@ func baselineDatabase(ctx context.Context, s *system.System, name string, of eve
 // listening waits until the baseline answers.
 func listening(ctx context.Context, process *local.Process, addr string) error {
 	for {
-		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)
 		if err == nil {
 			return conn.Close()
 		}

@@ -23,7 +23,10 @@ type scene struct {
 }
 
 // scenes are played in this order.
-func scenes() []scene {
+func scenes() []scene { return append(businessScenes(), technicalScenes()...) }
+
+// businessScenes are about what a shop calls a failure.
+func businessScenes() []scene {
 	return []scene{
 		{
 			name:     "A success",
@@ -49,6 +52,12 @@ func scenes() []scene {
 			wish:     with(shop.One("gadget", 2), func(w *shop.Wish) { w.Country = "AQ" }),
 			judge:    ended(api.CANCELLED, "destination_not_served"),
 		},
+	}
+}
+
+// technicalScenes are about what comes in between.
+func technicalScenes() []scene {
+	return []scene{
 		{
 			name:     "An answer that got lost",
 			sentence: "The card was charged, the answer never came. Asked again with the same key: charged once.",

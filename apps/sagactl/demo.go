@@ -88,10 +88,11 @@ func (p *program) present(ctx context.Context, d *play, s *system.System, deaths
 		verdict = p.playScenes(ctx, s, deaths)
 		d.loud.Set(slog.LevelWarn)
 	}
-	if ctx.Err() != nil { // Ctrl-C in the middle is no failure of the scenes
-		return nil
-	}
-	if d.once {
+	interrupted := ctx.Err() != nil
+	switch {
+	case interrupted: // Ctrl-C in the middle is no failure of the scenes
+		return &Failure{Code: failed, Err: errors.New("interrupted")}
+	case d.once:
 		return verdict
 	}
 	if err := s.Publish(); err != nil {

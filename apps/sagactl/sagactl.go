@@ -47,7 +47,7 @@ func Run(ctx context.Context, args []string, t Terminal) int {
 		raw: t.Out, environ: t.Environ,
 		out: colorprofile.NewWriter(t.Out, t.Environ), err: colorprofile.NewWriter(t.Err, t.Environ),
 	}
-	root := p.root()
+	root := p.root() //nolint:contextcheck // commands get their context from cobra, when they run
 	root.SetArgs(args)
 	root.SetOut(p.out)
 	root.SetErr(p.err)

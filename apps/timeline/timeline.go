@@ -105,7 +105,7 @@ func (t *Timeline) line(text string) {
 	if t.width > 0 {
 		text = ansi.Truncate(text, t.width, "…")
 	}
-	fmt.Fprintln(t.w, text) //nolint:errcheck // a terminal that is gone has no one to tell
+	fmt.Fprintln(t.w, text)
 }
 
 // Short is the end of an order's id: its beginning is the time, much the same for all.
@@ -131,8 +131,9 @@ func paint(what kind, event events.Event) lipgloss.Style {
 			return green
 		}
 		return bold
+	default:
+		return lipgloss.NewStyle()
 	}
-	return lipgloss.NewStyle()
 }
 
 func (p Progress) render() string {
@@ -143,8 +144,9 @@ func (p Progress) render() string {
 		return orange.Render(string(p))
 	case Compensated:
 		return faint.Render(string(p))
+	default:
+		return string(p)
 	}
-	return string(p)
 }
 
 func (s State) render() string {
@@ -153,6 +155,7 @@ func (s State) render() string {
 		return green.Render("saga " + string(s))
 	case Failed, Undoing:
 		return red.Render("saga " + string(s))
+	default:
+		return bold.Render("saga " + string(s))
 	}
-	return bold.Render("saga " + string(s))
 }
