@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 
@@ -49,8 +50,8 @@ func (e *example) run(m *mailbox.Mailbox) {
 }
 
 func (e *example) end() {
-	for i := len(e.cleanups) - 1; i >= 0; i-- {
-		e.cleanups[i]()
+	for _, cleanup := range slices.Backward(e.cleanups) {
+		cleanup()
 	}
 	e.cancel()
 }

@@ -30,7 +30,7 @@ func TestNewChecksTheHandlers(t *testing.T) {
 		"one too few":           {events.Shipping, []mailbox.Handler{processed}, "shipping has no handler of OrderCancelRequested v1"},
 		"one too many":          {events.Shipping, []mailbox.Handler{processed, requested, mailbox.Hear(ignore[events.OrderCreated])}, "shipping has a handler of OrderCreated v1, which it does not hear"},
 		"one twice":             {events.Shipping, []mailbox.Handler{processed, requested, requested}, "two handlers of OrderCancelRequested v1"},
-		"nobody's":              {"shiping", []mailbox.Handler{processed, requested}, "not one of the services"},
+		"nobody's":              {"billing", []mailbox.Handler{processed, requested}, "not one of the services"},
 		"incidents of all services with one handler each": {events.Order, []mailbox.Handler{
 			mailbox.Hear(ignore[events.InventoryRejected]), mailbox.Hear(ignore[events.ShipmentCreated]), mailbox.Hear(ignore[events.InventoryReleased]),
 			mailbox.Hear(ignore[events.IncidentOpened]), mailbox.Hear(ignore[events.IncidentResolved]),

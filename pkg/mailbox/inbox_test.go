@@ -77,7 +77,7 @@ func TestABatchIsOneTransaction(t *testing.T) {
 		}
 		return nil
 	}
-	w.start()
+	_, stop := w.start()
 	w.settled()
 	if batches := w.counted("batch_events"); batches > 100 {
 		t.Errorf("%v batches for 600 events that were all there", batches)
@@ -90,10 +90,11 @@ func TestABatchIsOneTransaction(t *testing.T) {
 	if err != nil || !slices.Equal(got, ids) {
 		t.Errorf("the steps did not run once each in the order of arrival (%v)", err)
 	}
+	w.eventually(600, "all answers to be published", `SELECT count(*) FROM outbox WHERE published_at IS NOT NULL`)
+	stop()
 	if len(prepared) != 600 {
 		t.Errorf("Prepare saw %d new events, want 600", len(prepared))
 	}
-	w.eventually(600, "all answers to be published", `SELECT count(*) FROM outbox WHERE published_at IS NOT NULL`)
 }
 
 func TestABadEventDoesNotTakeOthersAlong(t *testing.T) {
@@ -133,13 +134,14 @@ func TestAFailingEventComesBackLaterAndLater(t *testing.T) {
 		}
 		return nil
 	})
-	w.start()
+	_, stop := w.start()
 	w.send(1)
 	w.eventually(1, "the effect", `SELECT count(*) FROM effect`)
+	stop()
 	// Half of 100, 200, 400 ms at least: the other half is chance.
-	for i, least := range []time.Duration{50, 100, 200} {
-		if pause := at[i+1].Sub(at[i]); pause < least*time.Millisecond {
-			t.Errorf("try %d came %v after the last one, want at least %v ms", i+2, pause, int(least))
+	for i, least := range []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond} {
+		if pause := at[i+1].Sub(at[i]); pause < least {
+			t.Errorf("try %d came %v after the last one, want at least %v", i+2, pause, least)
 		}
 	}
 }

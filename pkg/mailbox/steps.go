@@ -3,6 +3,7 @@ package mailbox
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -10,7 +11,9 @@ import (
 	"example.com/ordersaga/pkg/fault"
 )
 
-// steps runs the steps in the order in which their events arrived, and collects the answers.
+// steps runs the steps and collects the answers. Events about one order keep the order in which they
+// arrived; the orders themselves take their turns by id. Steps insert rows that no Prepare can lock
+// beforehand, and two replicas that met the same two orders in different turns would deadlock.
 func (in *inbox) steps(ctx context.Context, tx pgx.Tx, fresh []delivery) (*outboxRows, error) {
 	answers := newOutboxRows(len(fresh))
 	if len(fresh) == 0 {
@@ -19,7 +22,9 @@ func (in *inbox) steps(ctx context.Context, tx pgx.Tx, fresh []delivery) (*outbo
 	if err := in.prepared(ctx, tx, fresh); err != nil {
 		return nil, err
 	}
-	for _, d := range fresh {
+	turns := slices.Clone(fresh)
+	slices.SortStableFunc(turns, func(a, b delivery) int { return slices.Compare(a.order[:], b.order[:]) })
+	for _, d := range turns {
 		answer, err := d.handler.call(WithCause(ctx, d.cause()), tx, d.event)
 		if err == nil {
 			err = in.add(answers, d, answer)
