@@ -63,6 +63,7 @@ func dockerAnswers(ctx context.Context) error {
 	if err != nil {
 		return notOffered{"no Docker daemon answers"}
 	}
+	process.docker.Store(true)
 	return nil
 }
 

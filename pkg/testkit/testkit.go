@@ -4,16 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // kit is what the tests of one process share.
 type kit struct {
-	mu   sync.Mutex
-	main bool // Main is running
+	mu     sync.Mutex
+	main   bool        // Main is running
+	docker atomic.Bool // the client of Docker leaves goroutines of its own
 
 	cluster    *cluster
 	clusterErr error // not tried twice: the reason would be the same
@@ -25,13 +30,19 @@ type kit struct {
 // around, since the testing package offers no other place.
 var process = &kit{templates: map[templateKey]*template{}}
 
-// Main runs the tests of a package and afterwards ends what they had started. To be called by TestMain.
+// Main runs the tests of a package and afterwards ends what they had started. To be called by TestMain. When
+// all have passed, no goroutine of theirs may be left: what a test forgets, a service would forget as well.
 func Main(m *testing.M) {
 	process.main = true
 	code := m.Run()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := process.close(ctx); err != nil {
+	err := process.close(ctx)
+	if code == 0 && err == nil && !process.docker.Load() {
+		http.DefaultClient.CloseIdleConnections()
+		err = goleak.Find()
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "testkit:", err)
 		code = max(code, 1)
 	}

@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv("TESTKIT_WITHOUT_MAIN") != "" {
 		os.Exit(m.Run())
 	}
+	if os.Getenv("TESTKIT_LEAK") != "" {
+		go func() { select {} }()
+	}
 	testkit.Main(m)
 }
 
@@ -196,6 +199,14 @@ func TestAPackageWithoutMainIsToldSo(t *testing.T) {
 	t.Parallel()
 	out, err := child(t, "TESTKIT_WITHOUT_MAIN=1")
 	if err == nil || !strings.Contains(out, "this package needs a TestMain") {
+		t.Errorf("it ended with %v and said\n%s", err, out)
+	}
+}
+
+func TestAGoroutineThatIsLeftFailsThePackage(t *testing.T) {
+	t.Parallel()
+	out, err := child(t, "TESTKIT=local", "TESTKIT_LEAK=1")
+	if err == nil || !strings.Contains(out, "found unexpected goroutines") {
 		t.Errorf("it ended with %v and said\n%s", err, out)
 	}
 }
