@@ -30,6 +30,7 @@ type System struct {
 
 	cancel context.CancelFunc
 	loops  *errgroup.Group
+	once   sync.Once // of Stop
 
 	mu        sync.Mutex
 	env       map[string]map[string]string
@@ -54,7 +55,10 @@ func Start(ctx context.Context, o Options) (*System, error) {
 	s.cancel = cancel
 	s.loops, _ = errgroup.WithContext(supervised)
 	if err := s.start(ctx, supervised); err != nil {
-		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+		if stopping := s.Stop(context.WithoutCancel(ctx)); stopping != nil {
+			o.Log.Warn("not ended cleanly", "error", stopping)
+		}
+		return nil, err // the reason alone; what follows from it would hide it
 	}
 	return s, nil
 }
@@ -78,8 +82,15 @@ func (s *System) start(ctx, supervised context.Context) error {
 	return s.AwaitReady(ctx)
 }
 
-// Stop ends everything: first what takes orders, the servers last.
+// Stop ends everything: first what takes orders, the servers last. The error says what did not end by
+// itself and cleanly; it is ended all the same. A second Stop does nothing.
 func (s *System) Stop(ctx context.Context) error {
+	var err error
+	s.once.Do(func() { err = s.stop(ctx) })
+	return err
+}
+
+func (s *System) stop(ctx context.Context) error {
 	s.cancel()
 	err := s.loops.Wait()
 	var stopping errgroup.Group
