@@ -1,0 +1,10 @@
+// Payment is the service that charges cards and gives money back.
+package main
+
+import (
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/services/payment"
+)
+
+func main() { service.Main(events.Payment, payment.Run) }

@@ -1,0 +1,67 @@
+package payment
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/services/payment/api"
+)
+
+// routes is the API. Which paths there are and what a request may look like is api/openapi.yaml's to say;
+// what is not allowed there reaches no handler. The direct payments' handlers stand in direct.go.
+func routes(s server) http.Handler {
+	spec, err := api.GetSpec()
+	if err != nil {
+		panic(err) // the embedded contract is the one that the code was generated from
+	}
+	handlers := api.NewStrictHandlerWithOptions(s, nil, api.StrictHTTPServerOptions{
+		RequestErrorHandlerFunc:  service.Unreadable,
+		ResponseErrorHandlerFunc: service.WriteProblem,
+	})
+	return service.ValidateRequests(spec)(api.HandlerWithOptions(handlers, api.ChiServerOptions{
+		ErrorHandlerFunc: service.Unreadable,
+	}))
+}
+
+// server answers requests.
+type server struct {
+	pool   *pgxpool.Pool
+	direct direct
+}
+
+// GetPayment answers GET /v1/payments/{order_id}.
+func (s server) GetPayment(ctx context.Context, request api.GetPaymentRequestObject) (api.GetPaymentResponseObject, error) {
+	r, err := paymentOf(ctx, s.pool, request.OrderId.String())
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, service.Problem(http.StatusNotFound, "Nothing is known about this order.")
+	}
+	view := api.Payment{
+		OrderId: request.OrderId, State: api.PaymentState(r.State), ChargeId: orNil(r.ChargeID), RefundId: orNil(r.RefundID),
+		Reason: orNil(r.Reason), CancelWanted: r.CancelWanted, Attempts: r.Attempts,
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+	}
+	if r.Amount > 0 {
+		view.Amount = &api.Money{Amount: r.Amount, Currency: r.Currency}
+	}
+	if r.UnknownSince != nil {
+		view.UnknownSince = new(r.UnknownSince.UTC())
+	}
+	if r.open() {
+		view.NextAttemptAt = new(r.NextAttemptAt.UTC())
+	}
+	return api.GetPayment200JSONResponse(view), err
+}
+
+// orNil leaves what is not there out of an answer.
+func orNil[T comparable](value T) *T {
+	var zero T
+	if value == zero {
+		return nil
+	}
+	return &value
+}

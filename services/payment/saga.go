@@ -1,0 +1,67 @@
+package payment
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/mailbox"
+)
+
+// handlers are payment's part in the saga. The answers that tell of money (PaymentProcessed, PaymentFailed,
+// PaymentRefunded) are not given here but in [workers.finish]: a step calls nobody.
+func handlers() []mailbox.Handler {
+	return []mailbox.Handler{
+		mailbox.Hear(intend),
+		mailbox.Hear(undo),
+	}
+}
+
+// intend records that an order is to be charged, with the key and the request as they will be sent, however
+// often. A row that exists already absorbs the event: the order was charged before, or voided before it
+// came here.
+func intend(ctx context.Context, tx pgx.Tx, order events.InventoryReserved) (events.Event, error) {
+	if err := chargeable(order.Snapshot); err != nil {
+		return nil, mailbox.Poison(err)
+	}
+	return nil, insertIntent(ctx, tx, order.Snapshot, mailbox.CauseOf(ctx))
+}
+
+// undo gives back what was charged for an order that will never be shipped, or sees to it that nothing
+// will be charged.
+func undo(ctx context.Context, tx pgx.Tx, failed events.ShipmentFailed) (events.Event, error) {
+	voided, err := insertTombstone(ctx, tx, failed.OrderID, failed.Reason)
+	if err != nil {
+		return nil, err
+	}
+	if voided {
+		return events.PaymentVoided{Subject: failed.Subject, Reason: failed.Reason}, nil
+	}
+	state, err := lockState(ctx, tx, failed.OrderID)
+	if err != nil {
+		return nil, err
+	}
+	switch refund, remember := onCancel(state); {
+	case refund:
+		return nil, startRefund(ctx, tx, failed.OrderID, failed.Reason, mailbox.CauseOf(ctx))
+	case remember:
+		return nil, rememberCancel(ctx, tx, failed.OrderID, failed.Reason, mailbox.CauseOf(ctx))
+	}
+	return nil, nil
+}
+
+// lockBatch locks the rows that a batch of cancels will touch before its first step runs, in the order in
+// which finishing workers lock them too.
+func lockBatch(ctx context.Context, tx pgx.Tx, batch []events.Event) error {
+	var cancelled []string
+	for _, event := range batch {
+		if _, ok := event.(events.ShipmentFailed); ok {
+			cancelled = append(cancelled, event.Order())
+		}
+	}
+	if len(cancelled) == 0 { // a charge's row is new, nobody else can have it
+		return nil
+	}
+	return lockPayments(ctx, tx, cancelled)
+}
