@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -29,12 +30,12 @@ func (p *Postgres) prepare(ctx context.Context) error {
 	return p.initdb(ctx)
 }
 
-func (p *Postgres) initdb(ctx context.Context) error {
+func (p *Postgres) initdb(ctx context.Context) (err error) {
 	secret := filepath.Join(p.config.Dir, "password")
 	if err := os.WriteFile(secret, []byte(p.config.Password), 0o600); err != nil {
 		return fmt.Errorf("make a database cluster: %w", err)
 	}
-	defer os.Remove(secret)
+	defer func() { err = errors.Join(err, os.Remove(secret)) }()
 	if p.user != nil {
 		if err := os.Chown(secret, p.user.UID, p.user.GID); err != nil {
 			return fmt.Errorf("make a database cluster: %w", err)

@@ -107,7 +107,6 @@ func execute(ctx context.Context, url, sql string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
 	_, err = conn.PgConn().Exec(ctx, sql).ReadAll()
-	return err
+	return errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
 }

@@ -3,6 +3,7 @@ package local_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -65,7 +66,7 @@ func TestErrorsAreOneLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	t.Cleanup(func() { taken.Close() })
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
 	number, _ := strconv.Atoi(port)
 	closed := filepath.Join(t.TempDir(), "closed")
@@ -74,28 +75,33 @@ func TestErrorsAreOneLine(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name  string
-		start func() error
+		start func(t *testing.T) error
 		want  string
 	}{
-		{"Postgres, port in use", func() error {
+		{"Postgres, port in use", func(t *testing.T) error {
+			t.Helper()
 			_, err := local.StartPostgres(t.Context(), local.PostgresConfig{Dir: dataDir(t), Port: number, NoFsync: true})
 			return err
 		}, "the port is in use by another process"},
-		{"NATS, port in use", func() error {
+		{"NATS, port in use", func(t *testing.T) error {
+			t.Helper()
 			_, err := local.StartNATS(t.Context(), local.NATSConfig{Dir: t.TempDir(), Port: number, Config: "jetstream {}"})
 			return err
 		}, "the port is in use by another process"},
-		{"NATS, broken configuration", func() error {
+		{"NATS, broken configuration", func(t *testing.T) error {
+			t.Helper()
 			_, err := local.StartNATS(t.Context(), local.NATSConfig{Dir: t.TempDir(), Config: "jetstream {"})
 			return err
 		}, "Parse error"},
-		{"Postgres, setting it does not know", func() error {
+		{"Postgres, setting it does not know", func(t *testing.T) error {
+			t.Helper()
 			_, err := local.StartPostgres(t.Context(), local.PostgresConfig{Dir: dataDir(t), NoFsync: true, Settings: map[string]string{"nonsense": "1"}})
 			return err
 		}, `unrecognized configuration parameter "nonsense"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			err := test.start()
+			t.Parallel()
+			err := test.start(t)
 			if err == nil {
 				t.Fatal("it started")
 			}
@@ -250,7 +256,7 @@ func TestAChildDiesWithItsParent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		os.Stdout.WriteString("child " + strconv.Itoa(child.PID()) + "\n")
+		fmt.Println("child", child.PID())
 		_ = child.Wait()
 		return
 	}
@@ -333,9 +339,8 @@ func attempt(t *testing.T, url, sql string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(context.WithoutCancel(t.Context()))
 	_, err = conn.PgConn().Exec(t.Context(), sql).ReadAll()
-	return err
+	return errors.Join(err, conn.Close(context.WithoutCancel(t.Context())))
 }
 
 func query[T any](t *testing.T, url, sql string) T {
@@ -344,9 +349,9 @@ func query[T any](t *testing.T, url, sql string) T {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.WithoutCancel(t.Context()))
 	var value T
-	if err := conn.QueryRow(t.Context(), sql).Scan(&value); err != nil {
+	err = conn.QueryRow(t.Context(), sql).Scan(&value)
+	if err = errors.Join(err, conn.Close(context.WithoutCancel(t.Context()))); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
 	return value

@@ -24,6 +24,7 @@ import (
 )
 
 func brokerOnMachine(ctx context.Context, t testing.TB) (*NATS, error) {
+	t.Helper()
 	server, err := local.StartNATS(ctx, local.NATSConfig{
 		Dir: t.TempDir(), Config: mailbox.ServerConfig(mailbox.ServerOptions{}), Env: environ(),
 	})
@@ -35,6 +36,7 @@ func brokerOnMachine(ctx context.Context, t testing.TB) (*NATS, error) {
 }
 
 func brokerInDocker(ctx context.Context, t testing.TB) (*NATS, error) {
+	t.Helper()
 	if err := dockerAnswers(ctx); err != nil {
 		return nil, err
 	}
@@ -65,6 +67,7 @@ func brokerInDocker(ctx context.Context, t testing.TB) (*NATS, error) {
 
 // brokerFromEnv takes the one broker that is named, for one test at a time, and empties it.
 func brokerFromEnv(ctx context.Context, t testing.TB) (*NATS, error) {
+	t.Helper()
 	base := os.Getenv("TEST_NATS_URL")
 	if base == "" {
 		return nil, notOffered{"TEST_NATS_URL is not set"}

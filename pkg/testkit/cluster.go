@@ -63,9 +63,9 @@ func clusterFromEnv(ctx context.Context) (*cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("TEST_DATABASE_URL: %w", err)
 	}
-	defer conn.Close(ctx)
 	var super bool
-	if err := conn.QueryRow(ctx, `SELECT rolsuper FROM pg_roles WHERE rolname = current_user`).Scan(&super); err != nil {
+	err = conn.QueryRow(ctx, `SELECT rolsuper FROM pg_roles WHERE rolname = current_user`).Scan(&super)
+	if err = errors.Join(err, conn.Close(ctx)); err != nil {
 		return nil, fmt.Errorf("TEST_DATABASE_URL: %w", err)
 	}
 	if !super {

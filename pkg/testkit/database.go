@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -146,6 +147,7 @@ func freshName(service events.Service) string {
 }
 
 func (c *cluster) drop(t testing.TB, name string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := c.dropNow(ctx, name); err != nil {
@@ -159,8 +161,8 @@ func (c *cluster) dropNow(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("drop the test's database: %w", err)
 	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)"); err != nil {
+	_, err = conn.Exec(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)")
+	if err = errors.Join(err, conn.Close(ctx)); err != nil {
 		return fmt.Errorf("drop the test's database: %w", err)
 	}
 	return nil

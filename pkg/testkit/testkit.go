@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -58,8 +59,8 @@ func (k *kit) close(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var errs []error
-	for i := len(k.closers) - 1; i >= 0; i-- {
-		errs = append(errs, k.closers[i](ctx))
+	for _, do := range slices.Backward(k.closers) {
+		errs = append(errs, do(ctx))
 	}
 	k.closers = nil
 	return errors.Join(errs...)

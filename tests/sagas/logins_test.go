@@ -59,8 +59,8 @@ func (w *processes) refusal(t *testing.T, login, database, sql string) string {
 	u.User, u.Path = url.UserPassword(login, w.secret(t, login)), "/"+database
 	conn, err := pgx.Connect(t.Context(), u.String())
 	if err == nil {
-		defer conn.Close(t.Context())
 		_, err = conn.PgConn().Exec(t.Context(), sql).ReadAll()
+		err = errors.Join(err, conn.Close(t.Context()))
 	}
 	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) {
 		return refused.Code

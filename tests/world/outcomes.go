@@ -48,7 +48,7 @@ func Outcomes(t *testing.T, w *World) {
 	}
 }
 
-// CancelInTime: the gateway still thinks when the customer changes their mind, so what it captures is
+// CancelInTime has a customer change their mind while the gateway still thinks, so that what it captures is
 // given back.
 func CancelInTime(t *testing.T, w *World) {
 	wish := shop.One("gizmo", 1)

@@ -41,10 +41,11 @@ func (w *World) AwaitState(t testing.TB, service, table, id, want string) {
 // Gateway is how many charges and refunds the card gateway itself knows of an order.
 func (w *World) Gateway(t testing.TB, id string) (captured, refunded int) {
 	t.Helper()
-	response, err := http.Get(w.At.URLs[running.Gateway] + "/v1/charges?merchant_reference=" + url.QueryEscape(id))
-	if err != nil {
-		t.Fatal(err)
-	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
+		w.At.URLs[running.Gateway]+"/v1/charges?merchant_reference="+url.QueryEscape(id), nil)
+	Must(t, err)
+	response, err := http.DefaultClient.Do(request)
+	Must(t, err)
 	defer response.Body.Close()
 	var known struct {
 		Charges []struct {
@@ -83,9 +84,9 @@ func Query[T any](t testing.TB, url, sql string, args ...any) T {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.WithoutCancel(t.Context()))
 	var value T
-	if err := conn.QueryRow(t.Context(), sql, args...).Scan(&value); err != nil {
+	err = conn.QueryRow(t.Context(), sql, args...).Scan(&value)
+	if err = errors.Join(err, conn.Close(context.WithoutCancel(t.Context()))); err != nil {
 		t.Fatalf("%s: %v", strings.Join(strings.Fields(sql), " "), err)
 	}
 	return value
