@@ -16,6 +16,9 @@ import (
 // connection buffers.
 const batch = 500
 
+// remembered bounds how many ids a follower keeps: some ten megabytes.
+const remembered = 200_000
+
 // History calls each for every stored event about one order (about all when orderID is empty), oldest
 // first, until each returns an error or the events that were there at the beginning are through.
 func (s *Stream) History(ctx context.Context, orderID string, each func(Seen) error) error {
@@ -92,6 +95,9 @@ func (s *Stream) Follow(ctx context.Context, orderID string, past bool, each fun
 	once := func(event Seen) error {
 		if known[event.Envelope.ID] && event.Problem == nil {
 			return nil
+		}
+		if len(known) > remembered {
+			clear(known) // a duplicate follows its first within minutes, so what is forgotten here is old
 		}
 		known[event.Envelope.ID] = true
 		return each(event)
