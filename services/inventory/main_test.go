@@ -3,16 +3,13 @@ package inventory
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/service"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -101,37 +98,6 @@ func checkBooks(t *testing.T, pool *pgxpool.Pool) {
 	}
 	for _, w := range wrong {
 		t.Error(w)
-	}
-}
-
-// run runs the service until the test ends, and then wants it to end cleanly.
-func run(t *testing.T, c service.Config) {
-	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, c) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// publish puts an event on the stream as the service would whose event it is. Each message has an id of
-// its own, so that the broker does not recognise what the inbox is to recognise.
-func publish(t *testing.T, broker *testkit.NATS, eventID string, event events.Event) {
-	t.Helper()
-	message, err := events.Encode(eventID, time.Now(), events.Cause{}, event)
-	if err != nil {
-		t.Fatal(err)
-	}
-	js, err := jetstream.New(broker.Connect(t, event.Type().Service))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := js.Publish(t.Context(), event.Type().SubjectOf(event.Order()), message); err != nil {
-		t.Fatal(err)
 	}
 }
 

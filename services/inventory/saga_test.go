@@ -3,17 +3,13 @@ package inventory
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"reflect"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/service"
-	"example.com/ordersaga/pkg/testkit"
 )
 
 // nothing is known of an order that no event has reached the inventory about.
@@ -187,41 +183,4 @@ func TestAnOrderIsReservedWholeOrNotAtAll(t *testing.T) {
 		t.Errorf("of the SKU that there is enough of %+v is left, %v; want nothing reserved", level, err)
 	}
 	checkBooks(t, pool)
-}
-
-// TestTheServiceAnswersEachEventOnce runs the service as its process does. Every event comes twice under
-// one id, which the inbox knows, and once more under another, which only the state guards know.
-func TestTheServiceAnswersEachEventOnce(t *testing.T) {
-	t.Parallel()
-	db, broker := database(t), testkit.Broker(t)
-	run(t, service.Config{
-		Service: events.Inventory, DatabaseURL: db.URL, MigrationsURL: db.OwnerURL,
-		NATSURL: broker.URL(string(events.Inventory)), Addr: "127.0.0.1:0", LogLevel: slog.LevelError,
-	})
-	sold, undone, cancelled := newOrderID(t), newOrderID(t), newOrderID(t)
-	for _, event := range []events.Event{
-		orderFor(sold, "widget", 2), events.ShipmentCreated{Snapshot: orderFor(sold, "widget", 2).Snapshot, ShipmentID: "shp_1"},
-		orderFor(undone, "unobtainium", 1),
-		events.PaymentVoided{Subject: events.Subject{OrderID: cancelled}, Reason: "cancelled"}, orderFor(cancelled, "gizmo", 1),
-	} {
-		id := newOrderID(t)
-		for _, eventID := range []string{id, id, newOrderID(t)} {
-			publish(t, broker, eventID, event)
-		}
-	}
-	testkit.Eventually(t, 30*time.Second, "every event to be handled", func() bool { return count(t, db.Pool, `SELECT count(*) FROM inbox`) == 10 })
-	for orderID, want := range map[string][]string{
-		sold: {"SOLD", "InventoryReserved"}, undone: {"REJECTED", "InventoryRejected"}, cancelled: {"RELEASED", "InventoryReleased"},
-	} {
-		if got := stateOf(t, db.Pool, orderID); string(got) != want[0] {
-			t.Errorf("the order is %s, want %s", got, want[0])
-		}
-		if n := count(t, db.Pool, `SELECT count(*) FROM outbox WHERE order_id = $1`, orderID); n != 1 {
-			t.Errorf("%d answers were given about the order that is %s, want 1", n, want[0])
-		}
-		testkit.Eventually(t, 10*time.Second, want[1]+" to be published", func() bool {
-			return count(t, db.Pool, `SELECT count(*) FROM outbox WHERE order_id = $1 AND type LIKE '%.' || $2 || '.v1' AND published_at IS NOT NULL`, orderID, want[1]) == 1
-		})
-	}
-	checkBooks(t, db.Pool)
 }

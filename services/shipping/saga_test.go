@@ -3,18 +3,14 @@ package shipping
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/service"
-	"example.com/ordersaga/pkg/testkit"
 )
 
 // nothing is known of an order that no event has reached shipping about.
@@ -134,40 +130,4 @@ func shipmentIn(t *testing.T, pool *pgxpool.Pool, orderID string) Shipment {
 		t.Fatal(err)
 	}
 	return shipment
-}
-
-// TestTheServiceAnswersEachEventOnce runs the service as its process does. Every event comes twice under
-// one id, which the inbox knows, and once more under another, which only the state guards know.
-func TestTheServiceAnswersEachEventOnce(t *testing.T) {
-	t.Parallel()
-	db, broker := database(t), testkit.Broker(t)
-	run(t, service.Config{
-		Service: events.Shipping, DatabaseURL: db.URL, MigrationsURL: db.OwnerURL,
-		NATSURL: broker.URL(string(events.Shipping)), Addr: "127.0.0.1:0", LogLevel: slog.LevelError,
-	})
-	shipped, refused, cancelled := newOrderID(t), newOrderID(t), newOrderID(t)
-	for _, event := range []events.Event{
-		paidOrder(shipped, "GB"), cancelOf(shipped),
-		paidOrder(refused, "AQ"),
-		cancelOf(cancelled), paidOrder(cancelled, "GB"),
-	} {
-		id := newOrderID(t)
-		for _, eventID := range []string{id, id, newOrderID(t)} {
-			publish(t, broker, eventID, event)
-		}
-	}
-	testkit.Eventually(t, 30*time.Second, "every event to be handled", func() bool { return count(t, db.Pool, `SELECT count(*) FROM inbox`) == 10 })
-	for orderID, want := range map[string][]string{
-		shipped: {"CREATED", "ShipmentCreated"}, refused: {"FAILED", "ShipmentFailed"}, cancelled: {"FENCED", "ShipmentFailed"},
-	} {
-		if got := shipmentIn(t, db.Pool, orderID); string(got.State) != want[0] {
-			t.Errorf("the shipment is %s, want %s", got.State, want[0])
-		}
-		if n := count(t, db.Pool, `SELECT count(*) FROM outbox WHERE order_id = $1`, orderID); n != 1 {
-			t.Errorf("%d answers were given about the shipment that is %s, want 1", n, want[0])
-		}
-		testkit.Eventually(t, 10*time.Second, want[1]+" to be published", func() bool {
-			return count(t, db.Pool, `SELECT count(*) FROM outbox WHERE order_id = $1 AND type LIKE '%.' || $2 || '.v1' AND published_at IS NOT NULL`, orderID, want[1]) == 1
-		})
-	}
 }

@@ -1,0 +1,175 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/local"
+	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/pkg/testkit"
+)
+
+// process runs the service as its process does, until the test ends, and wants it to end cleanly. It
+// returns the address of the API.
+func process(t *testing.T, db *testkit.DB, broker *testkit.NATS) string {
+	t.Helper()
+	port, err := local.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Run(ctx, service.Config{
+			Service: events.Inventory, DatabaseURL: db.URL, MigrationsURL: db.OwnerURL,
+			NATSURL: broker.URL(string(events.Inventory)), Addr: addr, LogLevel: slog.LevelError,
+		})
+	}()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	testkit.Eventually(t, 30*time.Second, "the service to be ready", func() bool { return service.Healthcheck(t.Context(), addr) == nil })
+	return "http://" + addr
+}
+
+// publish puts an event on the stream as the service would whose event it is. Each message has an id of
+// its own, so that the broker does not recognise what the inbox is to recognise.
+func publish(t *testing.T, broker *testkit.NATS, eventID string, event events.Event) {
+	t.Helper()
+	message, err := events.Encode(eventID, time.Now(), events.Cause{}, event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	js, err := jetstream.New(broker.Connect(t, event.Type().Service))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Publish(t.Context(), event.Type().SubjectOf(event.Order()), message); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// said is what has been answered about an order, in the order in which it was said.
+func said(t *testing.T, pool *pgxpool.Pool, orderID string) []string {
+	t.Helper()
+	rows, err := pool.Query(t.Context(), `SELECT split_part(type, '.', 3) FROM outbox WHERE order_id = $1 ORDER BY position`, orderID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answers
+}
+
+// TestTheServiceAnswersEachEventOnce runs the service as its process does. Every event comes twice under
+// one id, which the inbox knows, and once more under another, which only the state guards know.
+func TestTheServiceAnswersEachEventOnce(t *testing.T) {
+	t.Parallel()
+	db, broker := database(t), testkit.Broker(t)
+	process(t, db, broker)
+	sold, refused, cancelled := newOrderID(t), newOrderID(t), newOrderID(t)
+	list := []events.Event{
+		orderFor(sold, "widget", 2), events.ShipmentCreated{Snapshot: orderFor(sold, "widget", 2).Snapshot, ShipmentID: "shp_1"},
+		orderFor(refused, "unobtainium", 1),
+		events.PaymentVoided{Subject: events.Subject{OrderID: cancelled}, Reason: "cancelled"}, orderFor(cancelled, "gizmo", 1),
+	}
+	for _, event := range list {
+		id := newOrderID(t)
+		for _, eventID := range []string{id, id, newOrderID(t)} {
+			publish(t, broker, eventID, event)
+		}
+	}
+	testkit.Eventually(t, 30*time.Second, "every event to be handled", func() bool {
+		return count(t, db.Pool, `SELECT count(*) FROM inbox`) == 2*len(list)
+	})
+	for _, c := range []struct {
+		orderID string
+		state   State
+		said    string
+	}{
+		{sold, Sold, "InventoryReserved"},
+		{refused, Rejected, "InventoryRejected"},
+		{cancelled, Released, "InventoryReleased"},
+	} {
+		if got := stateOf(t, db.Pool, c.orderID); got != c.state {
+			t.Errorf("the order is %s, want %s", got, c.state)
+		}
+		if got := said(t, db.Pool, c.orderID); !slices.Equal(got, []string{c.said}) {
+			t.Errorf("about the order that is %s was said %v, want %s once", c.state, got, c.said)
+		}
+	}
+	testkit.Eventually(t, 10*time.Second, "every answer to be published", func() bool {
+		return count(t, db.Pool, `SELECT count(*) FROM outbox WHERE published_at IS NULL`) == 0
+	})
+	checkBooks(t, db.Pool)
+}
+
+// Somebody holds widget. The service must wait for it before the first step of the batch, where it can
+// choose the order in which it locks, and not in the middle of one.
+func TestTheServiceLocksItsStockBeforeTheFirstStep(t *testing.T) {
+	t.Parallel()
+	db, broker := database(t), testkit.Broker(t)
+	process(t, db, broker)
+	orderID := newOrderID(t)
+	err := pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error {
+		if err := lockStock(t.Context(), tx, []string{"widget"}, nil); err != nil {
+			return err
+		}
+		publish(t, broker, newOrderID(t), orderFor(orderID, "widget", 1))
+		testkit.Eventually(t, 10*time.Second, "the service to wait for the stock, and not in a step", func() bool {
+			return count(t, db.Pool, `
+				SELECT count(*) FROM pg_stat_activity
+				WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ~ 'FROM stock.*FOR UPDATE'`) == 1
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, 10*time.Second, "the order to be reserved", func() bool { return stateOf(t, db.Pool, orderID) == Reserved })
+}
+
+func TestAnOrderThatMakesNoSenseIsParked(t *testing.T) {
+	t.Parallel()
+	db, broker := database(t), testkit.Broker(t)
+	process(t, db, broker)
+	orderID := newOrderID(t)
+	publish(t, broker, newOrderID(t), orderFor(orderID, "widget", -1))
+	testkit.Eventually(t, 30*time.Second, "the order to be parked", func() bool {
+		return count(t, db.Pool, `SELECT count(*) FROM dead_letter WHERE order_id = $1 AND reason LIKE '%an order for -1 of "widget"%'`, orderID) == 1
+	})
+	if got := stateOf(t, db.Pool, orderID); got != nothing {
+		t.Errorf("the order is %s, want nothing known of it", got)
+	}
+	checkBooks(t, db.Pool)
+}
+
+// TestTheServiceForgetsOldKeys moves a key into the past and waits for the loop.
+func TestTheServiceForgetsOldKeys(t *testing.T) {
+	t.Parallel()
+	db, broker := database(t), testkit.Broker(t)
+	client, _ := serve(t, db.Pool)
+	adjustBy(t, client, "widget", "key-1", 1, "delivery")
+	if _, err := db.Pool.Exec(t.Context(), `UPDATE idempotency_key SET expires_at = now()`); err != nil {
+		t.Fatal(err)
+	}
+	process(t, db, broker)
+	testkit.Eventually(t, 10*time.Second, "the expired key to be deleted", func() bool {
+		return count(t, db.Pool, `SELECT count(*) FROM idempotency_key`) == 0
+	})
+}
