@@ -19,11 +19,11 @@ func (in *inbox) steps(ctx context.Context, tx pgx.Tx, fresh []delivery) (*outbo
 	if len(fresh) == 0 {
 		return answers, nil
 	}
-	if err := in.prepared(ctx, tx, fresh); err != nil {
-		return nil, err
-	}
 	turns := slices.Clone(fresh)
 	slices.SortStableFunc(turns, func(a, b delivery) int { return slices.Compare(a.order[:], b.order[:]) })
+	if err := in.prepared(ctx, tx, turns); err != nil {
+		return nil, err
+	}
 	for _, d := range turns {
 		answer, err := d.handler.call(WithCause(ctx, d.cause()), tx, d.event)
 		if err == nil {

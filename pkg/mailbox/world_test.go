@@ -185,6 +185,18 @@ func (w *world) send(n int) []string {
 	return ids
 }
 
+// sendAbout delivers a new request about an order and returns its event id.
+func (w *world) sendAbout(order string) string {
+	w.t.Helper()
+	id := uuid.Must(uuid.NewV7()).String()
+	message, err := events.Encode(id, time.Now(), events.Cause{}, events.OrderCancelRequested{Subject: events.Subject{OrderID: order}, Reason: "test"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.deliver(order, message)
+	return id
+}
+
 // put has n events put by m, in one transaction, and returns their orders.
 func (w *world) put(m *mailbox.Mailbox, n int) []string {
 	w.t.Helper()
