@@ -112,9 +112,9 @@ type finished struct {
 	Answer
 }
 
-// finish stores what the answer means, together with those that other workers have at this moment. It is
-// false when the answer was dropped or could not be stored; either way the payment is not lost.
-func (w *workers) finish(ctx context.Context, c Claim, a Answer) bool {
+// finish stores what the answer means, together with those that other workers have at this moment. An
+// answer that was dropped or could not be stored loses nothing: the payment is still due.
+func (w *workers) finish(ctx context.Context, c Claim, a Answer) {
 	f := finished{c, a}
 	stored, err := w.finishes.Do(ctx, f)
 	if err != nil { // one that cannot be stored must not take the others along: once more, alone
@@ -132,7 +132,6 @@ func (w *workers) finish(ctx context.Context, c Claim, a Answer) bool {
 	case a.Verdict == Undecided:
 		w.log.InfoContext(ctx, "outcome unknown", "order_id", c.OrderID, "state", c.State, "attempts", c.Attempts, "problem", a.Reason)
 	}
-	return stored
 }
 
 // finishAll stores answers in one transaction: next state, ledger, incidents, and the events that follow.

@@ -36,7 +36,7 @@ func undo(ctx context.Context, tx pgx.Tx, failed events.ShipmentFailed) (events.
 		return nil, err
 	}
 	if voided {
-		return events.PaymentVoided{Subject: failed.Subject, Reason: failed.Reason}, nil
+		return events.PaymentVoided(failed), nil
 	}
 	state, err := lockState(ctx, tx, failed.OrderID)
 	if err != nil {
