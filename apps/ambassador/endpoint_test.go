@@ -261,7 +261,7 @@ func TestARealNameLeadsToTheGateway(t *testing.T) {
 func TestTheAdminListenerNeedsItsToken(t *testing.T) {
 	t.Parallel()
 	a := start(t, defaults("http://127.0.0.1:1"))
-	response, err := a.client.Get("http://" + a.AdminAddr + "/breaker") //nolint:noctx // bounded by the client's timeout
+	response, err := a.client.Get("http://" + a.AdminAddr + "/breaker")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,8 +93,7 @@ func (a *Ambassador) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, errTryTimeout):
 		problem = service.Problem(http.StatusGatewayTimeout, "the gateway did not answer in time; whether the request was carried out is not known")
 	}
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		w.Header().Set(AttemptsHeader, strconv.Itoa(f.attempts))
 	}
 	if !errors.Is(err, context.Canceled) {

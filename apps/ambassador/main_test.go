@@ -2,6 +2,7 @@ package ambassador
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -141,6 +142,12 @@ func upstream(t *testing.T, handler http.HandlerFunc) string {
 		if r.URL.Path == "/readyz" {
 			return
 		}
+		// A server notices that its client has left only once the request's body is read.
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		handler(w, r)
 	}))
 	t.Cleanup(server.Close)

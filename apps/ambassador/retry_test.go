@@ -33,7 +33,7 @@ func TestARetryWithoutAKeyChargesTwice(t *testing.T) {
 	t.Parallel()
 	provider := &till{lose: 1}
 	careless := &http.Client{Transport: failsafehttp.NewRoundTripper(&http.Transport{DisableKeepAlives: true}, failsafehttp.NewRetryPolicyBuilder().Build())}
-	response, err := careless.Post(upstream(t, provider.ServeHTTP), "application/json", strings.NewReader("{}")) //nolint:noctx // as careless clients do
+	response, err := careless.Post(upstream(t, provider.ServeHTTP), "application/json", strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -188,7 +188,7 @@ func TestARequestThatWaitedBeyondTheHorizonMovesNoMoney(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer other.close()
+	defer func() { _ = other.close() }()
 	if err := other.lock(); err != nil {
 		t.Fatal(err)
 	}

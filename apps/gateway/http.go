@@ -53,8 +53,7 @@ func unreadable(w http.ResponseWriter, r *http.Request) {
 
 // fail answers when something went wrong here. What it was goes to the log and to nobody else.
 func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var told *service.Error
-	if errors.As(err, &told) {
+	if told, ok := errors.AsType[*service.Error](err); ok {
 		service.WriteProblem(w, r, told)
 		return
 	}

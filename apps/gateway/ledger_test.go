@@ -68,7 +68,7 @@ func TestAWriteThatCannotBeSyncedFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &file{f: null}
-	defer f.close()
+	defer func() { _ = f.close() }()
 	if err := f.append([]byte("{}\n")); err == nil {
 		t.Error("an append was reported as done without an fsync")
 	}
@@ -120,7 +120,7 @@ func TestADamagedLineStopsEverything(t *testing.T) {
 // swap gives the ledger another file to work with, and with it the lock.
 func swap(t *testing.T, l *ledger, f *os.File) {
 	t.Helper()
-	_, err := do(t.Context(), l, func(*book) (error, *record) {
+	_, err := do(t.Context(), l, func(*book) (error, *record) { //nolint:staticcheck // the error is what is asked for here, not that it failed
 		err := l.file.unlock()
 		l.file.f = f
 		return errors.Join(err, l.file.lock()), nil

@@ -1,10 +1,13 @@
 package mailsink_test
 
 import (
+	"errors"
 	"net"
 	"net/smtp"
 	"strings"
 	"testing"
+
+	gosmtp "github.com/emersion/go-smtp"
 
 	"example.com/ordersaga/apps/mailsink"
 )
@@ -23,7 +26,9 @@ func start(t *testing.T) (*mailsink.Sink, string) {
 		if err := server.Close(); err != nil {
 			t.Error(err)
 		}
-		<-ended
+		if err := <-ended; !errors.Is(err, gosmtp.ErrServerClosed) {
+			t.Error(err)
+		}
 	})
 	return sink, listener.Addr().String()
 }

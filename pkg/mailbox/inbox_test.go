@@ -288,6 +288,9 @@ func TestTwoReplicasShareTheWork(t *testing.T) {
 	if all, once := w.count(`SELECT count(*) FROM effect`), w.count(`SELECT count(DISTINCT event_id) FROM effect`); all != 300 || once != 300 {
 		t.Errorf("300 events had %d effects, %d different ones", all, once)
 	}
+	if n := w.counted("batches_split_total"); n != 0 {
+		t.Errorf("%v batches failed: the replicas were in each other's way", n)
+	}
 }
 
 // An answer that cannot be said parks its event, since it would be no better the next time.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -102,12 +103,10 @@ func (a *App) openDatabase(ctx context.Context, sets []Migrations) error {
 	config.MaxConns = maxConns
 	// A statement, a lock or a forgotten transaction that lasts longer than this is an error to be
 	// retried, not something to wait for.
-	for key, value := range map[string]string{
+	maps.Copy(config.ConnConfig.RuntimeParams, map[string]string{
 		"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s",
 		"application_name": string(a.Service),
-	} {
-		config.ConnConfig.RuntimeParams[key] = value
-	}
+	})
 	if a.Pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}

@@ -152,7 +152,7 @@ func TestALoopRunsAtOnceWhenWokenAndAfterFailures(t *testing.T) {
 		if rounds != 2 {
 			t.Fatalf("%d rounds after waking, want 2", rounds)
 		}
-		time.Sleep(time.Minute) // the bubble's clock: failures are retried long before the hour is over
+		<-time.After(time.Minute) // the bubble's clock: failures are retried long before the hour is over
 		synctest.Wait()
 		if rounds < 5 {
 			t.Errorf("%d rounds in a minute of failures, want it to try again and again", rounds)

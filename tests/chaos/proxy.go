@@ -168,7 +168,7 @@ func (p *Proxy) wait() {
 	open, delay := p.open, p.delay
 	p.mu.Unlock()
 	if delay > 0 {
-		time.Sleep(delay)
+		<-time.After(delay)
 	}
 	<-open
 }

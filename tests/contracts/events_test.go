@@ -4,6 +4,7 @@ package contracts
 import (
 	"encoding/json"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,7 +69,9 @@ func TestEveryEventHasASchemaThatItsGoldenFileSatisfies(t *testing.T) {
 	compiler := schemas(t)
 	envelope := compile(t, compiler, "/schemas/envelope/v1")
 	for _, name := range events.Names() {
+		data := compile(t, compiler, "/schemas/"+name+"/v1")
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			message, err := os.ReadFile("../../pkg/events/testdata/" + name + ".v1.json")
 			if err != nil {
 				t.Fatal(err)
@@ -80,7 +83,6 @@ func TestEveryEventHasASchemaThatItsGoldenFileSatisfies(t *testing.T) {
 			if err := envelope.Validate(document); err != nil {
 				t.Errorf("the envelope: %v", err)
 			}
-			data := compile(t, compiler, "/schemas/"+name+"/v1")
 			if err := data.Validate(document["data"]); err != nil {
 				t.Errorf("the data: %v", err)
 			}
@@ -97,11 +99,7 @@ func TestEveryEventHasASchemaThatItsGoldenFileSatisfies(t *testing.T) {
 
 // copied is a copy of a JSON object.
 func copied(object any) map[string]any {
-	result := map[string]any{}
-	for key, value := range object.(map[string]any) {
-		result[key] = value
-	}
-	return result
+	return maps.Clone(object.(map[string]any))
 }
 
 // asyncAPI is the part of the document that says who does what.

@@ -22,7 +22,7 @@ func Search(guards Guard, limits Limits, invariant string) Result {
 	}
 	w := &world{guards: guards, limits: limits}
 	f := &found{index: map[state]int32{start: 0}, states: []state{start}, parents: []int32{-1}, labels: []string{""}}
-	for i := 0; i < len(f.states); i++ {
+	for i := 0; i < len(f.states); i++ { //nolint:intrange // it grows meanwhile
 		progress := false
 		for _, n := range w.successors(f.states[i]) {
 			progress = progress || n.progress

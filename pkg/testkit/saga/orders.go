@@ -93,7 +93,7 @@ func (s *System) AwaitEnd(t testing.TB, id string) State {
 // Await waits until the order is as wanted.
 func (s *System) Await(t testing.TB, id string, wanted func(State) bool) State {
 	t.Helper()
-	for deadline := time.Now().Add(endLimit); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(endLimit); ; <-time.After(20 * time.Millisecond) {
 		state, err := s.Get(id)
 		if err == nil && wanted(state) {
 			return state

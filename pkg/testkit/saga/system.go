@@ -51,7 +51,7 @@ type System struct {
 func Start(t testing.TB, o Options) *System {
 	t.Helper()
 	s := &System{bin: findBin(t, o.Bin)}
-	dir, err := os.MkdirTemp("", "ordersaga-")
+	dir, err := os.MkdirTemp("", "ordersaga-") //nolint:usetesting // it outlives a failed test
 	if err != nil {
 		t.Fatalf("start the system: %v", err)
 	}
@@ -84,7 +84,7 @@ func (s *System) run(t testing.TB, dir string, args, env []string) {
 	if err != nil {
 		t.Fatalf("start the system: %v", err)
 	}
-	demo := exec.Command(filepath.Join(s.bin, "sagactl"), args...) //nolint:noctx // ended by the clean-up, with SIGTERM first
+	demo := exec.Command(filepath.Join(s.bin, "sagactl"), args...)
 	demo.Env = append(os.Environ(), env...)
 	demo.Stdout, demo.Stderr = output, output
 	demo.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
@@ -136,7 +136,9 @@ func stop(t testing.TB, demo *exec.Cmd, ended chan error) {
 	case <-time.After(stopLimit):
 		t.Errorf("the system was still running after %v", stopLimit)
 		_ = demo.Process.Kill()
-		<-ended
+		if err := <-ended; err == nil {
+			t.Error("a killed system ended as if nothing had happened")
+		}
 	}
 }
 
