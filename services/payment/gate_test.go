@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -239,4 +240,34 @@ func loseAnswers(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) 
 		panic(http.ErrAbortHandler)
 	}
 	pass(w, r)
+}
+
+func readAll(t *testing.T, r io.Reader) []byte {
+	t.Helper()
+	body, err := io.ReadAll(r)
+	if err != nil {
+		t.Error(err)
+	}
+	return body
+}
+
+func readCloser(body []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(body)) }
+
+// ledgerPage is what a gateway with so many lines answers to a query.
+func ledgerPage(t *testing.T, query url.Values, lines int) []byte {
+	t.Helper()
+	after, err := strconv.Atoi(query.Get("after"))
+	if err != nil {
+		t.Error(err)
+	}
+	limit, err := strconv.Atoi(query.Get("limit"))
+	if err != nil {
+		t.Error(err)
+	}
+	next := min(lines, after+limit)
+	entries := []entry{}
+	for i := after; i < next; i++ {
+		entries = append(entries, entry{ID: fmt.Sprintf("ch_%d", i), Kind: "charge", Reference: "x", Amount: 1, Currency: "USD"})
+	}
+	return mustJSON(t, map[string]any{"entries": entries, "next": next})
 }

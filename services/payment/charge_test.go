@@ -1,0 +1,363 @@
+package payment
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/pkg/testkit"
+)
+
+// claimOne claims the only payment that is due.
+func (s *shop) claimOne() Claim {
+	s.t.Helper()
+	claims, err := s.claim(s.t.Context(), 10)
+	if err != nil || len(claims) != 1 {
+		s.t.Fatalf("claimed %+v, %v", claims, err)
+	}
+	return claims[0]
+}
+
+// expireLeases does what time does to the leases of workers that are gone.
+func (s *shop) expireLeases() {
+	s.t.Helper()
+	execute(s.t, s.db.Pool, `UPDATE payment SET lease_until = now() - interval '1 ms', next_attempt_at = now() WHERE lease_token IS NOT NULL`)
+}
+
+// stores says whether an answer was stored; false means that it was dropped.
+func (s *shop) stores(c Claim, a Answer) bool {
+	s.t.Helper()
+	before := testutil.ToFloat64(s.metrics.dropped)
+	s.finish(s.t.Context(), c, a)
+	return testutil.ToFloat64(s.metrics.dropped) == before
+}
+
+func TestAClaimedPaymentIsNobodyElsesUntilItsLeaseEnds(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.hear(reserved(newID(t), "tok_visa"))
+	first := s.claimOne()
+	if claims, err := s.claim(t.Context(), 10); err != nil || len(claims) != 0 {
+		t.Fatalf("claimed twice: %+v, %v", claims, err)
+	}
+	s.expireLeases()
+	second := s.claimOne()
+	if first.OrderID != second.OrderID || first.Token == second.Token {
+		t.Errorf("%+v then %+v", first, second)
+	}
+	if taken := testutil.ToFloat64(s.metrics.takenOver); taken != 1 || first.TakenOver || !second.TakenOver {
+		t.Errorf("%v leases taken over, %v, %v", taken, first.TakenOver, second.TakenOver)
+	}
+}
+
+// A worker sleeps longer than its lease: somebody else asks, under the same key, and finishes. The sleeper's
+// answer must change nothing.
+func TestTheAnswerOfAWorkerWhoseLeaseEndedIsDropped(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	id := newID(t)
+	s.hear(reserved(id, "tok_visa"))
+	sleeper := s.claimOne()
+	answer := s.call(t.Context(), sleeper)
+	s.expireLeases()
+	successor := s.claimOne()
+
+	if s.stores(sleeper, Answer{Verdict: No, Reason: "card_declined"}) {
+		t.Error("an answer was stored under a lease that had ended")
+	}
+	if !s.stores(successor, s.call(t.Context(), successor)) {
+		t.Error("the successor's answer was dropped")
+	}
+	if s.stores(sleeper, answer) {
+		t.Error("an answer was stored twice")
+	}
+	if dropped := testutil.ToFloat64(s.metrics.dropped); dropped != 2 {
+		t.Errorf("%v answers were counted as dropped", dropped)
+	}
+	if said := s.said(id); s.state(id) != Captured || !slices.Equal(said, []string{"PaymentProcessed"}) {
+		t.Errorf("%s, said %v", s.state(id), said)
+	}
+	if charges, _ := s.gate.moved(t, id); charges != 1 {
+		t.Errorf("%d charges", charges)
+	}
+	s.checkBooks()
+}
+
+// An operator raises the refund's number while a worker still waits for the answer to the old one.
+func TestARefundsAnswerCountsForItsOwnNumberOnly(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	id := s.put(Refunding)
+	claim := s.claimOne()
+	execute(t, s.db.Pool, `UPDATE payment SET refund_number = 2 WHERE order_id = $1`, id)
+	if s.stores(claim, Answer{Verdict: No, Reason: "refund_refused"}) || s.state(id) != Refunding {
+		t.Errorf("the refusal of number 1 was taken for number 2: %s", s.state(id))
+	}
+}
+
+func TestOneAnswerThatCannotBeStoredDoesNotTakeTheOthersAlong(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	good, bad := newID(t), newID(t)
+	s.hear(reserved(good, "tok_visa"), reserved(bad, "tok_visa"))
+	claims, err := s.claim(t.Context(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A charge that the ledger shows already: the gateway would have answered two orders with one charge.
+	execute(t, s.db.Pool, `
+		WITH p AS (SELECT gen_random_uuid() AS id)
+		INSERT INTO ledger_entry (posting_id, account, amount, currency, merchant_reference, gateway_id, kind)
+		SELECT id, account, amount, 'USD', 'x', 'ch_taken', 'charge' FROM p, (VALUES ('gateway', 1), ('customers', -1)) AS side (account, amount)`)
+	var wg sync.WaitGroup
+	for _, c := range claims {
+		wg.Go(func() {
+			answer := s.call(t.Context(), c)
+			if c.OrderID == bad {
+				answer.ID = "ch_taken"
+			}
+			s.finish(t.Context(), c, answer)
+		})
+	}
+	wg.Wait()
+	if s.state(good) != Captured || s.state(bad) != Intent {
+		t.Errorf("good %s, bad %s", s.state(good), s.state(bad))
+	}
+	s.expireLeases()
+	s.work()
+	s.becomes(bad, Captured)
+}
+
+func TestTwoProcessesShareTheWork(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	other := openShop(t, s.db, s.gate, s.Settings)
+	var orders []string
+	var list []events.Event
+	for range 300 {
+		orders = append(orders, newID(t))
+		list = append(list, reserved(orders[len(orders)-1], "tok_visa"))
+	}
+	s.work()
+	other.work()
+	for batch := range slices.Chunk(list, 50) {
+		s.hear(batch...)
+		other.poke()
+	}
+	testkit.Eventually(t, 20*time.Second, "all to be captured", func() bool {
+		return count(t, s.db.Pool, `SELECT count(*) FROM payment WHERE state = 'CAPTURED'`) == len(orders)
+	})
+	for _, id := range orders {
+		if said := s.said(id); !slices.Equal(said, []string{"PaymentProcessed"}) {
+			t.Errorf("said %v", said)
+		}
+	}
+	if n := s.gate.wire.seen.Load(); n != int64(len(orders)) {
+		t.Errorf("%d calls for %d charges", n, len(orders))
+	}
+	s.checkBooks()
+}
+
+func TestCallsRunAtTheSameTimeButNotMoreThanThereAreSlots(t *testing.T) {
+	t.Parallel()
+	const slots = 4
+	s := newShop(t, func(s *Settings) { s.Concurrency = slots; s.GatewayTimeout = 10 * time.Second })
+	var inside, most atomic.Int64
+	full := make(chan struct{})
+	s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
+		n := inside.Add(1)
+		defer inside.Add(-1)
+		for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); seen = most.Load() {
+		}
+		if n == slots {
+			select {
+			case <-full:
+			default:
+				close(full)
+			}
+		}
+		select {
+		case <-full: // everybody waits until all slots are in use
+		case <-r.Context().Done():
+		}
+		pass(w, r)
+	})
+	s.work()
+	var orders []string
+	for range 5 * slots {
+		orders = append(orders, newID(t))
+		s.hear(reserved(orders[len(orders)-1], "tok_visa"))
+	}
+	for _, id := range orders {
+		s.becomes(id, Captured)
+	}
+	if most.Load() != slots {
+		t.Errorf("%d calls at the same time, %d slots", most.Load(), slots)
+	}
+}
+
+// No connection may be busy with a transaction while the gateway is being asked: a hundred hanging calls would
+// otherwise hold all of them.
+func TestNoTransactionIsOpenWhileTheGatewayIsAsked(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, func(s *Settings) { s.GatewayTimeout = 10 * time.Second })
+	asked, answer := make(chan struct{}), make(chan struct{})
+	s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
+		close(asked)
+		<-answer
+		pass(w, r)
+	})
+	s.work()
+	id := newID(t)
+	s.hear(reserved(id, "tok_visa"))
+	<-asked
+	open := count(t, s.db.Pool, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'`)
+	close(answer)
+	if open != 0 {
+		t.Errorf("%d transactions are open during the call", open)
+	}
+	s.becomes(id, Captured)
+}
+
+// Work that has begun is finished although the process is told to end.
+func TestStoppingFinishesTheCallsThatHaveBegun(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
+		close(asked)
+		<-answer
+		pass(w, r)
+	})
+	stop := s.work()
+	id := newID(t)
+	s.hear(reserved(id, "tok_visa"))
+	<-asked
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	close(answer)
+	<-stopped
+	if s.state(id) != Captured {
+		t.Errorf("stopped at %s", s.state(id))
+	}
+}
+
+// The commits of claims do not wait for the disk, except where the time of the last request must not be lost.
+func TestOnlyClaimsThatMayBeForgottenAreCommittedWithoutWaiting(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[State]bool{Intent: true, Refunding: true, Unknown: false} {
+		if got := mayBeForgotten([]Claim{{Payment: Payment{State: Intent}}, {Payment: Payment{State: state}}}); got != want {
+			t.Errorf("%s: %v", state, got)
+		}
+	}
+}
+
+// A fault at each point of the way leaves a payment that somebody else brings to its end.
+func TestAFaultAtEachPointOfTheWayHeals(t *testing.T) {
+	t.Parallel()
+	for point, times := range map[fault.Point]int{
+		fault.GatewayBeforeClaim: 3, fault.GatewayBeforeCharge: 3, fault.GatewayAfterCharge: 2, fault.GatewayBeforeRefund: 3,
+		fault.GatewayAfterRefund: 2, fault.GatewayFinished: 2,
+		fault.GatewayClaimed: 1, fault.GatewayBeforeFinish: 1, // these wait for a lease to end
+	} {
+		t.Run(string(point), func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t, func(s *Settings) { s.GatewayTimeout = 100 * time.Millisecond })
+			if _, err := s.armed.Arm(fault.Fault{Point: point, Kind: fault.Error, Times: times}); err != nil {
+				t.Fatal(err)
+			}
+			s.work()
+			id := newID(t)
+			s.hear(reserved(id, "tok_visa"))
+			s.becomes(id, Captured)
+			s.hear(cancelled(id))
+			s.becomes(id, Refunded)
+			if fired := s.armed.List()[0].Fired; fired != times {
+				t.Errorf("fired %d times", fired)
+			}
+			if charges, refunds := s.gate.moved(t, id); charges != 1 || refunds != 1 {
+				t.Errorf("%d charges, %d refunds", charges, refunds)
+			}
+			s.checkBooks()
+		})
+	}
+}
+
+// A lost answer, two hundred times in a row and of every kind: each order ends with exactly one charge, or none.
+func TestTwoHundredLostAnswersInARow(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.work()
+	cards := []string{
+		"tok_lost_response", "tok_error_after_charge", "tok_hang_after_charge", "tok_malformed_answer", "tok_reset_mid_answer",
+		"tok_settles_late", "tok_rate_limited", "tok_in_progress", "tok_error_before_charge", "tok_declined",
+	}
+	var orders []string
+	for i := range 200 {
+		id := newID(t)
+		orders = append(orders, id)
+		s.hear(reserved(id, cards[i%len(cards)]))
+		if i%4 == 1 { // some are cancelled while nobody knows the outcome
+			s.hear(cancelled(id))
+		}
+	}
+	atRest := func() bool {
+		return count(t, s.db.Pool, `SELECT count(*) FROM payment WHERE state IN ('INTENT', 'UNKNOWN', 'REFUNDING')`) == 0
+	}
+	testkit.Eventually(t, 60*time.Second, "every payment to come to its end", atRest)
+
+	net := map[string]int{}
+	for _, e := range s.gate.ledger(t) {
+		net[e.Reference] += map[string]int{"charge": 1, "refund": -1}[e.Kind]
+	}
+	for i, id := range orders {
+		state := s.state(id)
+		want := map[State]int{Captured: 1, Declined: 0, Refunded: 0, Voided: 0}
+		if charges, known := want[state]; !known || net[id] != charges {
+			t.Errorf("%s: %s with net %d", cards[i%len(cards)], state, net[id])
+		}
+		ends := map[State]string{Captured: "PaymentProcessed", Declined: "PaymentFailed", Refunded: "PaymentRefunded"}
+		if said := s.said(id); len(said) == 0 || said[len(said)-1] != ends[state] {
+			t.Errorf("%s: %s, said %v", cards[i%len(cards)], state, said)
+		}
+		if kinds := s.openIncidents(id); len(kinds) != 0 {
+			t.Errorf("%s: open incidents %v", cards[i%len(cards)], kinds)
+		}
+	}
+	s.checkBooks()
+}
+
+// The same order reserved a hundred times at once, past the inbox.
+func TestTheSameReservationAHundredTimesIsOneCharge(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.work()
+	id := newID(t)
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			err := pgx.BeginFunc(t.Context(), s.db.Pool, func(tx pgx.Tx) error {
+				_, err := intend(t.Context(), tx, reserved(id, "tok_visa"))
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			s.poke()
+		})
+	}
+	wg.Wait()
+	s.becomes(id, Captured)
+	if charges, _ := s.gate.moved(t, id); charges != 1 || fmt.Sprint(s.said(id)) != "[PaymentProcessed]" {
+		t.Errorf("%d charges, said %v", charges, s.said(id))
+	}
+}
