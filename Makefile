@@ -14,7 +14,7 @@ OAPI      := v2.8.2
 # What a program is made of and nothing more: no cgo, so that it runs in an empty container.
 GOBUILD   := CGO_ENABLED=0 go build -trimpath
 # The test runner stops a package that hangs long before a person would.
-TESTFLAGS ?= -race -shuffle=on -timeout=8m
+TESTFLAGS ?= -race -shuffle=on -timeout=20m
 # Tests use the machine's own binaries unless they are given a server: containers only cost time here, and
 # the kit's own tests try every source (TESTKIT=docker makes all of them run in containers; see pkg/testkit).
 export TESTKIT ?= $(if $(TEST_DATABASE_URL),,local)

@@ -60,9 +60,9 @@ func holdStock(ctx context.Context, tx pgx.Tx, orderID string, wants []Line) (*R
 	return r, nil
 }
 
-// releaseReservation gives up what an order has reserved. Where nothing is known of the order it leaves a tombstone,
-// so that nothing will be held when the order arrives late. It reports whether it did either, and what
-// is now to be returned: nothing for a tombstone.
+// releaseReservation gives up what an order has reserved. Where nothing is known of the order it leaves a
+// tombstone, so that nothing will be held when the order arrives late. It reports whether it did either,
+// and what is now to be returned: nothing for a tombstone.
 //
 // INSERT and UPDATE are one statement because the order may be arriving at this very moment, in a
 // transaction that we cannot see yet: ON CONFLICT waits for it, and then sees what it did.
@@ -81,8 +81,9 @@ func releaseReservation(ctx context.Context, tx pgx.Tx, orderID, reason string) 
 	return lines, true, nil
 }
 
-// returnStock makes what was reserved available again. It is a statement of its own, so that it sees the
-// stock as it is after whatever releaseReservation had to wait for.
+// returnStock makes what was reserved available again. It is a statement of its own, because a statement
+// sees the stock as it was when it began: releaseReservation may have begun before there was anything
+// reserved, and CHECK (reserved >= 0) looks at what it sees.
 func returnStock(ctx context.Context, tx pgx.Tx, lines []Line) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE stock SET available = available + quantity, reserved = reserved - quantity

@@ -22,13 +22,18 @@ func (p Payment) open() bool {
 
 // CreateCharge answers POST /v1/charges, once for each Idempotency-Key and once for each reference.
 func (s server) CreateCharge(ctx context.Context, request api.CreateChargeRequestObject) (api.CreateChargeResponseObject, error) {
-	wish, err := idempotency.ForOperation("POST /v1/charges", scopeCharge, request.Params.IdempotencyKey, request.Body)
+	w, err := wantCharge(request.Params.IdempotencyKey, request.Body)
 	if err != nil {
 		return nil, err
 	}
-	return s.direct.run(ctx, wanted{wish, func(ctx context.Context, tx pgx.Tx) (record, error) {
-		return recordCharge(ctx, tx, wish.Key, *request.Body)
-	}, chargeAnswer})
+	return s.direct.run(ctx, w)
+}
+
+func wantCharge(key string, body *api.NewCharge) (wanted, error) {
+	wish, err := idempotency.ForOperation("POST /v1/charges", scopeCharge, key, body)
+	return wanted{wish, func(ctx context.Context, tx pgx.Tx) (record, error) {
+		return recordCharge(ctx, tx, wish.Key, *body)
+	}, chargeAnswer}, err
 }
 
 // recordCharge writes a direct charge down, unless something was charged under its reference before.
@@ -73,13 +78,18 @@ func chargeAnswer(r record) (answer idempotency.Response, decided bool, err erro
 
 // CreateRefund answers POST /v1/refunds, once for each Idempotency-Key and once for each charge.
 func (s server) CreateRefund(ctx context.Context, request api.CreateRefundRequestObject) (api.CreateRefundResponseObject, error) {
-	wish, err := idempotency.ForOperation("POST /v1/refunds", scopeRefund, request.Params.IdempotencyKey, request.Body)
+	w, err := wantRefund(request.Params.IdempotencyKey, request.Body)
 	if err != nil {
 		return nil, err
 	}
-	return s.direct.run(ctx, wanted{wish, func(ctx context.Context, tx pgx.Tx) (record, error) {
-		return recordRefund(ctx, tx, wish.Key, *request.Body)
-	}, refundAnswer})
+	return s.direct.run(ctx, w)
+}
+
+func wantRefund(key string, body *api.NewRefund) (wanted, error) {
+	wish, err := idempotency.ForOperation("POST /v1/refunds", scopeRefund, key, body)
+	return wanted{wish, func(ctx context.Context, tx pgx.Tx) (record, error) {
+		return recordRefund(ctx, tx, wish.Key, *body)
+	}, refundAnswer}, err
 }
 
 // recordRefund makes a captured direct charge something to be given back. What the saga owns it alone gives back.

@@ -121,7 +121,7 @@ func serversUnderLoad(t *testing.T, w *processes) {
 			world.Must(t, w.Restart(t.Context(), server, nil))
 			world.Must(t, w.AwaitReady(t.Context()))
 			deaths := w.Deaths(server)
-			world.Must(t, w.Kill(server, syscall.SIGKILL))
+			world.Eventually(t, server+" to run", func() error { return w.Kill(server, syscall.SIGKILL) })
 			world.Eventually(t, server+" to be back", func() error {
 				if w.Deaths(server) == deaths {
 					return fmt.Errorf("it has not died yet")

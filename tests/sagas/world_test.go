@@ -42,7 +42,7 @@ func open(t *testing.T, o system.Options) *processes {
 // directory is where a system keeps its data and logs. It stays when the test has failed.
 func directory(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ordersaga-") //nolint:usetesting // the logs of a failed test must stay
+	dir, err := os.MkdirTemp("", "sagas-") //nolint:usetesting // the logs of a failed test must stay
 	if err == nil {
 		err = os.Chmod(dir, 0o755) // Postgres runs as another user and must reach its data
 	}

@@ -13,10 +13,7 @@ CREATE TABLE stock (
     available bigint NOT NULL DEFAULT 0 CHECK (available >= 0),
     reserved  bigint NOT NULL DEFAULT 0 CHECK (reserved  >= 0),
     sold      bigint NOT NULL DEFAULT 0 CHECK (sold      >= 0)
-)
--- These few rows are updated by every order. Room beside each row lets Postgres put its next version into
--- the same page, where it needs no new index entry and is cleaned up in passing.
-WITH (fillfactor = 20);
+);
 
 -- Why there is as much as there is: goods that came and goods that were lost. Orders only move units
 -- between the columns of stock, so for each SKU at every instant

@@ -1,0 +1,395 @@
+package payment
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/pkg/testkit"
+	"example.com/ordersaga/services/payment/api"
+)
+
+func chargeBody(reference, card string) string {
+	return fmt.Sprintf(`{"reference":%q,"amount":1999,"currency":"USD","payment_method":%q}`, reference, card)
+}
+
+func refundBody(chargeID string, amount int) string {
+	return fmt.Sprintf(`{"charge_id":%q,"amount":%d,"currency":"USD"}`, chargeID, amount)
+}
+
+// charged makes a direct charge and returns its id.
+func charged(t *testing.T, h http.Handler, reference, card string) string {
+	t.Helper()
+	answer := ask(t, h, http.MethodPost, "/v1/charges", "charge-"+reference, chargeBody(reference, card))
+	var charge api.Charge
+	if err := json.Unmarshal([]byte(answer.body), &charge); err != nil || answer.status != http.StatusCreated {
+		t.Fatalf("%d %s", answer.status, answer.body)
+	}
+	return charge.Id
+}
+
+func (s *shop) point(key string) string {
+	s.t.Helper()
+	return text(s.t, s.db.Pool, `SELECT recovery_point FROM idempotency_key WHERE key = $1`, key)
+}
+
+func TestAChargeThatIsSentTwiceIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	h := s.api()
+	first := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa"))
+	again := ask(t, h, http.MethodPost, "/v1/charges", `"k"`, `{"amount": 1999, "reference": "r-1", "payment_method": "tok_visa", "currency": "USD"}`)
+	if first.status != http.StatusCreated || again.status != first.status || again.body != first.body {
+		t.Errorf("%d %s\nthen %d %s", first.status, first.body, again.status, again.body)
+	}
+	if first.header.Get(idempotency.Replayed) != "" || again.header.Get(idempotency.Replayed) != "true" {
+		t.Error("the second answer, and no other, says that it is a replay")
+	}
+	if other := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-2", "tok_visa")); other.status != http.StatusUnprocessableEntity {
+		t.Errorf("another body: %d %s", other.status, other.body)
+	}
+	if charges, _ := s.gate.moved(t, "direct:r-1"); charges != 1 || s.gate.wire.seen.Load() != 1 {
+		t.Errorf("%d charges, %d calls", charges, s.gate.wire.seen.Load())
+	}
+	if s.point("k") != "finished" {
+		t.Errorf("the key is %s", s.point("k"))
+	}
+	s.checkBooks()
+}
+
+// The answer's bytes come from the payment's row alone, so that whoever takes over gives the same.
+func TestADeclineIsAnAnswerLikeAnyOther(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	h := s.api()
+	first := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_insufficient_funds"))
+	again := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_insufficient_funds"))
+	if first.status != http.StatusPaymentRequired || first.header.Get("Content-Type") != service.ProblemType || !strings.Contains(first.body, `"code":"insufficient_funds"`) {
+		t.Errorf("%d %s", first.status, first.body)
+	}
+	if again.body != first.body || again.header.Get(idempotency.Replayed) != "true" {
+		t.Errorf("then %d %s", again.status, again.body)
+	}
+}
+
+// Keys expire, and clients lose them. What is paid is paid once, whatever the key.
+func TestBeneathTheKeyTheReferenceKeepsToOneCharge(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	h := s.api()
+	first := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa"))
+	other := ask(t, h, http.MethodPost, "/v1/charges", "another", chargeBody("r-1", "tok_visa"))
+	if other.status != http.StatusConflict || other.header.Get("Retry-After") != "" {
+		t.Errorf("another key: %d %s", other.status, other.body)
+	}
+	execute(t, s.db.Pool, `UPDATE idempotency_key SET expires_at = now()`)
+	if err := idempotency.Reaper(s.db.Pool, nil)(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if again := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa")); again.body != first.body {
+		t.Errorf("after the key was reaped: %d %s", again.status, again.body)
+	}
+	if charges, _ := s.gate.moved(t, "direct:r-1"); charges != 1 {
+		t.Errorf("%d charges", charges)
+	}
+}
+
+func TestAnUnknownOutcomeIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	h := s.api()
+	s.gate.wire.set(func(http.ResponseWriter, *http.Request, http.HandlerFunc) { panic(http.ErrAbortHandler) })
+	lost := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa"))
+	if lost.status != http.StatusServiceUnavailable || lost.header.Get("Retry-After") == "" || s.point("k") != "started" {
+		t.Errorf("%d %s, %s", lost.status, lost.body, s.point("k"))
+	}
+	if other := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-2", "tok_visa")); other.status != http.StatusUnprocessableEntity {
+		t.Errorf("the key stands for another charge: %d %s", other.status, other.body)
+	}
+	s.gate.wire.heal()
+	again := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa"))
+	if again.status != http.StatusCreated || again.header.Get(idempotency.Replayed) != "" {
+		t.Errorf("%d %s", again.status, again.body)
+	}
+	s.checkBooks()
+}
+
+// The client never comes back. The charge is brought to its end all the same, and told when somebody asks.
+func TestAnAbandonedChargeIsFinishedByTheWorkers(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	h := s.api()
+	s.gate.wire.set(loseAnswers)
+	lost := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa"))
+	if lost.status != http.StatusServiceUnavailable {
+		t.Fatalf("%d %s", lost.status, lost.body)
+	}
+	s.work()
+	testkit.Eventually(t, 10*time.Second, "the workers to find it out", func() bool { return s.point("k") == "gateway_called" })
+	s.gate.wire.set(func(http.ResponseWriter, *http.Request, http.HandlerFunc) { panic(http.ErrAbortHandler) })
+	if again := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa")); again.status != http.StatusCreated {
+		t.Errorf("%d %s", again.status, again.body)
+	}
+}
+
+// A process dies between two of the three steps; the next request with the key goes on from the recovery point.
+func TestARequestIsTakenOverAtItsRecoveryPoint(t *testing.T) {
+	t.Parallel()
+	for _, died := range []struct {
+		after string
+		calls int64 // that the successor makes
+	}{{"started", 1}, {"gateway_called", 0}} {
+		t.Run(died.after, func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t)
+			h := s.api()
+			d := direct{s.workers}
+			begin := wantedCharge(t, "k", "r-1")
+			begun, _, err := d.start(t.Context(), begin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if died.after == "gateway_called" {
+				d.callNow(t.Context(), begun.claims[0])
+			}
+			if got := s.point("k"); got != died.after {
+				t.Fatalf("died after %s", got)
+			}
+			busy := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa"))
+			if busy.status != http.StatusConflict || busy.header.Get("Retry-After") == "" {
+				t.Errorf("while the lease lasts: %d %s", busy.status, busy.body)
+			}
+			execute(t, s.db.Pool, `UPDATE idempotency_key SET lease_until = now()`)
+			s.expireLeases()
+			before := s.gate.wire.seen.Load()
+			over := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa"))
+			if over.status != http.StatusCreated || s.gate.wire.seen.Load()-before != died.calls {
+				t.Errorf("taken over: %d %s after %d calls", over.status, over.body, s.gate.wire.seen.Load()-before)
+			}
+			if _, err := d.answer(t.Context(), begin, begun); err == nil { // the first one wakes up
+				t.Error("an answer was stored under a lease that had been taken over")
+			}
+			if charges, _ := s.gate.moved(t, "direct:r-1"); charges != 1 {
+				t.Errorf("%d charges", charges)
+			}
+		})
+	}
+}
+
+func wantedCharge(t *testing.T, key, reference string) wanted {
+	t.Helper()
+	body := &api.NewCharge{Reference: reference, Amount: 1999, Currency: "USD", PaymentMethod: "tok_visa"}
+	w, err := wantCharge(key, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// While a worker has the payment, a client that takes the key over is told to wait, and its key is not held.
+func TestATakeoverWaitsForTheWorkerWhoHasThePayment(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	d := direct{s.workers}
+	if _, _, err := d.start(t.Context(), wantedCharge(t, "k", "r-1")); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, s.db.Pool, `UPDATE idempotency_key SET lease_until = now()`) // the payment's lease goes on
+	for range 2 {
+		answer := ask(t, s.api(), http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa"))
+		if answer.status != http.StatusConflict || answer.header.Get("Retry-After") == "" {
+			t.Errorf("%d %s", answer.status, answer.body)
+		}
+	}
+}
+
+func TestAClientThatHangsUpStopsNothing(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	ctx, hangUp := context.WithCancel(t.Context())
+	s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
+		hangUp()
+		pass(w, r)
+	})
+	request := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/charges", strings.NewReader(chargeBody("r-1", "tok_visa")))
+	request.Header.Set("Idempotency-Key", "k")
+	request.Header.Set("Content-Type", "application/json")
+	serve(s.api(), request)
+	if s.point("k") != "finished" {
+		t.Errorf("stopped at %s", s.point("k"))
+	}
+}
+
+func TestAFaultAroundAnAnswerHeals(t *testing.T) {
+	t.Parallel()
+	for _, point := range []fault.Point{fault.IdempotencyBegun, fault.IdempotencyStored, fault.IdempotencyCommitted} {
+		t.Run(string(point), func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t)
+			h := s.api()
+			if _, err := s.armed.Arm(fault.Fault{Point: point, Kind: fault.Error, Times: 1}); err != nil {
+				t.Fatal(err)
+			}
+			if first := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa")); first.status != http.StatusInternalServerError {
+				t.Errorf("%d %s", first.status, first.body)
+			}
+			execute(t, s.db.Pool, `UPDATE idempotency_key SET lease_until = now() WHERE lease_until IS NOT NULL`)
+			s.expireLeases()
+			if again := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa")); again.status != http.StatusCreated {
+				t.Errorf("%d %s", again.status, again.body)
+			}
+			if charges, _ := s.gate.moved(t, "direct:r-1"); charges != 1 {
+				t.Errorf("%d charges", charges)
+			}
+		})
+	}
+}
+
+func TestADirectRefund(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	h := s.api()
+	whole, part := charged(t, h, "whole", "tok_visa"), charged(t, h, "part", "tok_visa")
+
+	tooMuch := ask(t, h, http.MethodPost, "/v1/refunds", "r1", refundBody(whole, 2000))
+	if tooMuch.status != http.StatusUnprocessableEntity || !strings.Contains(tooMuch.body, "1999 USD were captured") {
+		t.Errorf("too much: %d %s", tooMuch.status, tooMuch.body)
+	}
+	first := ask(t, h, http.MethodPost, "/v1/refunds", "r1", refundBody(whole, 1999)) // what was refused left the key free
+	again := ask(t, h, http.MethodPost, "/v1/refunds", "r1", refundBody(whole, 1999))
+	if first.status != http.StatusCreated || again.body != first.body || again.header.Get(idempotency.Replayed) != "true" {
+		t.Errorf("%d %s\nthen %d %s", first.status, first.body, again.status, again.body)
+	}
+	if second := ask(t, h, http.MethodPost, "/v1/refunds", "r2", refundBody(whole, 1)); second.status != http.StatusConflict {
+		t.Errorf("a second refund: %d %s", second.status, second.body)
+	}
+	if some := ask(t, h, http.MethodPost, "/v1/refunds", "r3", refundBody(part, 500)); some.status != http.StatusCreated || !strings.Contains(some.body, `"amount":500`) {
+		t.Errorf("a part: %d %s", some.status, some.body)
+	}
+	shown := ask(t, h, http.MethodGet, "/v1/charges/part", "", "")
+	if shown.status != http.StatusOK || !strings.Contains(shown.body, `"refund_amount":500`) || !strings.Contains(shown.body, `"state":"REFUNDED"`) {
+		t.Errorf("shown as %d %s", shown.status, shown.body)
+	}
+	s.checkBooks()
+}
+
+func TestARefusedDirectRefundStaysRefused(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	h := s.api()
+	id := charged(t, h, "r-1", "tok_refund_refused")
+	first := ask(t, h, http.MethodPost, "/v1/refunds", "k", refundBody(id, 1999))
+	again := ask(t, h, http.MethodPost, "/v1/refunds", "k", refundBody(id, 1999))
+	if first.status != http.StatusPaymentRequired || !strings.Contains(first.body, `"code":"refund_refused"`) || again.body != first.body {
+		t.Errorf("%d %s\nthen %d %s", first.status, first.body, again.status, again.body)
+	}
+}
+
+// What the saga owns is out of reach here, and what is paid here is out of the saga's.
+func TestDirectPaymentsAndTheSagasAreKeptApart(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, func(s *Settings) { s.ChargeBudget, s.RefundBudget = 30*time.Millisecond, 30*time.Millisecond })
+	h := s.api()
+	s.work()
+	order := newID(t)
+	s.hear(reserved(order, "tok_visa"))
+	s.becomes(order, Captured)
+	ofOrder := text(t, s.db.Pool, `SELECT charge_id FROM payment WHERE order_id = $1`, order)
+	if taken := ask(t, h, http.MethodPost, "/v1/refunds", "k", refundBody(ofOrder, 1999)); taken.status != http.StatusConflict || s.state(order) != Captured {
+		t.Errorf("a saga's charge: %d %s", taken.status, taken.body)
+	}
+
+	same := charged(t, h, order, "tok_visa") // a direct payment called like the order
+	if same == ofOrder {
+		t.Error("the order's charge was given to a direct payment")
+	}
+	row := text(t, s.db.Pool, `SELECT order_id::text FROM payment WHERE direct_reference = $1`, order)
+	if hidden := ask(t, h, http.MethodGet, "/v1/payments/"+row, "", ""); hidden.status != http.StatusNotFound {
+		t.Errorf("a direct payment is shown as an order's: %d %s", hidden.status, hidden.body)
+	}
+	s.hear(cancelled(row)) // nobody says so, but if somebody did
+	ask(t, h, http.MethodPost, "/v1/charges", "declined", chargeBody("declined", "tok_declined"))
+	ask(t, h, http.MethodPost, "/v1/charges", "wrong", chargeBody("wrong", "tok_wrong_amount"))
+	refused := charged(t, h, "refused", "tok_refund_refused")
+	ask(t, h, http.MethodPost, "/v1/refunds", "refused", refundBody(refused, 1999))
+	testkit.Eventually(t, 10*time.Second, "a charge to be unknown beyond its budget", func() bool {
+		return count(t, s.db.Pool, `SELECT count(*) FROM payment WHERE direct_reference = 'wrong' AND attempts > 3 AND unknown_since < now() - interval '100 ms'`) == 1
+	})
+	if n := count(t, s.db.Pool, `SELECT count(*) FROM outbox WHERE order_id <> $1`, order); n != 0 {
+		t.Errorf("direct payments published %d events", n)
+	}
+	if n := count(t, s.db.Pool, `SELECT count(*) FROM incident`); n != 0 {
+		t.Errorf("direct payments opened %d incidents", n)
+	}
+	if state := text(t, s.db.Pool, `SELECT state FROM payment WHERE direct_reference = $1`, order); state != string(Captured) {
+		t.Errorf("an event about a direct payment made it %s", state)
+	}
+}
+
+func TestALateCaptureOfADirectChargeIsGivenBack(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	h := s.api()
+	ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_declined"))
+	s.gate.charge(t, "lost", "direct:r-1", 1999)
+	s.work()
+	s.reconcile()
+	testkit.Eventually(t, 10*time.Second, "it to be refunded", func() bool {
+		return text(t, s.db.Pool, `SELECT state FROM payment WHERE direct_reference = 'r-1'`) == string(Refunded)
+	})
+	if n := count(t, s.db.Pool, `SELECT count(*) FROM incident`); n != 0 {
+		t.Errorf("%d incidents", n)
+	}
+	s.checkBooks()
+}
+
+// A double click a thousand times over, for each of ten keys: one charge each, and every answer is the same bytes
+// or "in progress".
+func TestAThousandConcurrentRequestsWithOneKey(t *testing.T) {
+	t.Parallel()
+	const keys, each = 10, 1000
+	s := newShop(t)
+	h := s.api()
+	var mu sync.Mutex
+	bodies := make([]map[string]int, keys)
+	var wg sync.WaitGroup
+	begin := make(chan struct{})
+	for k := range keys {
+		bodies[k] = map[string]int{}
+		for range each {
+			wg.Go(func() {
+				<-begin
+				answer := ask(t, h, http.MethodPost, "/v1/charges", fmt.Sprintf("key-%d", k), chargeBody(fmt.Sprintf("r-%d", k), "tok_visa"))
+				switch {
+				case answer.status == http.StatusConflict && answer.header.Get("Retry-After") != "":
+				case answer.status == http.StatusCreated:
+					mu.Lock()
+					bodies[k][answer.body]++
+					mu.Unlock()
+				default:
+					t.Errorf("%d %s", answer.status, answer.body)
+				}
+			})
+		}
+	}
+	close(begin)
+	wg.Wait()
+	for k := range keys {
+		if charges, _ := s.gate.moved(t, fmt.Sprintf("direct:r-%d", k)); charges != 1 {
+			t.Errorf("key %d: %d charges", k, charges)
+		}
+		if len(bodies[k]) != 1 {
+			t.Errorf("key %d: %d different answers", k, len(bodies[k]))
+		}
+	}
+	s.checkBooks()
+}
