@@ -3,6 +3,7 @@ package ambassador
 import (
 	"bufio"
 	"bytes"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"

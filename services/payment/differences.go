@@ -54,7 +54,7 @@ func (r *reconciler) compareOurs(ctx context.Context) error {
 			SELECT e.id, e.merchant_reference, e.gateway_id, e.kind, EXISTS (SELECT FROM gateway_line l WHERE l.id = e.gateway_id)
 			FROM ledger_entry e
 			WHERE e.id > $1 AND e.account = 'gateway' AND e.created_at < now() - $2::interval
-			ORDER BY e.id LIMIT $3`, r.checked, r.ReconcileGrace, pageSize) //nolint:rowserrcheck // ForEachRow reports it
+			ORDER BY e.id LIMIT $3`, r.checked, r.ReconcileGrace, pageSize)
 		if err != nil {
 			return fmt.Errorf("compare our ledger with the gateway's: %w", err)
 		}

@@ -22,22 +22,23 @@ func (p Payment) open() bool {
 
 // CreateCharge answers POST /v1/charges, once for each Idempotency-Key and once for each reference.
 func (s server) CreateCharge(ctx context.Context, request api.CreateChargeRequestObject) (api.CreateChargeResponseObject, error) {
-	w, err := wantCharge(request.Params.IdempotencyKey, request.Body)
+	w, err := wantCharge(ctx, request.Params.IdempotencyKey, request.Body)
 	if err != nil {
 		return nil, err
 	}
 	return s.direct.run(ctx, w)
 }
 
-func wantCharge(key string, body *api.NewCharge) (wanted, error) {
+func wantCharge(ctx context.Context, key string, body *api.NewCharge) (wanted, error) {
 	wish, err := idempotency.ForOperation("POST /v1/charges", scopeCharge, key, body)
+	trace := mailbox.CauseOf(ctx).TraceParent
 	return wanted{wish, func(ctx context.Context, tx pgx.Tx) (record, error) {
-		return recordCharge(ctx, tx, wish.Key, *body)
+		return recordCharge(ctx, tx, wish.Key, trace, *body)
 	}, chargeAnswer}, err
 }
 
 // recordCharge writes a direct charge down, unless something was charged under its reference before.
-func recordCharge(ctx context.Context, tx pgx.Tx, key string, charge api.NewCharge) (record, error) {
+func recordCharge(ctx context.Context, tx pgx.Tx, key, trace string, charge api.NewCharge) (record, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return record{}, fmt.Errorf("make a payment id: %w", err)
@@ -47,7 +48,7 @@ func recordCharge(ctx context.Context, tx pgx.Tx, key string, charge api.NewChar
 		VALUES ($1, $2, 'INTENT', $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (direct_reference) WHERE direct_reference IS NOT NULL DO NOTHING`,
 		id, charge.Reference, chargeKey(directPrefix+charge.Reference), charge.Amount, charge.Currency, charge.PaymentMethod,
-		key, mailbox.CauseOf(ctx).TraceParent)
+		key, trace)
 	if err != nil {
 		return record{}, wrap(err, "record the charge of", charge.Reference)
 	}

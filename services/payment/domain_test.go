@@ -117,9 +117,10 @@ func TestKeysAreMadeOfWhatIsPaidAndNothingElse(t *testing.T) {
 
 func TestThePauseBetweenAttemptsDoublesUpToItsLimit(t *testing.T) {
 	t.Parallel()
-	for attempts, want := range []time.Duration{1, 1, 2, 4, 8, 10, 10} {
-		if got := retryIn(attempts, time.Second, 10*time.Second); got != want*time.Second {
-			t.Errorf("after %d attempts: %v, want %v s", attempts, got, int(want))
+	for attempts, seconds := range []int{1, 1, 2, 4, 8, 10, 10} {
+		want := time.Duration(seconds) * time.Second
+		if got := retryIn(attempts, time.Second, 10*time.Second); got != want {
+			t.Errorf("after %d attempts: %v, want %v", attempts, got, want)
 		}
 	}
 	if got := retryIn(1_000_000, time.Second, time.Minute); got != time.Minute {

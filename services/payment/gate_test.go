@@ -34,11 +34,11 @@ const gateToken = "gate-test"
 
 // gatewayProgram is the gateway's program, built once for all tests.
 var gatewayProgram = sync.OnceValues(func() ([]byte, error) {
-	folder, err := os.MkdirTemp("", "gateway") //nolint:usetesting // it outlives the test that needs it first
+	folder, err := os.MkdirTemp("", "gateway")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	program := filepath.Join(folder, "gateway")
 	build := exec.Command("go", "build", "-o", program, "./gateway/cmd/gateway")
 	build.Dir = filepath.Join("..", "..", "apps")

@@ -2,12 +2,15 @@ package payment
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/service"
 	"example.com/ordersaga/services/payment/api"
 )
@@ -64,4 +67,28 @@ func orNil[T comparable](value T) *T {
 		return nil
 	}
 	return &value
+}
+
+// kept is an answer that is stored under an Idempotency-Key and sent as it is stored.
+type kept struct {
+	idempotency.Response
+	replayed bool
+}
+
+// VisitCreateChargeResponse sends it.
+func (k kept) VisitCreateChargeResponse(w http.ResponseWriter) error {
+	return idempotency.Write(w, k.Response, k.replayed)
+}
+
+// VisitCreateRefundResponse sends it.
+func (k kept) VisitCreateRefundResponse(w http.ResponseWriter) error {
+	return idempotency.Write(w, k.Response, k.replayed)
+}
+
+func response(status int, mediaType string, body any) (idempotency.Response, error) {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return idempotency.Response{}, fmt.Errorf("encode an answer: %w", err)
+	}
+	return idempotency.Response{Status: status, Header: map[string]string{"Content-Type": mediaType}, Body: encoded}, nil
 }

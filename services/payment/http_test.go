@@ -21,7 +21,7 @@ type reply struct {
 }
 
 // api is payment's API over this shop.
-func (s *shop) api() http.Handler { return routes(server{s.db.Pool, direct{s.workers}}) }
+func (s *shop) api() http.Handler { return routes(server{s.db.Pool, newDirect(s.workers)}) }
 
 func ask(t *testing.T, h http.Handler, method, path, key, body string) reply {
 	t.Helper()
@@ -38,7 +38,7 @@ func ask(t *testing.T, h http.Handler, method, path, key, body string) reply {
 func serve(h http.Handler, request *http.Request) reply {
 	answer := httptest.NewRecorder()
 	h.ServeHTTP(answer, request)
-	return reply{answer.Code, answer.Result().Header, answer.Body.String()} //nolint:bodyclose // a recorder's is memory
+	return reply{answer.Code, answer.Result().Header, answer.Body.String()}
 }
 
 func TestTheContractIsValid(t *testing.T) {

@@ -1,9 +1,8 @@
 package payment
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 
 	"example.com/ordersaga/pkg/fault"
 	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/service"
 )
 
@@ -35,6 +35,18 @@ const keepKeys = 7 * 24 * time.Hour
 // the workers, who finish every payment whether its client comes back or not.
 type direct struct {
 	*workers
+	starts *mailbox.Group[wanted, started]
+}
+
+// startAtOnce bounds a group of requests, and with it the advisory locks that its transaction holds.
+const startAtOnce = 128
+
+func newDirect(w *workers) direct {
+	d := direct{workers: w}
+	// Requests start in groups. A client that sends one request a thousand times must not take the connections
+	// that the workers need to store their answers.
+	d.starts = mailbox.NewGroup(startAtOnce, d.startAll)
+	return d
 }
 
 // wanted is what one request wants done.
@@ -47,8 +59,10 @@ type wanted struct {
 	answer func(record) (idempotency.Response, bool, error)
 }
 
-// started is a request that this process executes.
+// started is what became of a request's first step: an answer from before, a refusal, or work for this process.
 type started struct {
+	before kept
+	err    error
 	lease  idempotency.Lease
 	record record
 	claims []Claim // one, where the gateway has to be called
@@ -57,14 +71,56 @@ type started struct {
 // run executes a request once, or answers what it was answered before.
 func (d direct) run(ctx context.Context, w wanted) (kept, error) {
 	ctx = context.WithoutCancel(ctx) // a client that hangs up does not stop what was begun
-	s, before, err := d.start(ctx, w)
-	if err != nil || before.replayed {
-		return before, err
+	s, err := d.starts.Do(ctx, w)
+	if err := cmp.Or(err, s.err); err != nil || s.before.replayed {
+		return s.before, err
+	}
+	if err := d.faults.At(ctx, fault.IdempotencyBegun, s.record.OrderID); err != nil {
+		return kept{}, err
 	}
 	for _, c := range s.claims {
 		d.callNow(ctx, c)
 	}
 	return d.answer(ctx, w, s)
+}
+
+// startAll takes a group of requests through their first step. Each fresh one has a savepoint, so that a refusal
+// takes back its own key and nothing else.
+func (d direct) startAll(ctx context.Context, group []wanted) ([]started, error) {
+	all, requests := make([]started, len(group)), make([]idempotency.Request, len(group))
+	for i, w := range group {
+		requests[i] = w.Request
+	}
+	err := pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+		outcomes, err := idempotency.Begin(ctx, tx, requests)
+		for i, outcome := range outcomes {
+			if all[i].err = outcome.Err(); outcome.Kind == idempotency.Replay {
+				all[i].before = kept{outcome.Response, true}
+			}
+			if outcome.Kind == idempotency.Fresh {
+				all[i].err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return d.start(ctx, tx, group[i], &all[i]) })
+			}
+		}
+		return err
+	})
+	return all, err
+}
+
+// start claims the key and the payment together, so that neither is ever there without the other.
+func (d direct) start(ctx context.Context, tx pgx.Tx, w wanted, s *started) (err error) {
+	if s.lease, err = idempotency.Claim(ctx, tx, w.Request, d.leaseTime(), keepKeys); err != nil {
+		return err
+	}
+	if s.record, err = w.record(ctx, tx); err != nil {
+		return err
+	}
+	if s.lease.Point == idempotency.Started {
+		s.claims, err = d.lease(ctx, tx, 1, `order_id = $6`, s.record.OrderID)
+	}
+	if err == nil && len(s.claims) == 0 && s.record.open() { // a worker has it
+		err = idempotency.Outcome{Kind: idempotency.InProgress}.Err()
+	}
+	return err
 }
 
 // callNow is what the workers do with a payment, while the client waits for it. When no slot gets free in
@@ -164,28 +220,4 @@ func advanceRequests(ctx context.Context, tx pgx.Tx, changes []change) error {
 		return nil
 	}
 	return idempotency.Advance(ctx, tx, known)
-}
-
-// kept is an answer that is stored under an Idempotency-Key and sent as it is stored.
-type kept struct {
-	idempotency.Response
-	replayed bool
-}
-
-// VisitCreateChargeResponse sends it.
-func (k kept) VisitCreateChargeResponse(w http.ResponseWriter) error {
-	return idempotency.Write(w, k.Response, k.replayed)
-}
-
-// VisitCreateRefundResponse sends it.
-func (k kept) VisitCreateRefundResponse(w http.ResponseWriter) error {
-	return idempotency.Write(w, k.Response, k.replayed)
-}
-
-func response(status int, mediaType string, body any) (idempotency.Response, error) {
-	encoded, err := json.Marshal(body)
-	if err != nil {
-		return idempotency.Response{}, fmt.Errorf("encode an answer: %w", err)
-	}
-	return idempotency.Response{Status: status, Header: map[string]string{"Content-Type": mediaType}, Body: encoded}, nil
 }

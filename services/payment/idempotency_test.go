@@ -37,7 +37,7 @@ func charged(t *testing.T, h http.Handler, reference, card string) string {
 	return charge.Id
 }
 
-func (s *shop) point(key string) string {
+func (s *shop) point(key string) string { //nolint:unparam // it reads as a question
 	s.t.Helper()
 	return text(s.t, s.db.Pool, `SELECT recovery_point FROM idempotency_key WHERE key = $1`, key)
 }
@@ -152,9 +152,9 @@ func TestARequestIsTakenOverAtItsRecoveryPoint(t *testing.T) {
 			t.Parallel()
 			s := newShop(t)
 			h := s.api()
-			d := direct{s.workers}
+			d := newDirect(s.workers)
 			begin := wantedCharge(t, "k", "r-1")
-			begun, _, err := d.start(t.Context(), begin)
+			begun, err := d.starts.Do(t.Context(), begin)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -188,7 +188,7 @@ func TestARequestIsTakenOverAtItsRecoveryPoint(t *testing.T) {
 func wantedCharge(t *testing.T, key, reference string) wanted {
 	t.Helper()
 	body := &api.NewCharge{Reference: reference, Amount: 1999, Currency: "USD", PaymentMethod: "tok_visa"}
-	w, err := wantCharge(key, body)
+	w, err := wantCharge(t.Context(), key, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,8 +199,8 @@ func wantedCharge(t *testing.T, key, reference string) wanted {
 func TestATakeoverWaitsForTheWorkerWhoHasThePayment(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	d := direct{s.workers}
-	if _, _, err := d.start(t.Context(), wantedCharge(t, "k", "r-1")); err != nil {
+	d := newDirect(s.workers)
+	if _, err := d.starts.Do(t.Context(), wantedCharge(t, "k", "r-1")); err != nil {
 		t.Fatal(err)
 	}
 	execute(t, s.db.Pool, `UPDATE idempotency_key SET lease_until = now()`) // the payment's lease goes on

@@ -13,8 +13,7 @@ import (
 func code(t *testing.T, s *shop, sql string, args ...any) string {
 	t.Helper()
 	_, err := s.db.Pool.Exec(t.Context(), sql, args...)
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return refused.Code
 	}
 	return ""

@@ -101,7 +101,7 @@ func Run(ctx context.Context, c service.Config) error {
 	}
 	return app.Serve(ctx, service.Parts{
 		Mailbox: box,
-		HTTP:    routes(server{app.Pool, direct{work}}),
+		HTTP:    routes(server{app.Pool, newDirect(work)}),
 		Loops: []func(context.Context) error{
 			work.loop,
 			service.Loop("reconcile", app.Log, s.ReconcileEvery, nil, audit.runOnce),

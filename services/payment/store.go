@@ -2,6 +2,7 @@ package payment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -41,10 +42,14 @@ func lockPayments(ctx context.Context, tx pgx.Tx, orderIDs []string) error {
 	return nil
 }
 
-// lockState is the state of an order's payment, which stays that way until the end of the transaction.
+// lockState is the state of an order's payment, which stays that way until the end of the transaction. It is empty
+// when there is none: what was paid directly is no order's.
 func lockState(ctx context.Context, tx pgx.Tx, orderID string) (State, error) {
 	var state State
-	err := tx.QueryRow(ctx, `SELECT state FROM payment WHERE order_id = $1 FOR UPDATE`, orderID).Scan(&state)
+	err := tx.QueryRow(ctx, `SELECT state FROM payment WHERE order_id = $1 AND direct_reference IS NULL FOR UPDATE`, orderID).Scan(&state)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
 	return state, wrap(err, "look at the payment of order", orderID)
 }
 
