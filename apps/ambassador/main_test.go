@@ -3,7 +3,6 @@ package ambassador
 import (
 	"bufio"
 	"bytes"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
