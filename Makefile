@@ -61,7 +61,7 @@ test: build ## tests every module on real Postgres and NATS, with the race detec
 
 .PHONY: test-compose
 test-compose: build ## tests the containers: the same sagas, and a service killed in the middle
-	@cd tests && go test -tags=compose -shuffle=on -timeout=10m -v ./compose/...
+	@cd tests && go test -tags=compose -shuffle=on -timeout=30m -v ./compose/...
 
 .PHONY: lint
 lint: tools ## runs the linters of .golangci.yml over every module
