@@ -3,6 +3,7 @@ package payment
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -39,7 +40,7 @@ type direct struct {
 }
 
 // startAtOnce bounds a group of requests, and with it the advisory locks that its transaction holds.
-const startAtOnce = 128
+const startAtOnce = 256
 
 func newDirect(w *workers) direct {
 	d := direct{workers: w}
@@ -72,6 +73,9 @@ type started struct {
 func (d direct) run(ctx context.Context, w wanted) (kept, error) {
 	ctx = context.WithoutCancel(ctx) // a client that hangs up does not stop what was begun
 	s, err := d.starts.Do(ctx, w)
+	if errors.Is(err, mailbox.ErrBusy) {
+		err = &service.Error{Status: http.StatusServiceUnavailable, RetryAfter: time.Second, Detail: "Too many requests are waiting."}
+	}
 	if err := cmp.Or(err, s.err); err != nil || s.before.replayed {
 		return s.before, err
 	}
@@ -134,37 +138,6 @@ func (d direct) callNow(ctx context.Context, c Claim) {
 		d.finish(attempt, c, d.call(attempt, c))
 	case <-attempt.Done():
 	}
-}
-
-// start claims the key and the payment together, so that neither is ever there without the other.
-func (d direct) start(ctx context.Context, w wanted) (s started, before kept, err error) {
-	err = pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
-		outcomes, err := idempotency.Begin(ctx, tx, []idempotency.Request{w.Request})
-		if err != nil {
-			return err
-		}
-		if outcomes[0].Kind != idempotency.Fresh {
-			before = kept{outcomes[0].Response, outcomes[0].Kind == idempotency.Replay}
-			return outcomes[0].Err()
-		}
-		if s.lease, err = idempotency.Claim(ctx, tx, w.Request, d.leaseTime(), keepKeys); err != nil {
-			return err
-		}
-		if s.record, err = w.record(ctx, tx); err != nil {
-			return err
-		}
-		if s.lease.Point == idempotency.Started {
-			s.claims, err = d.lease(ctx, tx, 1, `order_id = $6`, s.record.OrderID)
-		}
-		if err == nil && len(s.claims) == 0 && s.record.open() { // a worker has it
-			err = idempotency.Outcome{Kind: idempotency.InProgress}.Err()
-		}
-		return err
-	})
-	if err == nil && !before.replayed {
-		err = d.faults.At(ctx, fault.IdempotencyBegun, s.record.OrderID)
-	}
-	return s, before, err
 }
 
 // answer stores what the client is told. When the outcome is unknown nothing is: the key is yielded, and the
