@@ -47,13 +47,16 @@ func Claim(ctx context.Context, tx pgx.Tx, request Request, lease, keep time.Dur
 }
 
 // Advance moves claimed requests to [GatewayCalled], in the transaction that stores their outcome. It needs
-// no lease: the outcome is the same whoever learned it. Keys that are answered or gone are left alone.
+// no lease: the outcome is the same whoever learned it. A key that somebody is claiming at this moment is passed
+// over: he may be waiting for the outcome's own row, and then both would wait for ever. The point is there to
+// spare a successor work, so whoever goes on from [Started] looks for an outcome first.
 func Advance(ctx context.Context, tx pgx.Tx, requests []Request) error {
 	scopes, keys := columns(requests)
 	_, err := tx.Exec(ctx, `
-		UPDATE idempotency_key AS claimed SET recovery_point = 'gateway_called'
-		FROM unnest($1::text[], $2::text[]) AS known (scope, key)
-		WHERE claimed.scope = known.scope AND claimed.key = known.key AND claimed.recovery_point = 'started'`, scopes, keys)
+		UPDATE idempotency_key SET recovery_point = 'gateway_called'
+		WHERE (scope, key) IN (
+			SELECT scope, key FROM idempotency_key JOIN unnest($1::text[], $2::text[]) AS known (scope, key) USING (scope, key)
+			WHERE recovery_point = 'started' FOR UPDATE OF idempotency_key SKIP LOCKED)`, scopes, keys)
 	if err != nil {
 		return fmt.Errorf("advance idempotency keys: %w", err)
 	}

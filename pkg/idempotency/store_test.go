@@ -375,6 +375,21 @@ func TestWhoTakesOverGoesOnFromTheRecoveryPoint(t *testing.T) {
 	at(Started) // an expired key is another one's, from the beginning
 }
 
+// Whoever stores an outcome must not wait for somebody who claims the key and waits for the outcome.
+func TestAdvancingNeverWaits(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	request := wish(t, "k", "a")
+	claim(t, db, request)
+	inTx(t, db, func(claiming pgx.Tx) error {
+		if _, err := claiming.Exec(t.Context(), `SELECT FROM idempotency_key FOR UPDATE`); err != nil {
+			return err
+		}
+		inTx(t, db, func(tx pgx.Tx) error { return Advance(t.Context(), tx, []Request{request}) })
+		return nil
+	})
+}
+
 func inTx(t *testing.T, db *testkit.DB, fn func(tx pgx.Tx) error) {
 	t.Helper()
 	if err := pgx.BeginFunc(t.Context(), db.Pool, fn); err != nil {
