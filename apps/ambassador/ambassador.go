@@ -34,7 +34,8 @@ type Config struct {
 
 	TryTimeout     time.Duration // TRY_TIMEOUT: how long one try may take
 	MaxRetries     int           // MAX_RETRIES: how many more tries a request gets
-	RetryRatio     float64       // RETRY_RATIO: how large a part of what is going on may be retries
+	RetryRatio     float64       // RETRY_RATIO: how many retries there may be for each request
+	RetryReserve   float64       // RETRY_RESERVE: how many more at once, when things begin to go wrong
 	HealthInterval time.Duration // HEALTH_INTERVAL: how often endpoints are asked how they are
 	DNSInterval    time.Duration // DNS_INTERVAL: how often the name is looked up
 	BreakerDelay   time.Duration // BREAKER_DELAY: how long a sick endpoint is left alone
@@ -65,6 +66,9 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	}
 	if c.RetryRatio, err = strconv.ParseFloat(process.Env(getenv, "RETRY_RATIO", "0.2"), 64); err != nil || c.RetryRatio < 0 || c.RetryRatio > 1 {
 		problems = append(problems, errors.New("RETRY_RATIO must be a number from 0 to 1"))
+	}
+	if c.RetryReserve, err = strconv.ParseFloat(process.Env(getenv, "RETRY_RESERVE", "100"), 64); err != nil || c.RetryReserve < 1 {
+		problems = append(problems, errors.New("RETRY_RESERVE must be a number from 1"))
 	}
 	c.Gateways, err = gateways(getenv("GATEWAY_URLS"))
 	problems = append(problems, err)

@@ -126,7 +126,6 @@ func TestAnEndpointWithAnOpenBreakerIsPassedOver(t *testing.T) {
 func TestAClientThatLeavesIsNotTheEndpointsFault(t *testing.T) {
 	t.Parallel()
 	c := defaults(upstream(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-	c.TryTimeout = 10 * time.Second
 	a := start(t, c)
 	for range 2 * breakerTries {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
@@ -279,6 +278,7 @@ func TestConfiguration(t *testing.T) {
 		"a path":                            {"GATEWAY_URLS": "http://gateway/v1"},
 		"an admin listener without a token": {"GATEWAY_URLS": "http://g", "ADMIN_ADDR": "127.0.0.1:0"},
 		"a negative number of retries":      {"GATEWAY_URLS": "http://g", "MAX_RETRIES": "-1"},
+		"no reserve":                        {"GATEWAY_URLS": "http://g", "RETRY_RESERVE": "0"},
 		"a ratio above one":                 {"GATEWAY_URLS": "http://g", "RETRY_RATIO": "2"},
 		"no duration":                       {"GATEWAY_URLS": "http://g", "TRY_TIMEOUT": "soon"},
 	} {

@@ -45,7 +45,7 @@ func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 func defaults(gateways ...string) Config {
 	return Config{
 		Addr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", AdminToken: "secret", Gateways: gateways,
-		TryTimeout: 300 * time.Millisecond, MaxRetries: 2, RetryRatio: 0.2,
+		TryTimeout: 10 * time.Second, MaxRetries: 2, RetryRatio: 0.2, RetryReserve: 100,
 		HealthInterval: 20 * time.Millisecond, DNSInterval: 20 * time.Millisecond, BreakerDelay: 100 * time.Millisecond,
 	}
 }

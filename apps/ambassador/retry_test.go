@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/failsafe-go/failsafe-go/failsafehttp"
 )
 
@@ -62,7 +63,11 @@ func TestWithAKeyALostAnswerIsAskedForAgainAndChargedOnce(t *testing.T) {
 		t.Run(token, func(t *testing.T) {
 			t.Parallel()
 			ledger := newLedger(t)
-			a := start(t, defaults(spawn(t, ledger).url, spawn(t, ledger).url))
+			c := defaults(spawn(t, ledger).url, spawn(t, ledger).url)
+			if token == "tok_hang_after_charge" {
+				c.TryTimeout = time.Second
+			}
+			a := start(t, c)
 			got := a.must(t, http.MethodPost, "/v1/charges", "key", chargeBody("order", token))
 			if got.status != http.StatusCreated {
 				t.Errorf("answered %+v", got)
@@ -134,20 +139,23 @@ func TestATryEndsInTimeAndTheNextOneGoesElsewhere(t *testing.T) {
 	t.Parallel()
 	hang := upstream(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	works := upstream(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) })
-	a := start(t, defaults(hang, works))
+	c := defaults(hang, works)
+	c.TryTimeout = time.Second
+	a := start(t, c)
 	for i := range 4 { // so that each is first
 		if got := a.must(t, http.MethodPost, "/v1/charges", fmt.Sprint(i), "{}"); got.status != http.StatusCreated {
 			t.Errorf("answered %+v", got)
 		}
 	}
-	alone := start(t, defaults(hang))
+	c.Gateways = []string{hang}
+	alone := start(t, c)
 	for key, attempts := range map[string]string{"": "1", "k": "3"} {
 		started := time.Now()
 		got := alone.must(t, http.MethodPost, "/v1/charges", key, "{}")
 		if got.status != http.StatusGatewayTimeout || got.attempts != attempts {
 			t.Errorf("with key %q: %+v", key, got)
 		}
-		if took := time.Since(started); took > 5*time.Second {
+		if took := time.Since(started); took > 9*time.Second {
 			t.Errorf("with key %q: took %v", key, took)
 		}
 	}
@@ -157,7 +165,7 @@ func TestTheBudgetKeepsRetriesFromBecomingTheLoad(t *testing.T) {
 	t.Parallel()
 	const requests = 100
 	var tries atomic.Int32
-	everyone := make(chan struct{}) // closed when all first tries are in
+	everyone := make(chan struct{}) // closed when all first tries are in: no breaker has seen a failure before
 	c := defaults(upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		if tries.Add(1) == requests {
 			close(everyone)
@@ -168,8 +176,9 @@ func TestTheBudgetKeepsRetriesFromBecomingTheLoad(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}))
-	c.TryTimeout = 10 * time.Second
+	c.RetryReserve = 10
 	a := start(t, c)
+	a.pool.all()[0].breaker = circuitbreaker.NewBuilder[any]().WithFailureThreshold(100 * requests).Build() // this is about the budget alone
 	var all sync.WaitGroup
 	for i := range requests {
 		all.Go(func() {
@@ -180,13 +189,38 @@ func TestTheBudgetKeepsRetriesFromBecomingTheLoad(t *testing.T) {
 		})
 	}
 	all.Wait()
-	// Without a budget it would be 300, unless the breaker opens first, which is as good.
-	if n := tries.Load(); n < requests || n > requests*16/10 {
-		t.Errorf("%d requests became %d tries", requests, n)
+	if n := tries.Load(); n != requests+10 { // a full reserve cannot earn more; without a budget it would be 300
+		t.Errorf("%d requests became %d tries, want %d", requests, n, requests+10)
 	}
-	exceeded := !strings.Contains(a.must(t, http.MethodGet, "/metrics", "", "").body, "ambassador_retry_budget_exceeded_total 0")
-	if breaker := a.states(t)[c.Gateways[0]].Breaker; !exceeded && breaker == "closed" {
-		t.Error("neither was the budget exceeded nor did the breaker open")
+	if metrics := a.must(t, http.MethodGet, "/metrics", "", "").body; !strings.Contains(metrics, "ambassador_retries_total 10\n") ||
+		!strings.Contains(metrics, "ambassador_retry_budget_exceeded_total 100\n") {
+		t.Error("the metrics do not show 10 retries, and that each request was refused one in the end")
+	}
+}
+
+func TestRetriesAreEarnedByRequests(t *testing.T) {
+	t.Parallel()
+	b := newBudget(0.2, 2)
+	spent := func() (n int) {
+		for b.spend() {
+			n++
+		}
+		return n
+	}
+	if n := spent(); n != 2 {
+		t.Errorf("the reserve paid for %d retries", n)
+	}
+	for range 6 {
+		b.earn()
+	}
+	if n := spent(); n != 1 {
+		t.Errorf("6 requests earned %d retries", n)
+	}
+	for range 1000 {
+		b.earn()
+	}
+	if n := spent(); n != 2 {
+		t.Errorf("%d retries could be saved", n)
 	}
 }
 

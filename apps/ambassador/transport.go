@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
-	"github.com/failsafe-go/failsafe-go/budget"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -20,6 +19,7 @@ const AttemptsHeader = "Ambassador-Attempts"
 var (
 	errNoEndpoint = errors.New("no endpoint may be asked now")
 	errTryTimeout = errors.New("no endpoint answered in time")
+	errNoBudget   = errors.New("too much of what is going on are retries already")
 )
 
 // transport carries a request to the gateway, with as many tries as it may have.
@@ -28,6 +28,7 @@ type transport struct {
 	base       *http.Transport
 	tryTimeout time.Duration
 	retrying   failsafe.Executor[*http.Response]
+	budget     *budget
 
 	tries    *prometheus.CounterVec
 	retries  prometheus.Counter
@@ -35,9 +36,11 @@ type transport struct {
 }
 
 func newTransport(c Config, p *pool) *transport {
-	t := &transport{
+	return &transport{
 		pool:       p,
 		tryTimeout: c.TryTimeout,
+		retrying:   failsafe.With(retryPolicy(c)),
+		budget:     newBudget(c.RetryRatio, c.RetryReserve),
 		base: &http.Transport{
 			// Go keeps two idle connections a host unless told: under load nearly every request would open its own.
 			MaxIdleConnsPerHost: 256,
@@ -51,29 +54,19 @@ func newTransport(c Config, p *pool) *transport {
 		retries:  prometheus.NewCounter(prometheus.CounterOpts{Name: "ambassador_retries_total", Help: "Tries beyond a request's first."}),
 		exceeded: prometheus.NewCounter(prometheus.CounterOpts{Name: "ambassador_retry_budget_exceeded_total", Help: "Retries that the budget did not allow."}),
 	}
-	t.retrying = failsafe.With(t.retryPolicy(c))
-	return t
 }
 
-// retryPolicy asks again with a growing, jittered pause, as long as the budget lasts: when everything fails,
-// retries must not become the load that keeps it failing.
-func (t *transport) retryPolicy(c Config) failsafe.Policy[*http.Response] {
-	shared := budget.NewBuilder().WithMaxRate(c.RetryRatio).WithMinConcurrency(minRetries).
-		OnBudgetExceeded(func(budget.ExceededEvent) { t.exceeded.Inc() }).Build()
+// retryPolicy asks again with a growing, jittered pause.
+func retryPolicy(c Config) failsafe.Policy[*http.Response] {
 	return retrypolicy.NewBuilder[*http.Response]().
 		HandleIf(func(response *http.Response, err error) bool { return !good(response, err) }).
-		AbortOnErrors(context.Canceled, errNoEndpoint).
+		AbortOnErrors(context.Canceled, errNoEndpoint, errNoBudget).
 		WithMaxRetries(c.MaxRetries).
 		WithBackoff(50*time.Millisecond, 500*time.Millisecond).
 		WithJitterFactor(0.5).
-		WithBudget(shared).
 		ReturnLastFailure().
-		OnRetry(func(failsafe.ExecutionEvent[*http.Response]) { t.retries.Inc() }).
 		Build()
 }
-
-// minRetries may run at the same time however little else is going on, or a lone request would have none.
-const minRetries = 5
 
 // good is whether a try is over. 409 and 429 are answers too: somebody is there and says when to come
 // back, which is for the client to heed.
@@ -121,6 +114,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, &failure{err, 0}
 		}
 	}
+	t.budget.earn()
 	c := &call{transport: t, request: r, body: body}
 	var response *http.Response
 	var err error
@@ -131,7 +125,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	} else {
 		response, err = c.try()
 	}
-	if errors.Is(err, budget.ErrExceeded) {
+	if errors.Is(err, errNoBudget) {
 		response, err = c.last, c.lastErr
 	}
 	if err != nil {
@@ -143,6 +137,13 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // try sends the request to one endpoint and tells its breaker how that went.
 func (c *call) try() (*http.Response, error) {
+	if len(c.tried) > 0 {
+		if !c.budget.spend() {
+			c.exceeded.Inc()
+			return nil, errNoBudget
+		}
+		c.retries.Inc()
+	}
 	e := c.pool.pick(c.tried)
 	if e == nil {
 		return nil, errNoEndpoint

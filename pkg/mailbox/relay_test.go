@@ -65,6 +65,9 @@ func TestWhatIsPutIsPublishedOnceAndInOrder(t *testing.T) {
 	if got := w.orders(); !slices.Equal(got, want) {
 		t.Errorf("published %d events, not in the order of the %d that were put", len(got), len(want))
 	}
+	if n := w.counted("publish_duplicates_total"); n != 0 {
+		t.Errorf("%v events were published again while they were under way", n)
+	}
 	// Twice the time after which the relay looks at the outbox again, unasked.
 	testkit.Always(t, 2*mailbox.Rescan, "nothing was published again", func() bool {
 		stream, err := w.admin.Stream(t.Context(), events.Stream)

@@ -101,7 +101,14 @@ func (s *shop) work() (stop func()) {
 // into the outbox.
 func (s *shop) hear(list ...events.Event) {
 	s.t.Helper()
-	err := pgx.BeginFunc(s.t.Context(), s.db.Pool, func(tx pgx.Tx) error {
+	if err := s.tryHear(list...); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *shop) tryHear(list ...events.Event) error {
+	defer s.poke()
+	return pgx.BeginFunc(s.t.Context(), s.db.Pool, func(tx pgx.Tx) error {
 		if err := lockBatch(s.t.Context(), tx, list); err != nil {
 			return err
 		}
@@ -117,10 +124,6 @@ func (s *shop) hear(list ...events.Event) {
 		}
 		return nil
 	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.poke()
 }
 
 // react calls the step that hears the event.
