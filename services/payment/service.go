@@ -75,6 +75,10 @@ func Run(ctx context.Context, c service.Config) error {
 	if err != nil {
 		return err
 	}
+	return run(ctx, c, s)
+}
+
+func run(ctx context.Context, c service.Config, s Settings) error {
 	app, err := service.Open(ctx, c, Migrations(), service.Migrations{Table: idempotency.Table, Files: idempotency.Migrations()})
 	if err != nil {
 		return err
