@@ -97,6 +97,9 @@ func TestATornLastLineIsCutOff(t *testing.T) {
 		if n := count(t, l); n != 2 {
 			t.Errorf("cut at byte %d of %d: %d movements, want the 2 whole ones", cut, len(whole), n)
 		}
+		if left, err := os.ReadFile(torn); err != nil || !bytes.Equal(left, whole[:last]) {
+			t.Errorf("cut at byte %d: the file is left with %q (%v)", cut, left[last:], err)
+		}
 		if err := put(t.Context(), l, "next"); err != nil {
 			t.Fatal(err)
 		}
