@@ -26,7 +26,7 @@ func start(t *testing.T) (*mailsink.Sink, string) {
 		if err := server.Close(); err != nil {
 			t.Error(err)
 		}
-		if err := <-ended; !errors.Is(err, gosmtp.ErrServerClosed) {
+		if err := <-ended; err != nil && !errors.Is(err, gosmtp.ErrServerClosed) {
 			t.Error(err)
 		}
 	})
