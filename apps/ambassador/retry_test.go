@@ -65,7 +65,7 @@ func TestWithAKeyALostAnswerIsAskedForAgainAndChargedOnce(t *testing.T) {
 			ledger := newLedger(t)
 			c := defaults(spawn(t, ledger).url, spawn(t, ledger).url)
 			if token == "tok_hang_after_charge" {
-				c.TryTimeout = time.Second
+				c.TryTimeout = 2 * time.Second
 			}
 			a := start(t, c)
 			got := a.must(t, http.MethodPost, "/v1/charges", "key", chargeBody("order", token))
@@ -140,7 +140,7 @@ func TestATryEndsInTimeAndTheNextOneGoesElsewhere(t *testing.T) {
 	hang := upstream(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	works := upstream(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) })
 	c := defaults(hang, works)
-	c.TryTimeout = time.Second
+	c.TryTimeout = 2 * time.Second
 	a := start(t, c)
 	for i := range 4 { // so that each is first
 		if got := a.must(t, http.MethodPost, "/v1/charges", fmt.Sprint(i), "{}"); got.status != http.StatusCreated {
@@ -155,7 +155,7 @@ func TestATryEndsInTimeAndTheNextOneGoesElsewhere(t *testing.T) {
 		if got.status != http.StatusGatewayTimeout || got.attempts != attempts {
 			t.Errorf("with key %q: %+v", key, got)
 		}
-		if took := time.Since(started); took > 9*time.Second {
+		if took := time.Since(started); took > 30*time.Second {
 			t.Errorf("with key %q: took %v", key, took)
 		}
 	}

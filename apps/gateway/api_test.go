@@ -22,7 +22,7 @@ func TestAKeyHasOneAnswerForEver(t *testing.T) {
 	tokens := []string{"tok_visa", "tok_declined", "tok_wrong_amount", "tok_lost_response"}
 	for _, token := range tokens {
 		if token == "tok_lost_response" {
-			g.client.attempt(t, "charge:"+token, "/v1/charges", chargeBody(token, 1000, token))
+			g.client.attempt(t, time.Minute, "charge:"+token, "/v1/charges", chargeBody(token, 1000, token))
 		}
 		before = append(before, g.client.charge(t, token, token))
 	}

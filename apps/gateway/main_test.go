@@ -100,7 +100,7 @@ func newClient(t testing.TB, url string) *client {
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 256}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &client{url: url, http: &http.Client{Transport: transport, Timeout: 10 * time.Second}, router: router}
+	return &client{url: url, http: &http.Client{Transport: transport, Timeout: time.Minute}, router: router}
 }
 
 // answer is what came back.
@@ -276,7 +276,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(30 * time.Second)
 	for !ok() {
 		select {
 		case <-tick.C:

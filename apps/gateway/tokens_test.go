@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"net/http"
 	"os"
 	"strings"
@@ -13,15 +14,27 @@ import (
 // lost is the status of an answer that never came.
 const lost = 0
 
-// attempt charges and takes a lost answer for an answer.
-func (c *client) attempt(t *testing.T, key, path, body string) answer {
+// impatient is how long a client waits for an answer that will not come.
+const impatient = time.Second
+
+// attempt sends a request and takes a lost answer for an answer.
+func (c *client) attempt(t *testing.T, patience time.Duration, key, path, body string) answer {
 	t.Helper()
-	c.http.Timeout = 300 * time.Millisecond // enough for everything but a hang
-	a, err := c.send(t.Context(), http.MethodPost, path, key, body)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	a, err := c.send(ctx, http.MethodPost, path, key, body)
 	if err != nil {
 		return answer{status: lost}
 	}
 	return a
+}
+
+// patience with a request: a second when no answer is expected, else as long as a busy machine takes.
+func patience(want int) time.Duration {
+	if want == lost {
+		return impatient
+	}
+	return time.Minute
 }
 
 func TestTokens(t *testing.T) {
@@ -59,9 +72,11 @@ func TestTokens(t *testing.T) {
 		}
 		t.Run(token.Name, func(t *testing.T) {
 			t.Parallel()
-			g := start(t, "", testTimes)
+			times := testTimes
+			times.SettleDelay = 20 * time.Second // not while anybody looks
+			g := start(t, "", times)
 			for i, want := range test.answers {
-				got := g.client.attempt(t, "key", "/v1/charges", chargeBody("order", 1000, token.Name))
+				got := g.client.attempt(t, patience(want), "key", "/v1/charges", chargeBody("order", 1000, token.Name))
 				if got.status != want {
 					t.Fatalf("answer %d is %d, want %d: %s", i+1, got.status, want, got.body)
 				}
@@ -104,7 +119,7 @@ func TestDeclinesSayWhy(t *testing.T) {
 func TestAMalformedAnswerIsNotJSONAndItsRetryIs(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
-	first := g.client.attempt(t, "key", "/v1/charges", chargeBody("order", 1000, "tok_malformed_answer"))
+	first := g.client.attempt(t, time.Minute, "key", "/v1/charges", chargeBody("order", 1000, "tok_malformed_answer"))
 	if strings.HasSuffix(first.body, "}") {
 		t.Errorf("the first answer can be read: %s", first.body)
 	}
@@ -116,7 +131,9 @@ func TestAMalformedAnswerIsNotJSONAndItsRetryIs(t *testing.T) {
 
 func TestALateChargeIsCapturedWithoutBeingAskedAgain(t *testing.T) {
 	t.Parallel()
-	g := start(t, "", testTimes)
+	times := testTimes
+	times.SettleDelay = 2 * time.Second
+	g := start(t, "", times)
 	if a := g.client.charge(t, "order", "tok_settles_late"); a.status != http.StatusGatewayTimeout {
 		t.Fatalf("the first answer is %d", a.status)
 	}
@@ -157,12 +174,24 @@ func TestASlowChargeIsInProgressUntilItIsAnswered(t *testing.T) {
 
 func TestASlowChargeGoesOnWhenItsClientLeaves(t *testing.T) {
 	t.Parallel()
-	g := start(t, "", testTimes)
-	g.client.http.Timeout = 50 * time.Millisecond
-	if _, err := g.client.send(t.Context(), http.MethodPost, "/v1/charges", "key", chargeBody("order", 1000, "tok_slow")); err == nil {
+	times := testTimes
+	times.SlowDelay = 2 * time.Second
+	g := start(t, "", times)
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	left := make(chan error, 1)
+	go func() {
+		_, err := g.client.send(ctx, http.MethodPost, "/v1/charges", "key", chargeBody("order", 1000, "tok_slow"))
+		left <- err
+	}()
+	eventually(t, "the request is being worked on", func() bool {
+		_, taken := g.desk.running.Load("key")
+		return taken
+	})
+	leave()
+	if err := <-left; err == nil {
 		t.Fatal("answered before the client could leave")
 	}
-	g.client.http.Timeout = 10 * time.Second
 	eventually(t, "the capture", func() bool { return len(g.client.found(t, "order")) == 1 })
 }
 
@@ -184,7 +213,7 @@ func TestRefundTokens(t *testing.T) {
 			g := start(t, "", testTimes)
 			charge := decode[api.Charge](t, g.client.charge(t, "order", token))
 			for i, want := range test.answers {
-				got := g.client.attempt(t, "refund", "/v1/refunds", refundBody(charge.Id, 1000))
+				got := g.client.attempt(t, patience(want), "refund", "/v1/refunds", refundBody(charge.Id, 1000))
 				if got.status != want {
 					t.Fatalf("answer %d is %d, want %d: %s", i+1, got.status, want, got.body)
 				}
