@@ -116,6 +116,16 @@ func (w *world) cut(m *mailbox.Mailbox) (kept, lost []string, forget func() erro
 	}
 }
 
+// others has n events published that do not concern this service, and make the stream longer.
+func (w *world) others(n int) {
+	w.t.Helper()
+	for range n {
+		if _, err := w.admin.Publish(w.t.Context(), events.OrderConfirmed{}.Type().SubjectOf(uuid.NewString()), nil); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
 func TestACutTailIsPublishedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -136,11 +146,7 @@ func TestACutTailThatOthersHaveCoveredIsPublishedAgain(t *testing.T) {
 	kept, lost, forget := w.cut(m)
 	stop()
 	w.restart(forget)
-	for range 100 {
-		if _, err := w.admin.Publish(t.Context(), events.OrderConfirmed{}.Type().SubjectOf(uuid.NewString()), nil); err != nil {
-			t.Fatal(err)
-		}
-	}
+	w.others(100)
 	w.start()
 	w.replayed(append(kept, lost...))
 }
@@ -184,6 +190,25 @@ func TestAStaleAcknowledgementMarksNothing(t *testing.T) {
 		t.Errorf("%d of 10 events are still to be published after a mark that came too late", n)
 	}
 	w.faults.Release(after)
+	w.replayed(want)
+}
+
+// Acknowledgements that were not marked yet when the stream was lost say nothing about the new one.
+func TestAcknowledgementsOfALostStreamAreForgotten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	hold := w.arm(fault.Fault{Point: fault.RelayPublished, Kind: fault.Hold, Times: 1})
+	m, _ := w.start()
+	want := w.put(m, 10)
+	w.held(hold)
+	testkit.Eventually(t, within, "all to be acknowledged", func() bool { return m.Flying() == 0 })
+	if err := w.admin.DeleteStream(t.Context(), events.Stream); err != nil {
+		t.Fatal(err)
+	}
+	w.provision()
+	w.others(20) // or its length alone would tell
+	m.Suspect()
+	w.faults.Release(hold)
 	w.replayed(want)
 }
 

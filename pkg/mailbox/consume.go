@@ -93,10 +93,9 @@ func reportLoss(lost chan<- error) jetstream.ConsumeErrHandlerFunc {
 // receive handles batch after batch: one message begins it, and what has arrived by then is the rest.
 // Under load these are the ones that came while the last batch was being committed.
 func (in *inbox) receive(ctx context.Context, arrived <-chan jetstream.Msg, lost <-chan error) error {
-	for failures := 0; ; {
+	for failures := 0; ctx.Err() == nil; { // what has not begun by the end is somebody else's
 		select {
 		case <-ctx.Done():
-			return nil
 		case err := <-lost:
 			return err
 		case first := <-arrived:
@@ -108,6 +107,7 @@ func (in *inbox) receive(ctx context.Context, arrived <-chan jetstream.Msg, lost
 			rest(ctx, backoff(failures, firstDelay, time.Second), nil) // the database is away
 		}
 	}
+	return nil
 }
 
 func gather(first jetstream.Msg, arrived <-chan jetstream.Msg) []jetstream.Msg {

@@ -79,8 +79,8 @@ func TestABatchIsOneTransaction(t *testing.T) {
 	w.eventually(600, "all answers to be published", `SELECT count(*) FROM outbox WHERE published_at IS NOT NULL`)
 }
 
-// Orders take their turns by id, so that two replicas with the same orders do not deadlock; the events about
-// one order keep the order in which they arrived. Prepare sees them as the steps will.
+// Event ids are remembered, and orders take their turns, by id, so that two replicas with the same ones do not
+// deadlock; the events about one order keep the order in which they arrived. Prepare sees them as the steps will.
 func TestOrdersTakeTheirTurns(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -111,6 +111,10 @@ func TestOrdersTakeTheirTurns(t *testing.T) {
 	_, stop := w.start()
 	w.eventually(60, "all to take effect", `SELECT count(*) FROM effect`)
 	stop()
+	unordered := `SELECT count(*) FROM (SELECT event_id, lag(event_id) OVER (PARTITION BY xmin::text ORDER BY ctid) AS before FROM inbox) AS written WHERE event_id < before`
+	if n := w.count(unordered); n != 0 {
+		t.Errorf("%d ids were remembered before a smaller one of their batch", n)
+	}
 	if !slices.Equal(prepared, stepped) {
 		t.Errorf("prepared %v and then stepped %v", prepared, stepped)
 	}

@@ -1,7 +1,6 @@
 package mailbox_test
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -118,8 +117,9 @@ func TestALateCommitIsNotSkipped(t *testing.T) {
 func TestRowsOfADeadProcessArePublished(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.start()
-	w.before(func(context.Context, events.OrderCancelRequested) error { return nil })
+	m, _ := w.start()
+	w.put(m, 1)
+	w.eventually(0, "the relay to have nothing to do", unpublished)
 	err := pgx.BeginFunc(t.Context(), w.pool, func(tx pgx.Tx) error {
 		return mailbox.Put(t.Context(), tx, failures(make([]string, 1))...)
 	})

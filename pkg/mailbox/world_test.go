@@ -132,7 +132,14 @@ func (w *world) before(step func(context.Context, events.OrderCancelRequested) e
 }
 
 // start runs a mailbox until the test ends or the returned function is called, which waits for its end.
-func (w *world) start() (*mailbox.Mailbox, func()) {
+func (w *world) start() (m *mailbox.Mailbox, stop func()) {
+	w.t.Helper()
+	m, end, wait := w.run()
+	return m, func() { end(); wait() }
+}
+
+// run is start with the end and the waiting for it apart.
+func (w *world) run() (m *mailbox.Mailbox, end, wait func()) {
 	w.t.Helper()
 	c := w.config
 	c.Metrics = prometheus.WrapRegistererWith(prometheus.Labels{"replica": uuid.NewString()}, w.registry)
@@ -147,9 +154,8 @@ func (w *world) start() (*mailbox.Mailbox, func()) {
 			w.t.Errorf("the mailbox ended with %v", err)
 		}
 	})
-	stop := func() { cancel(); running.Wait() }
-	w.t.Cleanup(stop)
-	return m, stop
+	w.t.Cleanup(func() { cancel(); running.Wait() })
+	return m, cancel, running.Wait
 }
 
 // request makes an event as the order service would, and returns its id and the message.
@@ -185,10 +191,11 @@ func (w *world) send(n int) []string {
 	return ids
 }
 
-// sendAbout delivers a new request about an order and returns its event id.
+// sendAbout delivers a new request about an order and returns its event id, which is any, as a foreign
+// publisher's may be.
 func (w *world) sendAbout(order string) string {
 	w.t.Helper()
-	id := uuid.Must(uuid.NewV7()).String()
+	id := uuid.NewString()
 	message, err := events.Encode(id, time.Now(), events.Cause{}, events.OrderCancelRequested{Subject: events.Subject{OrderID: order}, Reason: "test"})
 	if err != nil {
 		w.t.Fatal(err)
