@@ -5,9 +5,11 @@ package compose
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,9 +20,6 @@ import (
 	"example.com/ordersaga/tests/world"
 )
 
-// project is what the containers are called, so that the test runs beside a system that is up already.
-const project = "ordersaga-test"
-
 func TestContainers(t *testing.T) {
 	w := up(t)
 	t.Run("together", func(t *testing.T) {
@@ -29,21 +28,23 @@ func TestContainers(t *testing.T) {
 	})
 	t.Run("payment is killed while it waits for the gateway", func(t *testing.T) { paymentKilled(t, w) })
 	t.Run("shipping is dead when the saga comes to it", func(t *testing.T) { shippingDead(t, w) })
-	t.Run("a database is out of the other services' reach", func(t *testing.T) { reach(t) })
+	t.Run("a database is out of the other services' reach", func(t *testing.T) { reach(t, w) })
+	t.Run("payment reaches its database, the broker and the ambassador, and nothing else", func(t *testing.T) { waysOut(t, w) })
 	w.Holds(t)
-	t.Run("nothing secret is in the logs", func(t *testing.T) { nothingSecret(t, w.secrets) })
+	t.Run("nothing secret is in the logs", func(t *testing.T) { nothingSecret(t, w) })
 }
 
 // containers are a running system of containers.
 type containers struct {
 	*world.World
-	secrets []string // that only the containers know
+	project string   // what they are called, so that they run beside others
+	secrets []string // that only they know
 }
 
 // up starts the containers from nothing, and removes them with the test.
 func up(t *testing.T) *containers {
 	t.Helper()
-	dir := t.TempDir()
+	dir, project := t.TempDir(), fmt.Sprintf("ordersaga-test-%d", os.Getpid())
 	env := append(os.Environ(), "COMPOSE_PROJECT_NAME="+project, "ENV_FILE="+filepath.Join(dir, "env"), "RUN_FILE="+filepath.Join(dir, "run.json"))
 	deploy := func(ctx context.Context, script string) {
 		t.Helper()
@@ -59,7 +60,7 @@ func up(t *testing.T) *containers {
 	t.Logf("up after %v, with the images", time.Since(began).Round(time.Second))
 	at, err := running.Read(filepath.Join(dir, "run.json"))
 	world.Must(t, err)
-	return &containers{world.Of(t, at), secrets(t, filepath.Join(dir, "env"))}
+	return &containers{world.Of(t, at), project, secrets(t, filepath.Join(dir, "env"))}
 }
 
 // secrets are what deploy/up has made for the containers.
@@ -91,19 +92,19 @@ func paymentKilled(t *testing.T, w *containers) {
 		}
 		return nil
 	})
-	docker(t, "kill", name("payment"))
+	docker(t, "kill", w.name("payment"))
 	if state := w.State(t, "payment", "payment", id); state != "INTENT" {
 		t.Errorf("payment was too fast to be killed in the middle: %s", state)
 	}
-	docker(t, "start", name("payment")) // a kill from outside triggers no restart policy
+	docker(t, "start", w.name("payment")) // a kill from outside triggers no restart policy
 	confirmed(t, w, id)
 }
 
 func shippingDead(t *testing.T, w *containers) {
-	docker(t, "kill", name("shipping"))
+	docker(t, "kill", w.name("shipping"))
 	id := w.Place(t, shop.One("widget", 1))
 	w.AwaitState(t, "payment", "payment", id, "CAPTURED")
-	docker(t, "start", name("shipping"))
+	docker(t, "start", w.name("shipping"))
 	confirmed(t, w, id)
 }
 
@@ -119,9 +120,9 @@ func confirmed(t *testing.T, w *containers, id string) {
 
 // reach: the networks let a service come to its own database only. What can be asked from inside are the
 // databases' containers; the services' have no shell.
-func reach(t *testing.T) {
+func reach(t *testing.T, w *containers) {
 	ready := func(from, to string) error {
-		return exec.CommandContext(t.Context(), "docker", "exec", name(from), "pg_isready", "--quiet", "--timeout=2", "--host="+to).Run()
+		return exec.CommandContext(t.Context(), "docker", "exec", w.name(from), "pg_isready", "--quiet", "--timeout=2", "--host="+to).Run()
 	}
 	for _, from := range []string{"order-db", "payment-db"} {
 		for _, to := range []string{"order-db", "inventory-db", "payment-db", "shipping-db"} {
@@ -132,10 +133,40 @@ func reach(t *testing.T) {
 	}
 }
 
-func nothingSecret(t *testing.T, secrets []string) {
-	for service := range strings.FieldsSeq(docker(t, "ps", "--all", "--filter", "label=com.docker.compose.project="+project, "--format", "{{.Names}}")) {
+// waysOut asks from inside payment's network, by a container with a shell that shares it. What is out of reach is
+// asked for by its addresses: a name that cannot be resolved would prove little.
+func waysOut(t *testing.T, w *containers) {
+	addresses := func(service, port string) (all []string) {
+		found := docker(t, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", w.name(service))
+		for ip := range strings.FieldsSeq(found) {
+			all = append(all, ip+"/"+port)
+		}
+		return all
+	}
+	out := slices.Concat(addresses("gateway", "8080"), addresses("inventory-db", "5432"), addresses("shipping-db", "5432"))
+	if len(out) < 6 {
+		t.Fatalf("only %v are known of three containers with two networks each", out)
+	}
+	answers := func(address string) bool {
+		return exec.CommandContext(t.Context(), "docker", "run", "--rm", "--network=container:"+w.name("payment"), "--entrypoint=timeout",
+			"postgres:17", "2", "bash", "-c", "</dev/tcp/"+address).Run() == nil
+	}
+	for _, address := range []string{"db/5432", "broker/4222", "way-out/8080"} {
+		if !answers(address) {
+			t.Errorf("payment does not reach %s", address)
+		}
+	}
+	for _, address := range out {
+		if answers(address) {
+			t.Errorf("payment reaches %s", address)
+		}
+	}
+}
+
+func nothingSecret(t *testing.T, w *containers) {
+	for service := range strings.FieldsSeq(docker(t, "ps", "--all", "--filter", "label=com.docker.compose.project="+w.project, "--format", "{{.Names}}")) {
 		log := docker(t, "logs", service)
-		for _, secret := range secrets {
+		for _, secret := range w.secrets {
 			if strings.Contains(log, secret) {
 				t.Errorf("the log of %s holds a secret", service)
 			}
@@ -143,7 +174,7 @@ func nothingSecret(t *testing.T, secrets []string) {
 	}
 }
 
-func name(service string) string { return project + "-" + service + "-1" }
+func (w *containers) name(service string) string { return w.project + "-" + service + "-1" }
 
 func docker(t *testing.T, args ...string) string {
 	t.Helper()
