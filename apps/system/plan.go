@@ -115,3 +115,13 @@ func (s *System) urlsOf(program string) []string {
 	}
 	return urls
 }
+
+// Environment is what a process is told.
+func (s *System) Environment(name string) (map[string]string, error) {
+	for _, m := range s.members {
+		if m.name == name {
+			return s.environmentOf(m), nil
+		}
+	}
+	return nil, fmt.Errorf("there is no program %q of ours", name)
+}

@@ -64,12 +64,10 @@ const (
 	GatewayBeforeFinish Point = "gateway.before_finish" // outcome and event are written, not committed
 	GatewayFinished     Point = "gateway.finished"      // outcome and event are committed
 
-	// In payment: what makes up for what nobody could know, and what people decide.
+	// In payment: what makes up for what nobody could know.
 	ReconcileRead         Point = "reconcile.read"          // the gateway's ledger is read, and nothing is compared
 	ReconcileBeforeCommit Point = "reconcile.before_commit" // a difference is booked, not committed
 	ReconcileCommitted    Point = "reconcile.committed"     // a difference is booked
-	OperatorBeforeCommit  Point = "operator.before_commit"  // a person's decision is written, not committed
-	OperatorCommitted     Point = "operator.committed"      // a person's decision is committed, and they were not answered
 )
 
 // Described is a point and what has happened when it is passed.

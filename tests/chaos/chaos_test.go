@@ -1,0 +1,145 @@
+//go:build chaos
+
+package chaos
+
+import (
+	"context"
+	"flag"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/ordersaga/apps/shop"
+	"example.com/ordersaga/tests/world"
+)
+
+var (
+	seed    = flag.Uint64("seed", 1, "which schedule")
+	minutes = flag.Float64("minutes", 3, "how long the storm lasts")
+	least   = flag.Int("least", 40, "how many disasters there must be")
+)
+
+const (
+	customers = 8
+	// rest is how long every saga may take to end when all is healed.
+	rest = time.Minute
+)
+
+func TestChaos(t *testing.T) {
+	ctx := context.WithoutCancel(t.Context())
+	dir, err := os.MkdirTemp("", "chaos-") //nolint:usetesting // the logs of a failed run must stay
+	world.Must(t, err)
+	world.Must(t, os.Chmod(dir, 0o755))
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the logs stay in %s", dir)
+			return
+		}
+		world.Must(t, os.RemoveAll(dir))
+	})
+	s := newStorm(ctx, t, dir, *seed)
+	counters := &meter{last: map[string]float64{}, totals: map[string]float64{}}
+	watching, stopWatching := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() { counters.watch(watching, s.Describe().URLs) })
+
+	load := startLoad(ctx, s, *seed)
+	s.rage(ctx, t, *minutes)
+	orders := load.stop()
+	healed := time.Now()
+	for _, id := range orders {
+		if _, err := s.world.TryEnd(ctx, id); err != nil {
+			t.Error(err)
+		}
+	}
+	atRest := time.Since(healed)
+	if atRest > rest {
+		t.Errorf("it took %v until every saga had ended, more than %v", atRest, rest)
+	}
+	s.world.Holds(t)
+	stopWatching()
+	watcher.Wait()
+	s.report(t, len(orders), atRest, counters)
+}
+
+// load is customers who order without a pause.
+type load struct {
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	mu      sync.Mutex
+	placed  []string
+}
+
+func startLoad(ctx context.Context, s *storm, seed uint64) *load {
+	ordering, cancel := context.WithCancel(ctx)
+	l := &load{cancel: cancel}
+	for i := range customers {
+		dice := rand.New(rand.NewPCG(seed, uint64(i+1))) //nolint:gosec // as the storm's
+		l.running.Go(func() {
+			for ordering.Err() == nil {
+				l.order(ctx, s, dice)
+			}
+		})
+	}
+	return l
+}
+
+// stop lets the customers finish what they have begun, and says what they ordered.
+func (l *load) stop() []string {
+	l.cancel()
+	l.running.Wait()
+	return l.placed
+}
+
+// order places one order of any kind, and now and then cancels it.
+func (l *load) order(ctx context.Context, s *storm, dice *rand.Rand) {
+	wish := shop.One([]string{"widget", "gadget", "gizmo"}[dice.IntN(3)], 1+dice.IntN(3))
+	switch dice.IntN(10) {
+	case 0:
+		wish.Token = "tok_declined"
+	case 1:
+		wish.Country = "AQ"
+	case 2:
+		wish.Token = "tok_lost_response"
+	case 3:
+		wish.Token = "tok_settles_late"
+	case 4:
+		wish.Items[0].Sku = "unobtainium"
+	}
+	id, err := s.world.TryPlace(ctx, wish)
+	if err != nil {
+		return // it was never accepted, so nobody was promised anything
+	}
+	l.mu.Lock()
+	l.placed = append(l.placed, id)
+	l.mu.Unlock()
+	if dice.IntN(5) == 0 {
+		_, _ = s.world.Shop.Cancel(ctx, id) // it may be too late, or not be heard
+	}
+	s.breathe(ctx, time.Duration(dice.IntN(50))*time.Millisecond)
+}
+
+// report prints what happened, and is red where a run was too kind.
+func (s *storm) report(t *testing.T, sagas int, atRest time.Duration, counters *meter) {
+	t.Helper()
+	struck := 0
+	for _, kind := range slices.Sorted(maps.Keys(s.faults)) {
+		t.Logf("%4d × %s", s.faults[kind], kind)
+		struck += s.faults[kind]
+	}
+	for _, path := range slices.Sorted(maps.Keys(rare)) {
+		taken := counters.totals[rare[path]]
+		t.Logf("%6.0f times %s", taken, path)
+		if taken == 0 {
+			t.Errorf("never was it that %s", path)
+		}
+	}
+	if struck < *least {
+		t.Errorf("%d disasters are fewer than %d", struck, *least)
+	}
+	t.Logf("seed %d: %d sagas, %d disasters, at rest after %v", *seed, sagas, struck, atRest.Round(time.Millisecond))
+}

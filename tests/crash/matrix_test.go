@@ -1,0 +1,147 @@
+//go:build crashmatrix
+
+package crash
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"sync"
+	"testing"
+
+	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/pkg/testkit/saga"
+)
+
+var (
+	lanesFlag = flag.Int("lanes", 3, "how many systems to try in at the same time")
+	writeFlag = flag.String("write", "", "where to write the table of what was found")
+	quickFlag = flag.Bool("quick", false, "try each point of a service in one kind of saga in rotation, not in all")
+)
+
+// combination is one cell of the matrix.
+type combination struct {
+	point    fault.Point
+	service  string
+	scenario scenario
+}
+
+func (c combination) String() string {
+	return fmt.Sprintf("%s/%s/%s", c.point, c.service, c.scenario.name)
+}
+
+// combinations are all there are; how is whether each fired, by its name.
+func combinations() []combination {
+	var all []combination
+	for _, point := range fault.Points() {
+		for _, service := range homes(point.Point) {
+			for i, scenario := range scenarios {
+				if *quickFlag && i != len(all)%len(scenarios) {
+					continue
+				}
+				all = append(all, combination{point.Point, service, scenario})
+			}
+		}
+	}
+	return all
+}
+
+// TestCrash kills a service at every point, in every kind of saga. What it finds at the end is written
+// down: where the fault fired, and how the order ended.
+func TestCrash(t *testing.T) {
+	lanes := make(chan *lane, *lanesFlag)
+	for range *lanesFlag {
+		l := openLane(context.Background(), t)
+		t.Cleanup(func() { l.close(t) })
+		lanes <- l
+	}
+	found := &table{ends: map[string]string{}}
+	t.Run("at", func(t *testing.T) {
+		for _, c := range combinations() {
+			t.Run(c.String(), func(t *testing.T) {
+				t.Parallel()
+				l := <-lanes
+				defer func() { lanes <- l }()
+				found.add(c, c.try(t, l))
+			})
+		}
+	})
+	found.check(t)
+	if *writeFlag != "" && !t.Failed() {
+		found.write(t, *writeFlag)
+	}
+}
+
+// try runs the combination and returns how the order ended: "" when the fault never fired.
+func (c combination) try(t *testing.T, l *lane) string {
+	t.Helper()
+	reason, impossible := impossible(c)
+	before := l.fired(t, c.service, c.point)
+	special := triggers()[c.point]
+	if special.before != nil {
+		special.before(t, l, c.service)
+	}
+	c.arm(t, l, special.atStart)
+	id := c.scenario.play(t, l)
+	if special.during != nil {
+		special.during(t, l, c.service)
+	}
+	state := l.saga.AwaitEnd(t, id)
+	fired := l.fired(t, c.service, c.point) > before
+	if !impossible && !fired {
+		// The saga may be over for the customer before the point is passed for the last time.
+		eventually(t, "the fault fires", func() error {
+			if l.fired(t, c.service, c.point) > before {
+				return nil
+			}
+			return fmt.Errorf("%s has not fired in %s", c.point, c.service)
+		})
+		fired = true
+	}
+	if err := l.system.AwaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l.saga.Disarm(t, c.service)
+	l.verify(t)
+	return c.outcome(t, state, fired, reason)
+}
+
+// arm makes the service die once at the point.
+func (c combination) arm(t *testing.T, l *lane, atStart bool) {
+	t.Helper()
+	if !atStart {
+		l.saga.Arm(t, c.service, saga.Fault{Point: string(c.point), Kind: string(fault.Crash)})
+		return
+	}
+	// A fault of the environment fires as often as it says over all starts: once more than it has by now.
+	n := l.fired(t, c.service, c.point) + 1
+	text := fault.Fault{Point: c.point, Kind: fault.Crash, Times: n}.String()
+	if err := l.system.Restart(t.Context(), c.service, map[string]string{"FAULTS": text}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c combination) outcome(t *testing.T, state saga.State, fired bool, reason string) string {
+	t.Helper()
+	switch {
+	case !fired:
+		return ""
+	case reason != "":
+		t.Errorf("it fired, though it cannot: %s", reason)
+	case state.Status != c.scenario.end && !c.scenario.cancel:
+		t.Errorf("the order ended %s: %s; want %s", state.Status, state.Reason, c.scenario.end)
+	}
+	return state.Status
+}
+
+// table gathers what was found.
+type table struct {
+	mu   sync.Mutex
+	ends map[string]string // by combination
+}
+
+func (f *table) add(c combination, end string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ends[c.String()] = end
+}

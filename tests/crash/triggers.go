@@ -1,0 +1,157 @@
+//go:build crashmatrix
+
+package crash
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/pkg/testkit/saga"
+)
+
+// trigger makes a saga pass a point that it does not pass by itself. before runs before the order is
+// placed, during while its saga is under way.
+type trigger struct {
+	before, during func(t *testing.T, l *lane, service string)
+	// atStart: the point is passed when the process starts, so the fault comes from its environment.
+	atStart bool
+}
+
+// triggers by point. A point that is not here is passed by a saga as it goes.
+func triggers() map[fault.Point]trigger {
+	restartBroker := trigger{during: func(t *testing.T, l *lane, _ string) {
+		t.Helper()
+		if err := l.system.Kill(system.NATS, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}}
+	poison := trigger{during: publishPoison}
+	old := trigger{atStart: true, before: func(t *testing.T, l *lane, service string) {
+		t.Helper()
+		l.exec(t, service, `UPDATE outbox SET published_at = published_at - interval '25 hours' WHERE published_at IS NOT NULL`)
+		l.exec(t, service, `UPDATE inbox SET received_at = received_at - interval '73 hours'`)
+	}}
+	keyed := trigger{during: sendKeyed}
+	unknown := trigger{during: func(t *testing.T, l *lane, _ string) {
+		t.Helper()
+		another(t, l, saga.Order{Token: "tok_error_always"})
+	}}
+	return map[fault.Point]trigger{
+		fault.InboxOpened:       {atStart: true},
+		fault.RelayBeforeReplay: restartBroker,
+		fault.RelayReplayed:     restartBroker,
+		fault.InboxBeforePark:   poison,
+		fault.InboxParked:       poison,
+		fault.SweepBeforeDelete: old,
+		fault.SweepDeleted:      old,
+		fault.InboxBeforeReturn: {during: func(t *testing.T, l *lane, service string) {
+			t.Helper()
+			if err := l.system.Kill(service, syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		fault.OutboxBeforeCommit:   keyed,
+		fault.OutboxAfterCommit:    keyed,
+		fault.IdempotencyBegun:     keyed,
+		fault.IdempotencyStored:    keyed,
+		fault.IdempotencyCommitted: keyed,
+		fault.IdempotencyReaped: {atStart: true, before: func(t *testing.T, l *lane, service string) {
+			t.Helper()
+			sendKeyed(t, l, service)
+			l.exec(t, service, `UPDATE idempotency_key SET expires_at = now() - interval '1 minute'`)
+		}},
+		fault.DeadlineFound:         {during: overdue},
+		fault.DeadlineCommitted:     {during: overdue},
+		fault.GatewayBeforeLookup:   unknown,
+		fault.GatewayAfterLookup:    unknown,
+		fault.ReconcileBeforeCommit: {during: captureLate},
+		fault.ReconcileCommitted:    {during: captureLate},
+	}
+}
+
+// another places one more order, which the fault is to hit.
+func another(t *testing.T, l *lane, o saga.Order) saga.State {
+	t.Helper()
+	o.Key = uuid.NewString()
+	var state saga.State
+	eventually(t, "another order is accepted", func() (err error) {
+		state, err = l.saga.TryPlace(o)
+		return err
+	})
+	return state
+}
+
+// overdue makes an order that waits for the gateway miss its deadline.
+func overdue(t *testing.T, l *lane, _ string) {
+	t.Helper()
+	late := another(t, l, saga.Order{Token: "tok_slow"})
+	l.exec(t, "order", `UPDATE orders SET deadline = now() WHERE id = '`+late.ID+`'`)
+}
+
+// captureLate has the gateway capture money for an order that was declined long ago.
+func captureLate(t *testing.T, l *lane, _ string) {
+	t.Helper()
+	declined := l.saga.AwaitEnd(t, another(t, l, saga.Order{Token: "tok_declined"}).ID)
+	body := fmt.Sprintf(`{"merchant_reference":%q,"amount":%d,"currency":%q,"payment_method":"tok_visa"}`, declined.ID, declined.Total.Amount, declined.Total.Currency)
+	eventually(t, "the gateway captures late", func() error {
+		return post(t.Context(), l.saga.Admin["gateway"]+"/captures", "", l.saga.Token, body)
+	})
+}
+
+// publishPoison says, in the name of a service that this one listens to, what nobody can understand.
+func publishPoison(t *testing.T, l *lane, service string) {
+	t.Helper()
+	heard := events.HeardBy[events.Service(service)][0]
+	l.publish(t, string(heard.Service), heard.SubjectOf(uuid.NewString()), "this is no event")
+}
+
+// sendKeyed sends a request of the service's own with an idempotency key, the same one until there is an answer.
+func sendKeyed(t *testing.T, l *lane, service string) {
+	t.Helper()
+	key := uuid.NewString()
+	url, body := l.saga.URLs["inventory"]+"/v1/stock/gizmo/adjustments", `{"delta":1,"reason":"found in the corner"}`
+	switch service {
+	case "order":
+		another(t, l, saga.Order{SKU: "gizmo"})
+		return
+	case "payment":
+		url = l.saga.URLs["payment"] + "/v1/charges"
+		body = fmt.Sprintf(`{"reference":%q,"amount":100,"currency":"USD","payment_method":"tok_visa"}`, key)
+	}
+	eventually(t, "the request is answered", func() error { return post(t.Context(), url, key, "", body) })
+}
+
+// post sends a request that must be answered with success.
+func post(ctx context.Context, url, key, token, body string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if key != "" {
+		request.Header.Set("Idempotency-Key", key)
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode/100 != 2 {
+		answer, _ := io.ReadAll(response.Body) // for the failure's message, as far as it goes
+		return fmt.Errorf("%s answered %s: %s", url, response.Status, answer)
+	}
+	return nil
+}
