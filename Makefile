@@ -63,6 +63,18 @@ test: build ## tests every module on real Postgres and NATS, with the race detec
 test-compose: build ## tests the containers: the same sagas, and a service killed in the middle
 	@cd tests && go test -tags=compose -shuffle=on -timeout=30m -v ./compose/...
 
+.PHONY: crash-matrix
+crash-matrix: build ## kills services at every named point in every kind of saga, and writes docs/failures.md
+	@cd tests && go test -tags=crashmatrix -count=1 -timeout=60m -v ./crash -args -write ../../docs/failures.md
+
+.PHONY: chaos
+chaos: build ## breaks everything under load by a seeded schedule, heals it and verifies (SEED=1 MINUTES=3)
+	@cd tests && go test -tags=chaos -count=1 -timeout=3h -v -run=TestChaos ./chaos -args -seed $(or $(SEED),1) -minutes $(or $(MINUTES),3)
+
+.PHONY: mutants
+mutants: ## takes each guard away from the real source, and expects a test to turn red
+	@cd tests && go run ./mutants
+
 .PHONY: lint
 lint: tools ## runs the linters of .golangci.yml over every module
 	@go list -m -f '{{.Dir}}/...' | xargs golangci-lint run

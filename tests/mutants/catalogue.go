@@ -1,4 +1,110 @@
 package main
 
-// mutants are the guards of the protocol and of the mailbox, each taken away from the real source.
-var mutants = []mutant{}
+// mutants are the guards of the protocol and of the mailbox, each taken away from the real source. Where one
+// guard hides the absence of another, both are taken away, or the test asserts the mechanism itself.
+var mutants = []mutant{
+	{
+		name: "the inbox does not remember", file: "pkg/mailbox/remember.go",
+		old: "if news[d.id] {", new: "if news[d.id] || d.event != nil {",
+		dir: "pkg/mailbox", test: "^TestAnEventTakesEffectOnce$",
+	},
+	{
+		name: "acknowledged before the commit", file: "pkg/mailbox/inbox.go",
+		old: "	fresh, err := in.commit(ctx, batch)\n", new: "	in.ack(ctx, batch)\n	fresh, err := in.commit(ctx, batch)\n",
+		dir: "pkg/mailbox", test: "^TestNothingIsAcknowledgedBeforeTheCommit$",
+	},
+	{
+		name: "answers beside the transaction", file: "pkg/mailbox/inbox.go",
+		old: "	if err := answers.store(ctx, tx); err != nil {",
+		new: "	if err := pgx.BeginFunc(ctx, in.pool, func(own pgx.Tx) error { return answers.store(ctx, own) }); err != nil {",
+		dir: "pkg/mailbox", test: "^(TestABatchIsOneTransaction|TestAnInterruptedBatchTakesEffectOnce)$",
+	},
+	{
+		name: "marked without an acknowledgement", file: "pkg/mailbox/flights.go",
+		old: "	if _, expected := f.flying[msg]; expected {\n		delete(f.flying, msg)\n",
+		new: "	if lost, expected := f.flying[msg]; expected {\n		delete(f.flying, msg)\n		f.acked = append(f.acked, ack{lost.id, 1})\n",
+		dir: "pkg/mailbox", test: "^(TestARowIsMarkedOnlyWhenAcknowledged|TestTheRelayWaitsForAFullStream)$",
+	},
+	{
+		name: "a relay that dies of an error", file: "pkg/mailbox/relay.go",
+		old: "			r.metrics.publishErrors.Inc()\n", new: "			r.metrics.publishErrors.Inc()\n			return\n",
+		dir: "pkg/mailbox", test: "^TestTheRelaySurvivesABrokerOutage$",
+	},
+	{
+		name: "published rows are deleted by range", file: "pkg/mailbox/sweeper.go",
+		old: "SELECT id FROM outbox WHERE published_at < now() - $1::interval",
+		new: "SELECT id FROM outbox WHERE position <= (SELECT max(position) FROM outbox WHERE published_at < now() - $1::interval)",
+		dir: "pkg/mailbox", test: "^TestOldRowsAreSwept$",
+	},
+	{
+		name: "a lost stream is not noticed", file: "pkg/mailbox/replay.go",
+		old: "`published_at > now() - $1::interval`, horizon)", new: "`false AND $1::interval IS NULL`, horizon)",
+		dir: "pkg/mailbox", test: "^TestALostStreamIsPublishedAgain$",
+	},
+	{
+		name: "inventory leaves no tombstone", file: "services/inventory/store.go",
+		old: "INSERT INTO reservation (order_id, state, reason) VALUES ($1, 'RELEASED', $2)",
+		new: "INSERT INTO reservation (order_id, state, reason) SELECT $1, 'RELEASED', $2 WHERE EXISTS (SELECT FROM reservation WHERE order_id = $1)",
+		dir: "services/inventory", test: "^TestEveryOrderOfEvents$",
+	},
+	{
+		name: "inventory releases at any state", file: "services/inventory/store.go",
+		old: "		WHERE reservation.state = 'RESERVED'\n		RETURNING lines", new: "		RETURNING lines",
+		dir: "services/inventory", test: "^TestEveryOrderOfEvents$",
+	},
+	{
+		name: "shipping leaves no fence", file: "services/shipping/saga.go",
+		old: "	s := fence()\n	first, err := record(ctx, tx, order.OrderID, s)", new: "	s := fence()\n	first, err := true, error(nil)",
+		dir: "services/shipping", test: "^TestEveryOrderOfEvents$",
+	},
+	{
+		name: "a terminal order is confirmed", file: "services/order/store.go",
+		old: "				reason = CASE WHEN status = 'CANCELLING' THEN 'cancel_too_late' END\n			WHERE id = $1 AND status IN ('PENDING', 'CANCELLING')",
+		new: "				reason = CASE WHEN status = 'CANCELLING' THEN 'cancel_too_late' END\n			WHERE id = $1 AND status <> 'CONFIRMED'",
+		dir: "services/order", test: "^TestEveryEventAtEveryState$",
+	},
+	{
+		name: "payment leaves no tombstone", file: "services/payment/store.go",
+		old: "INSERT INTO payment (order_id, state, reason) VALUES ($1, 'VOIDED', $2)",
+		new: "INSERT INTO payment (order_id, state, reason) SELECT $1, 'VOIDED', $2 WHERE false",
+		dir: "services/payment", test: "^TestACancelThatComesFirstLeavesATombstoneThatIsNeverCharged$",
+	},
+	{
+		name: "a new key for every attempt", file: "services/payment/domain.go",
+		old: "func chargeKey(reference string) string { return \"charge:\" + reference }",
+		new: "func chargeKey(reference string) string { return fmt.Sprintf(\"charge:%s:%d\", reference, time.Now().UnixNano()) }",
+		dir: "services/payment", test: "^TestALostAnswerIsAskedForAgainUnderTheSameKey$",
+	},
+	{
+		name: "a refund without a key of its own", file: "services/payment/domain.go",
+		old: "return fmt.Sprintf(\"refund:%s:%d\", p.ChargeID, p.RefundNumber) }",
+		new: "return fmt.Sprintf(\"refund:%s:%d:%d\", p.ChargeID, p.RefundNumber, time.Now().UnixNano()) }",
+		dir: "services/payment", test: "^TestARefundWhoseAnswersAreLostIsFoundAtTheGateway$",
+	},
+	{
+		name: "a missing answer is taken for a decline", file: "services/payment/domain.go",
+		old: "		return Change{State: Unknown, Reason: p.Reason}.undecided(a, overdue, kindChargeUndecided)",
+		new: "		return Change{State: Declined, Reason: a.Reason, Event: events.PaymentFailed{Subject: p.subject(), Reason: a.Reason}}",
+		dir: "services/payment", test: "^TestALostAnswerIsAskedForAgainUnderTheSameKey$",
+	},
+	{
+		name: "not found is definite at once", file: "services/payment/resolve.go",
+		old: "case len(charges) == 0 && c.Horizon:", new: "case len(charges) == 0:\n		return Answer{Verdict: No, Reason: notCharged}\n	case len(charges) == 0 && c.Horizon:",
+		dir: "services/payment", test: "^TestNotFoundIsDefiniteOnlyBehindTheHorizon$",
+	},
+	{
+		name: "the lease's token is not asked for", file: "services/payment/outcome.go",
+		old: "		  ON p.order_id = claimed.order_id AND p.lease_token = claimed.token\n", new: "		  ON p.order_id = claimed.order_id\n",
+		dir: "services/payment", test: "^TestTheAnswerOfAWorkerWhoseLeaseEndedIsDropped$",
+	},
+	{
+		name: "a cancel voids over an open charge", file: "services/payment/domain.go",
+		old: "	return s == Captured, s == Intent || s == Unknown\n", new: "	return s == Captured, false\n",
+		dir: "services/payment", test: "^TestACancelMeetsAnUnknownCharge$",
+	},
+	{
+		name: "nobody looks for late captures", file: "services/payment/late.go",
+		old: "	for _, l := range found {\n", new: "	for _, l := range found[:0] {\n",
+		dir: "services/payment", test: "^TestAChargeThatArrivesBehindTheHorizonIsGivenBack$",
+	},
+}

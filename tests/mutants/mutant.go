@@ -59,7 +59,7 @@ func (m mutant) try(ctx context.Context, root string) (verdict, error) {
 }
 
 func (m mutant) goTest(ctx context.Context, root, overlay string) ([]byte, error) {
-	args := []string{"test", "-count=1", "-timeout=" + limit.String(), "-run", m.test}
+	args := []string{"test", "-count=1", "-vet=off", "-timeout=" + limit.String(), "-run", m.test}
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}

@@ -50,21 +50,23 @@ var subjects = map[events.Service][]string{
 		"view.go",   // an order as the API shows it
 	},
 	events.Payment: {
-		"gateway.go",     // the card gateway's client
-		"gate_test.go",   // and the gateway that its tests run
-		"answer.go",      // and what its answers mean
-		"workers.go",     // claim, call, finish
-		"charge.go",      // calls
-		"refund.go",      //
-		"outcome.go",     // transactions that finish
-		"ledger.go",      // double entry
-		"reconcile.go",   // our ledger against the gateway's
-		"differences.go", //
-		"late.go",        // money that should not be there
-		"resolve.go",     // what people decide
-		"direct.go",      // payments without an order
-		"idempotency.go", // their keys
-		"metrics.go",     //
+		"gateway.go",      // the card gateway's client
+		"gate_test.go",    // and the gateway that its tests run
+		"linear_test.go",  // histories of many payments at once
+		"process_test.go", // payment, killed on its way
+		"answer.go",       // and what its answers mean
+		"workers.go",      // claim, call, finish
+		"charge.go",       // calls
+		"refund.go",       //
+		"outcome.go",      // transactions that finish
+		"ledger.go",       // double entry
+		"reconcile.go",    // our ledger against the gateway's
+		"differences.go",  //
+		"late.go",         // money that should not be there
+		"resolve.go",      // what people decide
+		"direct.go",       // payments without an order
+		"idempotency.go",  // their keys
+		"metrics.go",      //
 	},
 }
 
