@@ -91,15 +91,22 @@ func reportLoss(lost chan<- error) jetstream.ConsumeErrHandlerFunc {
 }
 
 // receive handles batch after batch: one message begins it, and what has arrived by then is the rest.
-// Under load these are the ones that came while the last batch was being committed.
+// Under load these are the ones that came while the last batch was being committed, and a moment after
+// (see company).
 func (in *inbox) receive(ctx context.Context, arrived <-chan jetstream.Msg, lost <-chan error) error {
+	last := 0
 	for failures := 0; ctx.Err() == nil; { // what has not begun by the end is somebody else's
 		select {
 		case <-ctx.Done():
 		case err := <-lost:
 			return err
 		case first := <-arrived:
-			if err := in.handle(ctx, gather(first, arrived)); err == nil {
+			if last > 1 {
+				rest(ctx, company, nil)
+			}
+			batch := gather(first, arrived)
+			last = len(batch)
+			if err := in.handle(ctx, batch); err == nil {
 				failures = 0
 				continue
 			}

@@ -49,7 +49,8 @@
 //
 // A commit costs a write to the disk, whatever is in it. The inbox takes what has arrived while it was
 // committing, up to 256 events, and handles it in one transaction: one statement remembers all ids, then
-// the steps run one after the other, then one statement stores all answers. Nobody waits for a batch to fill.
+// the steps run one after the other, then one statement stores all answers. While there
+// is much to do a batch waits two milliseconds for its company, and nobody waits longer for it to fill.
 // When there is little to do an event is handled alone and at once; the more there is, the cheaper each
 // becomes. A step does not know of it.
 //

@@ -21,7 +21,7 @@ const (
 )
 
 // Group commits what waits together: while one commit runs, the next requests gather. Nobody waits for a
-// group to fill up. When nothing runs a request is committed at once and alone; the more there is to do,
+// group to fill up, but for a moment while there is much to do (see company). When nothing runs a request is committed at once and alone; the more there is to do,
 // the larger the groups become, and the fewer commits each request costs.
 type Group[Req, Res any] struct {
 	limit  int
@@ -30,6 +30,7 @@ type Group[Req, Res any] struct {
 	mu      sync.Mutex
 	waiting []*request[Req, Res]
 	working bool
+	last    int // how large the last group was
 }
 
 type request[Req, Res any] struct {
@@ -84,7 +85,7 @@ func (g *Group[Req, Res]) join(r *request[Req, Res]) error {
 
 // work commits group after group until nobody waits.
 func (g *Group[Req, Res]) work() {
-	for batch := g.next(); len(batch) > 0; batch = g.next() {
+	for batch := g.gather(); len(batch) > 0; batch = g.gather() {
 		results, err := g.try(batch)
 		for i, r := range batch {
 			if err != nil {
@@ -94,6 +95,17 @@ func (g *Group[Req, Res]) work() {
 			r.answer <- answer[Res]{res: results[i]}
 		}
 	}
+}
+
+// gather is the next group, after a moment for its company if the last one had some.
+func (g *Group[Req, Res]) gather() []*request[Req, Res] {
+	g.mu.Lock()
+	wait := g.last > 1
+	g.mu.Unlock()
+	if wait {
+		rest(context.Background(), company, nil)
+	}
+	return g.next()
 }
 
 // next takes up to limit requests that somebody still waits for. None ends the work, under the same lock
@@ -110,7 +122,9 @@ func (g *Group[Req, Res]) next() []*request[Req, Res] {
 			batch = append(batch, r)
 		}
 	}
-	g.working = len(batch) > 0
+	if g.working = len(batch) > 0; g.working {
+		g.last = len(batch)
+	}
 	return batch
 }
 
