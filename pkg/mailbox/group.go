@@ -100,7 +100,7 @@ func (g *Group[Req, Res]) work() {
 // gather is the next group, after a moment for its company if the last one had some.
 func (g *Group[Req, Res]) gather() []*request[Req, Res] {
 	g.mu.Lock()
-	wait := g.last > 1
+	wait := g.last > 1 && len(g.waiting) > 0 && len(g.waiting) < g.limit
 	g.mu.Unlock()
 	if wait {
 		rest(context.Background(), company, nil)

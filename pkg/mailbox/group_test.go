@@ -48,7 +48,8 @@ func TestWhatWaitsTogetherIsCommittedTogether(t *testing.T) {
 		if want := [][]int{{0}, {1, 2, 3, 4}, {5, 6, 7, 8}, {9}}; !slices.EqualFunc(groups, want, slices.Equal) {
 			t.Errorf("the groups were %v, want %v", groups, want)
 		}
-		if took := time.Since(began); took != 4*time.Second {
+		// The last one, alone after so many, waits a moment for company; the full groups do not.
+		if took := time.Since(began); took != 4*time.Second+2*time.Millisecond {
 			t.Errorf("four commits took %v", took)
 		}
 	})
