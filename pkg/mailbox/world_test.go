@@ -2,6 +2,7 @@ package mailbox_test
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"strings"
@@ -257,13 +258,35 @@ func (w *world) consumer() *jetstream.ConsumerInfo {
 	return c.CachedInfo()
 }
 
-// settled waits until the consumer has nothing that is not acknowledged.
+// settled waits until everything in the stream that the consumer hears is acknowledged. What it says about
+// pending messages lags behind the publisher's acknowledgement, so the stream is asked for the last one.
 func (w *world) settled() {
 	w.t.Helper()
 	testkit.Eventually(w.t, within, "every message to be acknowledged", func() bool {
 		c := w.consumer()
-		return c.NumPending == 0 && c.NumAckPending == 0
+		return c.NumPending == 0 && c.NumAckPending == 0 && c.AckFloor.Stream >= w.lastHeard(c.Config.FilterSubjects)
 	})
+}
+
+// lastHeard is where in the stream the last message of these subjects stands; 0: there is none.
+func (w *world) lastHeard(subjects []string) uint64 {
+	w.t.Helper()
+	stream, err := w.admin.Stream(w.t.Context(), events.Stream)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	last := uint64(0)
+	for _, subject := range subjects {
+		msg, err := stream.GetLastMsgForSubject(w.t.Context(), subject)
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+		case err != nil:
+			w.t.Fatal(err)
+		default:
+			last = max(last, msg.Sequence)
+		}
+	}
+	return last
 }
 
 // published is what the stream holds of this service's own events, oldest first.

@@ -16,8 +16,6 @@ func impossible(c combination) (reason string, yes bool) {
 		return "nothing is refunded", true
 	case outbox && c.service == "shipping":
 		return "shipping says nothing but in answer to an event", true
-	case outbox && c.service == "order" && !c.scenario.cancel:
-		return "orders are written by the intake, which has points of its own", true
 	case c.service == "shipping" && c.scenario.name == "declined" && hearing(c.point):
 		return "shipping hears nothing of a declined order", true
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	lanesFlag = flag.Int("lanes", 3, "how many systems to try in at the same time")
+	lanesFlag = flag.Int("lanes", 6, "how many systems to try in at the same time")
 	writeFlag = flag.String("write", "", "where to write the table of what was found")
 	quickFlag = flag.Bool("quick", false, "try each point of a service in one kind of saga in rotation, not in all")
 )
@@ -33,14 +33,15 @@ func (c combination) String() string {
 // combinations are all there are; how is whether each fired, by its name.
 func combinations() []combination {
 	var all []combination
+	rotation := 0
 	for _, point := range fault.Points() {
 		for _, service := range homes(point.Point) {
 			for i, scenario := range scenarios {
-				if *quickFlag && i != len(all)%len(scenarios) {
-					continue
+				if !*quickFlag || i == rotation%len(scenarios) {
+					all = append(all, combination{point.Point, service, scenario})
 				}
-				all = append(all, combination{point.Point, service, scenario})
 			}
+			rotation++
 		}
 	}
 	return all
