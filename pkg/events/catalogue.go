@@ -1,7 +1,9 @@
 package events
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +50,9 @@ func (t Type) Filter() string { return t.String() + ".*" }
 
 // Type identifies the event.
 func (OrderCreated) Type() Type { return Type{Order, "OrderCreated", 1} }
+
+// Type identifies the event.
+func (OrderCreatedV2) Type() Type { return Type{Order, "OrderCreated", 2} }
 
 // Type identifies the event.
 func (OrderCancelRequested) Type() Type { return Type{Order, "OrderCancelRequested", 1} }
@@ -104,8 +109,8 @@ var HeardBy = map[Service][]Type{
 		incident("IncidentOpened", Shipping), incident("IncidentResolved", Shipping),
 	},
 	Inventory: {
-		OrderCreated{}.Type(), PaymentFailed{}.Type(), PaymentRefunded{}.Type(),
-		PaymentVoided{}.Type(), ShipmentCreated{}.Type(),
+		OrderCreated{}.Type(), OrderCreatedV2{}.Type(), PaymentFailed{}.Type(),
+		PaymentRefunded{}.Type(), PaymentVoided{}.Type(), ShipmentCreated{}.Type(),
 	},
 	Payment:  {InventoryReserved{}.Type(), ShipmentFailed{}.Type()},
 	Shipping: {PaymentProcessed{}.Type(), OrderCancelRequested{}.Type()},
@@ -113,34 +118,58 @@ var HeardBy = map[Service][]Type{
 
 func incident(name string, by Service) Type { return Type{by, name, 1} }
 
-// decoders knows every event that can be on the wire, by its name without publisher and version.
-var decoders = map[string]func([]byte) (Event, error){
-	"OrderCreated":         decode[OrderCreated],
-	"OrderCancelRequested": decode[OrderCancelRequested],
-	"OrderConfirmed":       decode[OrderConfirmed],
-	"OrderCancelled":       decode[OrderCancelled],
-	"OrderNeedsAttention":  decode[OrderNeedsAttention],
-	"InventoryReserved":    decode[InventoryReserved],
-	"InventoryRejected":    decode[InventoryRejected],
-	"InventoryReleased":    decode[InventoryReleased],
-	"PaymentProcessed":     decode[PaymentProcessed],
-	"PaymentFailed":        decode[PaymentFailed],
-	"PaymentRefunded":      decode[PaymentRefunded],
-	"PaymentVoided":        decode[PaymentVoided],
-	"ShipmentCreated":      decode[ShipmentCreated],
-	"ShipmentFailed":       decode[ShipmentFailed],
-	"IncidentOpened":       decode[IncidentOpened],
-	"IncidentResolved":     decode[IncidentResolved],
+// Version is one major version of an event, whoever publishes it: what a golden file and a schema are about.
+type Version struct {
+	Name  string
+	Major int
+}
+
+// String is the name of the version's files, for example "OrderCreated.v1".
+func (v Version) String() string { return fmt.Sprintf("%s.v%d", v.Name, v.Major) }
+
+// decoders knows every version of every event that can be on the wire.
+var decoders = map[Version]func([]byte) (Event, error){
+	{"OrderCreated", 1}:         decode[OrderCreated],
+	{"OrderCreated", 2}:         decode[OrderCreatedV2],
+	{"OrderCancelRequested", 1}: decode[OrderCancelRequested],
+	{"OrderConfirmed", 1}:       decode[OrderConfirmed],
+	{"OrderCancelled", 1}:       decode[OrderCancelled],
+	{"OrderNeedsAttention", 1}:  decode[OrderNeedsAttention],
+	{"InventoryReserved", 1}:    decode[InventoryReserved],
+	{"InventoryRejected", 1}:    decode[InventoryRejected],
+	{"InventoryReleased", 1}:    decode[InventoryReleased],
+	{"PaymentProcessed", 1}:     decode[PaymentProcessed],
+	{"PaymentFailed", 1}:        decode[PaymentFailed],
+	{"PaymentRefunded", 1}:      decode[PaymentRefunded],
+	{"PaymentVoided", 1}:        decode[PaymentVoided],
+	{"ShipmentCreated", 1}:      decode[ShipmentCreated],
+	{"ShipmentFailed", 1}:       decode[ShipmentFailed],
+	{"IncidentOpened", 1}:       decode[IncidentOpened],
+	{"IncidentResolved", 1}:     decode[IncidentResolved],
+}
+
+// Versions lists every version of every event, by name and then by version.
+func Versions() []Version {
+	return slices.SortedFunc(maps.Keys(decoders), func(a, b Version) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Major, b.Major))
+	})
 }
 
 // Names lists every event by name, sorted.
 func Names() []string {
-	names := make([]string, 0, len(decoders))
-	for name := range decoders {
-		names = append(names, name)
+	var names []string
+	for _, version := range Versions() {
+		names = append(names, version.Name)
 	}
-	slices.Sort(names)
-	return names
+	return slices.Compact(names)
+}
+
+// unknown says what nobody here can read: an event that there is not, or a version of one that there is.
+func unknown(t Type) error {
+	if slices.Contains(Names(), t.Name) {
+		return fmt.Errorf("unknown major version of an event: %q", t)
+	}
+	return fmt.Errorf("unknown event %q", t)
 }
 
 // ParseType reads a CloudEvents type attribute such as "saga.order.OrderCreated.v1".

@@ -78,7 +78,7 @@ func Encode(id string, at time.Time, cause Cause, event Event) ([]byte, error) {
 		return nil, fmt.Errorf("encode %s: %w", typ.Name, errNUL)
 	}
 	limit := MaxSize
-	if _, first := event.(OrderCreated); first {
+	if typ.Name == "OrderCreated" {
 		limit -= headroom
 	}
 	if len(message) > limit {
@@ -104,9 +104,9 @@ func Decode(message []byte) (Envelope, Event, error) {
 	if err != nil {
 		return envelope, nil, err
 	}
-	decodeData, known := decoders[typ.Name]
+	decodeData, known := decoders[Version{typ.Name, typ.Major}]
 	if !known {
-		return envelope, nil, fmt.Errorf("unknown event %q", envelope.Type)
+		return envelope, nil, unknown(typ)
 	}
 	event, err := decodeData(envelope.Data)
 	if err != nil {

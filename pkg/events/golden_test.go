@@ -3,11 +3,11 @@ package events_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,9 +39,10 @@ var (
 	about = events.Subject{OrderID: anOrder}
 )
 
-// samples has one event of every kind with every field filled in.
+// samples has one event of every version of every kind with every field filled in.
 var samples = []events.Event{
 	events.OrderCreated{Snapshot: snapshot},
+	events.OrderCreated{Snapshot: snapshot}.Upcast(),
 	events.OrderCancelRequested{Subject: about, Reason: "customer"},
 	events.OrderConfirmed{Subject: about, ShipmentID: "shp_1"},
 	events.OrderCancelled{Subject: about, Reason: "out_of_stock"},
@@ -62,7 +63,7 @@ var samples = []events.Event{
 // golden names the file that says how events of this type are published, for example
 // testdata/OrderCreated.v1.json.
 func golden(t events.Type) string {
-	return filepath.Join("testdata", fmt.Sprintf("%s.v%d.json", t.Name, t.Major))
+	return filepath.Join("testdata", events.Version{Name: t.Name, Major: t.Major}.String()+".json")
 }
 
 // encode returns the sample as it goes over the wire.
@@ -151,16 +152,16 @@ func checkAttributes(t *testing.T, got events.Envelope, event events.Event) {
 // A sample with an empty field would prove nothing about that field.
 func TestSamplesAreComplete(t *testing.T) {
 	t.Parallel()
-	var names []string
+	var versions []events.Version
 	for _, event := range samples {
-		names = append(names, event.Type().Name)
+		versions = append(versions, events.Version{Name: event.Type().Name, Major: event.Type().Major})
 		if field := emptyField(reflect.ValueOf(event)); field != "" {
 			t.Errorf("the sample of %s leaves %s empty", event.Type().Name, field)
 		}
 	}
-	slices.Sort(names)
-	if !slices.Equal(names, events.Names()) {
-		t.Errorf("samples of %v, but the events are %v", names, events.Names())
+	slices.SortFunc(versions, func(a, b events.Version) int { return strings.Compare(a.String(), b.String()) })
+	if !slices.Equal(versions, events.Versions()) {
+		t.Errorf("samples of %v, but the events are %v", versions, events.Versions())
 	}
 }
 
