@@ -68,6 +68,7 @@ func (in *inbox) decode(msg jetstream.Msg) (delivery, error) {
 	if d.handler, known = in.handlers[heardAs(event.Type())]; !known {
 		return d, fmt.Errorf("%s does not hear %s", in.service, event.Type())
 	}
+	d.event = d.handler.read(event)
 	// Whatever could be decoded names both as UUIDs, so these cannot fail.
 	if d.id, err = uuid.Parse(envelope.ID); err == nil {
 		d.order, err = uuid.Parse(event.Order())

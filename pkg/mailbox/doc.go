@@ -34,7 +34,7 @@
 //
 // In the order in which an event travels:
 //
-//   - handler.go: a step is a function, and its parameter says what it hears.
+//   - handler.go: a step is a function, and its parameter says what it hears; older versions are upcast to it.
 //   - outbox.go: events become rows.
 //   - relay.go, publish.go, flights.go: rows become messages, and are marked.
 //   - broker.go, replay.go: what happens when the broker forgets what it has acknowledged.

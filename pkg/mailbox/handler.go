@@ -12,10 +12,11 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-// Handler ties an event to the step that reacts to it; made by [Hear].
+// Handler ties an event to the step that reacts to it; made by [Hear] or [Upcast].
 type Handler struct {
-	heard heard
-	run   func(context.Context, pgx.Tx, events.Event) (events.Event, error)
+	heard  heard
+	upcast func(events.Event) events.Event // nil: the step hears what arrives
+	run    func(context.Context, pgx.Tx, events.Event) (events.Event, error)
 }
 
 // heard names what a handler listens to. Who published it does not matter: incidents of every service
@@ -34,9 +35,29 @@ func heardAs(t events.Type) heard { return heard{t.Name, t.Major} }
 // or nil. An error means try again later; one wrapped by [Poison] means park the event.
 func Hear[E events.Event](step func(ctx context.Context, tx pgx.Tx, event E) (events.Event, error)) Handler {
 	var e E
-	return Handler{heardAs(e.Type()), func(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
+	return Handler{heard: heardAs(e.Type()), run: func(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
 		return step(ctx, tx, event.(E))
 	}}
+}
+
+// Upcast makes a handler of an older version of an event. What arrives is said anew in the version that the
+// step hears before anything else sees it, so neither the step nor Prepare knows that there is an older one.
+// The inbox remembers the event under its own id and type. The function must be pure, and cannot fail: an
+// event that could not be upcast would be one that its publisher was never allowed to say.
+func Upcast[Old, New events.Event](newer func(Old) New, step func(ctx context.Context, tx pgx.Tx, event New) (events.Event, error)) Handler {
+	var old Old
+	handler := Hear(step)
+	handler.heard = heardAs(old.Type())
+	handler.upcast = func(event events.Event) events.Event { return newer(event.(Old)) }
+	return handler
+}
+
+// read is the event as the step hears it.
+func (h Handler) read(event events.Event) events.Event {
+	if h.upcast == nil {
+		return event
+	}
+	return h.upcast(event)
 }
 
 // call runs the step. A panic becomes the event's error instead of the end of the process: the event

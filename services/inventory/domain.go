@@ -59,7 +59,7 @@ type Adjustment struct {
 
 // wanted is what an order wants of each SKU, every SKU once, in SKU order. An order that wants nothing,
 // or less than one of something, is an error: holding a negative quantity would make stock out of nothing.
-func wanted(lines []events.Line) ([]Line, error) {
+func wanted(lines []events.PricedLine) ([]Line, error) {
 	if len(lines) == 0 {
 		return nil, fmt.Errorf("an order without lines")
 	}

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -41,8 +42,12 @@ func orderFor(orderID, sku string, quantity int) events.OrderCreated {
 	}}
 }
 
-// batch handles events as the mailbox does: in one transaction, prepared, each by its step.
+// batch handles events as the mailbox does: upcast, in one transaction, prepared, each by its step.
 func batch(ctx context.Context, pool *pgxpool.Pool, list ...events.Event) (answers []events.Event, err error) {
+	list = slices.Clone(list)
+	for i, event := range list {
+		list[i] = upcast(event)
+	}
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if err := lockBatch(ctx, tx, list); err != nil {
 			return err
@@ -59,10 +64,18 @@ func batch(ctx context.Context, pool *pgxpool.Pool, list ...events.Event) (answe
 	return answers, err
 }
 
+// upcast is an event as the steps hear it.
+func upcast(event events.Event) events.Event {
+	if older, is := event.(events.OrderCreated); is {
+		return older.Upcast()
+	}
+	return event
+}
+
 // react calls the step that hears the event.
 func react(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
-	switch e := event.(type) {
-	case events.OrderCreated:
+	switch e := upcast(event).(type) {
+	case events.OrderCreatedV2:
 		return reserve(ctx, tx, e)
 	case events.PaymentFailed:
 		return releaseUnpaid(ctx, tx, e)

@@ -13,6 +13,7 @@ import (
 func handlers() []mailbox.Handler {
 	return []mailbox.Handler{
 		mailbox.Hear(reserve),
+		mailbox.Upcast(events.OrderCreated.Upcast, reserve),
 		mailbox.Hear(sell),
 		mailbox.Hear(releaseUnpaid),
 		mailbox.Hear(releaseRefunded),
@@ -21,7 +22,11 @@ func handlers() []mailbox.Handler {
 }
 
 // reserve holds what a new order wants: all of it, or nothing.
-func reserve(ctx context.Context, tx pgx.Tx, order events.OrderCreated) (events.Event, error) {
+func reserve(ctx context.Context, tx pgx.Tx, order events.OrderCreatedV2) (events.Event, error) {
+	known, err := order.Downcast() // the events that follow carry the snapshot in its first version
+	if err != nil {
+		return nil, mailbox.Poison(err)
+	}
 	wants, err := wanted(order.Lines)
 	if err != nil {
 		return nil, mailbox.Poison(err) // it will never want anything sensible
@@ -35,7 +40,7 @@ func reserve(ctx context.Context, tx pgx.Tx, order events.OrderCreated) (events.
 	case held.State == Rejected:
 		return events.InventoryRejected{Subject: events.Subject{OrderID: order.OrderID}, Reason: held.Reason}, nil
 	}
-	return events.InventoryReserved(order), nil // the same snapshot
+	return events.InventoryReserved(known), nil
 }
 
 // sell makes what was held for a shipped order sold. Nobody waits for an answer.
@@ -76,7 +81,7 @@ func lockBatch(ctx context.Context, tx pgx.Tx, batch []events.Event) error {
 	var skus, orderIDs []string
 	for _, event := range batch {
 		orderIDs = append(orderIDs, event.Order())
-		if order, ok := event.(events.OrderCreated); ok {
+		if order, ok := event.(events.OrderCreatedV2); ok {
 			for _, line := range order.Lines {
 				skus = append(skus, line.SKU)
 			}

@@ -1,10 +1,13 @@
 package inventory
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,11 +56,17 @@ func publish(t *testing.T, broker *testkit.NATS, eventID string, event events.Ev
 	if err != nil {
 		t.Fatal(err)
 	}
-	js, err := jetstream.New(broker.Connect(t, event.Type().Service))
+	send(t, broker, event.Type().SubjectOf(event.Order()), message)
+}
+
+// send puts a message on the stream with the login of the service that the subject names.
+func send(t *testing.T, broker *testkit.NATS, subject string, message []byte) {
+	t.Helper()
+	js, err := jetstream.New(broker.Connect(t, events.Service(strings.Split(subject, ".")[1])))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := js.Publish(t.Context(), event.Type().SubjectOf(event.Order()), message); err != nil {
+	if _, err := js.Publish(t.Context(), subject, message); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -155,6 +164,61 @@ func TestAnOrderThatMakesNoSenseIsParked(t *testing.T) {
 	})
 	if got := stateOf(t, db.Pool, orderID); got != nothing {
 		t.Errorf("the order is %s, want nothing known of it", got)
+	}
+	checkBooks(t, db.Pool)
+}
+
+// Both versions of an order are heard, and what follows says the same.
+func TestBothVersionsOfAnOrderAreHeard(t *testing.T) {
+	t.Parallel()
+	db, broker := database(t), testkit.Broker(t)
+	process(t, db, broker)
+	first, second := orderFor(newOrderID(t), "widget", 1), orderFor(newOrderID(t), "widget", 1)
+	publish(t, broker, newOrderID(t), first)
+	publish(t, broker, newOrderID(t), second.Upcast())
+	for _, order := range []events.OrderCreated{first, second} {
+		testkit.Eventually(t, 30*time.Second, "the order to be reserved", func() bool { return stateOf(t, db.Pool, order.OrderID) == Reserved })
+		var payload []byte
+		err := db.Pool.QueryRow(t.Context(), `SELECT payload FROM outbox WHERE order_id = $1`, order.OrderID).Scan(&payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, said, err := events.Decode(payload); err != nil || !reflect.DeepEqual(said, events.Event(events.InventoryReserved(order))) {
+			t.Errorf("what follows says %+v, %v, want the snapshot of %+v", said, err, order)
+		}
+	}
+	heard := count(t, db.Pool, `SELECT count(*) FROM inbox WHERE type IN ('saga.order.OrderCreated.v1', 'saga.order.OrderCreated.v2')`)
+	if heard != 2 {
+		t.Errorf("the inbox remembers %d orders, each under its own type, want 2", heard)
+	}
+}
+
+// What nobody here can understand, or say to those who follow, is parked with the reason; the rest goes on.
+func TestAVersionThatCannotBeUnderstoodIsParked(t *testing.T) {
+	t.Parallel()
+	db, broker := database(t), testkit.Broker(t)
+	process(t, db, broker)
+	third, mixed, good := newOrderID(t), newOrderID(t), newOrderID(t)
+	message, err := events.Encode(newOrderID(t), time.Now(), events.Cause{}, orderFor(third, "widget", 1).Upcast())
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(t, broker, events.OrderCreatedV2{}.Type().SubjectOf(third), bytes.ReplaceAll(message, []byte("OrderCreated.v2"), []byte("OrderCreated.v3")))
+	currencies := orderFor(mixed, "widget", 1).Upcast()
+	currencies.Lines[0].UnitPrice.Currency = "EUR"
+	publish(t, broker, newOrderID(t), currencies)
+	publish(t, broker, newOrderID(t), orderFor(good, "widget", 1))
+	testkit.Eventually(t, 30*time.Second, "the good order to be reserved", func() bool { return stateOf(t, db.Pool, good) == Reserved })
+	for orderID, reason := range map[string]string{
+		third: `unknown major version of an event: "saga.order.OrderCreated.v3"`,
+		mixed: `"widget" costs EUR in an order that costs USD`,
+	} {
+		testkit.Eventually(t, 30*time.Second, "the order to be parked", func() bool {
+			return count(t, db.Pool, `SELECT count(*) FROM dead_letter WHERE order_id = $1 AND position($2 IN reason) > 0`, orderID, reason) == 1
+		})
+		if got := stateOf(t, db.Pool, orderID); got != nothing {
+			t.Errorf("the order is %s, want nothing known of it", got)
+		}
 	}
 	checkBooks(t, db.Pool)
 }

@@ -56,7 +56,7 @@ func waiting(t *testing.T, pool *pgxpool.Pool) (waits bool) {
 func stepping(event events.Event, answer *events.Event, locked bool) work {
 	return func(ctx context.Context, tx pgx.Tx) (err error) {
 		if locked {
-			if err := lockBatch(ctx, tx, []events.Event{event}); err != nil {
+			if err := lockBatch(ctx, tx, []events.Event{upcast(event)}); err != nil {
 				return err
 			}
 		}
@@ -198,7 +198,7 @@ func TestABatchLocksItsStockInSKUOrder(t *testing.T) {
 			}
 			hold := func(ctx context.Context, tx pgx.Tx) error { return lockStock(ctx, tx, []string{"gadget"}, nil) }
 			wait := func(ctx context.Context, tx pgx.Tx) error {
-				return lockBatch(ctx, tx, []events.Event{orderFor(newOrderID(t), "widget", 1), gadget(earlier)})
+				return lockBatch(ctx, tx, []events.Event{upcast(orderFor(newOrderID(t), "widget", 1)), upcast(gadget(earlier))})
 			}
 			err1, err2 := race(t, pool, hold, wait, func() {
 				if _, err := pool.Exec(t.Context(), `SELECT FROM stock WHERE sku = 'widget' FOR UPDATE NOWAIT`); err != nil {
