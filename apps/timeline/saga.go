@@ -47,7 +47,7 @@ func (s *Saga) Ended() bool { return s.State == Succeeded || s.State == Failed }
 // Apply adds one event to the picture.
 func (s *Saga) Apply(event events.Event) {
 	switch e := event.(type) {
-	case events.OrderCreated:
+	case events.OrderCreated, events.OrderCreatedV2:
 		s.Services[events.Inventory] = Processing
 	case events.InventoryReserved:
 		s.forward(events.Inventory, events.Payment)

@@ -69,6 +69,23 @@ func TestASagaIsLegibleWithoutColours(t *testing.T) {
 	}
 }
 
+// Whoever watches sees the same, whatever version of an event the services speak.
+func TestASagaLooksTheSameInBothVersions(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	screen := timeline.New(colorprofile.NewWriter(&out, []string{"NO_COLOR=1", "TERM=xterm-256color"}), 0, false)
+	for _, seen := range undone() {
+		if first, is := seen.Event.(events.OrderCreated); is {
+			seen.Event = first.Upcast()
+		}
+		screen.Show(seen)
+	}
+	screen.End(order)
+	if want := show([]string{"NO_COLOR=1", "TERM=xterm-256color"}, 0, false); out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", &out, want)
+	}
+}
+
 func TestCompensationIsRedAndServicesHaveColours(t *testing.T) {
 	t.Parallel()
 	lines := strings.Split(show([]string{"CLICOLOR_FORCE=1", "TERM=xterm-256color"}, 0, false), "\n")

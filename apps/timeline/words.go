@@ -26,6 +26,8 @@ func describe(event events.Event) (kind, string) {
 	switch e := event.(type) {
 	case events.OrderCreated:
 		return forward, fmt.Sprintf("%s for %s, to %s", Lines(e.Lines), Money(e.Total), e.ShipTo.Country)
+	case events.OrderCreatedV2:
+		return forward, fmt.Sprintf("%s for %s, to %s", pricedLines(e.Lines), Money(e.Total), e.ShipTo.Address.Country)
 	case events.InventoryReserved:
 		return forward, "held: " + Lines(e.Lines)
 	case events.PaymentProcessed:
@@ -82,4 +84,12 @@ func Lines(lines []events.Line) string {
 		parts[i] = fmt.Sprintf("%d × %s", line.Quantity, line.SKU)
 	}
 	return strings.Join(parts, ", ")
+}
+
+func pricedLines(priced []events.PricedLine) string {
+	lines := make([]events.Line, len(priced))
+	for i, line := range priced {
+		lines[i] = events.Line{SKU: line.SKU, Quantity: line.Quantity}
+	}
+	return Lines(lines)
 }

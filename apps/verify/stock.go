@@ -64,7 +64,10 @@ func effectsHaveCauses(ctx context.Context, l *look) ([]Offender, error) {
 		what     string
 		causedBy []events.Event
 	}{
-		{events.Inventory, `SELECT * FROM reservation WHERE lines IS NOT NULL`, "a reservation", []events.Event{events.OrderCreated{}}},
+		{
+			events.Inventory, `SELECT * FROM reservation WHERE lines IS NOT NULL`, "a reservation",
+			[]events.Event{events.OrderCreated{}, events.OrderCreatedV2{}},
+		},
 		{
 			events.Inventory, `SELECT * FROM reservation WHERE lines IS NULL`, "a reservation's tombstone",
 			[]events.Event{events.PaymentFailed{}, events.PaymentRefunded{}, events.PaymentVoided{}},

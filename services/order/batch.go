@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -79,19 +78,19 @@ func (b *batch) skus() []string {
 }
 
 // store writes the orders, and the events that begin their sagas, each in the trace of its own request.
-func (b *batch) store(ctx context.Context, tx pgx.Tx, patience time.Duration) error {
+func (b *batch) store(ctx context.Context, tx pgx.Tx, in intake) error {
 	if len(b.orders) == 0 {
 		return nil
 	}
-	now, err := insertOrders(ctx, tx, b.orders, patience)
+	now, err := insertOrders(ctx, tx, b.orders, in.patience)
 	if err != nil {
 		return err
 	}
 	created := make([]events.Event, 0, len(b.orders))
 	for n, i := range b.fresh {
 		order := &b.orders[n]
-		order.CreatedAt, order.UpdatedAt, order.Deadline = now, now, now.Add(patience)
-		created = append(created, mailbox.CausedBy(b.placements[i].cause, events.OrderCreated{Snapshot: order.Snapshot}))
+		order.CreatedAt, order.UpdatedAt, order.Deadline = now, now, now.Add(in.patience)
+		created = append(created, mailbox.CausedBy(b.placements[i].cause, in.version.created(order.Snapshot)))
 	}
 	return mailbox.PutAll(ctx, tx, created)
 }

@@ -24,6 +24,7 @@ type intake struct {
 	do       transaction
 	faults   *fault.Set
 	patience time.Duration // from acceptance to deadline
+	version  version       // in which the beginning of a saga is said
 }
 
 // placement is one request to place an order.
@@ -83,7 +84,7 @@ func (in intake) together(ctx context.Context, all []placement) ([]placed, error
 		if err := b.accept(ctx, tx); err != nil {
 			return err
 		}
-		if err := b.store(ctx, tx, in.patience); err != nil {
+		if err := b.store(ctx, tx, in); err != nil {
 			return err
 		}
 		if err := b.finish(ctx, tx); err != nil {

@@ -38,7 +38,7 @@ func Run(ctx context.Context, c service.Config) error {
 	if err != nil {
 		return err
 	}
-	orders := mailbox.NewGroup(atOnce, intake{do: box.Do, faults: app.Faults, patience: own.deadline}.commit)
+	orders := mailbox.NewGroup(atOnce, intake{do: box.Do, faults: app.Faults, patience: own.deadline, version: own.version}.commit)
 	api := server{
 		db: app.Pool, do: box.Do, place: orders.Do, backlog: box.Unpublished, limit: own.outboxLimit, faults: app.Faults,
 	}
@@ -56,6 +56,7 @@ func Run(ctx context.Context, c service.Config) error {
 type settings struct {
 	deadline    time.Duration // ORDER_DEADLINE: how long an order may be pending
 	outboxLimit int           // OUTBOX_LIMIT: how many events may wait for the broker before orders are refused
+	version     version       // ORDER_CREATED_VERSION: in which form new orders are announced
 }
 
 // outboxLimit is what the relay publishes in a minute or so once the broker is back, and some 100 MB.
@@ -70,6 +71,14 @@ func fromEnv(getenv func(string) string) (s settings, err error) {
 		if s.outboxLimit, err = strconv.Atoi(value); err != nil || s.outboxLimit < 1 {
 			return s, fmt.Errorf("OUTBOX_LIMIT must be a positive number, not %q", value)
 		}
+	}
+	switch value := getenv("ORDER_CREATED_VERSION"); value {
+	case "", "1":
+		s.version = 1
+	case "2":
+		s.version = 2
+	default:
+		return s, fmt.Errorf("ORDER_CREATED_VERSION must be 1 or 2, not %q", value)
 	}
 	return s, nil
 }

@@ -27,12 +27,13 @@ func TestSettingsComeFromTheEnvironment(t *testing.T) {
 		want settings
 		err  string // part of it; empty: none
 	}{
-		{"defaults that run", nil, settings{15 * time.Minute, 100_000}, ""},
-		{"both set", map[string]string{"ORDER_DEADLINE": "60s", "OUTBOX_LIMIT": "5"}, settings{time.Minute, 5}, ""},
+		{"defaults that run", nil, settings{15 * time.Minute, 100_000, 1}, ""},
+		{"all set", map[string]string{"ORDER_DEADLINE": "60s", "OUTBOX_LIMIT": "5", "ORDER_CREATED_VERSION": "2"}, settings{time.Minute, 5, 2}, ""},
 		{"a deadline that is none", map[string]string{"ORDER_DEADLINE": "soon"}, settings{}, "ORDER_DEADLINE"},
 		{"a deadline in the past", map[string]string{"ORDER_DEADLINE": "-1s"}, settings{}, "ORDER_DEADLINE"},
 		{"a limit that is none", map[string]string{"OUTBOX_LIMIT": "few"}, settings{}, "OUTBOX_LIMIT"},
 		{"a limit that takes nothing", map[string]string{"OUTBOX_LIMIT": "0"}, settings{}, "OUTBOX_LIMIT"},
+		{"a version that nobody knows", map[string]string{"ORDER_CREATED_VERSION": "3"}, settings{}, "ORDER_CREATED_VERSION must be 1 or 2"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

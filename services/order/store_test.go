@@ -266,3 +266,30 @@ func TestOrdersOfOneBatchAreTheirOwn(t *testing.T) {
 		same(t, "event", event, events.Event(events.OrderCreated{Snapshot: read(t, pool, p.id).Snapshot}))
 	}
 }
+
+// Both say the same about an order: what a later version adds must not change what was accepted.
+func TestAnOrderIsAnnouncedInTheVersionThatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	for v, name := range map[version]string{1: "saga.order.OrderCreated.v1", 2: "saga.order.OrderCreated.v2"} {
+		p := request(t, name, twoWidgets)
+		if _, err := (intake{do: in(pool), patience: time.Hour, version: v}).commit(t.Context(), []placement{p}); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "subject", texts(t, pool, `SELECT subject FROM outbox WHERE order_id = $1`, p.id), []string{name + "." + p.id})
+		var message []byte
+		if err := pool.QueryRow(t.Context(), `SELECT payload FROM outbox WHERE order_id = $1`, p.id).Scan(&message); err != nil {
+			t.Fatal(err)
+		}
+		_, event, err := events.Decode(message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if second, is := event.(events.OrderCreatedV2); is {
+			if event, err = second.Downcast(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		same(t, "event", event, events.Event(events.OrderCreated{Snapshot: read(t, pool, p.id).Snapshot}))
+	}
+}
