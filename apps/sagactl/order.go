@@ -15,7 +15,7 @@ import (
 )
 
 func (p *program) order() *cobra.Command {
-	return group("order", "Places, shows and cancels orders.", p.orderPlace(), p.orderGet(), p.orderList(), p.orderCancel())
+	return group("order", "Places, shows and cancels orders.", p.orderPlace(), p.orderGet(), p.orderList(), p.orderCancel(), p.orderSaga())
 }
 
 func (p *program) orderPlace() *cobra.Command {
@@ -158,12 +158,15 @@ func (p *program) showOrders(answer any, orders ...api.Order) error {
 	return nil
 }
 
-// why says what kept the order from being confirmed.
+// why says what kept or keeps the order from being confirmed.
 func why(o api.Order) string {
 	for _, incident := range o.Incidents {
 		if incident.ResolvedAt == nil {
 			return incident.Service + ": " + incident.Reason
 		}
+	}
+	if w := o.WaitingFor; w != nil {
+		return waits(w, time.Now())
 	}
 	if o.Reason != nil {
 		return *o.Reason

@@ -72,6 +72,7 @@ func TestExitCodesAndWhatToRunNext(t *testing.T) {
 		"nobody answers":             {[]string{"order", "get", "x", "--file", stale}, 3, "connection refused", "make demo"},
 		"nobody answers about stock": {[]string{"stock", "list", "--file", stale}, 3, "connection refused", "make demo"},
 		"refused":                    {[]string{"order", "get", "x", "--file", refusing}, 1, "there is no such order", "sagactl order list"},
+		"refused to show a saga":     {[]string{"order", "saga", "x", "--file", refusing}, 1, "there is no such order", "sagactl order list"},
 		"refused to cancel":          {[]string{"order", "cancel", "x", "--file", refusing}, 1, "there is no such order", "sagactl order get x"},
 		"an unknown command":         {[]string{"nonsense"}, 2, "unknown command", "sagactl --help"},
 		"an unknown subcommand":      {[]string{"order", "nonsense"}, 2, "unknown command", "sagactl order --help"},
@@ -154,6 +155,35 @@ func TestJSONIsForPrograms(t *testing.T) {
 	var order map[string]any
 	if err := json.Unmarshal([]byte(got.out), &order); err != nil || order["status"] != "CANCELLED" {
 		t.Errorf("%v: %q", err, got.out)
+	}
+}
+
+func TestASagaIsShownWithWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	since := time.Now().Add(-3 * time.Second).Format(time.RFC3339)
+	saga := `{"order_id": "0193", "status": "NEEDS_ATTENTION", "state": "In Progress", "direction": "forward",
+		"steps": [{"step": "charge", "service": "payment", "progress": "Processing", "state": "UNKNOWN", "attempts": 4, "problem": "no answer"}],
+		"incidents": [{"id": "i", "service": "payment", "kind": "charge_undecided", "reason": "no answer", "opened_at": "` + since + `"}],
+		"expected": {"service": "payment", "events": ["PaymentProcessed", "PaymentFailed"]},
+		"waiting_for": {"step": "charge", "service": "payment", "since": "` + since + `", "attempts": 4, "why": "no answer"}}`
+	file := describe(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/orders/0193/saga" {
+			t.Errorf("asked for %s", r.URL.Path)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(saga))
+	})
+	got := run(t, nil, "order", "saga", "0193", "--file", file)
+	if got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	for _, want := range []string{
+		"In Progress, forward; the order is NEEDS_ATTENTION", "charge  payment  Processing  UNKNOWN", "incident i of payment: charge_undecided: no answer",
+		"waits for charge by payment for ", ", 4 attempts: no answer", "next: PaymentProcessed or PaymentFailed from payment",
+	} {
+		if !strings.Contains(got.out, want) {
+			t.Errorf("%q is not in\n%s", want, got.out)
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +20,7 @@ func (p *program) watch() *cobra.Command {
 		Use:   "watch [ORDER]",
 		Short: "Shows sagas as they happen, over all services.",
 		Long: `Shows sagas as they happen, over all services: of one order from its beginning until it has ended, or of all
-orders from now on, until Ctrl-C. → a step, ✗ the saga turns round, ↩ a step undone, ■ the end, ! a person is needed.`,
+orders from now on, until Ctrl-C. Of one order it also says what it waits for when nothing happens. → a step, ✗ the saga turns round, ↩ a step undone, ■ the end, ! a person is needed.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: runs(func(c *cobra.Command, args []string) error {
 			orderID := ""
@@ -40,11 +42,11 @@ func (p *program) watchOrder(ctx context.Context, orderID string, past bool) err
 	if err != nil {
 		return err
 	}
+	s, err := p.shop()
+	if err != nil {
+		return err
+	}
 	if orderID != "" { // an order that does not exist would be waited for without end
-		s, err := p.shop()
-		if err != nil {
-			return err
-		}
 		if _, err := s.Get(ctx, orderID); err != nil {
 			return asked(err, "sagactl order list")
 		}
@@ -55,7 +57,25 @@ func (p *program) watchOrder(ctx context.Context, orderID string, past bool) err
 	}
 	defer stream.Close()
 	show := p.eventWriter(orderID)
-	err = stream.Follow(ctx, orderID, past, show)
+	var screen sync.Mutex // shared by what happens and what does not
+	if orderID != "" && p.output != "json" {
+		following, stop := context.WithCancel(ctx)
+		var telling sync.WaitGroup
+		defer telling.Wait()
+		defer stop()
+		telling.Go(func() {
+			tellWaits(following, s, orderID, func(line string) {
+				screen.Lock()
+				defer screen.Unlock()
+				fmt.Fprintln(p.out, faint.Render("           … "+line))
+			})
+		})
+	}
+	err = stream.Follow(ctx, orderID, past, func(seen observe.Seen) error {
+		screen.Lock()
+		defer screen.Unlock()
+		return show(seen)
+	})
 	if errors.Is(err, errEnded) || ctx.Err() != nil {
 		return nil
 	}

@@ -83,6 +83,18 @@ func (s *Shop) Get(ctx context.Context, id string) (order.Order, error) {
 	return *answer.JSON200, nil
 }
 
+// Saga is how far the order is in every service.
+func (s *Shop) Saga(ctx context.Context, id string) (order.Saga, error) {
+	answer, err := s.orders.GetSagaWithResponse(ctx, id)
+	if err != nil {
+		return order.Saga{}, fmt.Errorf("get the saga of order %s: %w", id, err)
+	}
+	if answer.JSON200 == nil {
+		return order.Saga{}, fmt.Errorf("get the saga of order %s: %w", id, refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+	}
+	return *answer.JSON200, nil
+}
+
 // List is a page of orders, the newest first; empty status: all.
 func (s *Shop) List(ctx context.Context, status string, limit int, cursor string) (order.OrderList, error) {
 	params := &order.ListOrdersParams{Limit: &limit}

@@ -93,11 +93,17 @@ func (s *System) serviceEnvironment(service events.Service, process string, env 
 		env["FAULTS_ENABLED"] = "true"
 		env["FAULTS_LOG"] = filepath.Join(s.folder.logs(), process+".faults") // tells a crash on purpose from another one
 	}
-	switch {
-	case service == events.Payment:
+	switch service {
+	case events.Payment:
 		env["GATEWAY_URL"] = s.urlsOf(Ambassador)[0]
-	case service == events.Order && s.options.Deadline > 0:
-		env["ORDER_DEADLINE"] = s.options.Deadline.String()
+	case events.Order:
+		for _, other := range events.Services[1:] {
+			env[strings.ToUpper(string(other))+"_URL"] = s.urlsOf(string(other))[0]
+		}
+		if s.options.Deadline > 0 {
+			env["ORDER_DEADLINE"] = s.options.Deadline.String()
+		}
+	default: // the others call nobody
 	}
 }
 

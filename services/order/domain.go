@@ -32,6 +32,9 @@ const (
 	byDeadline = "deadline"
 )
 
+// kindOverdue is the kind of incident of an order whose cancel takes too long. The order service opens no other.
+const kindOverdue = "overdue"
+
 // Order is an order as it was accepted, and what has become of it.
 type Order struct {
 	events.Snapshot

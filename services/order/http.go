@@ -25,6 +25,7 @@ type server struct {
 	backlog func() int                                       // about how many events wait to be published
 	limit   int                                              // at which backlog no more orders are taken
 	faults  *fault.Set
+	others  *colleagues // who know more about an order
 }
 
 // routes is the API. What is not allowed by api/openapi.yaml reaches no handler.
@@ -86,14 +87,35 @@ func (p placed) VisitPlaceOrderResponse(w http.ResponseWriter) error {
 	return idempotency.Write(w, p.answer, p.replayed)
 }
 
-// GetOrder answers with the order as it is now.
+// GetOrder answers with the order as it is now, and with what it waits for when that takes long.
 func (s server) GetOrder(ctx context.Context, r api.GetOrderRequestObject) (api.GetOrderResponseObject, error) {
-	id, err := orderID(r.Id)
+	order, err := s.read(ctx, r.Id)
 	if err != nil {
 		return nil, err
 	}
-	order, err := readOrder(ctx, s.db, id)
-	return api.GetOrder200JSONResponse(resource(order)), err
+	view := resource(order)
+	// A clock that is apart from the database's only moves the moment from which the reason is told.
+	if now := time.Now(); !order.Status.terminal() && now.Sub(order.CreatedAt) >= patienceOfReaders {
+		view.WaitingFor = waitingView(s.others.lately(ctx, order).waiting(now))
+	}
+	return api.GetOrder200JSONResponse(view), nil
+}
+
+// GetSaga answers with every service's part in the order.
+func (s server) GetSaga(ctx context.Context, r api.GetSagaRequestObject) (api.GetSagaResponseObject, error) {
+	order, err := s.read(ctx, r.Id)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetSaga200JSONResponse(sagaView(s.others.about(ctx, order), time.Now())), nil
+}
+
+func (s server) read(ctx context.Context, pathID string) (Order, error) {
+	id, err := orderID(pathID)
+	if err != nil {
+		return Order{}, err
+	}
+	return readOrder(ctx, s.db, id)
 }
 
 // CancelOrder answers 202 as long as the order has not ended. Whether the cancel comes in time is shipping's

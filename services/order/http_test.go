@@ -34,14 +34,16 @@ type shop struct {
 	client  *api.ClientWithResponses
 	backlog atomic.Int64 // what the mailbox would say
 	faults  *fault.Set
+	others  *others // whom the order service asks
 }
 
 func open(t *testing.T) *shop {
 	t.Helper()
-	s := &shop{t: t, pool: database(t).Pool, faults: fault.NewSet()}
+	s := &shop{t: t, pool: database(t).Pool, faults: fault.NewSet(), others: &others{answers: map[string]string{}}}
 	orders := mailbox.NewGroup(atOnce, intake{do: in(s.pool), faults: s.faults, patience: time.Hour}.commit)
 	listener := httptest.NewServer(routes(server{
 		db: s.pool, do: in(s.pool), place: orders.Do, backlog: func() int { return int(s.backlog.Load()) }, limit: 10, faults: s.faults,
+		others: newColleagues(s.others.open(t)),
 	}))
 	t.Cleanup(listener.Close)
 	s.url = listener.URL

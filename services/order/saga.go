@@ -6,7 +6,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
 	"example.com/ordersaga/pkg/mailbox"
 )
 
@@ -43,21 +42,31 @@ func undone(ctx context.Context, tx pgx.Tx, event events.InventoryReleased) (eve
 }
 
 func cancelled(ctx context.Context, tx pgx.Tx, about events.Subject, reason string) (events.Event, error) {
-	reason, changed, err := cancelOrder(ctx, tx, about.OrderID, reason)
-	if err != nil || !changed {
+	ended, err := cancelOrder(ctx, tx, about.OrderID, reason)
+	if err != nil || !ended.changed {
 		return nil, err
 	}
-	return events.OrderCancelled{Subject: about, Reason: reason}, nil
+	return events.OrderCancelled{Subject: about, Reason: ended.reason}, closeOverdue(ctx, tx, about.OrderID, ended)
 }
 
 // shipped confirms an order: also one that somebody wants cancelled, because a shipment means that the
 // cancel came too late.
 func shipped(ctx context.Context, tx pgx.Tx, event events.ShipmentCreated) (events.Event, error) {
-	changed, err := confirmOrder(ctx, tx, event.OrderID, event.ShipmentID)
-	if err != nil || !changed {
+	ended, err := confirmOrder(ctx, tx, event.OrderID, event.ShipmentID)
+	if err != nil || !ended.changed {
 		return nil, err
 	}
-	return events.OrderConfirmed{Subject: events.Subject{OrderID: event.OrderID}, ShipmentID: event.ShipmentID}, nil
+	confirmed := events.OrderConfirmed{Subject: events.Subject{OrderID: event.OrderID}, ShipmentID: event.ShipmentID}
+	return confirmed, closeOverdue(ctx, tx, event.OrderID, ended)
+}
+
+// closeOverdue closes the incident of an order whose cancel lasted too long, in the transaction that ends it. Most
+// orders have none, and are not asked about it a second time.
+func closeOverdue(ctx context.Context, tx pgx.Tx, orderID string, ended ending) error {
+	if !ended.overdue {
+		return nil
+	}
+	return mailbox.CloseIncident(ctx, tx, events.Order, orderID, kindOverdue, "the order has ended")
 }
 
 // incidentOpened remembers that a service cannot go on with the order. Its saga state stays what it is, and
@@ -90,38 +99,6 @@ func askToCancel(ctx context.Context, tx pgx.Tx, orderIDs []string, reason strin
 		requests = append(requests, events.OrderCancelRequested{Subject: events.Subject{OrderID: id}, Reason: reason})
 	}
 	return mailbox.PutAll(ctx, tx, requests)
-}
-
-// overdueAtOnce bounds what one transaction of the sweeper takes, so that it never holds many rows for long.
-const overdueAtOnce = 200
-
-// sweeper watches over deadlines.
-type sweeper struct {
-	do     transaction
-	faults *fault.Set
-}
-
-// runOnce asks for the cancel of every order that is pending beyond its deadline. An order with an open
-// incident is left alone: a person decides about it.
-func (s sweeper) runOnce(ctx context.Context) error {
-	for {
-		var found []string
-		err := s.do(ctx, func(tx pgx.Tx) (err error) {
-			if found, err = lockOverdue(ctx, tx, overdueAtOnce); err != nil || len(found) == 0 {
-				return err
-			}
-			if err := s.faults.At(ctx, fault.DeadlineFound, found...); err != nil {
-				return err
-			}
-			return askToCancel(ctx, tx, found, byDeadline)
-		})
-		if err != nil || len(found) == 0 {
-			return err
-		}
-		if err := s.faults.At(ctx, fault.DeadlineCommitted, found...); err != nil || len(found) < overdueAtOnce {
-			return err
-		}
-	}
 }
 
 // transaction runs a function in one, as mailbox.Do does.

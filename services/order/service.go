@@ -41,12 +41,13 @@ func Run(ctx context.Context, c service.Config) error {
 	orders := mailbox.NewGroup(atOnce, intake{do: box.Do, faults: app.Faults, patience: own.deadline, version: own.version}.commit)
 	api := server{
 		db: app.Pool, do: box.Do, place: orders.Do, backlog: box.Unpublished, limit: own.outboxLimit, faults: app.Faults,
+		others: newColleagues(own.others),
 	}
 	return app.Serve(ctx, service.Parts{
 		Mailbox: box,
 		HTTP:    routes(api),
 		Loops: []func(context.Context) error{
-			service.Loop("cancel overdue orders", app.Log, time.Second, nil, sweeper{box.Do, app.Faults}.runOnce),
+			service.Loop("cancel overdue orders", app.Log, time.Second, nil, sweeper{box.Do, app.Faults, own.cancelBudget}.runOnce),
 			service.Loop("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
 		},
 	})
@@ -54,9 +55,11 @@ func Run(ctx context.Context, c service.Config) error {
 
 // settings are those that only this service has.
 type settings struct {
-	deadline    time.Duration // ORDER_DEADLINE: how long an order may be pending
-	outboxLimit int           // OUTBOX_LIMIT: how many events may wait for the broker before orders are refused
-	version     version       // ORDER_CREATED_VERSION: in which form new orders are announced
+	deadline     time.Duration // ORDER_DEADLINE: how long an order may be pending
+	cancelBudget time.Duration // CANCEL_BUDGET: how long a cancel may take before a person is told
+	outboxLimit  int           // OUTBOX_LIMIT: how many events may wait for the broker before orders are refused
+	others       addresses     // INVENTORY_URL, PAYMENT_URL, SHIPPING_URL: who is asked about an order that waits
+	version      version       // ORDER_CREATED_VERSION: in which form new orders are announced
 }
 
 // outboxLimit is what the relay publishes in a minute or so once the broker is back, and some 100 MB.
@@ -64,6 +67,13 @@ const outboxLimit = 100_000
 
 func fromEnv(getenv func(string) string) (s settings, err error) {
 	if s.deadline, err = service.Duration(getenv, "ORDER_DEADLINE", 15*time.Minute); err != nil {
+		return s, err
+	}
+	// Payment alone may take its own budget and the gateway's horizon until it knows, and tells a person itself.
+	if s.cancelBudget, err = service.Duration(getenv, "CANCEL_BUDGET", 2*time.Minute); err != nil {
+		return s, err
+	}
+	if s.others, err = addressesFrom(getenv); err != nil {
 		return s, err
 	}
 	s.outboxLimit = outboxLimit

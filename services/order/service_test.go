@@ -27,8 +27,13 @@ func TestSettingsComeFromTheEnvironment(t *testing.T) {
 		want settings
 		err  string // part of it; empty: none
 	}{
-		{"defaults that run", nil, settings{15 * time.Minute, 100_000, 1}, ""},
-		{"all set", map[string]string{"ORDER_DEADLINE": "60s", "OUTBOX_LIMIT": "5", "ORDER_CREATED_VERSION": "2"}, settings{time.Minute, 5, 2}, ""},
+		{"defaults that run", nil, settings{15 * time.Minute, 2 * time.Minute, 100_000, addresses{}, 1}, ""},
+		{"all set", map[string]string{
+			"ORDER_DEADLINE": "60s", "CANCEL_BUDGET": "30s", "OUTBOX_LIMIT": "5", "ORDER_CREATED_VERSION": "2",
+			"INVENTORY_URL": "http://i:1", "PAYMENT_URL": "http://p:2/", "SHIPPING_URL": "https://s",
+		}, settings{time.Minute, 30 * time.Second, 5, addresses{"http://i:1", "http://p:2", "https://s"}, 2}, ""},
+		{"a budget that is none", map[string]string{"CANCEL_BUDGET": "0"}, settings{}, "CANCEL_BUDGET"},
+		{"an address that is none", map[string]string{"SHIPPING_URL": "shipping:8080"}, settings{}, "SHIPPING_URL"},
 		{"a deadline that is none", map[string]string{"ORDER_DEADLINE": "soon"}, settings{}, "ORDER_DEADLINE"},
 		{"a deadline in the past", map[string]string{"ORDER_DEADLINE": "-1s"}, settings{}, "ORDER_DEADLINE"},
 		{"a limit that is none", map[string]string{"OUTBOX_LIMIT": "few"}, settings{}, "OUTBOX_LIMIT"},
@@ -192,7 +197,7 @@ func TestAFaultInTheSweeperLeavesAllOrNothing(t *testing.T) {
 			pool, set := database(t).Pool, fault.NewSet()
 			id := order(t, pool, 0)
 			arm(t, set, point)
-			if err := (sweeper{in(pool), set}).runOnce(t.Context()); err == nil {
+			if err := (sweeper{in(pool), set, time.Hour}).runOnce(t.Context()); err == nil {
 				t.Error("the fault did not strike")
 			}
 			same(t, "status after the fault", read(t, pool, id).Status, swept)

@@ -74,11 +74,29 @@ func columnsOf(orders []Order) (c columns, err error) {
 	return c, nil
 }
 
-// cancelOrder ends an order as cancelled, unless it has ended, and returns the reason that stands. Where
-// the saga was undone because somebody asked for it, that is the reason: shipping's word for it
-// ("cancelled") would say less.
-func cancelOrder(ctx context.Context, tx pgx.Tx, orderID, reason string) (stands string, changed bool, err error) {
-	err = tx.QueryRow(ctx, `
+// ending is what the end of an order was.
+type ending struct {
+	changed bool   // it ended just now
+	reason  string // that stands
+	overdue bool   // it had lasted so long that an incident is open
+}
+
+// isOverdue is part of the statements that end an order, so that the many that are in time cost no other one.
+const isOverdue = `EXISTS (SELECT FROM incident WHERE order_id = $1 AND kind = '` + kindOverdue + `' AND resolved_at IS NULL)`
+
+func readEnding(row pgx.Row) (e ending, err error) {
+	err = row.Scan(&e.reason, &e.overdue)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ending{}, nil
+	}
+	e.changed = err == nil
+	return e, err
+}
+
+// cancelOrder ends an order as cancelled, unless it has ended. Where the saga was undone because somebody
+// asked for it, that is the reason that stands: shipping's word for it ("cancelled") would say less.
+func cancelOrder(ctx context.Context, tx pgx.Tx, orderID, reason string) (ending, error) {
+	ended, err := readEnding(tx.QueryRow(ctx, `
 		WITH ended AS (
 			UPDATE orders SET status = 'CANCELLED', updated_at = now(),
 				reason = CASE WHEN status = 'CANCELLING' AND $2 = 'cancelled' THEN reason ELSE $2 END
@@ -87,20 +105,17 @@ func cancelOrder(ctx context.Context, tx pgx.Tx, orderID, reason string) (stands
 		)
 		INSERT INTO order_history (order_id, status, reason, event_id)
 		SELECT id, status, reason, nullif($3, '')::uuid FROM ended
-		RETURNING reason`,
-		orderID, reason, mailbox.CauseOf(ctx).EventID).Scan(&stands)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return "", false, nil
-	}
+		RETURNING reason, `+isOverdue,
+		orderID, reason, mailbox.CauseOf(ctx).EventID))
 	if err != nil {
-		return "", false, fmt.Errorf("cancel order %s: %w", orderID, err)
+		return ending{}, fmt.Errorf("cancel order %s: %w", orderID, err)
 	}
-	return stands, true, nil
+	return ended, nil
 }
 
 // confirmOrder ends an order as confirmed, unless it has ended.
-func confirmOrder(ctx context.Context, tx pgx.Tx, orderID, shipmentID string) (changed bool, err error) {
-	tag, err := tx.Exec(ctx, `
+func confirmOrder(ctx context.Context, tx pgx.Tx, orderID, shipmentID string) (ending, error) {
+	ended, err := readEnding(tx.QueryRow(ctx, `
 		WITH ended AS (
 			UPDATE orders SET status = 'CONFIRMED', shipment_id = $2, updated_at = now(),
 				reason = CASE WHEN status = 'CANCELLING' THEN 'cancel_too_late' END
@@ -108,12 +123,13 @@ func confirmOrder(ctx context.Context, tx pgx.Tx, orderID, shipmentID string) (c
 			RETURNING id, status, reason
 		)
 		INSERT INTO order_history (order_id, status, reason, event_id)
-		SELECT id, status, reason, nullif($3, '')::uuid FROM ended`,
-		orderID, shipmentID, mailbox.CauseOf(ctx).EventID)
+		SELECT id, status, reason, nullif($3, '')::uuid FROM ended
+		RETURNING coalesce(reason, ''), `+isOverdue,
+		orderID, shipmentID, mailbox.CauseOf(ctx).EventID))
 	if err != nil {
-		return false, fmt.Errorf("confirm order %s: %w", orderID, err)
+		return ending{}, fmt.Errorf("confirm order %s: %w", orderID, err)
 	}
-	return tag.RowsAffected() == 1, nil
+	return ended, nil
 }
 
 // requestCancel notes why somebody wants these orders cancelled, and returns those that were pending.
@@ -134,23 +150,6 @@ func requestCancel(ctx context.Context, tx pgx.Tx, orderIDs []string, reason str
 		return nil, fmt.Errorf("request the cancel of %d orders: %w", len(orderIDs), err)
 	}
 	return asked, nil
-}
-
-// lockOverdue finds up to limit orders that are pending beyond their deadline, and locks them. Those that
-// somebody else works on are skipped: the next round finds them, if they still are.
-func lockOverdue(ctx context.Context, tx pgx.Tx, limit int) (ids []string, err error) {
-	rows, err := tx.Query(ctx, `
-		SELECT id::text FROM orders
-		WHERE status = 'PENDING' AND deadline <= now() AND NOT `+hasOpenIncident+`
-		ORDER BY deadline LIMIT $1
-		FOR NO KEY UPDATE SKIP LOCKED`, limit)
-	if err == nil {
-		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find overdue orders: %w", err)
-	}
-	return ids, nil
 }
 
 const hasOpenIncident = `EXISTS (

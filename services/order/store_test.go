@@ -54,7 +54,7 @@ func TestDeadlineAgainstConfirmation(t *testing.T) {
 	pool := database(t).Pool
 	for range 50 {
 		id := order(t, pool, 0)
-		race(t, sweeper{do: in(pool)}.runOnce, hears(pool, shipment(id)))
+		race(t, sweeper{do: in(pool), cancelBudget: time.Hour}.runOnce, hears(pool, shipment(id)))
 		o := read(t, pool, id)
 		same(t, "status", o.Status, Confirmed)
 		asked := o.CancelRequestedAt != nil
@@ -73,7 +73,7 @@ func TestTwoCancelsAndTheDeadlineAskOnce(t *testing.T) {
 	pool := database(t).Pool
 	for range 50 {
 		id := order(t, pool, 0)
-		race(t, asks(pool, id, byCustomer), asks(pool, id, byCustomer), sweeper{do: in(pool)}.runOnce, sweeper{do: in(pool)}.runOnce)
+		race(t, asks(pool, id, byCustomer), asks(pool, id, byCustomer), sweeper{do: in(pool), cancelBudget: time.Hour}.runOnce, sweeper{do: in(pool), cancelBudget: time.Hour}.runOnce)
 		// A sweeper that met a locked order has skipped it; but then somebody else was asking.
 		if got := said(t, pool, id); len(got) != 2 {
 			t.Errorf("said %v, want one request", got)

@@ -54,6 +54,9 @@ func (s server) GetPayment(ctx context.Context, request api.GetPaymentRequestObj
 	if r.UnknownSince != nil {
 		view.UnknownSince = new(r.UnknownSince.UTC())
 	}
+	if r.open() || r.State == RefundRefused {
+		view.Problem = orNil(r.Problem)
+	}
 	if r.open() {
 		view.NextAttemptAt = new(r.NextAttemptAt.UTC())
 	}

@@ -58,6 +58,9 @@ func TestAPaymentIsShownAtEveryState(t *testing.T) {
 	h := s.api()
 	for _, state := range allStates() {
 		id := s.put(state)
+		if _, err := s.db.Pool.Exec(t.Context(), `UPDATE payment SET problem = 'no answer' WHERE order_id = $1`, id); err != nil {
+			t.Fatal(err)
+		}
 		answer := ask(t, h, http.MethodGet, "/v1/payments/"+id, "", "")
 		var shown api.Payment
 		if err := json.Unmarshal([]byte(answer.body), &shown); err != nil || answer.status != http.StatusOK {
@@ -66,6 +69,9 @@ func TestAPaymentIsShownAtEveryState(t *testing.T) {
 		open := slices.Contains([]State{Intent, Unknown, Refunding, LateCaptured}, state)
 		if State(shown.State) != state || shown.OrderId.String() != id || shown.Amount.Amount != 1999 || (shown.NextAttemptAt != nil) != open {
 			t.Errorf("%s: %s", state, answer.body)
+		}
+		if told := shown.Problem != nil; told != (open || state == RefundRefused) {
+			t.Errorf("%s: a problem is told: %v", state, told)
 		}
 	}
 	tombstone := newID(t)

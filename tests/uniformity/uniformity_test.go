@@ -44,10 +44,15 @@ var common = map[string]string{
 // subjects are the files that a service has for a subject of its own. Each may have a test beside it.
 var subjects = map[events.Service][]string{
 	events.Order: {
-		"intake.go", // requests that are committed together
-		"batch.go",  // and the statements that they share
-		"query.go",  // reading orders back, page by page
-		"view.go",   // an order as the API shows it
+		"intake.go",   // requests that are committed together
+		"batch.go",    // and the statements that they share
+		"query.go",    // reading orders back, page by page
+		"view.go",     // an order as the API shows it
+		"parts.go",    // what the other services say of it
+		"progress.go", // what that adds up to
+		"waiting.go",  // and why it does not go on
+		"sagaview.go", // as the API shows it
+		"sweeper.go",  // deadlines
 	},
 	events.Payment: {
 		"gateway.go",      // the card gateway's client

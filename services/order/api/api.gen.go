@@ -23,6 +23,48 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for SagaDirection.
+const (
+	SagaDirectionCompensating SagaDirection = "compensating"
+	SagaDirectionForward      SagaDirection = "forward"
+)
+
+// Valid indicates whether the value is a known member of the SagaDirection enum.
+func (e SagaDirection) Valid() bool {
+	switch e {
+	case SagaDirectionCompensating:
+		return true
+	case SagaDirectionForward:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SagaState.
+const (
+	SagaStateCompensating SagaState = "Compensating"
+	SagaStateFailed       SagaState = "Failed"
+	SagaStateInProgress   SagaState = "In Progress"
+	SagaStateSucceeded    SagaState = "Succeeded"
+)
+
+// Valid indicates whether the value is a known member of the SagaState enum.
+func (e SagaState) Valid() bool {
+	switch e {
+	case SagaStateCompensating:
+		return true
+	case SagaStateFailed:
+		return true
+	case SagaStateInProgress:
+		return true
+	case SagaStateSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Status.
 const (
 	CANCELLED      Status = "CANCELLED"
@@ -50,6 +92,33 @@ func (e Status) Valid() bool {
 	}
 }
 
+// Defines values for StepProgress.
+const (
+	StepProgressCommitted    StepProgress = "Committed"
+	StepProgressCompensated  StepProgress = "Compensated"
+	StepProgressCompensating StepProgress = "Compensating"
+	StepProgressPending      StepProgress = "Pending"
+	StepProgressProcessing   StepProgress = "Processing"
+)
+
+// Valid indicates whether the value is a known member of the StepProgress enum.
+func (e StepProgress) Valid() bool {
+	switch e {
+	case StepProgressCommitted:
+		return true
+	case StepProgressCompensated:
+		return true
+	case StepProgressCompensating:
+		return true
+	case StepProgressPending:
+		return true
+	case StepProgressProcessing:
+		return true
+	default:
+		return false
+	}
+}
+
 // Address defines model for Address.
 type Address struct {
 	City       string `json:"city"`
@@ -57,6 +126,15 @@ type Address struct {
 	Name       string `json:"name"`
 	PostalCode string `json:"postal_code"`
 	Street     string `json:"street"`
+}
+
+// Expected What comes next; absent when the saga has ended.
+type Expected struct {
+	// Events One of these.
+	Events []string `json:"events"`
+
+	// Service Who is to say it.
+	Service string `json:"service"`
 }
 
 // ExpectedTotal What the client believes the order costs. It is refused when it costs something else.
@@ -138,7 +216,7 @@ type Order struct {
 	Items         []Item     `json:"items"`
 	PaymentMethod string     `json:"payment_method"`
 
-	// Reason Why it is cancelled or being cancelled.
+	// Reason Why it is cancelled or being cancelled. On a confirmed order cancel_too_late: there was a cancel, and the shipment was made before it.
 	Reason *string `json:"reason,omitempty"`
 	ShipTo Address `json:"ship_to"`
 
@@ -151,6 +229,9 @@ type Order struct {
 	// Total An amount in minor units of an ISO 4217 currency.
 	Total     Money     `json:"total"`
 	UpdatedAt time.Time `json:"updated_at"`
+
+	// WaitingFor What an order waits for, and why it has not come. Only where one order is read, and that has not ended within two seconds.
+	WaitingFor *Waiting `json:"waiting_for,omitempty"`
 }
 
 // OrderList defines model for OrderList.
@@ -168,8 +249,79 @@ type Problem struct {
 	Type   string  `json:"type"`
 }
 
+// Saga defines model for Saga.
+type Saga struct {
+	// Direction Whether the next step does something or undoes something.
+	Direction SagaDirection `json:"direction"`
+
+	// Expected What comes next; absent when the saga has ended.
+	Expected *Expected `json:"expected,omitempty"`
+
+	// Incidents Those that are open, oldest first.
+	Incidents []Incident `json:"incidents"`
+	OrderId   string     `json:"order_id"`
+
+	// State How the saga stands as a whole. Failed means that everything was undone.
+	State SagaState `json:"state"`
+
+	// Status NEEDS_ATTENTION is PENDING or CANCELLING while an incident is open.
+	Status Status `json:"status"`
+
+	// Steps The services' parts, in the order in which they go forward.
+	Steps []Step `json:"steps"`
+
+	// WaitingFor What an order waits for, and why it has not come. Only where one order is read, and that has not ended within two seconds.
+	WaitingFor *Waiting `json:"waiting_for,omitempty"`
+}
+
+// SagaDirection Whether the next step does something or undoes something.
+type SagaDirection string
+
+// SagaState How the saga stands as a whole. Failed means that everything was undone.
+type SagaState string
+
 // Status NEEDS_ATTENTION is PENDING or CANCELLING while an incident is open.
 type Status string
+
+// Step defines model for Step.
+type Step struct {
+	// Attempts How often the service has asked somebody outside for this.
+	Attempts      int        `json:"attempts"`
+	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`
+
+	// Problem Why the last attempt decided nothing, or why the service is silent.
+	Problem *string `json:"problem,omitempty"`
+
+	// Progress Pending: not asked yet. Processing: asked, and has not answered. Committed: its step stands. Compensating: its step is to be undone. Compensated: nothing of its step stands, it was undone or never done.
+	Progress StepProgress `json:"progress"`
+
+	// Reason Why the step failed or was undone.
+	Reason  *string `json:"reason,omitempty"`
+	Service string  `json:"service"`
+
+	// State The service's own word for it; absent when it has not heard of the order or does not answer.
+	State *string `json:"state,omitempty"`
+
+	// Step What it does: reserve, charge or ship.
+	Step string `json:"step"`
+}
+
+// StepProgress Pending: not asked yet. Processing: asked, and has not answered. Committed: its step stands. Compensating: its step is to be undone. Compensated: nothing of its step stands, it was undone or never done.
+type StepProgress string
+
+// Waiting What an order waits for, and why it has not come. Only where one order is read, and that has not ended within two seconds.
+type Waiting struct {
+	// Attempts How often the service has asked somebody outside for this.
+	Attempts int `json:"attempts"`
+
+	// Service Who is to do it.
+	Service string    `json:"service"`
+	Since   time.Time `json:"since"`
+
+	// Step What is to be done: reserve, charge, ship, fence, refund, release or end.
+	Step string `json:"step"`
+	Why  string `json:"why"`
+}
 
 // OrderID defines model for OrderID.
 type OrderID = string
@@ -303,6 +455,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/orders/{id}/cancel (the `CancelOrder` operationId).
 	CancelOrder(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSaga See how far an order's saga is
+	//
+	// Each service's part, as that service tells it at this moment: the order service asks them, and adds up. A service that does not answer in time is shown as silent; the rest of the picture stands.
+	//
+	// Corresponds with GET /v1/orders/{id}/saga (the `GetSaga` operationId).
+	GetSaga(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListOrders List orders, newest first
@@ -380,6 +539,23 @@ func (c *Client) GetOrder(ctx context.Context, id OrderID, reqEditors ...Request
 // Corresponds with POST /v1/orders/{id}/cancel (the `CancelOrder` operationId).
 func (c *Client) CancelOrder(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCancelOrderRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSaga See how far an order's saga is
+//
+// Each service's part, as that service tells it at this moment: the order service asks them, and adds up. A service that does not answer in time is shown as silent; the rest of the picture stands.
+//
+// Corresponds with GET /v1/orders/{id}/saga (the `GetSaga` operationId).
+func (c *Client) GetSaga(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSagaRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -589,6 +765,40 @@ func NewCancelOrderRequest(server string, id OrderID) (*http.Request, error) {
 	return req, nil
 }
 
+// NewGetSagaRequest constructs an http.Request for the GetSaga method
+func NewGetSagaRequest(server string, id OrderID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/orders/%s/saga", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -673,6 +883,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/orders/{id}/cancel (the `CancelOrder` operationId).
 	CancelOrderWithResponse(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*CancelOrderResponse, error)
+
+	// GetSagaWithResponse See how far an order's saga is
+	//
+	// Each service's part, as that service tells it at this moment: the order service asks them, and adds up. A service that does not answer in time is shown as silent; the rest of the picture stands.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/orders/{id}/saga (the `GetSaga` operationId).
+	GetSagaWithResponse(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*GetSagaResponse, error)
 }
 
 // ListOrdersResponseDefaultHeaders the declared response headers of an HTTP default response for ListOrders
@@ -903,6 +1122,61 @@ func (r CancelOrderResponse) ContentType() string {
 	return ""
 }
 
+// GetSagaResponseDefaultHeaders the declared response headers of an HTTP default response for GetSaga
+type GetSagaResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
+type GetSagaResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Saga
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *GetSagaResponseDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetSagaResponse) GetJSON200() *Saga {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetSagaResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSagaResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSagaResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSagaResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSagaResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListOrdersWithResponse List orders, newest first
 //
 // Returns a wrapper object for the known response body format(s).
@@ -972,6 +1246,21 @@ func (c *ClientWithResponses) CancelOrderWithResponse(ctx context.Context, id Or
 		return nil, err
 	}
 	return ParseCancelOrderResponse(rsp)
+}
+
+// GetSagaWithResponse See how far an order's saga is
+//
+// Each service's part, as that service tells it at this moment: the order service asks them, and adds up. A service that does not answer in time is shown as silent; the rest of the picture stands.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/orders/{id}/saga (the `GetSaga` operationId).
+func (c *ClientWithResponses) GetSagaWithResponse(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*GetSagaResponse, error) {
+	rsp, err := c.GetSaga(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSagaResponse(rsp)
 }
 
 // ParseListOrdersResponse parses an HTTP response from a ListOrdersWithResponse call
@@ -1175,6 +1464,52 @@ func ParseCancelOrderResponse(rsp *http.Response) (*CancelOrderResponse, error) 
 	return response, nil
 }
 
+// ParseGetSagaResponse parses an HTTP response from a GetSagaWithResponse call
+func ParseGetSagaResponse(rsp *http.Response) (*GetSagaResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSagaResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Saga
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case true:
+		var headers GetSagaResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// ListOrders List orders, newest first
@@ -1189,6 +1524,9 @@ type ServerInterface interface {
 	// CancelOrder Ask for an order to be cancelled
 	// (POST /v1/orders/{id}/cancel)
 	CancelOrder(w http.ResponseWriter, r *http.Request, id OrderID)
+	// GetSaga See how far an order's saga is
+	// (GET /v1/orders/{id}/saga)
+	GetSaga(w http.ResponseWriter, r *http.Request, id OrderID)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
@@ -1216,6 +1554,12 @@ func (_ Unimplemented) GetOrder(w http.ResponseWriter, r *http.Request, id Order
 // CancelOrder Ask for an order to be cancelled
 // (POST /v1/orders/{id}/cancel)
 func (_ Unimplemented) CancelOrder(w http.ResponseWriter, r *http.Request, id OrderID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetSaga See how far an order's saga is
+// (GET /v1/orders/{id}/saga)
+func (_ Unimplemented) GetSaga(w http.ResponseWriter, r *http.Request, id OrderID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1384,6 +1728,32 @@ func (siw *ServerInterfaceWrapper) CancelOrder(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// GetSaga operation middleware
+func (siw *ServerInterfaceWrapper) GetSaga(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id OrderID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSaga(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -1508,6 +1878,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/orders/{id}/cancel", wrapper.CancelOrder)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/orders/{id}/saga", wrapper.GetSaga)
 	})
 
 	return r
@@ -1709,6 +2082,49 @@ func (response CancelOrderdefaultApplicationProblemPlusJSONResponse) VisitCancel
 	return err
 }
 
+type GetSagaRequestObject struct {
+	Id OrderID `json:"id"`
+}
+
+type GetSagaResponseObject interface {
+	VisitGetSagaResponse(w http.ResponseWriter) error
+}
+
+type GetSaga200JSONResponse Saga
+
+func (response GetSaga200JSONResponse) VisitGetSagaResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSagadefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response GetSagadefaultApplicationProblemPlusJSONResponse) VisitGetSagaResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListOrders List orders, newest first
@@ -1723,6 +2139,9 @@ type StrictServerInterface interface {
 	// CancelOrder Ask for an order to be cancelled
 	// (POST /v1/orders/{id}/cancel)
 	CancelOrder(ctx context.Context, request CancelOrderRequestObject) (CancelOrderResponseObject, error)
+	// GetSaga See how far an order's saga is
+	// (GET /v1/orders/{id}/saga)
+	GetSaga(ctx context.Context, request GetSagaRequestObject) (GetSagaResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -1875,50 +2294,90 @@ func (sh *strictHandler) CancelOrder(w http.ResponseWriter, r *http.Request, id 
 	}
 }
 
+// GetSaga operation middleware
+func (sh *strictHandler) GetSaga(w http.ResponseWriter, r *http.Request, id OrderID) {
+	var request GetSagaRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSaga(ctx, request.(GetSagaRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSaga")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSagaResponseObject); ok {
+		if err := validResponse.VisitGetSagaResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"vFltb9u2Fv4rBG+BbZjs2M5bk33yTdPNuF1SNAEGrOkMmjyyOEukSlJxfAv/94tDSpZkK06C5u6bZVLk",
-	"eXue86JvlOss1wqUs/T8G82ZYRk4MP7p2ggwk3f4Ex5YlqdAz+lgeDZgx2LUO+VD6J3ODlnvjB+f9g7Z",
-	"MD6ZjcQRvI1pRKWi5zRnLqERVSzDN6WgETXwtZAGBD13poCIWp5AxvAKt8pxl3VGqjldr9e42eZaWfDS",
-	"fDR6lkKGP7lWDpTDnyzPU8mZk1od5GHHz39brXCtPvuNgZie038d1OoehFV7UJ3rbxRguZE5HkfP6R/J",
-	"irgECAoN1pEls0RpRzgzRoIgunB9GtEEmChN9gmcWfXGsQODj+3jboBrJSxhuEyWieQJcWYl1ZywOZOK",
-	"ZGwBllhQFvDcHdtI5WAOBkVFYUsNcMNYCAM2+NDoHIyTwWpculWHdSPKdaGc6V4LDutYyLV1LJ1yLbrX",
-	"rTMArsubTc9/DhdstkdByvbxtYRfouo0PfsbuMOLLh9y4A7ErXYs9XEghEQzs/RjQ/+YpRZ2vcqcdytP",
-	"JShHZpBKuAfr/9MY84Rr62yfTByRlhiICwuCLBNQRLqwSKzOwCXoO0iDu9qGZxmKj79ibTLmgvtOjmhE",
-	"M6lkVmT0fBDteDaivDAGFF8FPDoHBoX+6/O49+eXb4frNzR6wrjlzY2Tuiw4UVyKEkRtyaXo9O1CKtGm",
-	"AjSMEtPSPrtyRVTnoEBMWdsOgjnoOelDYOcVA6yEb8eS1en9C8+zYO4lh1003iZAykXiMCQ4UwjuuSZa",
-	"9Z+0smez6vDSOhvpm5p3Gt8FImsb/mvBlGvjtREXdlF0WqVQ0k1z06njRJFMKm0IbrJEx3WM/2BJFR+o",
-	"7E6Q7lBOW32UJqolbonRpfHvWsFqV8CxIiFcidwRlSkyubkmR6PhaUvUZ+NsP7ZeA0RXsGww714O6qbl",
-	"jD18ADV3CT0fDQaeGqrnYdSC/193dw+DQe/u7mH4/u7u4fT9l5/fdMV7g9e3YuHmmhwOT056Q8LSPGG9",
-	"ERqzRvPFbzTaJZzRuvOWKkO8vvxbKaZ1wWucX6eo15b9tXPcFSwrnnhBZDVJJGMPIdEMB6WC5WP0OL/U",
-	"AbGUYu4lbxjq5Gifnca9P1nvv4PeWX/ae46JtkjkESP4MvSl+Cqs0xmYaUhmDQ2GrxOmUBYgU1dVIPtq",
-	"zHa5so6odJCFZFv92Pd6FQlr74tJeOU46FE+1S5lxrCVRxJbZaDcFOsULboTIGdGkDlzsGSrHyxxegGK",
-	"xNqQRC+J0yRnqzZLOL2Y3kvL2mHhjdowI+6qo2H6GBQTmU+dfob2FcluB1DTzZVRdxSvL+oKsE10bQUQ",
-	"UxzSaVn5b2qO7UoSVKgkSzmINv5ZABOpVECYXYDwBvXb/KGtdLu3duEGmHthvbMV+TvrlWh7tAk1sLSl",
-	"vCkIImOsfKUl1sk0JTkoIdX8+Zo8Iowsi1DbJQ1zZAG5Q5suAPJmfR4bnZG5xupbKzJbEekspHFEdCqw",
-	"UYulsb41exa8NqXwehdELwNqhdKnobin7t3tQYPpa29oQ2aAym/+aoNUF26q46l1mi++A3gb1IU3vAby",
-	"ESKpNvjCjXCtYmkyL6oA0+9OxMwVT1r0JuxCmz6HaEOZiVVxLl4Ina76vs0vpcSVKDXhVPbsoJ4GhFtC",
-	"NYDYhMGjDPVB2o5WTcGDm/LCWG068WzAgwa3kZzNgcxgLpX9hbCZ9c4KgE+Zxd/Q6SfvwedDIPDpDga2",
-	"rFse2qVuY87TVlaAYzJ9ZO5QxdJuXeOkS7unFeGPpzoBv1ods7mqS/KbjRRtR1xdXr67mY5vby+vbifX",
-	"V4jlj5dX7yZXvyKSL8ZXF5cfPuDTMpEpYN9TBQRuxU7Sw1th6faZlq/SiNZv4sP11fvJp98v39UL/vfW",
-	"5Q3Bm5M2qWLdAWw/jwq+IkwJ4iBNLVkiNc+AswzKljLrk7Gq8wbjHHIHgjAMKw7+3cbQDBmbEcvmjOh7",
-	"pHNdmKoXt78gmRPs9QvDkVj00vpyJGYmMGGfXN6DWREwRof7SDn6I0LzwtPQj5/eX5Czo+PTn/p32I+n",
-	"koOyEOYboJyMJaZ9Os4ZT6A36g/qQWXjvzp+AgwR7fdgbLDPsD8Ie9BHLJf0nB72h/6onLnEh8LB/fCg",
-	"htA8tB4Y1n5mORH0nCK2N6c3R7Cftx1yrdJV5Q8/s0jYPULcJ2YMPqL0sl+NX78WYFa1Whv6et5ctGLe",
-	"dbQtxW96STKmNpKwwC0Js+jwTJept0OEVGbStSQQELMidWU5W/Uro6falV2hbkueK+mwmnWUrBdrA48J",
-	"VfJnU6rt0nYbMV+2ZtOjwWDPXPpl8+ia7jsm0uOgkI5L2/dDSVfasPvgjaSNUXdEbZFlzKzK8CuPi4iC",
-	"5aaAqtrx7ozPlF2CIRkwVQZjq3a0ThtkACU8nj3YQ/aJ/AzdvyEdWWI9aQvOAUSf3ACyDNYTSC4TAVmu",
-	"HSi+6v0HVtiQOLMKw/Lz9nV5yjiSi+IQBapKIGhRCcp1Bja8GyihDcKPeEBIXk+AcIhyjI6Pyb20cpYC",
-	"Gd9cTCaEJ8ww7rwVZ8ygbAQRQb4WGrnQOlNwVxgQvVhC6v8oa+i6cnsLg8Oz07fQOxqI497RoRC9GT87",
-	"7J28PTtix6fx2eHoqArj8NmhjuMta73oY8uXsBms+7cWq1eL5U33vm5nVRRnvYOh0etiqAs/t82YqdLU",
-	"1jecph0/QZ6yFXQUvXcUlbij4bOAp2AZWpQy3pzGTA7MpBJM9Qmp87NOo/D4oIO++6q58hMFU2QGxAAT",
-	"+w9dfz9DeGygNrq0a9RIawffpFg/mtt+BfcIqLoEqbccVB8f//9cuz9OmC3bL59Zv9+Wn4CJvaY8CE2d",
-	"r387yXdcVVehXGzRIDLrClyrAWs0jj8eDc7wBfVTn/yRgEvAhC9aSI1SEeyM8BgBWH8KrNOwt8mlmkfE",
-	"6nBX4XA/bpPNeUHKHJg+GdsFdqZuKbnfw8IzEnMX7V542V49RP4hKllKm4RPhByNIF4jQMZ24QdGVYwg",
-	"kcygdqKH9P8CAAD//w==",
+	"zFprb+M2s/4rhE6BbVHZsXPZbNxPPtlsG5xtEmxyUKCbrUGLI5uNRGpJKo7OIv/9YEhRF5t2Emz6vu+n",
+	"RBZFDufyzDNDfosSmRdSgDA6mnyLCqpoDgaUfbpUDNT5e/wXHmheZBBNotH4ZESP2P7gOBnD4Hh+QAcn",
+	"ydHx4ICO07fzfXYI79IojriIJlFBzTKKI0Fz/JKzKI4UfC25AhZNjCohjnSyhJziEqYqcJQ2iotF9Pj4",
+	"iIN1IYUGK82VkvMMcvw3kcKAMPgvLYqMJ9RwKfYKN+Lnv7UU+K6d+wcFaTSJ/muv3e6ee6v3/Lx2RQY6",
+	"UbzA6aJJ9MeyImYJBIUGbciKaiKkIQlVigMjsjTDKI6WQFmtsk9gVDWYpgYUPvanu4ZECqYJxddkteTJ",
+	"khhVcbEgdEG5IDm9A000CA0474ZuuDCwAIWiorD1DnDAlDEF2tlQyQKU4U5rCTdVQLtxlMhSGBV+5wwW",
+	"eFFIbWg2SyQLv9dGAZiQNbuW/+wWaIbHTsr+9K2EX2I/m5z/DYnBhc4eCkgMTvZtw2bUkETmoImAB/ML",
+	"oXMNwpDVEoQ1pqYLSpZUExAMGOq5rzG499HQn/hSAJEpTuGs04TE5+iKVjkIc6VkAloD+nn90wfKM2C4",
+	"BW4g10Gl1T9QpWhllQjqnicQ2pokXBMjiaYV4db3duvZTxX7Xe3S5Y00NLMxxRjHJWl21dFMSjMNcUjb",
+	"qNUk46jlOWQc7kHb3yTiB0mkNnpIzg3KriAtNTBnDW7cS6JlDmaJcQCZU27fJDRHV8D/UqlyalwovD2M",
+	"4ijngudlHk1G8UaUxFFSKgUiqRy2GQMKhf7r83Tw55dvB48/PKnAeuXOTCENnouEsxqQ+pJzFjT5HRes",
+	"D6uoGMFmtX425YojWYAANqN9PTBqYGC4DaeNTxTQGgoDr7TM7l8431bPvMG4ci+JsQFIBQLlQhIpnnZT",
+	"mxlaX7XaaaTv7jyofOOSQl/xX0sqTB/7On6h78qgVkrBzaxQwT2eC5JzIRXBQbqGAufjbzTx/oGb3XDS",
+	"Dfhei9K7MopbiXtihHb8uxRQbQo4FcS5K+EbolJBzq8vyeH++Lgn6rPjbHdsvUYQXcCqk8V2YlA4xeX0",
+	"4SOIhVlGk/3RyEKDfx7HvfD/6/b2YTQa3N4+jD/c3j4cf/jy8w8hf+/kyDVfuL4kB+O3bwdjQrNiSQf7",
+	"vYwQnf4WxZuAs/8YXMVn29eXfy1d9xZ4jfnbdP/asr82X7iAlceJF3hWF0Ry+uASzXhUb7B+jLfjS+sQ",
+	"K84WVvKOot4e7tLTdPAnHfzfaHAynA2eo6I1ENmiBEvpXxpfpTYyBzVzyayzg/HruCnUBGRmPAPZxdf7",
+	"dOWxw6yaf3Z97j3h0dri3H1y5PZRP403OVnh6NwMeYpk4QSYUMXIghpY0eoN0rQ7ECSViizlCklbQas+",
+	"Shh5N7vnmvbdwiq1o0Yc1XrDbFsoLnkxM/IZu/cgu+5AXTN7pW5svF0o5GCNd605EBUJZLO6imo4xzqT",
+	"rPm5l4NIZZ8ZUJZxAYTqO2BWoXaYnbSXbndyl0QBNS/kO2uev/Hei7ZjN44Dc13LmwEjPEXmyzXRhmcZ",
+	"KUAwLhbP38kWYXhNQvWWmugOCoM6vQMouvw8VTInC4nsWwoyx8JCQ5bGRGYMi96UK21LjWeFV0OFA4XN",
+	"ywLVR+nTobiD927W8071rTWkInPAzTc/DcmlIJQkUqRc5XaIrWOcFxspZxk1MEEVKrA9AVq/jAkVzBWZ",
+	"S17ktuykmuSUAZlDKhVg1XYreiggSzOT6Uwbmdx9R2Q3Ye2+sCriW5CqkQ6Z4fpGh+FMT035pMmu3Sg0",
+	"2nOQ3PFYpN0Fe3Fsrig3XCxmqVRPrfOHGxouO/qwV+/Tb6DFQW+FACJ2kKW3lQ4+dKNzK3B+5DpQQQp4",
+	"MLOkVFqqIMwosA6Hw0hBF+hoCy500/eQDocyqvF/CFrX2v35kelgfiM017RbTxrabqeV198sA0N5tqW1",
+	"5D1wk24ZbjLY0Vt5qkCxb/00zVIhya/pggbE5goSZ5KAhRAnWhtpAwVhErpdD1up9X+zTEEgwfyMAbGi",
+	"yrqazAsQmlp3/rKDSj2XRD2ROG6WUtcVPVVAsBD/B/KC9ZRtORaNEUiwvyGn8t08bajtqyISr5YygyFx",
+	"jTeSAxXabQDuQVVO3wjKqHAXDl7N54JcKbmwKBpH12WSADDbizntqj2O2qbed+MkeoPe2U/Rb0hBldEx",
+	"VvUdRiF8A3kJFVlIUjvJsw1ybaAIGeMVcLWxZwdPnRnjTqj4zT+FjdeNSvs6ujg7e389m97cnF3cnF9e",
+	"YFa/Ort4f37xK8bT6fTi9OzjR3xaLXkGhAri18Gh6Mpd49eforGbL/Hh8uLD+affz963L+z/a4sHfcFq",
+	"eAMrkNjnRSjY0KVlanybum6nLdGrLfNFbJhLVhFZGs0Z1FSY62GwP2MTR73aizJr0aJz+DjE5pJ6ZsIA",
+	"lcqIkDa2YlT+qh7o94Bcl2cgzHDLegvf9ukveOWo8cQeujglVGCGpG6021f2Z0e8lvXxDBV6BQqJ3KnM",
+	"c24MsAmyWoe9DizsuyaoO69dg30OHiDacThLvUskTmsTxsgsW2BBNQiEHGJncZzP+5rbVmQTYb0RhzJO",
+	"2E3E6cgQdLVdhNcaAuVMHSSifXr4t6vN+1w47gDWG03kSpCVVK5Y42tnMNw0hloClszdTipKZxNha8e1",
+	"ztr06uZ/P9kYDMjmAi5Q/HBjp50QBSgmxCRZUrWwZkJq94yjFJy826Uu2lzRxHQIvzxKhgWjot444q5G",
+	"hTlfXrlSxWsqkTlgXZJVqERMxaJTWyqgzNcetP3IHnCRFUeXJWYliXYHkM4b/02w9IzTLSbDh1txpLlw",
+	"nz7zvGKHQ/gwxyjYcIvYOkVMUhAJxMQdzuDfDKi2TgOCBSVcLat+5w8nKur6Eo0yBzRXsgwd8jzlcm77",
+	"HX9z62163aOldakMBKo9Ynbc3HkMZJkmK9TJHBKa+0POfEimonUxmiRQGGCEYhmRgP22cw5O5hWhjo1J",
+	"RL1UlqqhML9YsFSgZakSLD/lStuuWEqVK8iH5AzpGQGlpFuP1GmIMJmUtlj98dOHU3JyeHT8k3PgjCcg",
+	"NLhjNhCGpxxUNImmBap3sD8ctXcPOr+19YIru1CL96C00894OHJjkCDQgkeT6GA4tlMV1CxtfOzdj/fa",
+	"kmnhOuAYTPYawjmLJhHWcs3s3VsVnzePlbPK26OO3nuw8UMceSJCrob+RsXXElTVbqulV8+66uB552Mc",
+	"CvKcikYS6mpJG+WG5LJm+gERMp5z05OAQUrLzNRdVd8233+qa74p1E1dM9Xlr08UdZWbSgXbhKrr5a5U",
+	"6x3W9dD7snbdZH802nHV5GVXTNryPnDJZOo2JNNa90PXWax1GJ64kbRzeyWOdJnnVFW1+9XTxUTAqqnX",
+	"/KlQOIO7hNstmnotTG2kQgQQzJEfDHbXbYhtvjF1pl3xLCPa1U9Dcg2+J4bgcs4gL6QBkVSD/4EKQdio",
+	"yt1/mfSXKzKaILhYCPaNNbsLL6i75mG/dZDQD8IrnMA1K54IwjHKsX90RO655vMMyPT69PzcJgOaGKvF",
+	"uS2AlSsyv5YSsVAbVSamVMAGKYfM/uBr9yYBvIPRwcnxOxgcjtjR4PCAscE8OTkYvH13ckiPjtOTg/1D",
+	"78buJlHrx2vaetH9qS9uMGjz35JVr+bLzSHSYz9doTiPGzG0/7oxFIqfm67P+DS1di2rq8dPUGS0Cl0d",
+	"uo1wE7eRvyvEtaUJbWAYiXwNqMo4KH8rLHhTq5PRP0q3313du6bDXNMDtnvSx+9HCBsbDfu0L9u0tveN",
+	"s8etue1XMFuCKiRIO2TP3yf857F2t59QXZ8C2Mz6/br8BJTtVOWeOx6wzYAg+E49u3K9ih4MIrJWYHpt",
+	"+s75xY+HoxP8QPw0JL7ZyP0NOOT9PLcFuK/T5xXxlDQmWrq1SoPjcVivyZRRA2pIpvoOCaxZ1bU8dc8I",
+	"zCHYPbWyvbqL/IugZMX10tVUCSqBvYaDTPWdrYqaYs+VHo0Rgz6j61ZzHYN9Sc9osuwU3AVVJka/tim4",
+	"uYllqT03xCZyrkkukUh306wfSvWdRbrcZVrKmCZlMSTT/rWutdK8619I6gWK4Do9v9QXZ7VpaBu3qdL3",
+	"XwKO8ysY21//j8QVK9kWn7FM6LVR5RqgqZG847ypWRfXNgv8fwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

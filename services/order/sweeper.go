@@ -1,0 +1,110 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/pkg/mailbox"
+)
+
+// overdueAtOnce bounds what one transaction of the sweeper takes, so that it never holds many rows for long.
+const overdueAtOnce = 200
+
+// sweeper watches over deadlines.
+type sweeper struct {
+	do           transaction
+	faults       *fault.Set
+	cancelBudget time.Duration // how long a cancel may take before a person is told
+}
+
+// runOnce asks for the cancel of every order that is pending beyond its deadline, and tells of those whose
+// cancel does not come to its end. An order with an open incident is left alone: a person decides about it.
+func (s sweeper) runOnce(ctx context.Context) error {
+	return errors.Join(
+		s.each(ctx, lockOverdue, func(tx pgx.Tx, found []string) error {
+			if err := s.faults.At(ctx, fault.DeadlineFound, found...); err != nil {
+				return err
+			}
+			return askToCancel(ctx, tx, found, byDeadline)
+		}),
+		s.each(ctx, s.lockStuck, func(tx pgx.Tx, found []string) error { return s.tell(ctx, tx, found) }),
+	)
+}
+
+// each does something about all orders that a query finds, some of them at a time.
+func (s sweeper) each(
+	ctx context.Context, find func(context.Context, pgx.Tx, int) ([]string, error), act func(tx pgx.Tx, found []string) error,
+) error {
+	for {
+		var found []string
+		err := s.do(ctx, func(tx pgx.Tx) (err error) {
+			if found, err = find(ctx, tx, overdueAtOnce); err != nil || len(found) == 0 {
+				return err
+			}
+			return act(tx, found)
+		})
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		if err := s.faults.At(ctx, fault.DeadlineCommitted, found...); err != nil || len(found) < overdueAtOnce {
+			return err
+		}
+	}
+}
+
+func (s sweeper) lockStuck(ctx context.Context, tx pgx.Tx, limit int) ([]string, error) {
+	return lockStuck(ctx, tx, s.cancelBudget, limit)
+}
+
+// tell opens an incident for orders that can neither be shipped nor cancelled. It closes in the transaction that
+// ends the order; until then the sweeper leaves the order alone.
+func (s sweeper) tell(ctx context.Context, tx pgx.Tx, found []string) error {
+	for _, id := range found {
+		reason := fmt.Sprintf("neither shipped nor cancelled %v after somebody asked for the cancel", s.cancelBudget)
+		if _, err := mailbox.OpenIncident(ctx, tx, events.Order, id, kindOverdue, reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockOverdue finds up to limit orders that are pending beyond their deadline, and locks them. Those that
+// somebody else works on are skipped: the next round finds them, if they still are.
+func lockOverdue(ctx context.Context, tx pgx.Tx, limit int) (ids []string, err error) {
+	rows, err := tx.Query(ctx, `
+		SELECT id::text FROM orders
+		WHERE status = 'PENDING' AND deadline <= now() AND NOT `+hasOpenIncident+`
+		ORDER BY deadline LIMIT $1
+		FOR NO KEY UPDATE SKIP LOCKED`, limit)
+	if err == nil {
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find overdue orders: %w", err)
+	}
+	return ids, nil
+}
+
+// lockStuck finds up to limit orders whose cancel was asked for longer ago than the budget, and locks them. What
+// has an incident here already may not have come back over the stream yet.
+func lockStuck(ctx context.Context, tx pgx.Tx, budget time.Duration, limit int) (ids []string, err error) {
+	rows, err := tx.Query(ctx, `
+		SELECT id::text FROM orders
+		WHERE status = 'CANCELLING' AND cancel_requested_at <= now() - $2::interval AND NOT `+hasOpenIncident+`
+		  AND NOT EXISTS (SELECT FROM incident WHERE order_id = orders.id AND resolved_at IS NULL)
+		ORDER BY id LIMIT $1
+		FOR NO KEY UPDATE SKIP LOCKED`, limit, budget)
+	if err == nil {
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find orders whose cancel takes too long: %w", err)
+	}
+	return ids, nil
+}

@@ -1,0 +1,172 @@
+package sagas
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"example.com/ordersaga/apps/shop"
+	"example.com/ordersaga/apps/system"
+	order "example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/tests/world"
+)
+
+// TestOrdersThatWait is about what a customer and an operator see while a saga does not go on.
+func TestOrdersThatWait(t *testing.T) {
+	t.Parallel()
+	w := open(t, system.Options{Faults: true, Env: map[string]map[string]string{
+		"order":   {"CANCEL_BUDGET": "1s"},
+		"payment": {"GATEWAY_TIMEOUT": "3s", "GATEWAY_HORIZON": "4s", "CHARGE_BUDGET": "3s", "RECONCILE_EVERY": "1s", "RECONCILE_GRACE": "2s"},
+		"gateway": {"IN_FLIGHT_HORIZON": "4s"},
+	}})
+	t.Run("the gateway says nothing", func(t *testing.T) { gatewaySilent(t, w) })
+	t.Run("shipping is down, and the customer cancels", func(t *testing.T) { shippingDown(t, w) })
+	w.Holds(t, w.Secrets()...)
+}
+
+func gatewaySilent(t *testing.T, w *processes) {
+	wish := shop.One("widget", 1)
+	wish.Token = "tok_error_always"
+	id := w.Place(t, wish)
+	saga := w.awaitSaga(t, id, "to wait for the gateway", func(s order.Saga) bool {
+		return s.WaitingFor != nil && s.WaitingFor.Attempts > 0 && s.WaitingFor.Why == "the gateway answered 500"
+	})
+	if saga.WaitingFor.Step != "charge" || saga.WaitingFor.Service != "payment" || saga.Steps[1].Attempts == 0 {
+		t.Errorf("it waits for %+v; charge is %+v", *saga.WaitingFor, saga.Steps[1])
+	}
+	if got := progress(saga); got != "Committed Processing Pending" {
+		t.Errorf("the steps are %s", got)
+	}
+	if got := w.Ends(t, id); got.Status != order.CANCELLED || got.WaitingFor != nil {
+		t.Errorf("it ended %s and waits for %v", got.Status, got.WaitingFor)
+	}
+	if got := progress(w.saga(t, id)); got != "Compensated Compensated Pending" {
+		t.Errorf("the steps are %s at the end", got)
+	}
+}
+
+// shippingDown: nobody else can decide whether a cancel comes in time. It is accepted, it is told that it takes
+// too long and why, and everything is well by itself when shipping is there again.
+func shippingDown(t *testing.T, w *processes) {
+	world.Must(t, w.Down(t.Context(), "shipping"))
+	id := w.Place(t, shop.One("widget", 1))
+	saga := w.awaitSaga(t, id, "to wait for shipping", func(s order.Saga) bool { return s.WaitingFor != nil && s.WaitingFor.Step == "ship" })
+	if saga.WaitingFor.Why != "shipping cannot be reached" || saga.Direction != order.SagaDirectionForward || saga.Expected.Service != "shipping" {
+		t.Errorf("it waits for %+v, and goes %s to %+v", *saga.WaitingFor, saga.Direction, *saga.Expected)
+	}
+	if got, err := w.Shop.Cancel(t.Context(), id); err != nil || got.Status != order.CANCELLING {
+		t.Errorf("the cancel: the order is %s (%v), want CANCELLING", got.Status, err)
+	}
+	saga = w.awaitSaga(t, id, "to need attention", func(s order.Saga) bool { return len(s.Incidents) == 1 })
+	if i := saga.Incidents[0]; saga.Status != order.NEEDSATTENTION || i.Kind != "overdue" || i.Service != "order" {
+		t.Errorf("the order is %s with %+v", saga.Status, i)
+	}
+	got, err := w.Shop.Get(t.Context(), id)
+	if err != nil || got.WaitingFor == nil || got.WaitingFor.Step != "fence" || got.WaitingFor.Why != "shipping cannot be reached" {
+		t.Errorf("the order waits for %+v (%v)", got.WaitingFor, err)
+	}
+	world.Must(t, w.Up(t.Context(), "shipping"))
+	// Both had waited for it: the paid order, and the wish to cancel. Either may be first.
+	got = w.Ends(t, id)
+	if late := got.Status == order.CONFIRMED; late != (got.ShipmentId != nil) || late && world.Deref(got.Reason) != "cancel_too_late" {
+		t.Errorf("the order ended %+v", got)
+	}
+	w.awaitSaga(t, id, "to need no attention", func(s order.Saga) bool { return len(s.Incidents) == 0 && s.WaitingFor == nil })
+}
+
+// TestACancelStorm: a hundred customers and a hundred cancels of each order at random moments of its life. Whatever
+// comes first, each order is shipped and paid, or neither.
+func TestACancelStorm(t *testing.T) {
+	t.Parallel()
+	const orders, cancels = 100, 100
+	w := open(t, system.Options{Env: map[string]map[string]string{"gateway": {"SLOW_DELAY": "300ms"}}})
+	var customers errgroup.Group
+	var mu sync.Mutex
+	ends := map[order.Status]int{}
+	for n := range orders {
+		customers.Go(func() error {
+			wish := shop.One("widget", 1)
+			if n%2 == 0 {
+				wish.Token = "tok_slow" // so that some cancels meet an open charge
+			}
+			id, err := w.TryPlace(t.Context(), wish)
+			if err != nil {
+				return err
+			}
+			if err := w.storm(t, id, cancels); err != nil {
+				return err
+			}
+			got, err := w.TryEnd(t.Context(), id)
+			mu.Lock()
+			defer mu.Unlock()
+			ends[got.Status]++
+			return err
+		})
+	}
+	world.Must(t, customers.Wait())
+	t.Logf("the orders ended %v", ends)
+	w.Holds(t, w.Secrets()...) // confirmed: shipped and paid in full; cancelled: not shipped, nothing kept
+	if ends[order.CONFIRMED]+ends[order.CANCELLED] != orders || ends[order.CANCELLED] == 0 {
+		t.Errorf("the orders ended %v, want all of %d, and cancels among them", ends, orders)
+	}
+}
+
+// storm cancels an order many times over, each at a moment of its own within what a saga takes. What it is answered
+// is that the wish is recorded, or that the order has ended; whoever is not answered asks again.
+func (w *processes) storm(t *testing.T, id string, cancels int) error {
+	moments := make([]time.Duration, cancels)
+	for i := range moments {
+		moments[i] = rand.N(700 * time.Millisecond) //nolint:gosec // a moment, not a secret
+	}
+	slices.Sort(moments)
+	var calls errgroup.Group
+	calls.SetLimit(10)
+	began := time.Now()
+	for _, moment := range moments {
+		<-time.After(moment - time.Since(began))
+		calls.Go(func() error {
+			return world.Until(t.Context(), "a cancel of order "+id+" to be answered", func() error {
+				if _, err := w.Shop.Cancel(t.Context(), id); world.Status(err) != http.StatusConflict {
+					return err
+				}
+				return nil
+			})
+		})
+	}
+	return calls.Wait()
+}
+
+func (w *processes) saga(t *testing.T, id string) order.Saga {
+	t.Helper()
+	saga, err := w.Shop.Saga(t.Context(), id)
+	world.Must(t, err)
+	return saga
+}
+
+// awaitSaga waits until an order's saga is as wanted.
+func (w *processes) awaitSaga(t *testing.T, id, what string, wanted func(order.Saga) bool) (saga order.Saga) {
+	t.Helper()
+	world.Eventually(t, "order "+id+" "+what, func() (err error) {
+		if saga, err = w.Shop.Saga(t.Context(), id); err == nil && !wanted(saga) {
+			err = fmt.Errorf("it is %s: %s, %d incidents, waits for %+v", saga.Status, progress(saga), len(saga.Incidents), saga.WaitingFor)
+		}
+		return err
+	})
+	return saga
+}
+
+// progress is the three steps' words.
+func progress(saga order.Saga) string {
+	words := make([]string, len(saga.Steps))
+	for i, step := range saga.Steps {
+		words[i] = string(step.Progress)
+	}
+	return strings.Join(words, " ")
+}
