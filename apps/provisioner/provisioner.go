@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"example.com/ordersaga/apps/internal/process"
+	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/service"
 )
@@ -29,15 +32,20 @@ const every = time.Second
 // patience is how long a look may take; a broker that restarts answers late.
 const patience = 5 * time.Second
 
-// Run provisions until ctx ends. The environment has NATS_URL, with the provisioner's login, and HTTP_ADDR
-// for health and metrics.
+// Run provisions until ctx ends. The environment has NATS_URL, with the provisioner's login, HTTP_ADDR for health
+// and metrics, and TRANSLATED: types of events, separated by commas, that the translator is given instead of the
+// services.
 func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) error {
-	nc, err := connect(process.Env(getenv, "NATS_URL", "nats://"+mailbox.Provisioner+"@127.0.0.1:4222"), log)
+	translated, err := typesOf(getenv("TRANSLATED"))
+	if err != nil {
+		return fmt.Errorf("TRANSLATED: %w", err)
+	}
+	nc, err := process.Connect(process.Env(getenv, "NATS_URL", "nats://"+mailbox.Provisioner+"@127.0.0.1:4222"), mailbox.Provisioner, log)
 	if err != nil {
 		return err
 	}
 	defer nc.Close()
-	p, err := newProvisioner(nc)
+	p, err := newProvisioner(nc, translated)
 	if err != nil {
 		return err
 	}
@@ -51,34 +59,47 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 	return err
 }
 
-// connect goes on trying for ever: what is started first does not matter.
-func connect(url string, log *slog.Logger) (*nats.Conn, error) {
-	nc, err := nats.Connect(url,
-		nats.Name(mailbox.Provisioner),
-		nats.CustomInboxPrefix(mailbox.InboxPrefix(mailbox.Provisioner)),
-		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(250*time.Millisecond), nats.Timeout(2*time.Second),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			log.Warn("broker reported an error", "error", err) // the only place where a refused request shows
-		}))
-	if err != nil {
-		return nil, fmt.Errorf("connect to the broker: %w", err)
+// typesOf reads types of events, separated by commas. One that nobody hears is a mistake.
+func typesOf(list string) (types []events.Type, err error) {
+	for text := range strings.SplitSeq(list, ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		typ, err := events.ParseType(text)
+		if err != nil {
+			return nil, err
+		}
+		if !heard(typ) {
+			return nil, fmt.Errorf("no service hears %s, so nobody could need a translation of it", typ)
+		}
+		types = append(types, typ)
 	}
-	return nc, nil
+	return types, nil
+}
+
+func heard(typ events.Type) bool {
+	for _, service := range events.Services {
+		if slices.Contains(events.HeardBy[service], typ) {
+			return true
+		}
+	}
+	return false
 }
 
 type provisioner struct {
-	js      jetstream.JetStream
-	state   atomic.Pointer[error] // how the last look ended; nil: there was none yet
-	looks   *prometheus.CounterVec
-	metrics *prometheus.Registry
+	js         jetstream.JetStream
+	translated []events.Type
+	state      atomic.Pointer[error] // how the last look ended; nil: there was none yet
+	looks      *prometheus.CounterVec
+	metrics    *prometheus.Registry
 }
 
-func newProvisioner(nc *nats.Conn) (*provisioner, error) {
+func newProvisioner(nc *nats.Conn, translated []events.Type) (*provisioner, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, fmt.Errorf("use JetStream: %w", err)
 	}
-	p := &provisioner{js: js, metrics: process.Metrics(), looks: prometheus.NewCounterVec(prometheus.CounterOpts{
+	p := &provisioner{js: js, translated: translated, metrics: process.Metrics(), looks: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "provisioner_looks_total", Help: "How often stream and consumers were looked at, by how it ended.",
 	}, []string{"outcome"})}
 	p.metrics.MustRegister(p.looks)
@@ -89,7 +110,7 @@ func newProvisioner(nc *nats.Conn) (*provisioner, error) {
 func (p *provisioner) runOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err := mailbox.Provision(ctx, p.js)
+	err := mailbox.Provision(ctx, p.js, p.translated...)
 	p.state.Store(&err)
 	if err != nil {
 		p.looks.WithLabelValues("failed").Inc()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,7 +16,10 @@ import (
 // Provision ensures, once, that the stream and every service's durable consumer exist and have their
 // settings. What is as it should be is only looked at, so it may run every second. It takes the login that
 // may: the services' own cannot create anything.
-func Provision(ctx context.Context, js jetstream.JetStream) error {
+//
+// Translated types are those that the services do not know yet: they are given to the translator, which says
+// them in a version that the services know, and to no service. So an event never comes both ways.
+func Provision(ctx context.Context, js jetstream.JetStream, translated ...events.Type) error {
 	stream, err := js.Stream(ctx, events.Stream)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
@@ -30,25 +34,38 @@ func Provision(ctx context.Context, js jetstream.JetStream) error {
 		return fmt.Errorf("ensure stream %s: %w", events.Stream, err)
 	}
 	for _, service := range events.Services {
-		if err := provisionConsumer(ctx, stream, service); err != nil {
-			return fmt.Errorf("ensure consumer %s: %w", service, err)
+		heard := slices.DeleteFunc(slices.Clone(events.HeardBy[service]), func(t events.Type) bool { return slices.Contains(translated, t) })
+		err := provisionConsumer(ctx, stream, string(service), func(c jetstream.ConsumerConfig) jetstream.ConsumerConfig {
+			return consumerSettings(c, string(service), heard)
+		})
+		if err != nil {
+			return err
 		}
 	}
-	return nil
+	if len(translated) == 0 {
+		return nil
+	}
+	return provisionConsumer(ctx, stream, Translator, func(c jetstream.ConsumerConfig) jetstream.ConsumerConfig {
+		return translatorSettings(c, translated)
+	})
 }
 
-func provisionConsumer(ctx context.Context, stream jetstream.Stream, service events.Service) error {
-	consumer, err := stream.Consumer(ctx, string(service))
+// provisionConsumer makes a consumer, or mends it; settings are those that it has with what matters set.
+func provisionConsumer(ctx context.Context, stream jetstream.Stream, name string, settings func(jetstream.ConsumerConfig) jetstream.ConsumerConfig) error {
+	consumer, err := stream.Consumer(ctx, name)
 	switch {
 	case errors.Is(err, jetstream.ErrConsumerNotFound):
-		_, err = stream.CreateConsumer(ctx, consumerSettings(jetstream.ConsumerConfig{}, service))
+		_, err = stream.CreateConsumer(ctx, settings(jetstream.ConsumerConfig{}))
 	case err == nil:
 		found := consumer.CachedInfo().Config
-		if want := consumerSettings(found, service); !reflect.DeepEqual(found, want) {
+		if want := settings(found); !reflect.DeepEqual(found, want) {
 			_, err = stream.UpdateConsumer(ctx, want)
 		}
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("ensure consumer %s: %w", name, err)
+	}
+	return nil
 }
 
 // streamSettings is the given configuration with everything that matters set.
@@ -74,13 +91,13 @@ func streamSettings(c jetstream.StreamConfig) jetstream.StreamConfig {
 }
 
 // consumerSettings is the given configuration with everything that matters set.
-func consumerSettings(c jetstream.ConsumerConfig, service events.Service) jetstream.ConsumerConfig {
-	c.Durable = string(service)
-	c.Name = string(service)
+func consumerSettings(c jetstream.ConsumerConfig, name string, heard []events.Type) jetstream.ConsumerConfig {
+	c.Durable = name
+	c.Name = name
 	c.FilterSubject = ""
-	c.FilterSubjects = make([]string, 0, len(events.HeardBy[service]))
-	for _, heard := range events.HeardBy[service] {
-		c.FilterSubjects = append(c.FilterSubjects, heard.Filter())
+	c.FilterSubjects = make([]string, 0, len(heard))
+	for _, typ := range heard {
+		c.FilterSubjects = append(c.FilterSubjects, typ.Filter())
 	}
 	c.DeliverPolicy = jetstream.DeliverAllPolicy
 	c.AckPolicy = jetstream.AckExplicitPolicy
@@ -91,5 +108,14 @@ func consumerSettings(c jetstream.ConsumerConfig, service events.Service) jetstr
 	// delays that a message is given back with.
 	c.MaxDeliver = -1
 	c.BackOff = nil
+	return c
+}
+
+// translatorSettings: the translator acknowledges late (see [OnDisk]), so it is given more time, and what it
+// has not acknowledged is some seconds' worth and not a batch.
+func translatorSettings(c jetstream.ConsumerConfig, translated []events.Type) jetstream.ConsumerConfig {
+	c = consumerSettings(c, Translator, translated)
+	c.AckWait = 5 * OnDisk
+	c.MaxAckPending = 8192 // at 4,000 orders a second
 	return c
 }

@@ -2,6 +2,7 @@ package mailbox_test
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"slices"
 	"testing"
@@ -104,6 +105,44 @@ func TestProvision(t *testing.T) {
 	}
 }
 
+// What is translated is given to the translator and to no service. When the services have learned the version
+// it is the other way round, from then on.
+func TestWhatIsTranslatedIsGivenToNoService(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	provisioner := jetStream(t, w.connect(mailbox.Provisioner))
+	second := events.OrderCreatedV2{}.Type()
+	heard := func(name string) []string {
+		t.Helper()
+		consumer, err := w.admin.Consumer(t.Context(), events.Stream, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return consumer.CachedInfo().Config.FilterSubjects
+	}
+	if got := heard("inventory"); !slices.Contains(got, second.Filter()) {
+		t.Errorf("where nothing is translated inventory hears %v", got)
+	}
+	if _, err := w.admin.Consumer(t.Context(), events.Stream, mailbox.Translator); !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		t.Errorf("where nothing is translated there is a consumer for it: %v", err)
+	}
+	if err := mailbox.Provision(t.Context(), provisioner, second); err != nil {
+		t.Fatal(err)
+	}
+	if got := heard("inventory"); slices.Contains(got, second.Filter()) || !slices.Contains(got, events.OrderCreated{}.Type().Filter()) {
+		t.Errorf("inventory hears %v", got)
+	}
+	if got := heard(mailbox.Translator); !slices.Equal(got, []string{second.Filter()}) {
+		t.Errorf("the translator hears %v", got)
+	}
+	if err := mailbox.Provision(t.Context(), provisioner); err != nil {
+		t.Fatal(err)
+	}
+	if got := heard("inventory"); !slices.Contains(got, second.Filter()) {
+		t.Errorf("when nothing is translated any more inventory hears %v", got)
+	}
+}
+
 // Every login can do what its process needs; that is what all the other tests show. Here is what it cannot.
 func TestPermissions(t *testing.T) {
 	t.Parallel()
@@ -119,6 +158,14 @@ func TestPermissions(t *testing.T) {
 		w.refusesPublish(user, "acknowledging for another", "$JS.ACK.SAGA."+string(other)+".1.1.1.1.1")
 		w.refusesPublish(user, "reading the stream", "$JS.API.STREAM.MSG.GET.SAGA")
 	}
+	// The translator cannot say what it hears, so it never hears itself.
+	w.refusesPublish(mailbox.Translator, "the version that it hears", events.OrderCreatedV2{}.Type().SubjectOf(uuid.NewString()))
+	w.refusesPublish(mailbox.Translator, "any other event", events.OrderCancelled{}.Type().SubjectOf(uuid.NewString()))
+	w.refusesPublish(mailbox.Translator, "taking a service's messages", "$JS.API.CONSUMER.MSG.NEXT.SAGA.inventory")
+	w.refusesPublish(mailbox.Translator, "acknowledging for a service", "$JS.ACK.SAGA.inventory.1.1.1.1.1")
+	w.refusesPublish(mailbox.Translator, "reading the stream", "$JS.API.STREAM.MSG.GET.SAGA")
+	w.refusesSubscribe(mailbox.Translator, "all events", "saga.>")
+	w.refusesManaging(mailbox.Translator)
 	w.refusesManaging(mailbox.Observer)
 	w.refusesPublish(mailbox.Observer, "an event", "saga.order.OrderConfirmed.v1."+uuid.NewString())
 	w.refusesPublish(mailbox.Observer, "taking a service's messages", "$JS.API.CONSUMER.MSG.NEXT.SAGA.order")

@@ -14,13 +14,26 @@ const (
 	// syncInterval is how often the broker writes to its disk. At every message would cost 2 to 30 times
 	// the throughput; what a power loss takes the relay publishes again.
 	syncInterval = time.Second
+	// OnDisk is how long after its acknowledgement a message is surely on the broker's disk. Whoever has no
+	// outbox to publish from again must not forget it earlier.
+	OnDisk = 2 * syncInterval
 )
 
 // The logins that are not a service's.
 const (
 	Provisioner = "provisioner" // creates and keeps the stream and the consumers, and cannot publish an event
 	Observer    = "observer"    // reads the stream, and changes nothing
+	Translator  = "translator"  // says an order in the version that older consumers know, and nothing else
 )
+
+// Logins are all that the broker knows.
+func Logins() []string {
+	all := []string{Provisioner, Observer, Translator}
+	for _, service := range events.Services {
+		all = append(all, string(service))
+	}
+	return all
+}
 
 // ServerOptions is what differs between the places where a broker runs.
 type ServerOptions struct {
@@ -60,8 +73,9 @@ func ServerConfig(o ServerOptions) string {
 	// stream where that is less than the stream may grow to.
 	fmt.Fprintf(&b, "  max_file_store: 16GB\n  sync_interval: %q\n}\n\nauthorization {\n  users = [\n", syncInterval)
 	for _, service := range events.Services {
-		writeUser(&b, string(service), servicePublishes(service), nil)
+		writeUser(&b, string(service), append([]string{fmt.Sprintf("saga.%s.>", service)}, consumes(string(service))...), nil)
 	}
+	writeUser(&b, Translator, append([]string{events.OrderCreated{}.Type().Filter()}, consumes(Translator)...), nil)
 	writeUser(&b, Provisioner, provisionerPublishes(), nil)
 	writeUser(&b, Observer, observerPublishes(), []string{events.StreamSubjects})
 	b.WriteString("  ]\n}\n")
@@ -82,10 +96,9 @@ func list(subjects []string) string {
 	return strings.Join(quoted, "") + "\n        "
 }
 
-// servicePublishes: its own events, and what it takes to read its own consumer and to notice a new stream.
-func servicePublishes(s events.Service) []string {
+// consumes is what it takes to read one's own consumer and to notice a new stream.
+func consumes(s string) []string {
 	return []string{
-		fmt.Sprintf("saga.%s.>", s),
 		fmt.Sprintf("$JS.API.CONSUMER.MSG.NEXT.%s.%s", events.Stream, s),
 		fmt.Sprintf("$JS.API.CONSUMER.INFO.%s.%s", events.Stream, s),
 		fmt.Sprintf("$JS.API.STREAM.INFO.%s", events.Stream),

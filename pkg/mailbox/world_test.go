@@ -74,7 +74,7 @@ func newWorld(t testing.TB) *world {
 func startBroker(t testing.TB) *local.NATS {
 	t.Helper()
 	var env []string
-	for _, user := range []string{"order", "inventory", "payment", "shipping", mailbox.Provisioner, mailbox.Observer} {
+	for _, user := range mailbox.Logins() {
 		env = append(env, mailbox.PasswordVariable(user)+"=secret-"+user)
 	}
 	config := strings.Replace(mailbox.ServerConfig(mailbox.ServerOptions{}), "users = [", "users = [\n{user: admin, password: secret-admin}", 1)

@@ -50,21 +50,12 @@ func start(t testing.TB, sources ...source[*NATS]) *NATS {
 	return n
 }
 
-// users are all logins of a broker.
-func users() []string {
-	all := []string{mailbox.Provisioner, mailbox.Observer}
-	for _, service := range events.Services {
-		all = append(all, string(service))
-	}
-	return all
-}
-
 // password need not be a secret: the broker listens on this machine only, and not for long.
 func password(user string) string { return "test-" + user }
 
 func environ() []string {
 	var env []string
-	for _, user := range users() {
+	for _, user := range mailbox.Logins() {
 		env = append(env, mailbox.PasswordVariable(user)+"="+password(user))
 	}
 	return env
@@ -105,8 +96,8 @@ func (n *NATS) dial(user string, options ...nats.Option) (*nats.Conn, error) {
 }
 
 // Provision makes the stream and the consumers, as the provisioner does all the time in production. To be
-// called after [NATS.Wipe], or whenever a test has deleted them.
-func (n *NATS) Provision(t testing.TB) {
+// called after [NATS.Wipe], whenever a test has deleted them, or to have events of some types translated.
+func (n *NATS) Provision(t testing.TB, translated ...events.Type) {
 	t.Helper()
 	conn, err := n.dial(mailbox.Provisioner)
 	if err != nil {
@@ -119,7 +110,7 @@ func (n *NATS) Provision(t testing.TB) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if err := mailbox.Provision(ctx, js); err != nil {
+	if err := mailbox.Provision(ctx, js, translated...); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -41,7 +41,7 @@ func brokerInDocker(ctx context.Context, t testing.TB) (*NATS, error) {
 		return nil, err
 	}
 	passwords := map[string]string{}
-	for _, user := range users() {
+	for _, user := range mailbox.Logins() {
 		passwords[mailbox.PasswordVariable(user)] = password(user)
 	}
 	container, err := testcontainers.Run(ctx, "nats:2.15-alpine",
