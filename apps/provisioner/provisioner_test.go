@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -107,5 +108,21 @@ func TestItWaitsForABroker(t *testing.T) {
 	}
 	if got := status(where.url("/elsewhere")); got != http.StatusNotFound {
 		t.Errorf("an unknown address is a %d", got)
+	}
+}
+
+// A misspelt type would be translated by nobody and heard by nobody; it is found out at the start.
+func TestItRefusesToHaveTranslatedWhatNobodyHears(t *testing.T) {
+	t.Parallel()
+	for list, want := range map[string]string{
+		"OrderCreated":               "is not saga.<service>.<event>.v<major>",
+		"saga.order.OrderCreated.v3": "no service hears saga.order.OrderCreated.v3",
+		"saga.order.OrderCreated.v2, saga.order.OrderConfirmed.v1": "no service hears saga.order.OrderConfirmed.v1",
+	} {
+		env := map[string]string{"NATS_URL": "nats://provisioner:x@127.0.0.1:1", "TRANSLATED": list}
+		err := provisioner.Run(t.Context(), func(name string) string { return env[name] }, slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "TRANSLATED") {
+			t.Errorf("%q: %v, want %q", list, err, want)
+		}
 	}
 }

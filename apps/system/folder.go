@@ -83,7 +83,8 @@ const (
 	observer   = mailbox.Observer
 )
 
-// secrets makes new ones, or reads those that the kept data were made with.
+// secrets reads those that the kept data were made with, and makes what is missing: all of them, or those of
+// a login that there was not yet.
 func (f *folder) secrets() (secrets, error) {
 	s := secrets{}
 	text, err := os.ReadFile(f.secretsFile())
@@ -91,14 +92,18 @@ func (f *folder) secrets() (secrets, error) {
 		if err := json.Unmarshal(text, &s); err != nil {
 			return nil, fmt.Errorf("read the secrets: %w", err)
 		}
-		return s, nil
 	}
-	names := []string{"postgres", local.Audit, adminToken, "nats_" + observer, "nats_" + Provisioner}
+	names := []string{"postgres", local.Audit, adminToken}
 	for _, service := range events.Services {
-		names = append(names, string(service), local.Owner(service), "nats_"+string(service))
+		names = append(names, string(service), local.Owner(service))
+	}
+	for _, login := range mailbox.Logins() {
+		names = append(names, "nats_"+login)
 	}
 	for _, name := range names {
-		s[name] = "s" + rand.Text() // a letter first: the broker's configuration reads other words as numbers
+		if s[name] == "" {
+			s[name] = "s" + rand.Text() // a letter first: the broker's configuration reads other words as numbers
+		}
 	}
 	if text, err = json.MarshalIndent(s, "", "  "); err == nil {
 		err = os.WriteFile(f.secretsFile(), text, 0o600)

@@ -27,6 +27,7 @@ const (
 	Provisioner = "provisioner"
 	Gateway     = "gateway"
 	Ambassador  = "ambassador"
+	Translator  = "translator" // only where Options.Translate asks for it
 )
 
 // Options say what to run. The zero value of each field but Dir is a good choice.
@@ -45,6 +46,9 @@ type Options struct {
 	Env map[string]map[string]string
 	// Replicas is how many processes a service has, by name; absent: one. The second of order is order-2.
 	Replicas map[string]int
+	// Translate runs a fleet whose consumers know the first version of OrderCreated alone: the second is given
+	// to the translator, which says it in the first.
+	Translate bool
 	// Ports are HTTP ports that are asked for, by process; absent: a free one.
 	Ports map[string]int
 	// NoFsync lets a power loss take everything. It is for tests; a benchmark with it measures nothing.
@@ -73,7 +77,7 @@ func httpNames() []string {
 }
 
 // programs are the binaries that must be there.
-func programs() []string { return append(httpNames(), Provisioner, "nats-server") }
+func programs() []string { return append(httpNames(), Provisioner, Translator, "nats-server") }
 
 func (o *Options) complete() error {
 	if o.Dir == "" {

@@ -15,7 +15,7 @@ type member struct {
 	name    string // order, order-2, gateway, …
 	program string
 	http    int // port; 0: none
-	admin   int
+	admin   int // the same
 }
 
 // members lists the processes and gives each its ports. The provisioner comes first, since everyone waits
@@ -38,6 +38,13 @@ func members(o Options) ([]member, error) {
 			}
 			all = append(all, m)
 		}
+	}
+	if o.Translate {
+		health, err := port(0, taken)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, member{name: Translator, program: Translator, http: health})
 	}
 	return all, nil
 }
@@ -65,12 +72,19 @@ func (s *System) environmentOf(m member) map[string]string {
 	env := map[string]string{}
 	if m.http != 0 {
 		env["HTTP_ADDR"] = address(m.http)
+	}
+	if m.admin != 0 {
 		env["ADMIN_ADDR"] = address(m.admin)
 		env["ADMIN_TOKEN"] = s.secrets[adminToken]
 	}
 	switch m.program {
 	case Provisioner:
 		env["NATS_URL"] = s.natsURL(Provisioner)
+		if s.options.Translate {
+			env["TRANSLATED"] = events.OrderCreatedV2{}.Type().String()
+		}
+	case Translator:
+		env["NATS_URL"] = s.natsURL(Translator)
 	case Gateway:
 		env["LEDGER_FILE"] = filepath.Join(s.folder.data, "gateway", "ledger.jsonl")
 	case Ambassador:

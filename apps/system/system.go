@@ -206,7 +206,10 @@ func (s *System) Describe() running.System {
 	}
 	for _, m := range s.members {
 		if m.http != 0 {
-			r.URLs[m.name], r.Admin[m.name] = url(m.http), url(m.admin)
+			r.URLs[m.name] = url(m.http)
+		}
+		if m.admin != 0 {
+			r.Admin[m.name] = url(m.admin)
 		}
 	}
 	for service, database := range s.databases {

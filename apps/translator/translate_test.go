@@ -74,7 +74,7 @@ func TestTranslatingTwiceIsSayingOneThing(t *testing.T) {
 		t.Fatal(err)
 	}
 	second, err := translate(bytes.Clone(original))
-	if err != nil || !reflect.DeepEqual(first, second) {
+	if err != nil || first.Subject != second.Subject || !reflect.DeepEqual(first.Header, second.Header) || !bytes.Equal(first.Data, second.Data) {
 		t.Errorf("first %s, then %s, %v", first.Data, second.Data, err)
 	}
 	other, err := translate(said(t, uuid.NewString(), order(id)))

@@ -71,7 +71,7 @@ func (w *processes) refusal(t *testing.T, login, database, sql string) string {
 // brokerLogins: nobody speaks in another's name, listens to what is not theirs, or changes the stream.
 func brokerLogins(t *testing.T, w *processes) {
 	stream := func(api, rest string) string { return "$JS.API." + api + "." + events.Stream + rest }
-	for _, user := range []string{"order", "inventory", "payment", "shipping", mailbox.Observer, mailbox.Provisioner} {
+	for _, user := range mailbox.Logins() {
 		speaks := []string{stream("STREAM.DELETE", ""), stream("STREAM.PURGE", ""), stream("STREAM.MSG.DELETE", ""), "$SYS.REQ.SERVER.PING"}
 		if user != mailbox.Provisioner {
 			speaks = append(speaks, stream("STREAM.UPDATE", ""), stream("CONSUMER.CREATE", ".mine"), stream("CONSUMER.DURABLE.CREATE", ".mine"))
@@ -84,7 +84,7 @@ func brokerLogins(t *testing.T, w *processes) {
 			if string(service) == user {
 				continue
 			}
-			speaks = append(speaks, "saga."+string(service)+".OrderCreated.v1.1",
+			speaks = append(speaks, "saga."+string(service)+".OrderCreated.v2.1",
 				stream("CONSUMER.MSG.NEXT", "."+string(service)), "$JS.ACK."+events.Stream+"."+string(service)+".1.1.1.1.0")
 			listens = append(listens, mailbox.InboxPrefix(string(service))+".>")
 		}

@@ -1,0 +1,218 @@
+package sagas
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"syscall"
+	"testing"
+
+	"example.com/ordersaga/apps/observe"
+	"example.com/ordersaga/apps/shop"
+	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/pkg/events"
+	order "example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/tests/world"
+)
+
+const (
+	first  = "saga.order.OrderCreated.v1"
+	second = "saga.order.OrderCreated.v2"
+)
+
+// TestAMixedFleet is the way of the upcaster: whoever hears orders hears both versions, so every order process
+// may speak the one that it speaks, and they are upgraded one after the other while customers go on ordering.
+func TestAMixedFleet(t *testing.T) {
+	t.Parallel()
+	w := open(t, system.Options{
+		Replicas: map[string]int{"order": 2, "inventory": 2},
+		Env:      map[string]map[string]string{"order-2": {"ORDER_CREATED_VERSION": "2"}},
+	})
+	old, upgraded := w.customersOf(t, "order"), w.customersOf(t, "order-2")
+	t.Run("each speaks its version, and both are heard", func(t *testing.T) {
+		for customers, version := range map[*world.World]string{old: first, upgraded: second} {
+			id := customers.Place(t, shop.One("widget", 1))
+			if got := customers.Ends(t, id); got.Status != order.CONFIRMED {
+				t.Errorf("said as %s the order is %s because of %q", version, got.Status, world.Deref(got.Reason))
+			}
+			w.heard(t, id, version)
+		}
+	})
+	t.Run("a rolling upgrade under load loses nothing", func(t *testing.T) { rollingUpgrade(t, w, upgraded) })
+	w.noDeadLetters(t)
+	for _, customers := range []*world.World{w.World, old, upgraded} { // what any of them was promised is kept
+		customers.Holds(t, w.Secrets()...)
+	}
+}
+
+// customersOf are customers who order at one process of a service.
+func (w *processes) customersOf(t *testing.T, process string) *world.World {
+	t.Helper()
+	at := w.At
+	at.URLs = maps.Clone(at.URLs)
+	at.URLs["order"] = at.URLs[process]
+	return world.Of(t, at)
+}
+
+// heard wants inventory to have heard of an order in one version, and in no other.
+func (w *processes) heard(t *testing.T, id, version string) {
+	t.Helper()
+	got := world.Query[[]string](t, w.At.Databases["inventory"],
+		`SELECT coalesce(array_agg(type), '{}') FROM inbox WHERE order_id = $1 AND type LIKE 'saga.order.OrderCreated.%'`, id)
+	if !slices.Equal(got, []string{version}) {
+		t.Errorf("inventory has heard of order %s as %v, want %s", id, got, version)
+	}
+}
+
+// rollingUpgrade begins with all of them speaking the first version, and ends with the second, one process after
+// the other. Customers go on ordering at both; whoever meets one that restarts asks again.
+func rollingUpgrade(t *testing.T, w *processes, elsewhere *world.World) {
+	speak := func(process, version string) {
+		world.Must(t, w.Restart(t.Context(), process, map[string]string{"ORDER_CREATED_VERSION": version}))
+	}
+	speak("order-2", "1")
+	before := w.announced(t)
+	w.underLoad(t, func() {
+		other := &processes{World: elsewhere, System: w.System, dir: w.dir}
+		other.underLoad(t, func() {
+			w.more(t, first, before)
+			speak("order", "2")
+			speak("order-2", "2")
+			w.more(t, second, before)
+		})
+	})
+	// The last word is the new one's alone.
+	last := w.announced(t)
+	for _, customers := range []*world.World{w.World, elsewhere} {
+		customers.Ends(t, customers.Place(t, shop.One("widget", 1)))
+	}
+	after := w.announced(t)
+	if after[first] != last[first] || after[second] != last[second]+2 {
+		t.Errorf("after the upgrade orders are announced as %v, and were %v before these two", after, last)
+	}
+	t.Logf("announced: %v", after)
+}
+
+// announced is how many orders have been announced in each version.
+func (w *processes) announced(t *testing.T) map[string]int {
+	t.Helper()
+	n := map[string]int{}
+	for _, version := range []string{first, second} {
+		n[version] = w.Count(t, "order", `SELECT count(*)::int FROM outbox WHERE type = $1`, version)
+	}
+	return n
+}
+
+// more waits until more orders than before have been announced in a version.
+func (w *processes) more(t *testing.T, version string, before map[string]int) {
+	t.Helper()
+	world.Eventually(t, "orders to be announced as "+version, func() error {
+		if n := w.announced(t)[version]; n < before[version]+16 {
+			return fmt.Errorf("there are %d, and were %d", n, before[version])
+		}
+		return nil
+	})
+}
+
+func (w *processes) noDeadLetters(t *testing.T) {
+	t.Helper()
+	for _, service := range events.Services {
+		if n := w.Count(t, string(service), `SELECT count(*)::int FROM dead_letter`); n != 0 {
+			t.Errorf("%s has %d dead letters", service, n)
+		}
+	}
+}
+
+// TestLegacyConsumers is the way of the translator: nobody who hears orders knows their second version, and the
+// order service says nothing else any more.
+func TestLegacyConsumers(t *testing.T) {
+	t.Parallel()
+	w := open(t, system.Options{Translate: true, Env: map[string]map[string]string{"order": {"ORDER_CREATED_VERSION": "2"}}})
+	t.Run("outcomes", func(t *testing.T) { world.Outcomes(t, w.World) })
+	t.Run("the translator is killed under load", func(t *testing.T) {
+		w.underLoad(t, func() {
+			before := w.announced(t)
+			for range 3 {
+				w.more(t, second, before)
+				before = w.announced(t)
+				deaths := w.Deaths(system.Translator)
+				world.Must(t, w.Kill(system.Translator, syscall.SIGKILL))
+				world.Eventually(t, "the translator to be back", func() error {
+					if w.Deaths(system.Translator) == deaths {
+						return fmt.Errorf("it has not died yet")
+					}
+					return w.AwaitReady(t.Context(), system.Translator)
+				})
+			}
+		})
+	})
+	t.Run("the broker loses everything under load", func(t *testing.T) {
+		w.underLoad(t, func() {
+			world.Must(t, w.WipeBroker(t.Context()))
+			world.Must(t, w.AwaitReady(t.Context()))
+		})
+	})
+	w.saidOnce(t)
+	w.noDeadLetters(t)
+	w.Holds(t, w.Secrets()...)
+}
+
+// saidOnce wants the stream to hold each order once in each version, and inventory to have heard the first alone.
+func (w *processes) saidOnce(t *testing.T) {
+	t.Helper()
+	stream, err := observe.Open(w.At.NATS)
+	world.Must(t, err)
+	defer stream.Close()
+	said := map[string]map[string]int{first: {}, second: {}}
+	world.Must(t, stream.History(t.Context(), "", func(seen observe.Seen) error {
+		if orders := said[seen.Envelope.Type]; orders != nil {
+			orders[seen.Envelope.Subject]++
+		}
+		return nil
+	}))
+	if len(said[second]) == 0 || len(said[first]) != len(said[second]) {
+		t.Errorf("%d orders are said as %s and %d as %s", len(said[first]), first, len(said[second]), second)
+	}
+	for version, orders := range said {
+		for id, n := range orders {
+			if n != 1 {
+				t.Errorf("order %s is said %d times as %s", id, n, version)
+			}
+		}
+	}
+	if n := w.Count(t, "inventory", `SELECT count(*)::int FROM inbox WHERE type = $1`, second); n != 0 {
+		t.Errorf("inventory was given %d orders in the version that it does not know", n)
+	}
+}
+
+// TestAVersionThatNobodyKnows: an event of a version to come is not given to anyone, so its order falls to its
+// deadline like one whose event was lost. Nothing is left of it, and nobody else is disturbed. When somebody says
+// it after all, in words that are known, it meets the tombstone.
+func TestAVersionThatNobodyKnows(t *testing.T) {
+	t.Parallel()
+	w := open(t, system.Options{Translate: true, Env: map[string]map[string]string{
+		// Nobody translates: for these consumers the second version is one to come.
+		"order": {"ORDER_CREATED_VERSION": "2", "ORDER_DEADLINE": "2s"},
+	}})
+	world.Must(t, w.Down(t.Context(), system.Translator))
+	id := w.Place(t, shop.One("widget", 1))
+	if got := w.Ends(t, id); got.Status != order.CANCELLED || world.Deref(got.Reason) != "deadline" {
+		t.Errorf("the order is %s because of %q", got.Status, world.Deref(got.Reason))
+	}
+	world.Must(t, w.Up(t.Context(), system.Translator))
+	world.Eventually(t, "inventory to hear of it", func() error {
+		if n := w.Count(t, "inventory", `SELECT count(*)::int FROM inbox WHERE order_id = $1 AND type = $2`, id, first); n != 1 {
+			return fmt.Errorf("it was told %d times", n)
+		}
+		return nil
+	})
+	if got := w.State(t, "inventory", "reservation", id); got != "RELEASED" {
+		t.Errorf("the reservation is %s", got)
+	}
+	world.Must(t, w.Restart(t.Context(), "order", map[string]string{"ORDER_CREATED_VERSION": "1", "ORDER_DEADLINE": ""}))
+	if got := w.Ends(t, w.Place(t, shop.One("widget", 1))); got.Status != order.CONFIRMED {
+		t.Errorf("an order in a version that is known is %s", got.Status)
+	}
+	w.noDeadLetters(t)
+	w.Holds(t, w.Secrets()...)
+}
