@@ -11,6 +11,7 @@ MAKEFLAGS   += --no-print-directory
 MODULES   := $(shell sed -n 's|^[[:space:]]*\./||p' go.work)
 LINT      := v2.15.0
 OAPI      := v2.8.2
+OASDIFF   := v1.35.0
 # What a program is made of and nothing more: no cgo, so that it runs in an empty container.
 GOBUILD   := CGO_ENABLED=0 go build -trimpath
 # The test runner stops a package that hangs long before a person would.
@@ -54,10 +55,23 @@ bench: build ## measures sagas per second and their latency against the same wor
 ## Change it
 
 .PHONY: test
-test: build ## tests every module on real Postgres and NATS, with the race detector (all but the containers)
+test: build .bin/.oasdiff-$(OASDIFF) ## tests every module on real Postgres and NATS, with the race detector (all but the containers)
 	@for module in $(MODULES); do \
 		echo "== test $$module"; (cd $$module && go test $(TESTFLAGS) ./...); \
 	done
+
+.PHONY: contracts
+contracts: tools ## holds every contract against the released one and against who uses it, and shows what is refused
+	@cd tests && go test -count=1 ./contracts
+	@echo; echo "What the gates refuse, and why:"
+	@cd tests && go test -count=1 -v -run '^TestTheGateRefuses' ./contracts | grep -v '^=== '
+
+RELEASED := tests/contracts/released
+
+.PHONY: release-contracts
+release-contracts: contracts ## makes the contracts as they are now the released ones
+	@for service in order inventory payment shipping; do cp services/$$service/api/openapi.yaml $(RELEASED)/$$service.yaml; done
+	@cp apps/gateway/api/openapi.yaml $(RELEASED)/gateway.yaml
 
 .PHONY: test-compose
 test-compose: build ## tests the containers: the same sagas, and a service killed in the middle
@@ -111,7 +125,7 @@ tidy: ## makes every go.mod what the imports need
 	@for module in $(MODULES); do (cd $$module && GOWORK=off go mod tidy); done
 
 .PHONY: tools
-tools: .bin/.golangci-lint-$(LINT) .bin/.oapi-codegen-$(OAPI) ## installs the linter and the generator into .bin/
+tools: .bin/.golangci-lint-$(LINT) .bin/.oapi-codegen-$(OAPI) .bin/.oasdiff-$(OASDIFF) ## installs linter, generator and contract gate into .bin/
 
 # They are installed on their own and not as tools of a module: what they require must not change
 # the versions that the programs are built with.
@@ -121,6 +135,9 @@ tools: .bin/.golangci-lint-$(LINT) .bin/.oapi-codegen-$(OAPI) ## installs the li
 
 .bin/.oapi-codegen-$(OAPI):
 	@GOBIN=$(CURDIR)/.bin go install github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@$(OAPI) && touch $@
+
+.bin/.oasdiff-$(OASDIFF):
+	@GOBIN=$(CURDIR)/.bin go install github.com/oasdiff/oasdiff@$(OASDIFF) && touch $@
 
 .PHONY: clean
 clean: ## removes what was built and what a run left behind

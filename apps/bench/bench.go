@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/ordersaga/apps/observe"
+	"example.com/ordersaga/apps/promise"
 	"example.com/ordersaga/apps/system"
 	"example.com/ordersaga/apps/verify"
 )
@@ -57,8 +58,9 @@ type Cost struct {
 
 // Report is everything that was measured.
 type Report struct {
-	Results []Result `json:"results"` // medians
-	Idle    []Idle   `json:"idle"`
+	Results  []Result       `json:"results"` // medians
+	Idle     []Idle         `json:"idle"`
+	Promises []promise.Kept `json:"promises"` // of the order contract
 }
 
 // Idle is what a process needs while nothing happens.
@@ -170,7 +172,9 @@ func (b *bench) run(ctx context.Context) (Report, error) {
 	for _, key := range order {
 		report.Results = append(report.Results, median(all[key]))
 	}
-	return report, nil
+	given, err := promise.OfOrders()
+	report.Promises = promises(given, report.Results)
+	return report, err
 }
 
 // loads are those of one repetition. The open loop's rate is set by the first closed loop at 64 and kept.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/ordersaga/apps/promise"
 	"example.com/ordersaga/apps/shop"
 	"example.com/ordersaga/tests/world"
 )
@@ -64,6 +65,7 @@ func TestChaos(t *testing.T) {
 	stopWatching()
 	watcher.Wait()
 	s.report(t, len(orders), atRest, counters)
+	load.promised(t)
 }
 
 // load is customers who order without a pause.
@@ -72,6 +74,7 @@ type load struct {
 	running sync.WaitGroup
 	mu      sync.Mutex
 	placed  []string
+	denied  int // orders that a patient customer kept asking for, and that were never accepted
 }
 
 func startLoad(ctx context.Context, s *storm, seed uint64) *load {
@@ -95,6 +98,25 @@ func (l *load) stop() []string {
 	return l.placed
 }
 
+// promised prints the order contract's promise beside what the customers met, and is red where it was broken.
+func (l *load) promised(t *testing.T) {
+	t.Helper()
+	given, err := promise.OfOrders()
+	world.Must(t, err)
+	for _, p := range given {
+		if p.Measure != promise.Availability {
+			continue
+		}
+		kept := p.Beside(float64(len(l.placed)) / float64(max(1, len(l.placed)+l.denied)))
+		t.Logf("promise: %s", kept)
+		if !kept.Holds {
+			t.Errorf("%d of %d orders were never accepted", l.denied, len(l.placed)+l.denied)
+		}
+		return
+	}
+	t.Error("the order contract promises no availability")
+}
+
 // order places one order of any kind, and now and then cancels it.
 func (l *load) order(ctx context.Context, s *storm, dice *rand.Rand) {
 	wish := shop.One([]string{"widget", "gadget", "gizmo"}[dice.IntN(3)], 1+dice.IntN(3))
@@ -111,12 +133,17 @@ func (l *load) order(ctx context.Context, s *storm, dice *rand.Rand) {
 		wish.Items[0].Sku = "unobtainium"
 	}
 	id, err := s.world.TryPlace(ctx, wish)
+	l.mu.Lock()
+	switch {
+	case err == nil:
+		l.placed = append(l.placed, id)
+	case ctx.Err() == nil:
+		l.denied++
+	}
+	l.mu.Unlock()
 	if err != nil {
 		return // it was never accepted, so nobody was promised anything
 	}
-	l.mu.Lock()
-	l.placed = append(l.placed, id)
-	l.mu.Unlock()
 	if dice.IntN(5) == 0 {
 		_, _ = s.world.Shop.Cancel(ctx, id) // it may be too late, or not be heard
 	}

@@ -1,0 +1,30 @@
+package bench
+
+import (
+	"time"
+
+	"example.com/ordersaga/apps/promise"
+)
+
+// promises are those of the order contract that a run measures, each beside the loads that it was given for. An
+// order that is refused or goes wrong ends the run, so where there are results there were no errors.
+func promises(given []promise.Promise, results []Result) (all []promise.Kept) {
+	for _, p := range given {
+		for _, r := range results {
+			if r.Side != "saga" || r.Load != p.While {
+				continue
+			}
+			switch p.Measure {
+			case promise.AcceptedP99:
+				all = append(all, p.Beside(inMilliseconds(r.Accepted.P99)))
+			case promise.CompletedP99:
+				all = append(all, p.Beside(inMilliseconds(r.Completed.P99)))
+			case promise.ErrorRate:
+				all = append(all, p.Beside(0))
+			}
+		}
+	}
+	return all
+}
+
+func inMilliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

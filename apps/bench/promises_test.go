@@ -1,0 +1,30 @@
+package bench
+
+import (
+	"testing"
+	"time"
+
+	"example.com/ordersaga/apps/promise"
+)
+
+func TestAPromiseStandsBesideWhatWasMeasured(t *testing.T) {
+	t.Parallel()
+	given, err := promise.OfOrders()
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := Result{
+		Side: "saga", Load: load{inFlight: 64}.String(),
+		Accepted: Quantiles{P99: time.Millisecond}, Completed: Quantiles{P99: time.Hour},
+	}
+	other := result
+	other.Side = "baseline"
+	kept := promises(given, []Result{result, other})
+	verdicts := map[string]string{}
+	for _, k := range kept {
+		verdicts[k.Measure] = k.Verdict()
+	}
+	if len(kept) != 3 || verdicts[promise.AcceptedP99] != "kept" || verdicts[promise.CompletedP99] != "broken" || verdicts[promise.ErrorRate] != "kept" {
+		t.Errorf("the promises of the contract at %s stand beside the measurement as %v", result.Load, kept)
+	}
+}
