@@ -56,9 +56,9 @@ bench: build ## measures sagas per second and their latency against the same wor
 
 .PHONY: test
 test: build .bin/.oasdiff-$(OASDIFF) ## tests every module on real Postgres and NATS, with the race detector (all but the containers)
-	@for module in $(MODULES); do \
-		echo "== test $$module"; (cd $$module && go test $(TESTFLAGS) ./...); \
-	done
+	@failed=; for module in $(MODULES); do \
+		echo "== test $$module"; (cd $$module && go test $(TESTFLAGS) ./...) || failed+=" $$module"; \
+	done; [ -z "$$failed" ] || { echo "failed in:$$failed" >&2; exit 1; }
 
 .PHONY: contracts
 contracts: tools ## holds every contract against the released one and against who uses it, and shows what is refused

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,10 +132,11 @@ func TestALoopRunsAtOnceWhenWokenAndAfterFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		wake := make(chan struct{})
-		rounds, fail := 0, false
+		var rounds atomic.Int32
+		var fail atomic.Bool
 		loop := Loop("test", slog.New(slog.DiscardHandler), time.Hour, wake, func(context.Context) error {
-			rounds++
-			if fail {
+			rounds.Add(1)
+			if fail.Load() {
 				return errors.New("broken")
 			}
 			return nil
@@ -143,19 +145,19 @@ func TestALoopRunsAtOnceWhenWokenAndAfterFailures(t *testing.T) {
 		go func() { ended <- loop(ctx) }()
 
 		synctest.Wait()
-		if rounds != 1 {
-			t.Fatalf("%d rounds at start, want 1", rounds)
+		if n := rounds.Load(); n != 1 {
+			t.Fatalf("%d rounds at start, want 1", n)
 		}
-		fail = true
+		fail.Store(true)
 		wake <- struct{}{}
 		synctest.Wait()
-		if rounds != 2 {
-			t.Fatalf("%d rounds after waking, want 2", rounds)
+		if n := rounds.Load(); n != 2 {
+			t.Fatalf("%d rounds after waking, want 2", n)
 		}
 		<-time.After(time.Minute) // the bubble's clock: failures are retried long before the hour is over
 		synctest.Wait()
-		if rounds < 5 {
-			t.Errorf("%d rounds in a minute of failures, want it to try again and again", rounds)
+		if n := rounds.Load(); n < 5 {
+			t.Errorf("%d rounds in a minute of failures, want it to try again and again", n)
 		}
 		cancel()
 		if err := <-ended; err != nil {
