@@ -38,7 +38,8 @@ type Stage struct {
 	shop    *shop.Shop
 	stream  *observe.Stream
 	deaths  <-chan system.Death
-	current string // the order on stage
+	current string   // the order on stage
+	placed  []string // all that were
 }
 
 // NewStage sets the stage on a running system. Deaths of its processes are shown as they come in.
@@ -85,11 +86,12 @@ func (s *Stage) play(ctx context.Context, scene scene) error {
 		return err
 	}
 	defer live.Stop() //nolint:errcheck // a closed connection has no subscription either
+	scene.wish.Email = customer
 	placed, _, err := s.shop.Place(ctx, scene.wish)
 	if err != nil {
 		return err
 	}
-	s.current = placed.Id
+	s.current, s.placed = placed.Id, append(s.placed, placed.Id)
 	if err := s.follow(ctx, live, scene); err != nil {
 		return err
 	}

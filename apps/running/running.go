@@ -21,6 +21,9 @@ const DefaultFile = ".ordersaga/run.json"
 // Gateway is the simulated card gateway's name among the addresses.
 const Gateway = "gateway"
 
+// Mail is the name of the mail server among the addresses: there its messages can be read.
+const Mail = "mail"
+
 // System is what a running system says about itself.
 type System struct {
 	// URLs are the public HTTP addresses, by process.

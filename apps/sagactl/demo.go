@@ -121,6 +121,9 @@ func (p *program) playScenes(ctx context.Context, s *system.System, deaths <-cha
 	if err := stage.Sums(ctx); err != nil {
 		return err
 	}
+	if err := stage.Mails(ctx); err != nil {
+		return err
+	}
 	fmt.Fprintln(p.out, "\n"+strong.Render("What must hold"))
 	showReport(p.out, p.width(), report)
 	if !report.Holds {
@@ -203,6 +206,7 @@ func (p *program) showAddresses(where running.System, verdict error) {
 	for _, name := range []string{"order", "inventory", "payment", "shipping", "gateway"} {
 		fmt.Fprintf(p.out, "  %-10s %s\n", name, where.URLs[name])
 	}
+	fmt.Fprintf(p.out, "  %-10s %s/messages\n", "mails", where.URLs[running.Mail])
 	file := filepath.Join(filepath.Dir(where.Logs), filepath.Base(running.DefaultFile))
 	which := ""
 	if inDefault, err := filepath.Abs(running.DefaultFile); err != nil || inDefault != file {

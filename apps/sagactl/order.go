@@ -46,6 +46,7 @@ func (p *program) orderPlace() *cobra.Command {
 	f.IntVar(&quantity, "quantity", 1, "how many of each")
 	f.StringVar(&wish.Token, "token", "tok_visa", "how to pay: a token of the card gateway")
 	f.StringVar(&wish.Country, "country", "DE", "where to ship, ISO 3166-1 alpha-2")
+	f.StringVar(&wish.Email, "email", "", "where mails about the order go; without it none are sent")
 	f.StringVar(&wish.Key, "key", "", "the Idempotency-Key; a new one without")
 	f.DurationVar(&wait, "wait", 0, "wait until the saga has ended, at most this long (plain --wait: 60s)")
 	f.Lookup("wait").NoOptDefVal = "60s"

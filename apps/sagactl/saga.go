@@ -47,6 +47,9 @@ func (p *program) showSaga(saga api.Saga) error {
 	for _, i := range saga.Incidents {
 		fmt.Fprintln(p.out, bad.Render(fmt.Sprintf("incident %s of %s: %s: %s", i.Id, i.Service, i.Kind, i.Reason)))
 	}
+	for _, m := range saga.Mails {
+		fmt.Fprintf(p.out, "mail %s: %s\n", m.Kind, postmark(m))
+	}
 	if saga.WaitingFor != nil {
 		fmt.Fprintln(p.out, "waits for "+waits(saga.WaitingFor, time.Now()))
 	}
@@ -54,6 +57,17 @@ func (p *program) showSaga(saga api.Saga) error {
 		fmt.Fprintln(p.out, faint.Render(fmt.Sprintf("next: %s from %s", strings.Join(saga.Expected.Events, " or "), saga.Expected.Service)))
 	}
 	return nil
+}
+
+// postmark says what became of a mail.
+func postmark(m api.Mail) string {
+	switch {
+	case m.SentAt != nil:
+		return "sent at " + m.SentAt.Local().Format(time.TimeOnly)
+	case m.RefusedAt != nil:
+		return "refused by the mail server"
+	}
+	return fmt.Sprintf("to be sent, %d attempts", m.Attempts)
 }
 
 // waits says in a line what an order waits for.

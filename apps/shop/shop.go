@@ -41,6 +41,7 @@ type Wish struct {
 	Items   []order.NewItem
 	Token   string
 	Country string
+	Email   string // where mails about it go; empty: nowhere
 	Key     string // the Idempotency-Key; empty: a new one
 }
 
@@ -54,7 +55,12 @@ func (s *Shop) Place(ctx context.Context, w Wish) (order.Order, []byte, error) {
 	if w.Key == "" {
 		w.Key = uuid.NewString()
 	}
+	var contact *string
+	if w.Email != "" {
+		contact = &w.Email
+	}
 	answer, err := s.orders.PlaceOrderWithResponse(ctx, &order.PlaceOrderParams{IdempotencyKey: w.Key}, order.NewOrder{
+		ContactEmail:  contact,
 		CustomerId:    "customer-1",
 		Items:         w.Items,
 		PaymentMethod: w.Token,

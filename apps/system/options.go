@@ -1,6 +1,6 @@
 // Package system runs the whole of ordersaga as processes on one machine, without containers: Postgres with
-// a database and a login per service, the NATS server, the provisioner, the card gateway, the ambassador
-// and the four services. It is the supervisor behind `sagactl demo`, and a library for tests and benchmarks.
+// a database and a login per service, the NATS server, the provisioner, the card gateway, the ambassador,
+// the four services and a mail server that keeps what it gets. It is the supervisor behind `sagactl demo`, and a library for tests and benchmarks.
 //
 // Every process listens on a port of 127.0.0.1 that was free at the start and stays the same when the
 // process is restarted. What dies is started again, with a growing pause. Everything ends with [System.Stop],
@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/ordersaga/apps/running"
 	"example.com/ordersaga/pkg/events"
 )
 
@@ -28,7 +29,11 @@ const (
 	Gateway     = "gateway"
 	Ambassador  = "ambassador"
 	Translator  = "translator" // only where Options.Translate asks for it
+	Mail        = running.Mail
 )
+
+// mailsink is the program behind Mail.
+const mailsink = "mailsink"
 
 // Options say what to run. The zero value of each field but Dir is a good choice.
 type Options struct {
@@ -77,7 +82,9 @@ func httpNames() []string {
 }
 
 // programs are the binaries that must be there.
-func programs() []string { return append(httpNames(), Provisioner, Translator, "nats-server") }
+func programs() []string {
+	return append(httpNames(), Provisioner, Translator, mailsink, "nats-server")
+}
 
 func (o *Options) complete() error {
 	if o.Dir == "" {

@@ -16,6 +16,7 @@ type member struct {
 	program string
 	http    int // port; 0: none
 	admin   int // the same
+	smtp    int // the same
 }
 
 // members lists the processes and gives each its ports. The provisioner comes first, since everyone waits
@@ -39,12 +40,24 @@ func members(o Options) ([]member, error) {
 			all = append(all, m)
 		}
 	}
+	others, err := besides(o, taken)
+	return append(all, others...), err
+}
+
+// besides are the processes that have neither replicas nor an admin listener.
+func besides(o Options, taken map[int]bool) (all []member, err error) {
+	post := member{name: Mail, program: mailsink}
+	if post.smtp, err = port(0, taken); err != nil {
+		return nil, err
+	}
+	all = append(all, post)
 	if o.Translate {
-		health, err := port(0, taken)
-		if err != nil {
+		all = append(all, member{name: Translator, program: Translator})
+	}
+	for i := range all {
+		if all[i].http, err = port(o.Ports[all[i].name], taken); err != nil {
 			return nil, err
 		}
-		all = append(all, member{name: Translator, program: Translator, http: health})
 	}
 	return all, nil
 }
@@ -87,6 +100,8 @@ func (s *System) environmentOf(m member) map[string]string {
 		env["NATS_URL"] = s.natsURL(Translator)
 	case Gateway:
 		env["LEDGER_FILE"] = filepath.Join(s.folder.data, "gateway", "ledger.jsonl")
+	case mailsink:
+		env["SMTP_ADDR"] = address(m.smtp)
 	case Ambassador:
 		env["GATEWAY_URLS"] = strings.Join(s.urlsOf(Gateway), ",")
 	default:
@@ -113,6 +128,11 @@ func (s *System) serviceEnvironment(service events.Service, process string, env 
 	case events.Order:
 		for _, other := range events.Services[1:] {
 			env[strings.ToUpper(string(other))+"_URL"] = s.urlsOf(string(other))[0]
+		}
+		for _, m := range s.members {
+			if m.smtp != 0 {
+				env["SMTP_ADDR"] = address(m.smtp)
+			}
 		}
 		if s.options.Deadline > 0 {
 			env["ORDER_DEADLINE"] = s.options.Deadline.String()

@@ -104,6 +104,9 @@ func isDescribed(t *testing.T, s *system.System, dir string) {
 	if err := described.Complete(); err != nil {
 		t.Error(err)
 	}
+	if described.URLs[system.Mail] == "" || described.PIDs[system.Mail] == 0 {
+		t.Errorf("the mail server is described by %q and %d", described.URLs[system.Mail], described.PIDs[system.Mail])
+	}
 	for _, name := range []string{"order", "inventory", "payment", "shipping", "shipping-2", "gateway", "ambassador"} {
 		if described.URLs[name] == "" || described.Admin[name] == "" || described.PIDs[name] == 0 {
 			t.Errorf("%s is described by %q, %q and %d", name, described.URLs[name], described.Admin[name], described.PIDs[name])

@@ -21,6 +21,7 @@ func Invariants() []Invariant {
 		{ID: "I16", Sentence: "no service has messages that it has not handled", AtRest: true, check: nothingPending},
 		{ID: "I17", Sentence: "every order that was acknowledged to a client exists", OneLook: true, AtRest: true, check: acknowledgedExists},
 		{ID: "I18", Sentence: "no card number, password or token stands in a log or an event", AtRest: true, check: nothingSecret},
+		{ID: "I19", Sentence: "every mail has left, and who was told of an order that is cancelled was told that, too", OneLook: true, AtRest: true, check: customersAreTold},
 	}
 }
 

@@ -81,6 +81,18 @@ func cancelledIsUndone(_ context.Context, l *look) ([]Offender, error) {
 	}), nil
 }
 
+// customersAreTold looks for mails that are still to be sent, and for cancels that take nothing back or are not told.
+func customersAreTold(ctx context.Context, l *look) ([]Offender, error) {
+	return l.offenders(ctx, events.Order, `
+		SELECT order_id::text, format('the mail that it is %s has not left', kind)
+		FROM mail WHERE sent_at IS NULL AND refused_at IS NULL
+		UNION ALL
+		SELECT o.id::text, format('is %s, and there are the mails %s', o.status, array_agg(m.kind))
+		FROM orders o JOIN mail m ON m.order_id = o.id
+		GROUP BY o.id, o.status
+		HAVING (o.status = 'CANCELLED') <> bool_or(m.kind = 'cancelled') OR NOT bool_or(m.kind = 'received')`)
+}
+
 // keysAreKept checks the answers that are stored under Idempotency-Keys. A second execution under a key
 // would leave an order that no key names, or two keys that name one.
 func keysAreKept(ctx context.Context, l *look) ([]Offender, error) {

@@ -23,8 +23,8 @@ func TestAHealthyWorldHolds(t *testing.T) {
 			t.Errorf("%s (%s) is violated: %v", r.ID, r.Sentence, r.Offenders)
 		}
 	}
-	if len(report.Results) != 18 {
-		t.Errorf("%d invariants were checked, not 18", len(report.Results))
+	if len(report.Results) != 19 {
+		t.Errorf("%d invariants were checked, not 19", len(report.Results))
 	}
 	if want := (verify.Counted{Orders: 2, Charges: 2, Refunds: 1, Messages: 1}); report.Counted != want {
 		t.Errorf("looked at %+v, want %+v", report.Counted, want)
@@ -159,6 +159,12 @@ func orderDamages() []damage {
 		}, verify.Options{}},
 		{"cancelled, stock held", "I13", returned, sql(events.Inventory, `UPDATE reservation SET state = 'RESERVED', reason = NULL WHERE state = 'RELEASED'`), verify.Options{}},
 		{"an acknowledged order that is gone", "I17", stranger, func(*world) {}, verify.Options{Acknowledged: []verify.Acknowledged{{OrderID: stranger}}}},
+		{"a mail that has not left", "I19", sold, sql(events.Order, `INSERT INTO mail (order_id, kind) VALUES ('`+sold+`', 'received')`), verify.Options{}},
+		{"a cancel that nobody was told of", "I19", returned, sql(events.Order, `INSERT INTO mail (order_id, kind, sent_at) VALUES ('`+returned+`', 'received', now())`), verify.Options{}},
+		{"a confirmed order that was told to be cancelled", "I19", sold, sql(events.Order, `
+			INSERT INTO mail (order_id, kind, sent_at) VALUES ('`+sold+`', 'received', now()), ('`+sold+`', 'cancelled', now())`), verify.Options{}},
+		{"a cancel of what nobody was told of", "I19", returned, sql(events.Order, `
+			INSERT INTO mail (order_id, kind, sent_at) VALUES ('`+returned+`', 'cancelled', now())`), verify.Options{}},
 		{"an answered order that is gone", "I17", sold, sql(events.Order, `DELETE FROM orders WHERE id = '`+sold+`'`), verify.Options{}},
 	}
 }

@@ -59,7 +59,7 @@ func (b *batch) accept(ctx context.Context, tx pgx.Tx) error {
 			continue
 		}
 		accepted = append(accepted, i)
-		b.orders = append(b.orders, Order{Snapshot: snapshot, Status: Pending})
+		b.orders = append(b.orders, Order{Snapshot: snapshot, Contact: b.placements[i].wish.Contact, Status: Pending})
 	}
 	b.fresh = accepted
 	return nil
@@ -82,7 +82,7 @@ func (b *batch) store(ctx context.Context, tx pgx.Tx, in intake) error {
 	if len(b.orders) == 0 {
 		return nil
 	}
-	now, err := insertOrders(ctx, tx, b.orders, in.patience)
+	now, err := insertOrders(ctx, tx, b.orders, in.patience, in.mails)
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@ const kindOverdue = "overdue"
 // Order is an order as it was accepted, and what has become of it.
 type Order struct {
 	events.Snapshot
+	Contact           string // where mails about it go; empty: none are sent
 	Status            Status // as it is stored; see public
 	Reason            string // why it is cancelled or being cancelled
 	ShipmentID        string
@@ -93,6 +94,7 @@ type Wish struct {
 	Items         []Item
 	PaymentMethod string
 	ShipTo        events.Address
+	Contact       string        // the customer's mail address, where they want mails
 	ExpectedTotal *events.Money // nil: the customer takes it as it comes
 }
 

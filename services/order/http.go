@@ -107,7 +107,8 @@ func (s server) GetSaga(ctx context.Context, r api.GetSagaRequestObject) (api.Ge
 	if err != nil {
 		return nil, err
 	}
-	return api.GetSaga200JSONResponse(sagaView(s.others.about(ctx, order), time.Now())), nil
+	mails, err := mailsOf(ctx, s.db, order.OrderID)
+	return api.GetSaga200JSONResponse(sagaView(s.others.about(ctx, order), mails, time.Now())), err
 }
 
 func (s server) read(ctx context.Context, pathID string) (Order, error) {

@@ -25,6 +25,7 @@ type intake struct {
 	faults   *fault.Set
 	patience time.Duration // from acceptance to deadline
 	version  version       // in which the beginning of a saga is said
+	mails    bool          // whether there is a mail server to tell customers by
 }
 
 // placement is one request to place an order.

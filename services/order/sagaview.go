@@ -8,7 +8,7 @@ import (
 )
 
 // sagaView is a saga as the outside sees it.
-func sagaView(s Saga, now time.Time) api.Saga {
+func sagaView(s Saga, mails []Mail, now time.Time) api.Saga {
 	o := resource(s.Order)
 	view := api.Saga{
 		OrderId:   o.Id,
@@ -21,6 +21,7 @@ func sagaView(s Saga, now time.Time) api.Saga {
 			stepView("ship", events.Shipping, s.ship(), s.Shipping),
 		},
 		Incidents:  []api.Incident{},
+		Mails:      make([]api.Mail, 0, len(mails)),
 		WaitingFor: waitingView(s.waiting(now)),
 	}
 	switch {
@@ -35,6 +36,9 @@ func sagaView(s Saga, now time.Time) api.Saga {
 		if incident.ResolvedAt == nil {
 			view.Incidents = append(view.Incidents, incident)
 		}
+	}
+	for _, m := range mails {
+		view.Mails = append(view.Mails, api.Mail{Kind: m.Kind, Attempts: m.Attempts, SentAt: utc(m.Sent), RefusedAt: utc(m.Refused)})
 	}
 	if next, more := s.next(); more {
 		view.Expected = &api.Expected{Service: string(next.By)}

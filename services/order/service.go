@@ -38,19 +38,22 @@ func Run(ctx context.Context, c service.Config) error {
 	if err != nil {
 		return err
 	}
-	orders := mailbox.NewGroup(atOnce, intake{do: box.Do, faults: app.Faults, patience: own.deadline, version: own.version}.commit)
+	orders := mailbox.NewGroup(atOnce, intake{do: box.Do, faults: app.Faults, patience: own.deadline, version: own.version, mails: own.post.addr != ""}.commit)
 	api := server{
 		db: app.Pool, do: box.Do, place: orders.Do, backlog: box.Unpublished, limit: own.outboxLimit, faults: app.Faults,
 		others: newColleagues(own.others),
 	}
-	return app.Serve(ctx, service.Parts{
-		Mailbox: box,
-		HTTP:    routes(api),
-		Loops: []func(context.Context) error{
-			service.Loop("cancel overdue orders", app.Log, time.Second, nil, sweeper{box.Do, app.Faults, own.cancelBudget}.runOnce),
-			service.Loop("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
-		},
-	})
+	loops := []func(context.Context) error{
+		service.Loop("cancel overdue orders", app.Log, time.Second, nil, sweeper{box.Do, app.Faults, own.cancelBudget}.runOnce),
+		service.Loop("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
+	}
+	if own.post.addr != "" {
+		mails := newMailing(app.Pool, own.post, app.Faults, app.Log, app.Metrics)
+		loops = append(loops,
+			service.Loop("send mails", app.Log, time.Second, nil, mails.runOnce),
+			service.Loop("count mails", app.Log, 10*time.Second, nil, mails.count))
+	}
+	return app.Serve(ctx, service.Parts{Mailbox: box, HTTP: routes(api), Loops: loops})
 }
 
 // settings are those that only this service has.
@@ -59,6 +62,7 @@ type settings struct {
 	cancelBudget time.Duration // CANCEL_BUDGET: how long a cancel may take before a person is told
 	outboxLimit  int           // OUTBOX_LIMIT: how many events may wait for the broker before orders are refused
 	others       addresses     // INVENTORY_URL, PAYMENT_URL, SHIPPING_URL: who is asked about an order that waits
+	post         post          // SMTP_ADDR, SMTP_FROM, SMTP_USER, SMTP_PASSWORD: who takes mails to customers
 	version      version       // ORDER_CREATED_VERSION: in which form new orders are announced
 }
 
@@ -74,6 +78,9 @@ func fromEnv(getenv func(string) string) (s settings, err error) {
 		return s, err
 	}
 	if s.others, err = addressesFrom(getenv); err != nil {
+		return s, err
+	}
+	if s.post, err = postFrom(getenv); err != nil {
 		return s, err
 	}
 	s.outboxLimit = outboxLimit

@@ -27,13 +27,16 @@ func TestSettingsComeFromTheEnvironment(t *testing.T) {
 		want settings
 		err  string // part of it; empty: none
 	}{
-		{"defaults that run", nil, settings{15 * time.Minute, 2 * time.Minute, 100_000, addresses{}, 1}, ""},
+		{"defaults that run", nil, settings{15 * time.Minute, 2 * time.Minute, 100_000, addresses{}, post{from: "orders@shop.example"}, 1}, ""},
 		{"all set", map[string]string{
 			"ORDER_DEADLINE": "60s", "CANCEL_BUDGET": "30s", "OUTBOX_LIMIT": "5", "ORDER_CREATED_VERSION": "2",
 			"INVENTORY_URL": "http://i:1", "PAYMENT_URL": "http://p:2/", "SHIPPING_URL": "https://s",
-		}, settings{time.Minute, 30 * time.Second, 5, addresses{"http://i:1", "http://p:2", "https://s"}, 2}, ""},
+			"SMTP_ADDR": "mail:25", "SMTP_FROM": "shop@s.example", "SMTP_USER": "u", "SMTP_PASSWORD": "p",
+		}, settings{time.Minute, 30 * time.Second, 5, addresses{"http://i:1", "http://p:2", "https://s"}, post{"mail:25", "shop@s.example", "u", "p"}, 2}, ""},
 		{"a budget that is none", map[string]string{"CANCEL_BUDGET": "0"}, settings{}, "CANCEL_BUDGET"},
 		{"an address that is none", map[string]string{"SHIPPING_URL": "shipping:8080"}, settings{}, "SHIPPING_URL"},
+		{"a mail server without a port", map[string]string{"SMTP_ADDR": "mail"}, settings{}, "SMTP_ADDR"},
+		{"a sender that is none", map[string]string{"SMTP_FROM": "The Shop <shop@s.example>"}, settings{}, "SMTP_FROM"},
 		{"a deadline that is none", map[string]string{"ORDER_DEADLINE": "soon"}, settings{}, "ORDER_DEADLINE"},
 		{"a deadline in the past", map[string]string{"ORDER_DEADLINE": "-1s"}, settings{}, "ORDER_DEADLINE"},
 		{"a limit that is none", map[string]string{"OUTBOX_LIMIT": "few"}, settings{}, "OUTBOX_LIMIT"},

@@ -25,25 +25,27 @@ func lockOrders(ctx context.Context, tx pgx.Tx, ids []string) error {
 	return nil
 }
 
-// insertOrders stores new orders with the beginning of their history, and returns the database's time, from
-// which their patience counts.
-func insertOrders(ctx context.Context, tx pgx.Tx, orders []Order, patience time.Duration) (now time.Time, err error) {
+// insertOrders stores new orders with the beginning of their history, and with the mail that they were received
+// where there is to be one, and returns the database's time, from which their patience counts.
+func insertOrders(ctx context.Context, tx pgx.Tx, orders []Order, patience time.Duration, mails bool) (now time.Time, err error) {
 	rows, err := columnsOf(orders)
 	if err != nil {
 		return now, err
 	}
 	err = tx.QueryRow(ctx, `
 		WITH placed AS (
-			INSERT INTO orders (id, customer_id, total_amount, currency, items, payment_method, ship_to, status, deadline)
-			SELECT id, customer_id, total, currency, items::jsonb, payment_method, ship_to::jsonb, 'PENDING', now() + $8::interval
-			FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[])
-				AS new (id, customer_id, total, currency, items, payment_method, ship_to)
-			RETURNING id, status
+			INSERT INTO orders (id, customer_id, total_amount, currency, items, payment_method, ship_to, status, deadline, contact_email)
+			SELECT id, customer_id, total, currency, items::jsonb, payment_method, ship_to::jsonb, 'PENDING', now() + $9::interval, nullif(contact, '')
+			FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+				AS new (id, customer_id, total, currency, items, payment_method, ship_to, contact)
+			RETURNING id, status, contact_email
 		), noted AS (
 			INSERT INTO order_history (order_id, status) SELECT id, status FROM placed
+		), told AS (
+			INSERT INTO mail (order_id, kind) SELECT id, 'received' FROM placed WHERE $10 AND contact_email IS NOT NULL
 		)
 		SELECT now()`,
-		rows.ids, rows.customers, rows.totals, rows.currencies, rows.items, rows.methods, rows.addresses, patience).Scan(&now)
+		rows.ids, rows.customers, rows.totals, rows.currencies, rows.items, rows.methods, rows.addresses, rows.contacts, patience, mails).Scan(&now)
 	if err != nil {
 		return now, fmt.Errorf("insert %d orders: %w", len(orders), err)
 	}
@@ -52,8 +54,8 @@ func insertOrders(ctx context.Context, tx pgx.Tx, orders []Order, patience time.
 
 // columns are orders by column, as unnest takes them.
 type columns struct {
-	ids, customers, currencies, items, methods, addresses []string
-	totals                                                []int64
+	ids, customers, currencies, items, methods, addresses, contacts []string
+	totals                                                          []int64
 }
 
 func columnsOf(orders []Order) (c columns, err error) {
@@ -69,7 +71,7 @@ func columnsOf(orders []Order) (c columns, err error) {
 		c.ids, c.customers = append(c.ids, o.OrderID), append(c.customers, o.CustomerID)
 		c.totals, c.currencies = append(c.totals, o.Total.Amount), append(c.currencies, o.Total.Currency)
 		c.items, c.addresses = append(c.items, string(items)), append(c.addresses, string(address))
-		c.methods = append(c.methods, o.PaymentMethod)
+		c.methods, c.contacts = append(c.methods, o.PaymentMethod), append(c.contacts, o.Contact)
 	}
 	return c, nil
 }
@@ -102,6 +104,9 @@ func cancelOrder(ctx context.Context, tx pgx.Tx, orderID, reason string) (ending
 				reason = CASE WHEN status = 'CANCELLING' AND $2 = 'cancelled' THEN reason ELSE $2 END
 			WHERE id = $1 AND status IN ('PENDING', 'CANCELLING')
 			RETURNING id, status, reason
+		), told AS ( -- whoever was told that the order was received is told this, too
+			INSERT INTO mail (order_id, kind)
+			SELECT id, 'cancelled' FROM ended WHERE EXISTS (SELECT FROM mail WHERE order_id = $1 AND kind = 'received')
 		)
 		INSERT INTO order_history (order_id, status, reason, event_id)
 		SELECT id, status, reason, nullif($3, '')::uuid FROM ended

@@ -22,6 +22,9 @@ func wish(body *api.NewOrder) Wish {
 	for _, item := range body.Items {
 		w.Items = append(w.Items, Item{SKU: item.Sku, Quantity: item.Quantity})
 	}
+	if body.ContactEmail != nil {
+		w.Contact = *body.ContactEmail
+	}
 	if total := body.ExpectedTotal; total != nil {
 		w.ExpectedTotal = &events.Money{Amount: total.Amount, Currency: total.Currency}
 	}
@@ -45,12 +48,7 @@ func resource(o Order) api.Order {
 		CancelRequestedAt: utc(o.CancelRequestedAt),
 		Incidents:         make([]api.Incident, 0, len(o.Incidents)),
 	}
-	if o.Reason != "" {
-		view.Reason = &o.Reason
-	}
-	if o.ShipmentID != "" {
-		view.ShipmentId = &o.ShipmentID
-	}
+	view.Reason, view.ShipmentId, view.ContactEmail = orNil(o.Reason), orNil(o.ShipmentID), orNil(o.Contact)
 	for _, line := range o.Lines {
 		view.Items = append(view.Items, api.Item{Sku: line.SKU, Quantity: line.Quantity, UnitPrice: line.UnitPrice})
 	}

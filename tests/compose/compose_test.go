@@ -25,6 +25,7 @@ func TestContainers(t *testing.T) {
 	t.Run("together", func(t *testing.T) {
 		t.Run("outcomes", func(t *testing.T) { t.Parallel(); world.Outcomes(t, w.World) })
 		t.Run("a cancel comes in time", func(t *testing.T) { t.Parallel(); world.CancelInTime(t, w.World) })
+		t.Run("mails", func(t *testing.T) { t.Parallel(); world.Mails(t, w.World) })
 	})
 	t.Run("payment is killed while it waits for the gateway", func(t *testing.T) { paymentKilled(t, w) })
 	t.Run("shipping is dead when the saga comes to it", func(t *testing.T) { shippingDead(t, w) })
@@ -104,6 +105,13 @@ func shippingDead(t *testing.T, w *containers) {
 	docker(t, "kill", w.name("shipping"))
 	id := w.Place(t, shop.One("widget", 1))
 	w.AwaitState(t, "payment", "payment", id, "CAPTURED")
+	world.Eventually(t, "the order to say what it waits for", func() error {
+		got, err := w.Shop.Get(t.Context(), id)
+		if err == nil && (got.WaitingFor == nil || got.WaitingFor.Why != "shipping cannot be reached") {
+			err = fmt.Errorf("it waits for %+v", got.WaitingFor)
+		}
+		return err
+	})
 	docker(t, "start", w.name("shipping"))
 	confirmed(t, w, id)
 }

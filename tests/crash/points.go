@@ -67,6 +67,8 @@ var healings = []healed{
 	{"cancel.after_commit", "a cancel that is accepted, and a client that does not know", "asking again is accepted, and asks for nothing more", again},
 	{"cancel", "a cancel that is not committed", "the client asks again", again},
 	{"deadline", "overdue orders", "the sweeper finds them again, or their cancel is committed", nothing},
+	{"mail.marked", "nothing", "the mails are marked", nothing},
+	{"mail", "a mail that is claimed, and perhaps sent", "its lease expires, and it is sent again under the same Message-ID, by which the receiver drops a repeat", "the mail comes up to 15 s later"},
 	{"idempotency.reaped", "expired keys", "they are deleted later, or are deleted", nothing},
 	{"idempotency.committed", "work that is done, and a client that does not know", "the client asks again with the same key, and gets the stored answer", again},
 	{"idempotency", "a request that is not committed", "Postgres rolls it back; the client asks again", again},

@@ -32,7 +32,7 @@ var scenarios = []scenario{
 func (sc scenario) play(t *testing.T, l *lane) string {
 	t.Helper()
 	order := sc.order
-	order.Key = uuid.NewString()
+	order.Key, order.Email = uuid.NewString(), "ada@customers.example"
 	var state saga.State
 	eventually(t, "the order is accepted", func() (err error) {
 		state, err = l.saga.TryPlace(order)

@@ -93,6 +93,8 @@ func badOrders() []bad {
 		"country of three letters":  {`"CH"`, `"CHE"`},
 		"no customer":               {`"ada"`, `""`},
 		"NUL in a name":             {`"Ada"`, `"A\u0000da"`},
+		"a contact that is none":    {`{"customer_id"`, `{"contact_email": "ada", "customer_id"`},
+		"a contact with a header":   {`{"customer_id"`, `{"contact_email": "ada@customers.example\r\nBcc: all@customers.example", "customer_id"`},
 		"expected total is wrong":   {`{"customer_id"`, `{"expected_total": {"amount": 1, "currency": "USD"}, "customer_id"`},
 		"expected in another money": {`{"customer_id"`, `{"expected_total": {"amount": 1999, "currency": "EUR"}, "customer_id"`},
 	} {

@@ -24,6 +24,7 @@ func TestTheSystem(t *testing.T) {
 		t.Run("outcomes", func(t *testing.T) { t.Parallel(); world.Outcomes(t, w.World) })
 		t.Run("a cancel comes in time", func(t *testing.T) { t.Parallel(); world.CancelInTime(t, w.World) })
 		t.Run("a cancel comes too late", func(t *testing.T) { t.Parallel(); cancelTooLate(t, w) })
+		t.Run("mails", func(t *testing.T) { t.Parallel(); world.Mails(t, w.World) })
 		t.Run("fifty want ten", func(t *testing.T) { t.Parallel(); fiftyWantTen(t, w) })
 		t.Run("one key, a thousand requests", func(t *testing.T) { t.Parallel(); oneKey(t, w) })
 		t.Run("logins", func(t *testing.T) { t.Parallel(); databaseLogins(t, w); brokerLogins(t, w) })

@@ -53,6 +53,10 @@ var subjects = map[events.Service][]string{
 		"waiting.go",  // and why it does not go on
 		"sagaview.go", // as the API shows it
 		"sweeper.go",  // deadlines
+		"letter.go",   // what customers are told
+		"post.go",     // the mail server's client
+		"mailing.go",  // mails are claimed, sent, marked
+		"mailqueue.go",
 	},
 	events.Payment: {
 		"gateway.go",      // the card gateway's client

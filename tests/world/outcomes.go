@@ -71,3 +71,21 @@ func CancelInTime(t *testing.T, w *World) {
 		t.Errorf("a cancel of a cancelled order: %v, want 409", err)
 	}
 }
+
+// Mails has two customers told what became of their orders: one that it was received, the other one that it is
+// cancelled, too. The mails are read where any mail server keeps them: at the far end.
+func Mails(t *testing.T, w *World) {
+	kept, lost := shop.One("widget", 1), shop.One("unobtainium", 1)
+	kept.Email, lost.Email = "ada@customers.example", "bob@customers.example"
+	confirmed, cancelled := w.Place(t, kept), w.Place(t, lost)
+	w.AwaitMails(t, confirmed, "We have received your order")
+	w.AwaitMails(t, cancelled, "We have received your order", "Your order is cancelled")
+	for _, mail := range w.Mailbox(t, cancelled) {
+		if mail.Subject == "Your order is cancelled" && mail.InReplyTo != cancelled+".received@shop.example" {
+			t.Errorf("the cancel answers %q", mail.InReplyTo)
+		}
+		if mail.To != lost.Email {
+			t.Errorf("%q went to %q", mail.Subject, mail.To)
+		}
+	}
+}

@@ -19,6 +19,7 @@ type Order struct {
 	Quantity int
 	Token    string // the means of payment; "tok_visa" when empty
 	Country  string // ISO 3166-1 alpha-2; "DE" when empty
+	Email    string // where mails about it go; nowhere when empty
 	Key      string // the Idempotency-Key; a new one when empty
 }
 
@@ -49,14 +50,18 @@ func (s *System) Place(t testing.TB, o Order) State {
 
 // TryPlace places an order; the error says what the service answered.
 func (s *System) TryPlace(o Order) (State, error) {
-	body, err := json.Marshal(map[string]any{
+	wish := map[string]any{
 		"customer_id":    "customer-1",
 		"items":          []map[string]any{{"sku": orElse(o.SKU, "widget"), "quantity": max(1, o.Quantity)}},
 		"payment_method": orElse(o.Token, "tok_visa"),
 		"ship_to": map[string]string{
 			"name": "Ada Lovelace", "street": "Chausseestr. 1", "city": "Berlin", "postal_code": "10115", "country": orElse(o.Country, "DE"),
 		},
-	})
+	}
+	if o.Email != "" {
+		wish["contact_email"] = o.Email
+	}
+	body, err := json.Marshal(wish)
 	if err != nil {
 		return State{}, err
 	}

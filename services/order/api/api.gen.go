@@ -164,6 +164,20 @@ type Item struct {
 	UnitPrice int64 `json:"unit_price"`
 }
 
+// Mail With neither sent_at nor refused_at it is still to be sent.
+type Mail struct {
+	Attempts int `json:"attempts"`
+
+	// Kind received or cancelled.
+	Kind string `json:"kind"`
+
+	// RefusedAt When the mail server had refused it for good.
+	RefusedAt *time.Time `json:"refused_at,omitempty"`
+
+	// SentAt When the mail server had taken it.
+	SentAt *time.Time `json:"sent_at,omitempty"`
+}
+
 // Money An amount in minor units of an ISO 4217 currency.
 type Money struct {
 	Amount   int64  `json:"amount"`
@@ -189,7 +203,9 @@ type NewItem struct {
 
 // NewOrder defines model for NewOrder.
 type NewOrder struct {
-	CustomerId string `json:"customer_id"`
+	// ContactEmail Where to write that the order was received and, should it come to that, that it is cancelled. Without it, or where the shop has no mail server, no mails are sent.
+	ContactEmail *string `json:"contact_email,omitempty"`
+	CustomerId   string  `json:"customer_id"`
 
 	// ExpectedTotal What the client believes the order costs. It is refused when it costs something else.
 	ExpectedTotal *ExpectedTotal `json:"expected_total,omitempty"`
@@ -204,6 +220,7 @@ type NewOrder struct {
 type Order struct {
 	// CancelRequestedAt When the customer or the deadline asked for the cancel.
 	CancelRequestedAt *time.Time `json:"cancel_requested_at,omitempty"`
+	ContactEmail      *string    `json:"contact_email,omitempty"`
 	CreatedAt         time.Time  `json:"created_at"`
 	CustomerId        string     `json:"customer_id"`
 
@@ -259,7 +276,10 @@ type Saga struct {
 
 	// Incidents Those that are open, oldest first.
 	Incidents []Incident `json:"incidents"`
-	OrderId   string     `json:"order_id"`
+
+	// Mails What the customer is told by mail, oldest first.
+	Mails   []Mail `json:"mails"`
+	OrderId string `json:"order_id"`
 
 	// State How the saga stands as a whole. Failed means that everything was undone.
 	State SagaState `json:"state"`
@@ -2325,75 +2345,80 @@ func (sh *strictHandler) GetSaga(w http.ResponseWriter, r *http.Request, id Orde
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7Fttc9s4kv4rKN5WZaaWUiTZjiPNJ6/jzPo2a/tsz05VHK8KIlsSxiTAAKBlTUr//arxQoISJcsXb83d",
-	"1X6yJYKNRqP76Vd9ixKRF4ID1yoafYsKKmkOGqT5dClTkOcf8F94onmRQTSKev1hjx6lg85x0ofO8eSA",
-	"dobJ0XHngPan7yaD9BDeT6M4YjwaRQXV8yiOOM3xTZZGcSTha8kkpNFIyxLiSCVzyCluoZcFrlJaMj6L",
-	"VqsVLlaF4AoMN1dSTDLI8d9EcA1c47+0KDKWUM0Ef1vYFX/+TQneYPpblIKmLItGkZ6DBMIU4YKoMpkT",
-	"gYeM4khpqksVjQ57h3GkmTaHvRCafBQlR84df3QiSj2aZJQ/RKuQ/z9JmEaj6D/e1iJ9a5+qt553c6oU",
-	"VCJZgSxHo+jX+ZLoORAUDChNFhR50yShUjJIiSh1N4qjOdDUXcs1aLnsnEw1SHu0kNwNJIKnilB8TBZz",
-	"lsyJlkvGZ4TOKOMkpw+giAKuAOluyJ9xDTOQyOqqOp/Z9yRNJSirJ1IUIDWzN5MwvWy5wThKRMm1bH9m",
-	"laLlQSGUptk4EWn7c6UlgG7TmFC77uwG1fLYctkkX3N4X92vmPwGicaNzp4KSDQS+7ZxZ1STROSgCIcn",
-	"/ROhEwVck8UcuLlMRWeUzKkiwFNIUc5NicGjt7gm4UsOREyRhL2dSoPvoiu6zIHrKykSUApQI91XHynL",
-	"IMUjMA25ahWaV14p6dIIEeQjS6DtaAKtQwui6JIwo3u75exJxf5Uu2R5KzTNjN2mKcMtaXYVSGZKMwVx",
-	"m7RRqknGUMoTyBg8gjLfGfMliVBadcm5Rt4lTEsFqb0Npu1DokQOeo52AJkVbvNKaI6qgP9Nhcyptqbw",
-	"7jCKo5xxlpd5NOrFG1YSR0kpJfBkafFTa5DI9D/vTjqf778drP70rADdzgGlNgme84SlDvSanLO09cof",
-	"GE+b0I2C4enYyWeTrzgSBXBIx7Qph5Rq6GhmzGnjFQnUwW3LIyWyxxfS26qZt2hX9iHRxgApR6CcCSL4",
-	"82pqvE+tq0Y6FffhyVuFr63jaQr+a0m5bmJfoBfqoWyVSsmZHhey9YznnOSMC0lwkXJQYHX8jSJeP/Cw",
-	"G0q6Ad9rVvpQRnHNcYONthP/XXBYbjJ4wolVV8I2WKWcnN9cksNB/7jB6t52ttu2XsOILmAReLGdGNTu",
-	"4nL69An4TM+j0aDXM9DgP/fjhvn/88uXp16v8+XLU//jly9Pxx/v//ynNn0PfOSaLtxckoP+u3edPqFZ",
-	"MaedQcMjRKd/jeJNwBmsWnfx3vb1+V9z140NXoN+7e5fm/fXjhcuYOFx4gWaFYJITp+so+n33AHdx3g7",
-	"vtQKsWDpzHAeCOrd4S45nXQ+087vvc6wO+7sI6I1ENkiBJM2vNS+SqVFDnJsnVlwgv7rqCm4AGSsfQSy",
-	"K15vhiurILKq/tn1uteElbmLc/vKkT2H+9TfjMkKG86NMU4RabsDTKhMyYxqWNDlGwzTHoCTqZBkLhYY",
-	"tBV02UQJLR7Gj0zRploYoQZixFW1Noy3meKcFWMt9ji9B9l1BQqv2Qt14+D1Rm0KVmnXmgJRnkA2dllU",
-	"FXOsR5IuPvd8ECHN5xRomjEOhKoHSI1AzTJDtOFud8YuiQSqXxjvrGn+xnPP2o7T2BiYKcdvBilhU4x8",
-	"mSJKsywjBfCU8dn+J9nCDHNBqNqSEz1AoVGmDwBFGJ9PpcjJTGD0LTiZYGKhIJvGRGQpJr1TJpVJNfYy",
-	"ryoUbklsXmao3kqfN8Udce9mPm9FX9+GkGQCePjqqy655ISSRPApk7lZYvIYq8VaiHFGNYyILVcsqMLF",
-	"5mFMKE9tkjlnRW7STqpITlMgE5gKCZi1feENFBClHovpWGmRPHyHZVdmbd8wImJbkKriDiPD9YN22z29",
-	"rcDs5uHGrsJL2wfJbRyLYXeRvtg2F5RpxmfjqZDP7fOrXdqedjRhz53TH6DGQX8LLYgYIEvjKAE+hNa5",
-	"FTg/MdWSQXJ40uOklErIVpiRYBQOl5GCzlDRZoyrqu4hLA5lVOH/0Hq75t73t0wL8xumuSZdR7TtuEG5",
-	"sHlYXwr8tksDN8MtVxLcWlt5LkExTz2Zaqs2zm/ojLawzSQk9kpabghxor4jpaEgqYCw6mEyteZ3JlLg",
-	"GGDeoUEsqDSqJvICuKJGne93hFL7BlHPOI7buVAuo6cSCCbi/wK/YDRlm4/Fy2hxsH/FmMpX85Smpq6K",
-	"SLyYiwy6xBbeSA6UK3sAeAS5tPJGUEaBW3PwYj7n5EqKmUHROLopkwQgNbWY01DscVQX9b4bJ1Eb1M56",
-	"inpDCiq1ijGrDyIK7gvIc1iSmSBOSfa+kBsNRdtlvAKuVvcZ4Km9xjgwFX/457DxphJpU0YXZ2cfbsYn",
-	"t7dnF7fnlxfo1a/OLj6cX/yM9nR6cnF69ukTflrMWQaEcuL3waWoyuHlu1fxsqs38cPlxcfz67+ffagf",
-	"mP/XNm/VBSPhDazAwD4v2owNVVpMtS9Tu3LaHLXaRL6IDRORLokotWIpuFCYqW5rfcY4DrfbizxrUaNz",
-	"ezvE+BJHmaSAQk0JF8a2YhT+wi30Z8BYl2XAdXfLfjNf9mlueGVD45FpulghLEF3iSu0m0fmaxt4zV17",
-	"hnK1AImB3KnIc6Y1pCOMai32WrAwzyqjDh7bAvsEPEDU65CKOyUGTmsEY4wsa2BBMXCEHGKo2JjP65o9",
-	"VmQcoTuIRRnL7CbiBDy0qtqugNdcBPI5tZCI99PAv11l3n3hOACsN4qIBScLIW2yxtZ6MExXFzUHTJnD",
-	"SipyZxxhfY9rlbWTq9tfro0NtvBmDa4l+WHakB0RCcgmxCSZUzkz14Sh3R6tFCQeVqmL2ldUNt2GXx4l",
-	"2xmj3B0ccVehwKwuL2yq4iWViBwwL8mWKER0xTzILSXQ1OcetH7JNLjIgqHKEr0QRNkGpNXGPwiW9uhu",
-	"paK9uRVHinH76p79ih0K4c0crWBDLWKjFDGZAk8gJrY5g38zoMooDfC0lcPFfNms/CGhwuWXeCkTwOtK",
-	"5m1NnudUzh4/0De736bWrUxYNxUthmpazDY2txoDWabIAmUygYTmvsmZd8kJr1WMJgkUGlJCMY1IwLwb",
-	"9MHJZEmojcYEot5UlLIKYX4yYClBiVImmH6KhTJVsSmVNiHvkjMMzwhIKex+xLkhkoqkNMnqD9cfT8nw",
-	"8Oj4R6vAGUuAK7BtNuCaTRnIaBSdFCjezqDbq+cbgu/qfMGmXSjFR5DKyqff7Zn3njpfS5qZ2u8dWsc4",
-	"F5idHZmKJ1BVShM1OamMi+FwbPJEtCnqZF1kNIFLN8NgopBoFL07xNhtmrHZHOEhoD3oNYljxJXBa1Hv",
-	"dXu9fkjeiHosbVj2PyKMxmAoD4cNoTxSltEJy2yR/lnSXktiklJNJ1SBquooEykeUJsoy2I0WOobzTYn",
-	"UQ/KjU4gyhktezAlhfDgrRdGeTrO8PkeDFJu84ZodY+K4Uy0MSxwF6HqdxnHz0Iuu+f+v2v4zWRa3cc+",
-	"WvDWVQZZwlUeOLo3rlpzausMwRJbr/Gp1aVpk259fO06vlsY2UJjc0kLHVcS2U5lfUELjeq4W4lsrAip",
-	"3BvAk1RpWSbaXPbdtwhhDeNIofRMws1/fcJbZXouSvzaB3MNeONVKIuI7eA6JT8c9Q4Q9496vR+NfjnS",
-	"Fye3N+Q/Qd9oCTRvkPcgK6FJHj19TEquWWYDn1JPxBNyMS2zzOz0o1G1SjGVOYyYGk/q7mNNcWeA4gD5",
-	"SF1yVfNRpckYhs9NbGafmd0rgm+USTTN4cxW7tI2N7qqHuyziSOzQd5f5yZ9r/B7buAJVTvcr9y4BC1Y",
-	"NIoOun0D6QXVc2O0bx/7b+uS18x2MCseztNoFH1iSlfeIZy8u9scC8qW3p+66OsRTPxDbPJLuFh0/dTd",
-	"1xLM1Tm3VKfHe42q+boBynAzSMsprzihthZoojRNEAi3sZCxnOkGBylMaZlp1xXzbc/Bc13PTaZuXc3L",
-	"lS99oO+qlFMhYRtTrt4ZcrXeIVsPne7XRhIHvd6OccSWMcRGoTU6+Xya9fgC4PevyT9+F1O67F/+tojq",
-	"Wundt0ZLKRr0Bu86/X5nMLjt90b9o1Gv93mtvDyKaErDsvD6Wwc995ZZvPc0Z1W+u6vnzO7C7vXAdaTr",
-	"NnQ46NIfDocovvXGStifDJoQdtwi+gvIjPGg7T6KPpwFAVdKySfxCOhP1zr1o6jf6/eP6n7+KDqd01Ip",
-	"AKVll/TDQlpQmKl6Cn5M5WA4fB/OoUS/3HxYbye038vqfu/x0Lo03zIgemKVWUyd3XVtV9DZTzvhSkuD",
-	"ydM4UmWeUyNF3MuRiwmHRVVr9RMd7dm3TZbDgmej/ai0kM7/mMIFIqntFMQmV9QuS16wLCPK1j675AZ8",
-	"PwsTg/MU8kJoFHbnb7DEeEzLpQ3ARs3tTByVmkyhboqZU3hG7YimedeG800AvgoDsZ0A3Ec+BkdH5JEp",
-	"NsmAnNycnp+bRI4m2khxYorX0haIv5YCPXEVKKSdKYPMfOHr7lXy9h56B8Pj99A57KVHncODNO1MkuFB",
-	"59374SE9Op4ODwaHHsLsFHBtAWvSetF89b1dDEr/RaTLl+FYG+JsTlg8Z0P7wMj/MtDY26SrOZhVM+PG",
-	"W1ltuJHBC8X/b6fwf9UpvMgltLmD2xACfcy/9guBEBauocjosm2K/UuEyvgl8mPrTJmKVY3zmAtzAlRm",
-	"DKT/gULrjwaC4tInkdCtbUrXSK6GHXzqs5vo6vsdnoH6qhBqHtYR+ttvLF1tDdN/Br3FR7QxUi95638+",
-	"8/1h47/t/V9o7+EgS6TmxbgSx/u03+8cJ0PamfSnh513tJceTI/gOBn0gx8MNfp3rwUV/deFCqrcTJLJ",
-	"E7/fnK6Bpjut6a0dVjKtydZw8sRXK2zntBHYYay4BN0YGgqmqX447A3xBf5jl/jRB+Z/j8M40Sw37UDf",
-	"NZwsq/Q9Jkr4egiux2WNlndGNcguOVEPjM+IXrjOIrWfMdRsCyRPDW+vjhIvjQraRiBbdGvwuTlQ9P8d",
-	"UnzjsjrPHxpWNFr/rwUXg9eCiwVTc9vtS9Ag0tcAixP1YPp1VRvSNsUqg27FD+WGoJxLbnJ6RpN50Aou",
-	"qNQxYpxJMKvfCJmmE9PEpKlMkVygioRJpF9qavx6DrnNI2maKlIWXXLS/MHRWtM4xBpbLaR+BuEn95NO",
-	"pauCFDOJoJ8MaAGRn0Gbya8/LswIRsyCebBw3KtuRezzc8SqDVuVeVcbJl/PZe2LGW46YG2UqiVsd3NP",
-	"d2HjuReOgjSmIWpmw/K33+z67Obs+h/GxduGb+S6ua4P5OkPWmZiWuz14HMUzMCYurMb6icpS1t0LGrw",
-	"3Rjp2JRyzfYvF3+7uPz1oubatp7XmG4KpZ4cqSkHdXRHCL95SYnLqPYW0DGFotcOUW4AqvavR543ypf3",
-	"TVbx3wEAAP//",
+	"7Ft7U+NIkv8qddq56O4d2djm1XjiYpel6Vlue4ADZieigXGUpbRdg1SlripjPBz32S+yHlLJlo3ZZmPu",
+	"NuYvkCVVZeXjl089RonIC8GBaxX1H6OCSpqDBmmuzmQK8uQD/gsPNC8yiPpRp3vQobtpr7WfdKG1P9ym",
+	"rYNkd7+1TbujvWEv3YH3oyiOGI/6UUH1JIojTnN8k6VRHEn4MmUS0qiv5RTiSCUTyCluoecFPqW0ZHwc",
+	"PT094cOqEFyBoeZcimEGOf6bCK6Ba/yXFkXGEqqZ4FuFfeLbX5TgNaIfoxQ0ZVnUj/QEJBCmCBdETZMJ",
+	"EXjIKI6Upnqqov5OZyeONNPmsKdCk49iypFyRx8diqnuDzPK76KnkP5vJIyifvSHrYqlW/au2vK0m1Ol",
+	"oBLJCiQ56kc/TeZET4AgY0BpMqNImyYJlZJBSsRUt6M4mgBNnVguQMt563CkQdqjhctdQiJ4qgjF22Q2",
+	"YcmEaDlnfEzomDJOcnoHiijgCnDdJf4zrmEMEkl9Ks9n9j1MUwnK6okUBUjNrGQSpucNEoyjREy5ls33",
+	"rFI03CiE0jQbJCJtvq+0BNBNGhNq17XdoHw8tlTWl68ovC3lK4a/QKJxo+OHAhKNiz0uyYxqkogcFOHw",
+	"oL8jdKiAazKbADfCVHRMyYQqAjyFFPlc5xjce4urL3zGgYgRLmGlU2rwdXRO5zlwfS5FAkoBaqT76SNl",
+	"GaR4BKYhV41M88orJZ0bJoK8Zwk0HU2gdWhBFJ0TZnRvPZ/9UrE/1TpeXglNM2O3acpwS5qdB5wZ0UxB",
+	"3MRt5GqSMeTyEDIG96DMb8Z8SSKUVm1yopF2CaOpgtRKg2l7kyiRg56gHUBmmVsXCc1RFfC/kZA51dYU",
+	"9naiOMoZZ/k0j/qdeMlK4iiZSgk8mVv81BokEv3z9WHr8+3j9tM3zzLQ7Rys1MTBE56w1IFenXKWNor8",
+	"jvG0Dt3IGJ4OHH+W6YojUQCHdEDrfEiphpZmxpyWXpFAHdw23FIiu3/heis18wrtyt4k2hgg5QiUY0EE",
+	"f15NjfepdNVwp6Q+PHkj87V1PHXGf5lSruvYF+iFups2cmXKmR4UsvGMJ5zkjAtJ8CHloMDq+BtFvH7g",
+	"YZeUdAm+F6z0bhrFFcU1MppO/INxl0vowPSEcGDoRdGH6AHVBOl1OoWXzBih0izLEEaGYB5sMDitIS+0",
+	"auae1976/hISYPfoFSWKP4Ess/DaoHueoCaMczCdU5YZnQJJJjQtkYNpMhKSjIVIa7x+RnENO16wnaZ3",
+	"BqE23WNBpE6FSz42ilFwmC+TdMiJRR3CljSOcnJyeUZ2et39msZtDJfrIfI1sPAUZkEwstaVNEcqOX34",
+	"BHysJ1G/1+kYhPfX3biG4j/f3Dx0Oq2bm4fux5ubh/2Pt99+0yT9INRZMOnLM7Ld3dtrdQnNiglt9WqO",
+	"PTr6axQv+43eU+MuPmh6ffoXoq7aBq+xfhW1vTbtrx32ncLMw/0LNCv0BTl9sPFCt+MO6C7j1W6iUogZ",
+	"S8eG8oBRezvr+HTY+kxbv3ZaB+1BaxMWLfiCFUww2d9L7UtwTRM9gLzZfZjkSwsyk0w7L14FcZj5lABP",
+	"eRoTNRHTLLUxXG5exFdi+6L1M5UXIOicxBRvxOgfZnYzjBomojDROBchBsf+WhEqnZe64TXjpCn9czJV",
+	"WuQgVdv/XhNNb3dnlTT+7Q/f/PvNtNPp7f3x263/+NPPg8f/fvqf1u23f66euX1b/d+6/WNw492f3t7c",
+	"tDd78t0KTHKUD2yEGBDdfR3QABfVD7QP69clwfUc4ClIV8p/1r3u7fLJsP/EvrJrz+GuusuJTmFzpAEG",
+	"/yJtjioTKlMyphpmdP4Gcx90yxgATMQMla6g8zpma3E3uGeK1jXBMDVgIz5ViWmwChgnrBhoscHpvctb",
+	"NOdQzJ6pSwevNmoy99LWF8zZGNfAlSaei6Y8HWh8eJ0CTTPGgVB1B6lhqHnMLLp5XLWEKctPSKD6hWnG",
+	"gm0s3ffErzmvRa0Qgwgb1cLfAnjK+Hjzs64ghrncT60oRdxBoZHrdwBFmBaPpMjJWGDSKzgZYj6vIBvF",
+	"RGQpKE1GTCoTfW5kgGUG2lBPeJkpezt+3ljXpJvLZbQFj4AcGQIePnASZ5xQkgg+YjI3j5jygdVzLcQg",
+	"oxr6xFYJ0SFRdzNGj+S8CStyU+2hiuQ0BTKEkZCAgfyC+xBTPRCjgdIiufsK2y8N375hWMRWYFlJHUby",
+	"iwdtN0dmtvC5noZL+xQKbROst3kHZrtF+mLbnFGmGR8PRkI+t89P9tHmbL8OjO6c/gAVUnopNGBmgCy1",
+	"owT4EFrnSmj9xFRD4YbDgx4kU6mEXBkrTcCUGElBx6hoY8ZVWW4UFocyqvB/aJSukfvmlmkdwZJpLnDX",
+	"Ldp03KBKXz+sr8A/rtPA5fDYVeJXljSfSyjNXb9MuVUT5Zd0TBvIZhISK5IGCZk6SCkjpaEgqYCw2Ggy",
+	"6/pvJpbgmBBco0HMqDSqJvICuKJGnW/XBFubhlnPOI6riVAuBMfoVxTA/wl+wYTXK7xWLWYwNecsRSeF",
+	"7/yDpJiqVQMZRmFXuXrUiQY//1cM/nwtX2lquiroEGYTkUGb2LI7yYFyZfkI9yDnVuzoG1Du1iq9tE84",
+	"OZdibMA8ji6nSQKQmkrsUSj9OKpK+l8N16iUam01Vb0hBZVaxYTVAhvu20cTmJOxIE5XNxbGpYaiSRiv",
+	"AO+lPANYt2KMA4v1hw/twKtkIwKUrK3z6vT4+MPl4PDq6vj06uTsFHX1/Pj0w8np92jeR4enR8efPuHV",
+	"bMIyIJQTvx8+ipYVKoF7FYVevokXZ6cfTy5+OP5Q3TD/L2zeqBOG00vQFRZYl1VbjLRvVrmiOmbINlRH",
+	"qBqKdE7EVCuWgovdmWo3lveMH3O7vcjRF5WzaG6KGtfmViYpIFNTwoWxMZfkz2tnwNCbZa7e3LTf2FcN",
+	"6xue20i9b1qvlglz0G3i2m3mlvnZxoET16SlXM1AYlx5JPKcaQ1pH4Ns6wosaJh7pXEHt22bbQgeKKrn",
+	"cBV3SozjFhaMMdCtAAbZwBF6iFnFhqBe1+yxIuOX3UEs2lhil5EnoKFR1dbF30YQSOfIQqOQCzi4rtmz",
+	"KSwHwPVGETHjZCakzS7ZQieW6VJQE8AcP+ynIHXGL1dyXCjMHp5f/XhhbLCBNmtwDV6NabNsn0gwZaaY",
+	"JBMqx0ZMGGlu0FDFxcNeVVH5jLXFfo+WzYRRXtbZUKFGQlpdntnMyXMqETlgmpTNXQXNqphLdSXQ1KdC",
+	"tHrJtLnJjKHKEj0TRNkxBKuNvxEsbdDjTkVzizuOFOP21Q2bP2sUwps5WsGSWsRGKWIyAp5ATGyLFv9m",
+	"QJVRGuDNHa7ZZF4vHONChUt3UShDQHElk6ZW73MqZ48f6Jvdb1nrnkyUORINhmoGTWyqYDUGskyRGfJk",
+	"CAnN/ahD3iaHvFIxmiRQaEgJxawmAfNuMA2DISK1UZlA1BuJqSxDme8MWEpQYioTU/mdKVPGG1Fp6wNt",
+	"coxhGgEphd2PODdEUpFMTe789uLjETnY2d1/ZxU4YwlwBbbZDlyzEQMZ9aPDAtnb6rU71ZRT8FuVvtgs",
+	"ELl4D1JZ/nTbHfPeQ+vLlGamdXCN1jHIBSaLu6ZEC1RNpYmeHFcGxcHBwKStaFPU8brIaAJnbpLJRCFR",
+	"P9rbwRhulLHxBOEhWLvXqS+OkVcGr7V6p93pdMPlDasH0oZn/9DCaAxm5YODGlPuKcvokGW2x/Ps0l5L",
+	"YpJSTYdUgSrLOkMp7lCbTPKhBaF+3MSmSOpOuQEqRDmjZXemwhEevFFglKeDDO9vQCDlNn+Inm5RMZyJ",
+	"1kaGriNU/TbjeC3kvH3i/7uAX0zi177vogWvfMogS/iUB472pSseHdmyR/CILR/5TO/MDEusvH3h5j5W",
+	"ELJijeVHGtZxFZrVqyw+0LBGedyViyw9Ea5yawBPUqXlNNFG2NePEcIaxpFC6bGEy//6hFK1DamoH/lg",
+	"rgZvvAxlEbEdXKfk7W5nG3F/t9N5Z/TLLU1r8wNvL3+4On9X28S2stC7kynXLCPlrKPg8J3z5hzdOVO2",
+	"MjieSoxozW9UgmnLaeDhrqeHV5fkP0Ffagk0r+3noV1C/VBIQVyRgJg9FA+46WiaZeZ874yCl+agDAvF",
+	"yPhvpwUL5jIGFALIe+pSu4qOMknH4H9iIkLXCcQ75YJvlElzzeHMVk5Vljc6L29ssolbZml5r0TL63sz",
+	"23ADv1C5w+2TG9WiBYv60Xa7axxJQfXEQMXWfXerqvuNbdu9pOEkjfrRJ6Z06ZPCqd/r5ZHEbO69uIv5",
+	"7sFEXcSm3oSLWdtP/H6ZghGdc4ZVcr7RmKyvWiAPl0PDnPKSEmoLoiY21AThdxUJGcuZrlGQwohOM+2a",
+	"h75X33uuVb9M1JUr/Lkark8vXKl2JCSsIsoVfUOqFhuJiwHb7cI4dK/TWTMK3TACXas2R4efj7IOnwH8",
+	"+iX5+69iROfds19mUVUwvn6s9dWiXqe31+p2W73eVbfT7+72O53PCzV20y8Pa+OLb2133Fvm4Y0nycsa",
+	"5nU143odjlz03BhFNTsRDtl1Dw4OkH2L3aWwjRt0YuyMUPQXkBnjwaxIP/pwHIR5KSWfxD2gF18YL+lH",
+	"3U63u1sNofSjowmdKgWgtGyTbljGC8pBZWPFz1ZtHxy8D4enoh8vPyz2VJrl8nS78Wh61Z9oGE4/tMos",
+	"Rs7u2rY16uyneeFSS4Op9zhS0zynhou4l1suJhxmZZXXjyE15/w2RQ/LrbUerNJCOv9jyiWIpLZdEpsM",
+	"1Y+MzFiWEWUrr21yCb6ph+nISQp5ITQyu/U3mJt5Ezm3YV+/vp2J3lKTn1SdQXMKT6gdDzfv2iSiDsDn",
+	"Yfi3FoC7SEdvd5fcM8WGGZDDy6OTE5M+0kQbLg5NBV/a8vSXqUBPXIYnaWvEIDM/+OZDmTK+h872wf57",
+	"aO100t3WznaatobJwXZr7/3BDt3dHx1s93Y8hNkvECoLWODWi77tuLUPg9J/Een8ZTi2MA+wckanCZmW",
+	"B1aes7VN4Ob/GLhsbPrlkNdTvR6A0ntacje9F4rpd+fx/9V5vMh1NLmNqxAqfW6w8BVTCB8XUGR03vSl",
+	"zU2EyngT+U9rmDL1tMofYKbOCVCZMZD+I6rGD5uC0tcnkdCVPV3XdS8nQ3xitn7Rp693jMYllGVac7OK",
+	"5LceWfq0Mpz/HvQKX9JESPXIlv/E7+vDy9/t/Z9o7+HUT6QmxaBkx/u0223tJwe0NeyOdlp7tJNuj3Zh",
+	"P+l1g48aa93F14KK7utCBVVugMvkk19vThdA07XWtGUnu0zjtDHsPPRVDdvXrQWAGFPOQdcmrILRs7c7",
+	"nQN8gb9rEz8nwvw3g4wTzXJThvE9zeG8TPNjooSvm5ixZ6bqjfmMapBtcqjuGB8TPXN9T2qvMSRtCjiP",
+	"DG2vjhIvjQqaJkobdKv3uT599a8OKb6tWp7nNw0raoMJrwUXvdeCixlTE9uLTNAg0tcAi0N1Z7qJZZPU",
+	"tuxKg27ED+UmxpxLrlN6TJNJ0KguqNQxYpxJRMvvGE1LjGli0lmmSC5QRcJk0z9qOhB6ArnNN2maKjIt",
+	"2uSw/lHkQks7xBpbVaR+QuI799m50mXhipmE0c8tNIDI96DNmNxvF2YE83jB8Fw4G1c1Sjb5ZLpsEpfl",
+	"4Kclk3dDbNdh77rrP1Esv0mMgk8AV3jL23ASbVP8cXMQC8NjDSmAm/SqkdkJh15qcx/VwcOSu9/s4vjy",
+	"+OLvJlywre3I9a1dx8uv32uY/mk4/PbnKJj2MbVu970FSVnaoK9Rje7a8MqyxCqyfzz92+nZT6cV1bbJ",
+	"vkB0nSnVjEy1clC7dwvhLy8pqxkzWQFgpjj12uHOJUDZ6PYo9kb5loLJUP43AAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -10,6 +10,8 @@ import (
 	"net/http"
 
 	"github.com/emersion/go-smtp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"example.com/ordersaga/apps/internal/process"
 	"example.com/ordersaga/apps/mailsink"
@@ -21,6 +23,11 @@ func main() { process.Main("mailsink", run) }
 func run(ctx context.Context, getenv func(string) string, log *slog.Logger) error {
 	sink := &mailsink.Sink{}
 	mux := http.NewServeMux()
+	metrics := process.Metrics()
+	metrics.MustRegister(prometheus.NewGaugeFunc(
+		prometheus.GaugeOpts{Namespace: "mailsink", Name: "messages", Help: "Messages that are kept."},
+		func() float64 { return float64(len(sink.Messages(""))) }))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.Handle("GET /messages", sink)
 	healthy := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
 	mux.HandleFunc("GET /healthz", healthy)

@@ -1,0 +1,56 @@
+package world
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/ordersaga/apps/mailsink"
+	"example.com/ordersaga/apps/running"
+)
+
+// Mailbox is what the mail server has got about an order, the oldest first.
+func (w *World) Mailbox(t testing.TB, id string) []mailsink.Message {
+	t.Helper()
+	mails, err := w.mailbox(t, id)
+	Must(t, err)
+	return mails
+}
+
+// AwaitMails waits until the mail server has these mails about an order, by their subjects, and no others.
+func (w *World) AwaitMails(t testing.TB, id string, subjects ...string) {
+	t.Helper()
+	Eventually(t, "the mails about order "+id, func() error {
+		mails, err := w.mailbox(t, id)
+		var got []string
+		for _, mail := range mails {
+			got = append(got, mail.Subject)
+		}
+		if err == nil && !slices.Equal(got, subjects) {
+			err = fmt.Errorf("there are %q, not %q", got, subjects)
+		}
+		return err
+	})
+}
+
+func (w *World) mailbox(t testing.TB, id string) ([]mailsink.Message, error) {
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.At.URLs[running.Mail]+"/messages", nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	var all struct {
+		Messages []mailsink.Message `json:"messages"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&all); err != nil {
+		return nil, fmt.Errorf("read the mails: %w", err)
+	}
+	return slices.DeleteFunc(all.Messages, func(m mailsink.Message) bool { return !strings.HasPrefix(m.ID, id+".") }), nil
+}
