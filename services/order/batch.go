@@ -99,13 +99,14 @@ func (b *batch) store(ctx context.Context, tx pgx.Tx, in intake) error {
 func (b *batch) finish(ctx context.Context, tx pgx.Tx) error {
 	finished := make([]idempotency.Finished, 0, len(b.orders))
 	for n, i := range b.fresh {
-		body, err := json.Marshal(resource(b.orders[n]))
+		form := b.placements[i].form
+		body, err := json.Marshal(form.show(b.orders[n]))
 		if err != nil {
 			return fmt.Errorf("encode order %s: %w", b.placements[i].id, err)
 		}
 		b.results[i].answer = idempotency.Response{
 			Status: http.StatusAccepted,
-			Header: map[string]string{"Content-Type": "application/json", "Location": "/v1/orders/" + b.placements[i].id},
+			Header: map[string]string{"Content-Type": "application/json", "Location": form.address(b.placements[i].id)},
 			Body:   append(body, '\n'),
 		}
 		finished = append(finished, idempotency.Finished{Request: b.placements[i].request, Response: b.results[i].answer})

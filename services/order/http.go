@@ -38,9 +38,9 @@ func routes(s server) http.Handler {
 		RequestErrorHandlerFunc:  service.Unreadable,
 		ResponseErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) { service.WriteProblem(w, r, told(err)) },
 	})
-	return service.ValidateRequests(spec)(api.HandlerWithOptions(handlers, api.ChiServerOptions{
+	return versioned(spec, service.ValidateRequests(spec)(api.HandlerWithOptions(handlers, api.ChiServerOptions{
 		ErrorHandlerFunc: service.Unreadable,
-	}))
+	})))
 }
 
 // told puts the errors of this service into the terms of HTTP.
@@ -64,20 +64,27 @@ func busy(detail string) error {
 // PlaceOrder answers 202 once the order and the beginning of its saga are stored. What comes after that is
 // not this request's.
 func (s server) PlaceOrder(ctx context.Context, r api.PlaceOrderRequestObject) (api.PlaceOrderResponseObject, error) {
+	return s.accept(ctx, 1, r.Params.IdempotencyKey, r.Body, wish(r.Body))
+}
+
+// accept takes a wish in, in whatever form it came. The key stands for one body in one form: an answer that is
+// replayed has the bytes of the first one, and a client that has changed to another form meanwhile could not
+// read it. Both forms share their keys, so that neither can place the other's order again.
+func (s server) accept(ctx context.Context, f form, key string, body any, wanted Wish) (placed, error) {
 	if s.backlog() >= s.limit {
-		return nil, busy("the broker cannot be reached, and no more orders can be kept waiting for it")
+		return placed{}, busy("the broker cannot be reached, and no more orders can be kept waiting for it")
 	}
-	request, err := idempotency.ForOperation("POST /v1/orders", "orders", r.Params.IdempotencyKey, r.Body)
+	request, err := idempotency.ForOperation("POST "+f.address(""), "orders", key, body)
 	if err != nil {
-		return nil, err
+		return placed{}, err
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return nil, fmt.Errorf("make an order id: %w", err)
+		return placed{}, fmt.Errorf("make an order id: %w", err)
 	}
-	result, err := s.place(ctx, placement{id.String(), request, wish(r.Body), mailbox.CauseOf(ctx)})
+	result, err := s.place(ctx, placement{id.String(), request, wanted, f, mailbox.CauseOf(ctx)})
 	if err != nil {
-		return nil, fmt.Errorf("place an order: %w", err)
+		return placed{}, fmt.Errorf("place an order: %w", err)
 	}
 	return result, result.err
 }
@@ -89,16 +96,22 @@ func (p placed) VisitPlaceOrderResponse(w http.ResponseWriter) error {
 
 // GetOrder answers with the order as it is now, and with what it waits for when that takes long.
 func (s server) GetOrder(ctx context.Context, r api.GetOrderRequestObject) (api.GetOrderResponseObject, error) {
-	order, err := s.read(ctx, r.Id)
+	order, waiting, err := s.look(ctx, r.Id)
 	if err != nil {
 		return nil, err
 	}
 	view := resource(order)
-	// A clock that is apart from the database's only moves the moment from which the reason is told.
-	if now := time.Now(); !order.Status.terminal() && now.Sub(order.CreatedAt) >= patienceOfReaders {
-		view.WaitingFor = waitingView(s.others.lately(ctx, order).waiting(now))
-	}
+	view.WaitingFor = waiting
 	return api.GetOrder200JSONResponse(view), nil
+}
+
+func (s server) look(ctx context.Context, pathID string) (Order, *api.Waiting, error) {
+	order, err := s.read(ctx, pathID)
+	// A clock that is apart from the database's only moves the moment from which the reason is told.
+	if now := time.Now(); err == nil && !order.Status.terminal() && now.Sub(order.CreatedAt) >= patienceOfReaders {
+		return order, waitingView(s.others.lately(ctx, order).waiting(now)), nil
+	}
+	return order, nil, err
 }
 
 // GetSaga answers with every service's part in the order.
@@ -122,11 +135,15 @@ func (s server) read(ctx context.Context, pathID string) (Order, error) {
 // CancelOrder answers 202 as long as the order has not ended. Whether the cancel comes in time is shipping's
 // decision; the order tells later.
 func (s server) CancelOrder(ctx context.Context, r api.CancelOrderRequestObject) (api.CancelOrderResponseObject, error) {
-	id, err := orderID(r.Id)
+	order, err := s.cancel(ctx, r.Id)
+	return api.CancelOrder202JSONResponse(resource(order)), err
+}
+
+func (s server) cancel(ctx context.Context, pathID string) (order Order, err error) {
+	id, err := orderID(pathID)
 	if err != nil {
-		return nil, err
+		return order, err
 	}
-	var order Order
 	err = s.do(ctx, func(tx pgx.Tx) error {
 		if err := askToCancel(ctx, tx, []string{id}, byCustomer); err != nil {
 			return err
@@ -142,7 +159,7 @@ func (s server) CancelOrder(ctx context.Context, r api.CancelOrderRequestObject)
 	if err == nil && order.Status.terminal() {
 		err = service.Problem(http.StatusConflict, fmt.Sprintf("the order is %s already", order.Status))
 	}
-	return api.CancelOrder202JSONResponse(resource(order)), err
+	return order, err
 }
 
 // orderID reads an id from a path. What is not a UUID is no order's id.
@@ -156,20 +173,26 @@ func orderID(text string) (string, error) {
 
 // ListOrders answers with a page of orders, newest first.
 func (s server) ListOrders(ctx context.Context, r api.ListOrdersRequestObject) (api.ListOrdersResponseObject, error) {
-	before, err := position(r.Params.Cursor)
+	orders, next, err := s.list(ctx, r.Params.Status, r.Params.Cursor, r.Params.Limit)
+	return api.ListOrders200JSONResponse{Orders: all(orders, resource), NextCursor: next}, err
+}
+
+func (s server) list(ctx context.Context, wanted *api.Status, cursor *string, size *int) (orders []Order, next *string, err error) {
+	before, err := position(cursor)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	limit, status := defaultPage, Status("")
-	if r.Params.Limit != nil {
-		limit = *r.Params.Limit
+	if size != nil {
+		limit = *size
 	}
-	if r.Params.Status != nil {
-		status = Status(*r.Params.Status)
+	if wanted != nil {
+		status = Status(*wanted)
 	}
-	orders, err := listOrders(ctx, s.db, status, before, limit+1) // one more tells whether there is a next page
+	orders, err = listOrders(ctx, s.db, status, before, limit+1) // one more tells whether there is a next page
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return page(orders, limit), nil
+	orders, next = page(orders, limit)
+	return orders, next, nil
 }

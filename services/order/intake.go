@@ -33,6 +33,7 @@ type placement struct {
 	id      string // of the order, if it becomes one
 	request idempotency.Request
 	wish    Wish
+	form    form // in which it is answered
 	cause   events.Cause
 }
 

@@ -55,7 +55,7 @@ func request(t *testing.T, key string, wish Wish) placement {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return placement{id: newID(t), request: r, wish: wish}
+	return placement{id: newID(t), request: r, wish: wish, form: 1}
 }
 
 // order places an order for two widgets that may be pending for so long, and returns its id.

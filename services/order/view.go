@@ -46,18 +46,23 @@ func resource(o Order) api.Order {
 		UpdatedAt:         o.UpdatedAt.UTC(),
 		Deadline:          o.Deadline.UTC(),
 		CancelRequestedAt: utc(o.CancelRequestedAt),
-		Incidents:         make([]api.Incident, 0, len(o.Incidents)),
+		Incidents:         incidents(o),
 	}
 	view.Reason, view.ShipmentId, view.ContactEmail = orNil(o.Reason), orNil(o.ShipmentID), orNil(o.Contact)
 	for _, line := range o.Lines {
 		view.Items = append(view.Items, api.Item{Sku: line.SKU, Quantity: line.Quantity, UnitPrice: line.UnitPrice})
 	}
+	return view
+}
+
+func incidents(o Order) []api.Incident {
+	views := make([]api.Incident, 0, len(o.Incidents))
 	for _, i := range o.Incidents {
-		view.Incidents = append(view.Incidents, api.Incident{
+		views = append(views, api.Incident{
 			Id: i.ID, Service: i.Service, Kind: i.Kind, Reason: i.Reason, OpenedAt: i.OpenedAt.UTC(), ResolvedAt: utc(i.ResolvedAt),
 		})
 	}
-	return view
+	return views
 }
 
 func utc(at *time.Time) *time.Time {
@@ -86,16 +91,19 @@ func position(cursor *string) (before string, err error) {
 	return uuid.UUID(id).String(), nil
 }
 
-// page shows up to limit orders; one more of them means that there is a next page.
-func page(orders []Order, limit int) api.ListOrders200JSONResponse {
-	list := api.ListOrders200JSONResponse{Orders: make([]api.Order, 0, len(orders))}
-	if len(orders) > limit {
-		last := uuid.MustParse(orders[limit-1].OrderID) // the database knows it as a UUID
-		list.NextCursor = new(base64.RawURLEncoding.EncodeToString(last[:]))
-		orders = orders[:limit]
+// page is up to limit orders; one more of them means that there is a next page.
+func page(orders []Order, limit int) (shown []Order, next *string) {
+	if len(orders) <= limit {
+		return orders, nil
 	}
+	last := uuid.MustParse(orders[limit-1].OrderID) // the database knows it as a UUID
+	return orders[:limit], new(base64.RawURLEncoding.EncodeToString(last[:]))
+}
+
+func all[View any](orders []Order, show func(Order) View) []View {
+	views := make([]View, 0, len(orders))
 	for _, order := range orders {
-		list.Orders = append(list.Orders, resource(order))
+		views = append(views, show(order))
 	}
-	return list
+	return views
 }

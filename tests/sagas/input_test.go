@@ -116,6 +116,10 @@ var badOthers = []bad{
 	{name: "limit in words", service: "order", method: http.MethodGet, path: "/v1/orders?limit=all", status: http.StatusBadRequest},
 	{name: "unknown status", service: "order", method: http.MethodGet, path: "/v1/orders?status=LOST", status: http.StatusBadRequest},
 	{name: "cursor that is none", service: "order", method: http.MethodGet, path: "/v1/orders?cursor=nonsense", status: http.StatusBadRequest},
+	{name: "a version that there is not", service: "order", path: "/v3/orders", body: wish, status: http.StatusNotFound},
+	{name: "a version that there is not, in the header", service: "order", path: "/orders", body: wish, header: []string{"API-Version", "3"}, status: http.StatusBadRequest},
+	{name: "a media type that there is not", service: "order", path: "/orders", body: wish, header: []string{"Accept", "application/vnd.ordersaga.v3+json"}, status: http.StatusNotAcceptable},
+	{name: "the first version's body", service: "order", path: "/v2/orders", body: wish, status: http.StatusUnprocessableEntity},
 	{name: "orders by PUT", service: "order", method: http.MethodPut, path: "/v1/orders", body: wish, status: http.StatusMethodNotAllowed},
 
 	{name: "unknown SKU", service: "inventory", method: http.MethodGet, path: "/v1/stock/perpetuum-mobile", status: http.StatusNotFound},

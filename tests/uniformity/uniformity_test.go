@@ -48,6 +48,10 @@ var subjects = map[events.Service][]string{
 		"batch.go",    // and the statements that they share
 		"query.go",    // reading orders back, page by page
 		"view.go",     // an order as the API shows it
+		"v2.go",       // and as its second version does
+		"versions.go", // which of them a request is in
+		"negotiate.go",
+		"api/negotiated.yaml",
 		"parts.go",    // what the other services say of it
 		"progress.go", // what that adds up to
 		"waiting.go",  // and why it does not go on

@@ -128,6 +128,12 @@ type Address struct {
 	Street     string `json:"street"`
 }
 
+// Destination defines model for Destination.
+type Destination struct {
+	Address   Place  `json:"address"`
+	Recipient string `json:"recipient"`
+}
+
 // Expected What comes next; absent when the saga has ended.
 type Expected struct {
 	// Events One of these.
@@ -164,6 +170,16 @@ type Item struct {
 	UnitPrice int64 `json:"unit_price"`
 }
 
+// Links Where to go from here. What is not there cannot be done now.
+type Links struct {
+	// Cancel Where to ask for the cancel while the order has not ended.
+	Cancel *string `json:"cancel,omitempty"`
+
+	// Saga Every service's part in the order.
+	Saga string `json:"saga"`
+	Self string `json:"self"`
+}
+
 // Mail With neither sent_at nor refused_at it is still to be sent.
 type Mail struct {
 	Attempts int `json:"attempts"`
@@ -195,6 +211,12 @@ type NewAddress struct {
 	Street     string `json:"street"`
 }
 
+// NewDestination defines model for NewDestination.
+type NewDestination struct {
+	Address   NewPlace `json:"address"`
+	Recipient string   `json:"recipient"`
+}
+
 // NewItem defines model for NewItem.
 type NewItem struct {
 	Quantity int    `json:"quantity"`
@@ -214,6 +236,31 @@ type NewOrder struct {
 	// PaymentMethod The card gateway's token for how to pay.
 	PaymentMethod string     `json:"payment_method"`
 	ShipTo        NewAddress `json:"ship_to"`
+}
+
+// NewOrderV2 defines model for NewOrderV2.
+type NewOrderV2 struct {
+	// ContactEmail Where to write that the order was received and, should it come to that, that it is cancelled. Without it, or where the shop has no mail server, no mails are sent.
+	ContactEmail *string `json:"contact_email,omitempty"`
+	CustomerId   string  `json:"customer_id"`
+
+	// ExpectedTotal What the client believes the order costs. It is refused when it costs something else.
+	ExpectedTotal *ExpectedTotal `json:"expected_total,omitempty"`
+	Items         []NewItem      `json:"items"`
+
+	// PaymentMethod The card gateway's token for how to pay.
+	PaymentMethod string         `json:"payment_method"`
+	ShipTo        NewDestination `json:"ship_to"`
+}
+
+// NewPlace defines model for NewPlace.
+type NewPlace struct {
+	City string `json:"city"`
+
+	// Country ISO 3166-1 alpha-2.
+	Country    string `json:"country"`
+	PostalCode string `json:"postal_code"`
+	Street     string `json:"street"`
 }
 
 // Order defines model for Order.
@@ -258,6 +305,60 @@ type OrderList struct {
 	Orders     []Order `json:"orders"`
 }
 
+// OrderListV2 defines model for OrderListV2.
+type OrderListV2 struct {
+	// NextCursor Where the next page begins; absent on the last one.
+	NextCursor *string   `json:"next_cursor,omitempty"`
+	Orders     []OrderV2 `json:"orders"`
+}
+
+// OrderV2 defines model for OrderV2.
+type OrderV2 struct {
+	ContactEmail *string   `json:"contact_email,omitempty"`
+	CreatedAt    time.Time `json:"created_at"`
+	CustomerId   string    `json:"customer_id"`
+	Id           string    `json:"id"`
+
+	// Incidents What kept or keeps the order from going on by itself, oldest first.
+	Incidents []Incident   `json:"incidents"`
+	Items     []PricedItem `json:"items"`
+
+	// Links Where to go from here. What is not there cannot be done now.
+	Links         Links       `json:"links"`
+	PaymentMethod string      `json:"payment_method"`
+	ShipTo        Destination `json:"ship_to"`
+
+	// ShipmentId The shipment of a confirmed order.
+	ShipmentId *string `json:"shipment_id,omitempty"`
+
+	// Status How an order stands, all in one place.
+	Status Standing `json:"status"`
+
+	// Total An amount in minor units of an ISO 4217 currency.
+	Total     Money     `json:"total"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// WaitingFor What an order waits for, and why it has not come. Only where one order is read, and that has not ended within two seconds.
+	WaitingFor *Waiting `json:"waiting_for,omitempty"`
+}
+
+// Place defines model for Place.
+type Place struct {
+	City       string `json:"city"`
+	Country    string `json:"country"`
+	PostalCode string `json:"postal_code"`
+	Street     string `json:"street"`
+}
+
+// PricedItem defines model for PricedItem.
+type PricedItem struct {
+	Quantity int    `json:"quantity"`
+	Sku      string `json:"sku"`
+
+	// UnitPrice An amount in minor units of an ISO 4217 currency.
+	UnitPrice Money `json:"unit_price"`
+}
+
 // Problem defines model for Problem.
 type Problem struct {
 	Detail *string `json:"detail,omitempty"`
@@ -299,6 +400,24 @@ type SagaDirection string
 
 // SagaState How the saga stands as a whole. Failed means that everything was undone.
 type SagaState string
+
+// Standing How an order stands, all in one place.
+type Standing struct {
+	// CancelRequestedAt When the customer or the deadline asked for the cancel.
+	CancelRequestedAt *time.Time `json:"cancel_requested_at,omitempty"`
+
+	// Deadline When the order is cancelled if it is still pending.
+	Deadline time.Time `json:"deadline"`
+
+	// Final Whether the state can still change.
+	Final bool `json:"final"`
+
+	// Reason Why it is cancelled or being cancelled, or cancel_too_late on a confirmed order.
+	Reason *string `json:"reason,omitempty"`
+
+	// State NEEDS_ATTENTION is PENDING or CANCELLING while an incident is open.
+	State Status `json:"state"`
+}
 
 // Status NEEDS_ATTENTION is PENDING or CANCELLING while an incident is open.
 type Status string
@@ -364,8 +483,31 @@ type PlaceOrderParams struct {
 	IdempotencyKey string `json:"Idempotency-Key"`
 }
 
+// ListOrdersV2Params defines parameters for ListOrdersV2.
+type ListOrdersV2Params struct {
+	// Status Only orders that are in this state now.
+	Status *Status `form:"status,omitempty" json:"status,omitempty"`
+
+	// Limit How many orders a page has at most.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The next_cursor of the page before.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// PlaceOrderV2Params defines parameters for PlaceOrderV2.
+type PlaceOrderV2Params struct {
+	// IdempotencyKey 1 to 255 visible ASCII characters, bare or as a quoted structured-field string.
+	IdempotencyKey string `json:"Idempotency-Key"`
+}
+
 // PlaceOrderJSONRequestBody defines body for PlaceOrder for application/json ContentType.
+//
+// Deprecated: this type has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 type PlaceOrderJSONRequestBody = NewOrder
+
+// PlaceOrderV2JSONRequestBody defines body for PlaceOrderV2 for application/json ContentType.
+type PlaceOrderV2JSONRequestBody = NewOrderV2
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -444,6 +586,8 @@ type ClientInterface interface {
 	// ListOrders List orders, newest first
 	//
 	// Corresponds with GET /v1/orders (the `ListOrders` operationId).
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	ListOrders(ctx context.Context, params *ListOrdersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PlaceOrderWithBody Place an order
@@ -453,6 +597,8 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/orders (the `PlaceOrder` operationId).
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	PlaceOrderWithBody(ctx context.Context, params *PlaceOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PlaceOrder Place an order
@@ -462,11 +608,15 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/orders (the `PlaceOrder` operationId).
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	PlaceOrder(ctx context.Context, params *PlaceOrderParams, body PlaceOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetOrder Read an order
 	//
 	// Corresponds with GET /v1/orders/{id} (the `GetOrder` operationId).
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	GetOrder(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CancelOrder Ask for an order to be cancelled
@@ -474,6 +624,8 @@ type ClientInterface interface {
 	// Accepted while the order is not yet confirmed or cancelled (409 then). Whether it comes in time is decided by shipping, so the outcome is in the order later. Asking twice is asking once.
 	//
 	// Corresponds with POST /v1/orders/{id}/cancel (the `CancelOrder` operationId).
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	CancelOrder(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetSaga See how far an order's saga is
@@ -482,11 +634,47 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/orders/{id}/saga (the `GetSaga` operationId).
 	GetSaga(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListOrdersV2 List orders, newest first
+	//
+	// Corresponds with GET /v2/orders (the `ListOrdersV2` operationId).
+	ListOrdersV2(ctx context.Context, params *ListOrdersV2Params, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlaceOrderV2WithBody Place an order
+	//
+	// As in the first version. An Idempotency-Key belongs to one request in one version: under it the other version is another request, which is refused and never a second order.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v2/orders (the `PlaceOrderV2` operationId).
+	PlaceOrderV2WithBody(ctx context.Context, params *PlaceOrderV2Params, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlaceOrderV2 Place an order
+	//
+	// As in the first version. An Idempotency-Key belongs to one request in one version: under it the other version is another request, which is refused and never a second order.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v2/orders (the `PlaceOrderV2` operationId).
+	PlaceOrderV2(ctx context.Context, params *PlaceOrderV2Params, body PlaceOrderV2JSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetOrderV2 Read an order
+	//
+	// Corresponds with GET /v2/orders/{id} (the `GetOrderV2` operationId).
+	GetOrderV2(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelOrderV2 Ask for an order to be cancelled
+	//
+	// Accepted while the order is not yet confirmed or cancelled (409 then). Whether it comes in time is decided by shipping, so the outcome is in the order later. Asking twice is asking once.
+	//
+	// Corresponds with POST /v2/orders/{id}/cancel (the `CancelOrderV2` operationId).
+	CancelOrderV2(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListOrders List orders, newest first
 //
 // Corresponds with GET /v1/orders (the `ListOrders` operationId).
+// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 func (c *Client) ListOrders(ctx context.Context, params *ListOrdersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListOrdersRequest(c.Server, params)
 	if err != nil {
@@ -506,6 +694,7 @@ func (c *Client) ListOrders(ctx context.Context, params *ListOrdersParams, reqEd
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/orders (the `PlaceOrder` operationId).
+// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 func (c *Client) PlaceOrderWithBody(ctx context.Context, params *PlaceOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPlaceOrderRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
@@ -525,6 +714,7 @@ func (c *Client) PlaceOrderWithBody(ctx context.Context, params *PlaceOrderParam
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/orders (the `PlaceOrder` operationId).
+// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 func (c *Client) PlaceOrder(ctx context.Context, params *PlaceOrderParams, body PlaceOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPlaceOrderRequest(c.Server, params, body)
 	if err != nil {
@@ -540,6 +730,7 @@ func (c *Client) PlaceOrder(ctx context.Context, params *PlaceOrderParams, body 
 // GetOrder Read an order
 //
 // Corresponds with GET /v1/orders/{id} (the `GetOrder` operationId).
+// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 func (c *Client) GetOrder(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetOrderRequest(c.Server, id)
 	if err != nil {
@@ -557,6 +748,7 @@ func (c *Client) GetOrder(ctx context.Context, id OrderID, reqEditors ...Request
 // Accepted while the order is not yet confirmed or cancelled (409 then). Whether it comes in time is decided by shipping, so the outcome is in the order later. Asking twice is asking once.
 //
 // Corresponds with POST /v1/orders/{id}/cancel (the `CancelOrder` operationId).
+// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 func (c *Client) CancelOrder(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCancelOrderRequest(c.Server, id)
 	if err != nil {
@@ -576,6 +768,91 @@ func (c *Client) CancelOrder(ctx context.Context, id OrderID, reqEditors ...Requ
 // Corresponds with GET /v1/orders/{id}/saga (the `GetSaga` operationId).
 func (c *Client) GetSaga(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetSagaRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListOrdersV2 List orders, newest first
+//
+// Corresponds with GET /v2/orders (the `ListOrdersV2` operationId).
+func (c *Client) ListOrdersV2(ctx context.Context, params *ListOrdersV2Params, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOrdersV2Request(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlaceOrderV2WithBody Place an order
+//
+// As in the first version. An Idempotency-Key belongs to one request in one version: under it the other version is another request, which is refused and never a second order.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v2/orders (the `PlaceOrderV2` operationId).
+func (c *Client) PlaceOrderV2WithBody(ctx context.Context, params *PlaceOrderV2Params, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlaceOrderV2RequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlaceOrderV2 Place an order
+//
+// As in the first version. An Idempotency-Key belongs to one request in one version: under it the other version is another request, which is refused and never a second order.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v2/orders (the `PlaceOrderV2` operationId).
+func (c *Client) PlaceOrderV2(ctx context.Context, params *PlaceOrderV2Params, body PlaceOrderV2JSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlaceOrderV2Request(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetOrderV2 Read an order
+//
+// Corresponds with GET /v2/orders/{id} (the `GetOrderV2` operationId).
+func (c *Client) GetOrderV2(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetOrderV2Request(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelOrderV2 Ask for an order to be cancelled
+//
+// Accepted while the order is not yet confirmed or cancelled (409 then). Whether it comes in time is decided by shipping, so the outcome is in the order later. Asking twice is asking once.
+//
+// Corresponds with POST /v2/orders/{id}/cancel (the `CancelOrderV2` operationId).
+func (c *Client) CancelOrderV2(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelOrderV2Request(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -819,6 +1096,205 @@ func NewGetSagaRequest(server string, id OrderID) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListOrdersV2Request constructs an http.Request for the ListOrdersV2 method
+func NewListOrdersV2Request(server string, params *ListOrdersV2Params) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/orders")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPlaceOrderV2Request calls the generic PlaceOrderV2 builder with application/json body
+func NewPlaceOrderV2Request(server string, params *PlaceOrderV2Params, body PlaceOrderV2JSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPlaceOrderV2RequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewPlaceOrderV2RequestWithBody constructs an http.Request for the PlaceOrderV2 method, with any body, and a specified content type
+func NewPlaceOrderV2RequestWithBody(server string, params *PlaceOrderV2Params, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/orders")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewGetOrderV2Request constructs an http.Request for the GetOrderV2 method
+func NewGetOrderV2Request(server string, id OrderID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/orders/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCancelOrderV2Request constructs an http.Request for the CancelOrderV2 method
+func NewCancelOrderV2Request(server string, id OrderID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/orders/%s/cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -868,6 +1344,8 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/orders (the `ListOrders` operationId).
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	ListOrdersWithResponse(ctx context.Context, params *ListOrdersParams, reqEditors ...RequestEditorFn) (*ListOrdersResponse, error)
 
 	// PlaceOrderWithBodyWithResponse Place an order
@@ -877,6 +1355,8 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/orders (the `PlaceOrder` operationId).
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	PlaceOrderWithBodyWithResponse(ctx context.Context, params *PlaceOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PlaceOrderResponse, error)
 
 	// PlaceOrderWithResponse Place an order
@@ -886,6 +1366,8 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/orders (the `PlaceOrder` operationId).
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	PlaceOrderWithResponse(ctx context.Context, params *PlaceOrderParams, body PlaceOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*PlaceOrderResponse, error)
 
 	// GetOrderWithResponse Read an order
@@ -893,6 +1375,8 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/orders/{id} (the `GetOrder` operationId).
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	GetOrderWithResponse(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*GetOrderResponse, error)
 
 	// CancelOrderWithResponse Ask for an order to be cancelled
@@ -902,6 +1386,8 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/orders/{id}/cancel (the `CancelOrder` operationId).
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	CancelOrderWithResponse(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*CancelOrderResponse, error)
 
 	// GetSagaWithResponse See how far an order's saga is
@@ -912,6 +1398,47 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/orders/{id}/saga (the `GetSaga` operationId).
 	GetSagaWithResponse(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*GetSagaResponse, error)
+
+	// ListOrdersV2WithResponse List orders, newest first
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v2/orders (the `ListOrdersV2` operationId).
+	ListOrdersV2WithResponse(ctx context.Context, params *ListOrdersV2Params, reqEditors ...RequestEditorFn) (*ListOrdersV2Response, error)
+
+	// PlaceOrderV2WithBodyWithResponse Place an order
+	//
+	// As in the first version. An Idempotency-Key belongs to one request in one version: under it the other version is another request, which is refused and never a second order.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v2/orders (the `PlaceOrderV2` operationId).
+	PlaceOrderV2WithBodyWithResponse(ctx context.Context, params *PlaceOrderV2Params, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PlaceOrderV2Response, error)
+
+	// PlaceOrderV2WithResponse Place an order
+	//
+	// As in the first version. An Idempotency-Key belongs to one request in one version: under it the other version is another request, which is refused and never a second order.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v2/orders (the `PlaceOrderV2` operationId).
+	PlaceOrderV2WithResponse(ctx context.Context, params *PlaceOrderV2Params, body PlaceOrderV2JSONRequestBody, reqEditors ...RequestEditorFn) (*PlaceOrderV2Response, error)
+
+	// GetOrderV2WithResponse Read an order
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v2/orders/{id} (the `GetOrderV2` operationId).
+	GetOrderV2WithResponse(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*GetOrderV2Response, error)
+
+	// CancelOrderV2WithResponse Ask for an order to be cancelled
+	//
+	// Accepted while the order is not yet confirmed or cancelled (409 then). Whether it comes in time is decided by shipping, so the outcome is in the order later. Asking twice is asking once.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v2/orders/{id}/cancel (the `CancelOrderV2` operationId).
+	CancelOrderV2WithResponse(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*CancelOrderV2Response, error)
 }
 
 // ListOrdersResponseDefaultHeaders the declared response headers of an HTTP default response for ListOrders
@@ -1197,11 +1724,241 @@ func (r GetSagaResponse) ContentType() string {
 	return ""
 }
 
+// ListOrdersV2ResponseDefaultHeaders the declared response headers of an HTTP default response for ListOrdersV2
+type ListOrdersV2ResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
+type ListOrdersV2Response struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OrderListV2
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ListOrdersV2ResponseDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListOrdersV2Response) GetJSON200() *OrderListV2 {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListOrdersV2Response) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListOrdersV2Response) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListOrdersV2Response) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListOrdersV2Response) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListOrdersV2Response) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PlaceOrderV2Response202Headers the declared response headers of an HTTP 202 response for PlaceOrderV2
+type PlaceOrderV2Response202Headers struct {
+	IdempotencyReplayed *string
+	Location            *string
+}
+
+// PlaceOrderV2ResponseDefaultHeaders the declared response headers of an HTTP default response for PlaceOrderV2
+type PlaceOrderV2ResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
+type PlaceOrderV2Response struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *OrderV2
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *PlaceOrderV2Response202Headers
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *PlaceOrderV2ResponseDefaultHeaders
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r PlaceOrderV2Response) GetJSON202() *OrderV2 {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PlaceOrderV2Response) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PlaceOrderV2Response) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PlaceOrderV2Response) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PlaceOrderV2Response) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PlaceOrderV2Response) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetOrderV2ResponseDefaultHeaders the declared response headers of an HTTP default response for GetOrderV2
+type GetOrderV2ResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
+type GetOrderV2Response struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OrderV2
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *GetOrderV2ResponseDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetOrderV2Response) GetJSON200() *OrderV2 {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetOrderV2Response) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetOrderV2Response) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetOrderV2Response) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetOrderV2Response) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetOrderV2Response) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CancelOrderV2ResponseDefaultHeaders the declared response headers of an HTTP default response for CancelOrderV2
+type CancelOrderV2ResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
+type CancelOrderV2Response struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *OrderV2
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *CancelOrderV2ResponseDefaultHeaders
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r CancelOrderV2Response) GetJSON202() *OrderV2 {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CancelOrderV2Response) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelOrderV2Response) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelOrderV2Response) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelOrderV2Response) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelOrderV2Response) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListOrdersWithResponse List orders, newest first
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/orders (the `ListOrders` operationId).
+//
+// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 func (c *ClientWithResponses) ListOrdersWithResponse(ctx context.Context, params *ListOrdersParams, reqEditors ...RequestEditorFn) (*ListOrdersResponse, error) {
 	rsp, err := c.ListOrders(ctx, params, reqEditors...)
 	if err != nil {
@@ -1217,6 +1974,8 @@ func (c *ClientWithResponses) ListOrdersWithResponse(ctx context.Context, params
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/orders (the `PlaceOrder` operationId).
+//
+// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 func (c *ClientWithResponses) PlaceOrderWithBodyWithResponse(ctx context.Context, params *PlaceOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PlaceOrderResponse, error) {
 	rsp, err := c.PlaceOrderWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
@@ -1232,6 +1991,7 @@ func (c *ClientWithResponses) PlaceOrderWithBodyWithResponse(ctx context.Context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/orders (the `PlaceOrder` operationId).
+// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 func (c *ClientWithResponses) PlaceOrderWithResponse(ctx context.Context, params *PlaceOrderParams, body PlaceOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*PlaceOrderResponse, error) {
 	rsp, err := c.PlaceOrder(ctx, params, body, reqEditors...)
 	if err != nil {
@@ -1245,6 +2005,8 @@ func (c *ClientWithResponses) PlaceOrderWithResponse(ctx context.Context, params
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/orders/{id} (the `GetOrder` operationId).
+//
+// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 func (c *ClientWithResponses) GetOrderWithResponse(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*GetOrderResponse, error) {
 	rsp, err := c.GetOrder(ctx, id, reqEditors...)
 	if err != nil {
@@ -1260,6 +2022,8 @@ func (c *ClientWithResponses) GetOrderWithResponse(ctx context.Context, id Order
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/orders/{id}/cancel (the `CancelOrder` operationId).
+//
+// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 func (c *ClientWithResponses) CancelOrderWithResponse(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*CancelOrderResponse, error) {
 	rsp, err := c.CancelOrder(ctx, id, reqEditors...)
 	if err != nil {
@@ -1281,6 +2045,77 @@ func (c *ClientWithResponses) GetSagaWithResponse(ctx context.Context, id OrderI
 		return nil, err
 	}
 	return ParseGetSagaResponse(rsp)
+}
+
+// ListOrdersV2WithResponse List orders, newest first
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v2/orders (the `ListOrdersV2` operationId).
+func (c *ClientWithResponses) ListOrdersV2WithResponse(ctx context.Context, params *ListOrdersV2Params, reqEditors ...RequestEditorFn) (*ListOrdersV2Response, error) {
+	rsp, err := c.ListOrdersV2(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListOrdersV2Response(rsp)
+}
+
+// PlaceOrderV2WithBodyWithResponse Place an order
+//
+// As in the first version. An Idempotency-Key belongs to one request in one version: under it the other version is another request, which is refused and never a second order.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v2/orders (the `PlaceOrderV2` operationId).
+func (c *ClientWithResponses) PlaceOrderV2WithBodyWithResponse(ctx context.Context, params *PlaceOrderV2Params, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PlaceOrderV2Response, error) {
+	rsp, err := c.PlaceOrderV2WithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePlaceOrderV2Response(rsp)
+}
+
+// PlaceOrderV2WithResponse Place an order
+//
+// As in the first version. An Idempotency-Key belongs to one request in one version: under it the other version is another request, which is refused and never a second order.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v2/orders (the `PlaceOrderV2` operationId).
+func (c *ClientWithResponses) PlaceOrderV2WithResponse(ctx context.Context, params *PlaceOrderV2Params, body PlaceOrderV2JSONRequestBody, reqEditors ...RequestEditorFn) (*PlaceOrderV2Response, error) {
+	rsp, err := c.PlaceOrderV2(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePlaceOrderV2Response(rsp)
+}
+
+// GetOrderV2WithResponse Read an order
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v2/orders/{id} (the `GetOrderV2` operationId).
+func (c *ClientWithResponses) GetOrderV2WithResponse(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*GetOrderV2Response, error) {
+	rsp, err := c.GetOrderV2(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetOrderV2Response(rsp)
+}
+
+// CancelOrderV2WithResponse Ask for an order to be cancelled
+//
+// Accepted while the order is not yet confirmed or cancelled (409 then). Whether it comes in time is decided by shipping, so the outcome is in the order later. Asking twice is asking once.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v2/orders/{id}/cancel (the `CancelOrderV2` operationId).
+func (c *ClientWithResponses) CancelOrderV2WithResponse(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*CancelOrderV2Response, error) {
+	rsp, err := c.CancelOrderV2(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelOrderV2Response(rsp)
 }
 
 // ParseListOrdersResponse parses an HTTP response from a ListOrdersWithResponse call
@@ -1530,23 +2365,244 @@ func ParseGetSagaResponse(rsp *http.Response) (*GetSagaResponse, error) {
 	return response, nil
 }
 
+// ParseListOrdersV2Response parses an HTTP response from a ListOrdersV2WithResponse call
+func ParseListOrdersV2Response(rsp *http.Response) (*ListOrdersV2Response, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListOrdersV2Response{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OrderListV2
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case true:
+		var headers ListOrdersV2ResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePlaceOrderV2Response parses an HTTP response from a PlaceOrderV2WithResponse call
+func ParsePlaceOrderV2Response(rsp *http.Response) (*PlaceOrderV2Response, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PlaceOrderV2Response{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest OrderV2
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers PlaceOrderV2Response202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	case true:
+		var headers PlaceOrderV2ResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetOrderV2Response parses an HTTP response from a GetOrderV2WithResponse call
+func ParseGetOrderV2Response(rsp *http.Response) (*GetOrderV2Response, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetOrderV2Response{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OrderV2
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case true:
+		var headers GetOrderV2ResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCancelOrderV2Response parses an HTTP response from a CancelOrderV2WithResponse call
+func ParseCancelOrderV2Response(rsp *http.Response) (*CancelOrderV2Response, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelOrderV2Response{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest OrderV2
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case true:
+		var headers CancelOrderV2ResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// ListOrders List orders, newest first
 	// (GET /v1/orders)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	ListOrders(w http.ResponseWriter, r *http.Request, params ListOrdersParams)
 	// PlaceOrder Place an order
 	// (POST /v1/orders)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	PlaceOrder(w http.ResponseWriter, r *http.Request, params PlaceOrderParams)
 	// GetOrder Read an order
 	// (GET /v1/orders/{id})
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	GetOrder(w http.ResponseWriter, r *http.Request, id OrderID)
 	// CancelOrder Ask for an order to be cancelled
 	// (POST /v1/orders/{id}/cancel)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	CancelOrder(w http.ResponseWriter, r *http.Request, id OrderID)
 	// GetSaga See how far an order's saga is
 	// (GET /v1/orders/{id}/saga)
 	GetSaga(w http.ResponseWriter, r *http.Request, id OrderID)
+	// ListOrdersV2 List orders, newest first
+	// (GET /v2/orders)
+	ListOrdersV2(w http.ResponseWriter, r *http.Request, params ListOrdersV2Params)
+	// PlaceOrderV2 Place an order
+	// (POST /v2/orders)
+	PlaceOrderV2(w http.ResponseWriter, r *http.Request, params PlaceOrderV2Params)
+	// GetOrderV2 Read an order
+	// (GET /v2/orders/{id})
+	GetOrderV2(w http.ResponseWriter, r *http.Request, id OrderID)
+	// CancelOrderV2 Ask for an order to be cancelled
+	// (POST /v2/orders/{id}/cancel)
+	CancelOrderV2(w http.ResponseWriter, r *http.Request, id OrderID)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
@@ -1555,24 +2611,32 @@ type Unimplemented struct{}
 
 // ListOrders List orders, newest first
 // (GET /v1/orders)
+//
+// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 func (_ Unimplemented) ListOrders(w http.ResponseWriter, r *http.Request, params ListOrdersParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
 // PlaceOrder Place an order
 // (POST /v1/orders)
+//
+// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 func (_ Unimplemented) PlaceOrder(w http.ResponseWriter, r *http.Request, params PlaceOrderParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
 // GetOrder Read an order
 // (GET /v1/orders/{id})
+//
+// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 func (_ Unimplemented) GetOrder(w http.ResponseWriter, r *http.Request, id OrderID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
 // CancelOrder Ask for an order to be cancelled
 // (POST /v1/orders/{id}/cancel)
+//
+// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 func (_ Unimplemented) CancelOrder(w http.ResponseWriter, r *http.Request, id OrderID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
@@ -1580,6 +2644,30 @@ func (_ Unimplemented) CancelOrder(w http.ResponseWriter, r *http.Request, id Or
 // GetSaga See how far an order's saga is
 // (GET /v1/orders/{id}/saga)
 func (_ Unimplemented) GetSaga(w http.ResponseWriter, r *http.Request, id OrderID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListOrdersV2 List orders, newest first
+// (GET /v2/orders)
+func (_ Unimplemented) ListOrdersV2(w http.ResponseWriter, r *http.Request, params ListOrdersV2Params) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// PlaceOrderV2 Place an order
+// (POST /v2/orders)
+func (_ Unimplemented) PlaceOrderV2(w http.ResponseWriter, r *http.Request, params PlaceOrderV2Params) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetOrderV2 Read an order
+// (GET /v2/orders/{id})
+func (_ Unimplemented) GetOrderV2(w http.ResponseWriter, r *http.Request, id OrderID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CancelOrderV2 Ask for an order to be cancelled
+// (POST /v2/orders/{id}/cancel)
+func (_ Unimplemented) CancelOrderV2(w http.ResponseWriter, r *http.Request, id OrderID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1774,6 +2862,162 @@ func (siw *ServerInterfaceWrapper) GetSaga(w http.ResponseWriter, r *http.Reques
 	handler.ServeHTTP(w, r)
 }
 
+// ListOrdersV2 operation middleware
+func (siw *ServerInterfaceWrapper) ListOrdersV2(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOrdersV2Params
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListOrdersV2(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PlaceOrderV2 operation middleware
+func (siw *ServerInterfaceWrapper) PlaceOrderV2(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PlaceOrderV2Params
+
+	headers := r.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		err := fmt.Errorf("Header parameter Idempotency-Key is required, but not found")
+		siw.ErrorHandlerFunc(w, r, &RequiredHeaderError{ParamName: "Idempotency-Key", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PlaceOrderV2(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetOrderV2 operation middleware
+func (siw *ServerInterfaceWrapper) GetOrderV2(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id OrderID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetOrderV2(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CancelOrderV2 operation middleware
+func (siw *ServerInterfaceWrapper) CancelOrderV2(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id OrderID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CancelOrderV2(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -1901,6 +3145,18 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/orders/{id}/saga", wrapper.GetSaga)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v2/orders", wrapper.ListOrdersV2)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v2/orders", wrapper.PlaceOrderV2)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v2/orders/{id}", wrapper.GetOrderV2)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v2/orders/{id}/cancel", wrapper.CancelOrderV2)
 	})
 
 	return r
@@ -2145,23 +3401,230 @@ func (response GetSagadefaultApplicationProblemPlusJSONResponse) VisitGetSagaRes
 	return err
 }
 
+type ListOrdersV2RequestObject struct {
+	Params ListOrdersV2Params
+}
+
+type ListOrdersV2ResponseObject interface {
+	VisitListOrdersV2Response(w http.ResponseWriter) error
+}
+
+type ListOrdersV2200JSONResponse OrderListV2
+
+func (response ListOrdersV2200JSONResponse) VisitListOrdersV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOrdersV2defaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response ListOrdersV2defaultApplicationProblemPlusJSONResponse) VisitListOrdersV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlaceOrderV2RequestObject struct {
+	Params PlaceOrderV2Params
+	Body   *PlaceOrderV2JSONRequestBody
+}
+
+type PlaceOrderV2ResponseObject interface {
+	VisitPlaceOrderV2Response(w http.ResponseWriter) error
+}
+
+type PlaceOrderV2202ResponseHeaders struct {
+	IdempotencyReplayed *string
+	Location            *string
+}
+
+type PlaceOrderV2202JSONResponse struct {
+	Body    OrderV2
+	Headers PlaceOrderV2202ResponseHeaders
+}
+
+func (response PlaceOrderV2202JSONResponse) VisitPlaceOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlaceOrderV2defaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response PlaceOrderV2defaultApplicationProblemPlusJSONResponse) VisitPlaceOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetOrderV2RequestObject struct {
+	Id OrderID `json:"id"`
+}
+
+type GetOrderV2ResponseObject interface {
+	VisitGetOrderV2Response(w http.ResponseWriter) error
+}
+
+type GetOrderV2200JSONResponse OrderV2
+
+func (response GetOrderV2200JSONResponse) VisitGetOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetOrderV2defaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response GetOrderV2defaultApplicationProblemPlusJSONResponse) VisitGetOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelOrderV2RequestObject struct {
+	Id OrderID `json:"id"`
+}
+
+type CancelOrderV2ResponseObject interface {
+	VisitCancelOrderV2Response(w http.ResponseWriter) error
+}
+
+type CancelOrderV2202JSONResponse OrderV2
+
+func (response CancelOrderV2202JSONResponse) VisitCancelOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelOrderV2defaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response CancelOrderV2defaultApplicationProblemPlusJSONResponse) VisitCancelOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListOrders List orders, newest first
 	// (GET /v1/orders)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	ListOrders(ctx context.Context, request ListOrdersRequestObject) (ListOrdersResponseObject, error)
 	// PlaceOrder Place an order
 	// (POST /v1/orders)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	PlaceOrder(ctx context.Context, request PlaceOrderRequestObject) (PlaceOrderResponseObject, error)
 	// GetOrder Read an order
 	// (GET /v1/orders/{id})
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	GetOrder(ctx context.Context, request GetOrderRequestObject) (GetOrderResponseObject, error)
 	// CancelOrder Ask for an order to be cancelled
 	// (POST /v1/orders/{id}/cancel)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	CancelOrder(ctx context.Context, request CancelOrderRequestObject) (CancelOrderResponseObject, error)
 	// GetSaga See how far an order's saga is
 	// (GET /v1/orders/{id}/saga)
 	GetSaga(ctx context.Context, request GetSagaRequestObject) (GetSagaResponseObject, error)
+	// ListOrdersV2 List orders, newest first
+	// (GET /v2/orders)
+	ListOrdersV2(ctx context.Context, request ListOrdersV2RequestObject) (ListOrdersV2ResponseObject, error)
+	// PlaceOrderV2 Place an order
+	// (POST /v2/orders)
+	PlaceOrderV2(ctx context.Context, request PlaceOrderV2RequestObject) (PlaceOrderV2ResponseObject, error)
+	// GetOrderV2 Read an order
+	// (GET /v2/orders/{id})
+	GetOrderV2(ctx context.Context, request GetOrderV2RequestObject) (GetOrderV2ResponseObject, error)
+	// CancelOrderV2 Ask for an order to be cancelled
+	// (POST /v2/orders/{id}/cancel)
+	CancelOrderV2(ctx context.Context, request CancelOrderV2RequestObject) (CancelOrderV2ResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -2340,85 +3803,210 @@ func (sh *strictHandler) GetSaga(w http.ResponseWriter, r *http.Request, id Orde
 	}
 }
 
+// ListOrdersV2 operation middleware
+func (sh *strictHandler) ListOrdersV2(w http.ResponseWriter, r *http.Request, params ListOrdersV2Params) {
+	var request ListOrdersV2RequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOrdersV2(ctx, request.(ListOrdersV2RequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOrdersV2")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListOrdersV2ResponseObject); ok {
+		if err := validResponse.VisitListOrdersV2Response(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PlaceOrderV2 operation middleware
+func (sh *strictHandler) PlaceOrderV2(w http.ResponseWriter, r *http.Request, params PlaceOrderV2Params) {
+	var request PlaceOrderV2RequestObject
+
+	request.Params = params
+
+	var body PlaceOrderV2JSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PlaceOrderV2(ctx, request.(PlaceOrderV2RequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PlaceOrderV2")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PlaceOrderV2ResponseObject); ok {
+		if err := validResponse.VisitPlaceOrderV2Response(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetOrderV2 operation middleware
+func (sh *strictHandler) GetOrderV2(w http.ResponseWriter, r *http.Request, id OrderID) {
+	var request GetOrderV2RequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetOrderV2(ctx, request.(GetOrderV2RequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetOrderV2")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetOrderV2ResponseObject); ok {
+		if err := validResponse.VisitGetOrderV2Response(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelOrderV2 operation middleware
+func (sh *strictHandler) CancelOrderV2(w http.ResponseWriter, r *http.Request, id OrderID) {
+	var request CancelOrderV2RequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelOrderV2(ctx, request.(CancelOrderV2RequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelOrderV2")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CancelOrderV2ResponseObject); ok {
+		if err := validResponse.VisitCancelOrderV2Response(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7Ft7U+NIkv8qddq56O4d2djm1XjiYpel6Vlue4ADZieigXGUpbRdg1SlripjPBz32S+yHlLJlo3ZZmPu",
-	"NuYvkCVVZeXjl089RonIC8GBaxX1H6OCSpqDBmmuzmQK8uQD/gsPNC8yiPpRp3vQobtpr7WfdKG1P9ym",
-	"rYNkd7+1TbujvWEv3YH3oyiOGI/6UUH1JIojTnN8k6VRHEn4MmUS0qiv5RTiSCUTyCluoecFPqW0ZHwc",
-	"PT094cOqEFyBoeZcimEGOf6bCK6Ba/yXFkXGEqqZ4FuFfeLbX5TgNaIfoxQ0ZVnUj/QEJBCmCBdETZMJ",
-	"EXjIKI6Upnqqov5OZyeONNPmsKdCk49iypFyRx8diqnuDzPK76KnkP5vJIyifvSHrYqlW/au2vK0m1Ol",
-	"oBLJCiQ56kc/TeZET4AgY0BpMqNImyYJlZJBSsRUt6M4mgBNnVguQMt563CkQdqjhctdQiJ4qgjF22Q2",
-	"YcmEaDlnfEzomDJOcnoHiijgCnDdJf4zrmEMEkl9Ks9n9j1MUwnK6okUBUjNrGQSpucNEoyjREy5ls33",
-	"rFI03CiE0jQbJCJtvq+0BNBNGhNq17XdoHw8tlTWl68ovC3lK4a/QKJxo+OHAhKNiz0uyYxqkogcFOHw",
-	"oL8jdKiAazKbADfCVHRMyYQqAjyFFPlc5xjce4urL3zGgYgRLmGlU2rwdXRO5zlwfS5FAkoBaqT76SNl",
-	"GaR4BKYhV41M88orJZ0bJoK8Zwk0HU2gdWhBFJ0TZnRvPZ/9UrE/1TpeXglNM2O3acpwS5qdB5wZ0UxB",
-	"3MRt5GqSMeTyEDIG96DMb8Z8SSKUVm1yopF2CaOpgtRKg2l7kyiRg56gHUBmmVsXCc1RFfC/kZA51dYU",
-	"9naiOMoZZ/k0j/qdeMlK4iiZSgk8mVv81BokEv3z9WHr8+3j9tM3zzLQ7Rys1MTBE56w1IFenXKWNor8",
-	"jvG0Dt3IGJ4OHH+W6YojUQCHdEDrfEiphpZmxpyWXpFAHdw23FIiu3/heis18wrtyt4k2hgg5QiUY0EE",
-	"f15NjfepdNVwp6Q+PHkj87V1PHXGf5lSruvYF+iFups2cmXKmR4UsvGMJ5zkjAtJ8CHloMDq+BtFvH7g",
-	"YZeUdAm+F6z0bhrFFcU1MppO/INxl0vowPSEcGDoRdGH6AHVBOl1OoWXzBih0izLEEaGYB5sMDitIS+0",
-	"auae1976/hISYPfoFSWKP4Ess/DaoHueoCaMczCdU5YZnQJJJjQtkYNpMhKSjIVIa7x+RnENO16wnaZ3",
-	"BqE23WNBpE6FSz42ilFwmC+TdMiJRR3CljSOcnJyeUZ2et39msZtDJfrIfI1sPAUZkEwstaVNEcqOX34",
-	"BHysJ1G/1+kYhPfX3biG4j/f3Dx0Oq2bm4fux5ubh/2Pt99+0yT9INRZMOnLM7Ld3dtrdQnNiglt9WqO",
-	"PTr6axQv+43eU+MuPmh6ffoXoq7aBq+xfhW1vTbtrx32ncLMw/0LNCv0BTl9sPFCt+MO6C7j1W6iUogZ",
-	"S8eG8oBRezvr+HTY+kxbv3ZaB+1BaxMWLfiCFUww2d9L7UtwTRM9gLzZfZjkSwsyk0w7L14FcZj5lABP",
-	"eRoTNRHTLLUxXG5exFdi+6L1M5UXIOicxBRvxOgfZnYzjBomojDROBchBsf+WhEqnZe64TXjpCn9czJV",
-	"WuQgVdv/XhNNb3dnlTT+7Q/f/PvNtNPp7f3x263/+NPPg8f/fvqf1u23f66euX1b/d+6/WNw492f3t7c",
-	"tDd78t0KTHKUD2yEGBDdfR3QABfVD7QP69clwfUc4ClIV8p/1r3u7fLJsP/EvrJrz+GuusuJTmFzpAEG",
-	"/yJtjioTKlMyphpmdP4Gcx90yxgATMQMla6g8zpma3E3uGeK1jXBMDVgIz5ViWmwChgnrBhoscHpvctb",
-	"NOdQzJ6pSwevNmoy99LWF8zZGNfAlSaei6Y8HWh8eJ0CTTPGgVB1B6lhqHnMLLp5XLWEKctPSKD6hWnG",
-	"gm0s3ffErzmvRa0Qgwgb1cLfAnjK+Hjzs64ghrncT60oRdxBoZHrdwBFmBaPpMjJWGDSKzgZYj6vIBvF",
-	"RGQpKE1GTCoTfW5kgGUG2lBPeJkpezt+3ljXpJvLZbQFj4AcGQIePnASZ5xQkgg+YjI3j5jygdVzLcQg",
-	"oxr6xFYJ0SFRdzNGj+S8CStyU+2hiuQ0BTKEkZCAgfyC+xBTPRCjgdIiufsK2y8N375hWMRWYFlJHUby",
-	"iwdtN0dmtvC5noZL+xQKbROst3kHZrtF+mLbnFGmGR8PRkI+t89P9tHmbL8OjO6c/gAVUnopNGBmgCy1",
-	"owT4EFrnSmj9xFRD4YbDgx4kU6mEXBkrTcCUGElBx6hoY8ZVWW4UFocyqvB/aJSukfvmlmkdwZJpLnDX",
-	"Ldp03KBKXz+sr8A/rtPA5fDYVeJXljSfSyjNXb9MuVUT5Zd0TBvIZhISK5IGCZk6SCkjpaEgqYCw2Ggy",
-	"6/pvJpbgmBBco0HMqDSqJvICuKJGnW/XBFubhlnPOI6riVAuBMfoVxTA/wl+wYTXK7xWLWYwNecsRSeF",
-	"7/yDpJiqVQMZRmFXuXrUiQY//1cM/nwtX2lquiroEGYTkUGb2LI7yYFyZfkI9yDnVuzoG1Du1iq9tE84",
-	"OZdibMA8ji6nSQKQmkrsUSj9OKpK+l8N16iUam01Vb0hBZVaxYTVAhvu20cTmJOxIE5XNxbGpYaiSRiv",
-	"AO+lPANYt2KMA4v1hw/twKtkIwKUrK3z6vT4+MPl4PDq6vj06uTsFHX1/Pj0w8np92jeR4enR8efPuHV",
-	"bMIyIJQTvx8+ipYVKoF7FYVevokXZ6cfTy5+OP5Q3TD/L2zeqBOG00vQFRZYl1VbjLRvVrmiOmbINlRH",
-	"qBqKdE7EVCuWgovdmWo3lveMH3O7vcjRF5WzaG6KGtfmViYpIFNTwoWxMZfkz2tnwNCbZa7e3LTf2FcN",
-	"6xue20i9b1qvlglz0G3i2m3mlvnZxoET16SlXM1AYlx5JPKcaQ1pH4Ns6wosaJh7pXEHt22bbQgeKKrn",
-	"cBV3SozjFhaMMdCtAAbZwBF6iFnFhqBe1+yxIuOX3UEs2lhil5EnoKFR1dbF30YQSOfIQqOQCzi4rtmz",
-	"KSwHwPVGETHjZCakzS7ZQieW6VJQE8AcP+ynIHXGL1dyXCjMHp5f/XhhbLCBNmtwDV6NabNsn0gwZaaY",
-	"JBMqx0ZMGGlu0FDFxcNeVVH5jLXFfo+WzYRRXtbZUKFGQlpdntnMyXMqETlgmpTNXQXNqphLdSXQ1KdC",
-	"tHrJtLnJjKHKEj0TRNkxBKuNvxEsbdDjTkVzizuOFOP21Q2bP2sUwps5WsGSWsRGKWIyAp5ATGyLFv9m",
-	"QJVRGuDNHa7ZZF4vHONChUt3UShDQHElk6ZW73MqZ48f6Jvdb1nrnkyUORINhmoGTWyqYDUGskyRGfJk",
-	"CAnN/ahD3iaHvFIxmiRQaEgJxawmAfNuMA2DISK1UZlA1BuJqSxDme8MWEpQYioTU/mdKVPGG1Fp6wNt",
-	"coxhGgEphd2PODdEUpFMTe789uLjETnY2d1/ZxU4YwlwBbbZDlyzEQMZ9aPDAtnb6rU71ZRT8FuVvtgs",
-	"ELl4D1JZ/nTbHfPeQ+vLlGamdXCN1jHIBSaLu6ZEC1RNpYmeHFcGxcHBwKStaFPU8brIaAJnbpLJRCFR",
-	"P9rbwRhulLHxBOEhWLvXqS+OkVcGr7V6p93pdMPlDasH0oZn/9DCaAxm5YODGlPuKcvokGW2x/Ps0l5L",
-	"YpJSTYdUgSrLOkMp7lCbTPKhBaF+3MSmSOpOuQEqRDmjZXemwhEevFFglKeDDO9vQCDlNn+Inm5RMZyJ",
-	"1kaGriNU/TbjeC3kvH3i/7uAX0zi177vogWvfMogS/iUB472pSseHdmyR/CILR/5TO/MDEusvH3h5j5W",
-	"ELJijeVHGtZxFZrVqyw+0LBGedyViyw9Ea5yawBPUqXlNNFG2NePEcIaxpFC6bGEy//6hFK1DamoH/lg",
-	"rgZvvAxlEbEdXKfk7W5nG3F/t9N5Z/TLLU1r8wNvL3+4On9X28S2stC7kynXLCPlrKPg8J3z5hzdOVO2",
-	"MjieSoxozW9UgmnLaeDhrqeHV5fkP0Ffagk0r+3noV1C/VBIQVyRgJg9FA+46WiaZeZ874yCl+agDAvF",
-	"yPhvpwUL5jIGFALIe+pSu4qOMknH4H9iIkLXCcQ75YJvlElzzeHMVk5Vljc6L29ssolbZml5r0TL63sz",
-	"23ADv1C5w+2TG9WiBYv60Xa7axxJQfXEQMXWfXerqvuNbdu9pOEkjfrRJ6Z06ZPCqd/r5ZHEbO69uIv5",
-	"7sFEXcSm3oSLWdtP/H6ZghGdc4ZVcr7RmKyvWiAPl0PDnPKSEmoLoiY21AThdxUJGcuZrlGQwohOM+2a",
-	"h75X33uuVb9M1JUr/Lkark8vXKl2JCSsIsoVfUOqFhuJiwHb7cI4dK/TWTMK3TACXas2R4efj7IOnwH8",
-	"+iX5+69iROfds19mUVUwvn6s9dWiXqe31+p2W73eVbfT7+72O53PCzV20y8Pa+OLb2133Fvm4Y0nycsa",
-	"5nU143odjlz03BhFNTsRDtl1Dw4OkH2L3aWwjRt0YuyMUPQXkBnjwaxIP/pwHIR5KSWfxD2gF18YL+lH",
-	"3U63u1sNofSjowmdKgWgtGyTbljGC8pBZWPFz1ZtHxy8D4enoh8vPyz2VJrl8nS78Wh61Z9oGE4/tMos",
-	"Rs7u2rY16uyneeFSS4Op9zhS0zynhou4l1suJhxmZZXXjyE15/w2RQ/LrbUerNJCOv9jyiWIpLZdEpsM",
-	"1Y+MzFiWEWUrr21yCb6ph+nISQp5ITQyu/U3mJt5Ezm3YV+/vp2J3lKTn1SdQXMKT6gdDzfv2iSiDsDn",
-	"Yfi3FoC7SEdvd5fcM8WGGZDDy6OTE5M+0kQbLg5NBV/a8vSXqUBPXIYnaWvEIDM/+OZDmTK+h872wf57",
-	"aO100t3WznaatobJwXZr7/3BDt3dHx1s93Y8hNkvECoLWODWi77tuLUPg9J/Een8ZTi2MA+wckanCZmW",
-	"B1aes7VN4Ob/GLhsbPrlkNdTvR6A0ntacje9F4rpd+fx/9V5vMh1NLmNqxAqfW6w8BVTCB8XUGR03vSl",
-	"zU2EyngT+U9rmDL1tMofYKbOCVCZMZD+I6rGD5uC0tcnkdCVPV3XdS8nQ3xitn7Rp693jMYllGVac7OK",
-	"5LceWfq0Mpz/HvQKX9JESPXIlv/E7+vDy9/t/Z9o7+HUT6QmxaBkx/u0223tJwe0NeyOdlp7tJNuj3Zh",
-	"P+l1g48aa93F14KK7utCBVVugMvkk19vThdA07XWtGUnu0zjtDHsPPRVDdvXrQWAGFPOQdcmrILRs7c7",
-	"nQN8gb9rEz8nwvw3g4wTzXJThvE9zeG8TPNjooSvm5ixZ6bqjfmMapBtcqjuGB8TPXN9T2qvMSRtCjiP",
-	"DG2vjhIvjQqaJkobdKv3uT599a8OKb6tWp7nNw0raoMJrwUXvdeCixlTE9uLTNAg0tcAi0N1Z7qJZZPU",
-	"tuxKg27ED+UmxpxLrlN6TJNJ0KguqNQxYpxJRMvvGE1LjGli0lmmSC5QRcJk0z9qOhB6ArnNN2maKjIt",
-	"2uSw/lHkQks7xBpbVaR+QuI799m50mXhipmE0c8tNIDI96DNmNxvF2YE83jB8Fw4G1c1Sjb5ZLpsEpfl",
-	"4Kclk3dDbNdh77rrP1Esv0mMgk8AV3jL23ASbVP8cXMQC8NjDSmAm/SqkdkJh15qcx/VwcOSu9/s4vjy",
-	"+OLvJlywre3I9a1dx8uv32uY/mk4/PbnKJj2MbVu970FSVnaoK9Rje7a8MqyxCqyfzz92+nZT6cV1bbJ",
-	"vkB0nSnVjEy1clC7dwvhLy8pqxkzWQFgpjj12uHOJUDZ6PYo9kb5loLJUP43AAD//w==",
+	"7Hzrcts4lvCr4OP0V0mmKVmS7ThW19aMJ5cZ72Rsb+xOVyV2qyDySEKbBBgAsqzOap99CzcSFCFZ6jjr",
+	"TLd/2RRB4ODcb8DnKGF5wShQKaL+56jAHOcggeunU54CP36l/oVbnBcZRP2o0z3s4P201zpIutA6GO7i",
+	"1mGyf9Daxd3R82Ev3YMXoyiOCI36UYHlJIojinP1JUmjOOLwaUo4pFFf8inEkUgmkGO1hJwXapSQnNBx",
+	"tFgs1GBRMCpAQ3PG2TCDXP2bMCqBSvUvLoqMJFgSRncKM+L7XwSjNaA/RylITLKoH8kJcEBEIMqQmCYT",
+	"xNQmozgSEsupiPp7nb04kkTqzZ4wid6wKVWQW/jwkE1lf5hheh0tfPi/4zCK+tGfdiqU7pi3YsfBrneV",
+	"gkg4KRTIUT/6aTJHcgJIIQaERDOsYJMowZwTSBGbynYURxPAqSXLO5B83joaSeBma/5055AwmgqE1Ws0",
+	"m5BkgiSfEzpGeIwJRTm+BoEEUAFq3gb+CZUwBq5AXZT70+sepSkHYfiEswK4JIYyCZHzAAXjKGFTKnn4",
+	"nWGKwIuCCYmzQcLS8HshOYAMcYzPXR/NAuXw2EBZn76C8KqkLxv+AolUC70CIQnFBrHLe8YVMtYSPsMJ",
+	"RBqyhBTEMu16wKuhcblMCL7XtwUkUn3zucFTWKKE5SAQhVv5A8JDAVSi2QSoZjaBxxhNsEBAU0gVH9R3",
+	"BzdOI9QnPqWA2EhNYbinlLCP0Rme50DlGWcJCAFKYuxPbzDJIFVbIBJyESSqEy7O8VwTGfgNSSC0Naak",
+	"VzIk8BwRLRvr0emmit2u1uHygkmcWfoStSTOzjzMjHAmIA5hW2E1yRTV0BAyAjcg9G9avaCECSna6Fgq",
+	"2DmMpgJSQw0izUskWA5youQUMoPcJYbLFauq/0aM51gaUX2+F8VRTijJp3nU78QNKY6jZMo50GRu9LuU",
+	"wBXQP388an24+ry7+O5OBNqVvZlCGDymCUktf9chJ2mQ5NeEpnXTohBD04HFTxOuOGIFUEgHuI6HFEto",
+	"SaLFvfEJB2zNQeCVYNnNlvOt5MwLJVfmJZJaADFVinzMEKN3s6m2jhWvauyU0Ps7DyJfGsNYR/ynKaay",
+	"rps9vhDX0yBWppTIQcGDezymKCeUcaQGCasKDI8/Ecjxh9psg0kb5mVJSq+nUVxBXAMjtOO3hF6LkHpQ",
+	"5l0yhfURZzlSz22kRZQYw2o8AEucIaCUUUCUzZoil2CaQLZmESyu0YhxI/x6sLK4GXiSP7HmvFS0TYbC",
+	"Y9xc4/UN8LnjpycCFZhLRGg1c3guyEZ3Gxg9yi4cwu2/tKvU2DWRE0SBKPwp/0EOsESKF6y8qkeisSwk",
+	"yTKFnyHogQFlJiXkhRRhznSaob4+hwTIjfKIuEV2tgKjFUBB2hkk5phkGr+aSGmplYnUJB0zltb4+A6l",
+	"oNGxxXISX2vtv+kaSyS06qHEY5CMjMK8CdIRRUajK3ZakmZM0fH5KdrrdQ9q0ryxKVpvfu7DzpzAzHNE",
+	"15rpsJea49u3QMdyEvV7nY62nu65G9cs5M+Xl7edTuvy8rb75vLy9uDN1fffhajvublL6vL8FO12nz9v",
+	"dRHOiglu9WpOU/TyH1HctMm9RXAV5zDfP/xLHndtgfuYv/LY7xv2+3b5T2C25PVvwWAbhgQnMAtHBV8Z",
+	"OZuGFScwc+7EFpv3fY0c3xp/tNux+7CP8Wo3pBKKGUnHmnoePp7vrUPHUesDbv3aaR22B61NMLHka6xA",
+	"gs5+bKtjGJU4kQPIwybUOQ4zTqT1EitXQUX+pZHDNI2RmLBplpoYIdcfqk9i86GxtZUlRMpAs6l6ESsb",
+	"OTOLKa90wgrriPh2KHbPAmFuLfUlrSkonOK/JlMhWQ5ctN3vNdL09vdWUeP//em7/3857XR6z//8/c5/",
+	"/OXnwef/XvxP6+r7v1Zjrp5W/7eu/uy9ePaXp5eX7c1GPluhly3kAxOBeEB370dxgo0aB9KFjesEvx5j",
+	"LrxwuPznDr2h5XKh0X9sPtk3+7BP3WYgXZgYfKCCS5aGo5YE8xSNsYQZnj9RsbVyTZQTNGEzxXQFntft",
+	"lmTXgxsicJ0TNFI9NKpRFZkGq4zDhBQDyTbYvTP7y+Lsk9khtbHxaqF14v6+9yjwjwL/KPDfhsD7rtjX",
+	"EXrjiP2x4ojfjbf/29380rUL5XsGthJzVwLBcSCyCaAUcJoRCgiLa0iX8kKbpxIaFqU5ggOWW2YtlzRj",
+	"470Dfs1+jc3yLRAio1rGpwCaEjrefK8rgCE2lSxWVDauoZAK69cAhZ9l1wm/MSN0jBhFwzkiUkA2ihHL",
+	"UhASjQgXOuGykfotE9qB8sR2itxp8btV9ZrsdbNquOQPKIwMQW3ecxFOKcIoYXREeK6H6GqE4XPJ2CDD",
+	"Evo2JarcEWxfxsofsb4EKXJdPMIC5TgFNIQR44BIw3lgUzlgo4GQLLn+As1f+nnmC40issKSldCxUXOj",
+	"4RSprfOuh+HcjFJE28TSm1TbIo6mRbq1bM4wkYSOByPG71rnJzM0XDyom0S7T7eBykY6KgSspadZalvx",
+	"9IMvnStV61siAnUgCrdykEy5YHylpzwBXbFEBR4rRhsTKsrqJTN6KMNC/Q9B6mq6by6ZxhA0RHMJu3bS",
+	"tds1kcO/x4bf9754y6HtPozl+oPYkDNOEkhXWZLMVcPWTWFKZpvZnQ1Vdc1Df1h1rV2PR4XtHir+d9wR",
+	"kuUy/rmHhp776tv57W69JyNfpRa+AUN9YVXb63Grg+/61z6vk5Dmvmwf28qGm7tood+6acqlQpCf2yr2",
+	"EtiEQ+JKKQ37pyvJpQUUEgqUMvBbYXRtsv6bjnzpNFfgjRifYa4FgeUFUIG1sF2tydxsmrO5w4ZcTJiw",
+	"+TzMAbEC6FcwETpXt8KA1UJQ3RGVpcpeqW9+Iyi67h8AQ2vnVfZX8UQgbPwHm1WdZkKpZ4F0fDGbsAza",
+	"yDSFoRwwFQaPcAN8bsiuQg1Fd+PzOGofU3TG2VjHBnF0Pk0SgFT3Cb30qR9HVcPZF3v/iinF2l4f8UT3",
+	"Zoi41p2hHmzz5QTmuhvF8OrGxDiXUISIcQ/Gp6SnZ3QMGWNPYt3m67bEsGRQAzgbHOQFTC1iDC/ECGeZ",
+	"QhKjgAplhVa13zxwOuZhEiMjQnG2Xmdqgqkl7RrJBNOxHyMMGcsA0y/PIsRVx02ZM1DOcdCB2yIb4BTH",
+	"JpLY8BEMtxo8eVRawZhW5uu7P3n9+tX54Oji4vXJxfHpiULD2euTV8cnf1cbfnl08vL127fqyfR0YYqc",
+	"IKihSuX72sl+qrRR+aV6OD15c/zuX69fVS/0/0uLB5WVVgHNzmOvd6opZ2wkXY+v7UWcKLWrZUDZ0CFL",
+	"54hNpSApWKEgoh3s3NHhq11tK/+4qLyYcK+7jmjtzCgFhdQUUaaVvy1lzWt7UJJEMttKFlpv7Dov6gue",
+	"GcHr6xY8g4Q5yDayXcr6lf7Z5Ltcsx6mYgYc0jZ6yfKcSAlpXwWCxkcxGky/K62O99p0Jw/BWbBqnJrF",
+	"7lIFQEsTxkoUK8un0ECVTdQNijbV5njNbCvSDqPdiDGDBtimSfRgCLLaOg1htA0UaGRsNuNLBnpdj+ym",
+	"/oJnUZ8IxGYUzRg3apssNbATWRJqApintTZUBZ12GCs6LtVKjs4ufnynZTAAmxG4gLtFpJ62jzjoYmqs",
+	"FC4fazKpAG2DPnQ1ud/iW1TOzNo+PmfGw4CVhlU5BkIhzPDyzOh2h6mE5dBGpzSb2zqxYTFruTjg1KV8",
+	"saw3raIZUSyL5IwhYU6XGG58ILW0wdGAlIVPBsSRINR8umFf5xqGcGKupKDBFrFmihiNgCYQI9PZrv5m",
+	"gIVmGqDh5tXZZF7vh1ITFdYg25ZlDjiZhDrk72I5s32P38x6Ta5b6PBnxAKCqs8Pmfyg4RjIMoFmCidD",
+	"SHDuTojkbXREKxbDSQKFhBRhiRhNQH/rHXJSsQs24QJTWm/Eprz0sX/QypKDYFOe6P6GmdDF6hHmxoNp",
+	"I9MxDZwzsx6yZgilLJnqpNPTd29eosO9/YNnbXShhUDFboqvb4ALwqjrgbWequLF4Vz/1R+YcEpNnkLB",
+	"IcGlXTCKRugzKYIpv/aVHUEYtese7O0/i9H5lAqwoLzYP9x7pvHwltDrNvqRqmV3DG5jLXcKMdiB5yIM",
+	"270XI4zMsTCUTBgTCk0CVDQ9ZpIo4NpznGdGWDOSABVgzmMAlWREgEf96KhQrNTqtTvVQT3vtyqHYPK+",
+	"imMsNFE/6rU7+rvb1qcpznR25aPSBIOcCRn193XRF7CYch3CWA4YFIeHA53ZUvrDdlpGOgg4tYfxtMcV",
+	"9aPne2rPo4yMJ0oVenP3OvXJle+YwX3N3ml3Ol1/es1WA268zt80sRJ8PfPhYQ0pN5hkeEgykx+6c2on",
+	"ETFKscRDLECUpbohZ9dKcnQGQDLloJsTSSZPIa6FPQOoOEvz7bVOgvobDxIM03SQqfcbAIipCeKjxZVi",
+	"DKuOaqfKPuqjB21C1TPj8/ax++8d/KKzL+2brj2gEB6ltag/yinJ9rnNML80mVFviAlRXLrlVJ+nWfn6",
+	"nT0atAKQFXM0hwTmsUnc1bMsDwjMUW535SSNEf4sV1q5cywknyZSE/vj50ipcOUzMyHHHM7/662iqtFB",
+	"UT9yjmtNldPSbdeRqDFNKXq639lVNm6/03mm+ctOjWvHIJ6e/+vi7FltEdOcpjwZNKWSZKg8rsso/GA9",
+	"F6pcFxWzquhzPOXKe9e/KW0+48oDpv6qJ0cX5+g/QZ5LDjivrefMmDIF/qYUBHEFgrJPQ3arFh1Ns0zv",
+	"75lm8FIchEYhG2lfxXLBkriMQREB+A22+ZUKjjJTpgKdifZ+rfJXb8oJ7TkgvTm9lGWV5kJn5YtNFrHT",
+	"NKZ3TNSc34nZhgu4icoVrhb2NB8uSNSPdttdbUgKLCdaVezcdHeq0uYYbObHWV13eryE6jiN+tFbImRp",
+	"pfyj7B+b51izufNhrMd7A9rnRCYj5g6E6WPsn6agiWnNY5Uz2+jsd5XCCDnGOaYlJNhUgbVnLJFSyKtA",
+	"yEhOZA2CFEZ4mknbIOga8Ht39d83gbqw+XhbuHbBla1PjxiHVUDZSrcP1XKz4LK7erV0xr/X6aw53x84",
+	"118rsUdHH15mHToD+PVT8v5XNsLz7ukvs6iqkn/8XKtBR71O73mr2231ehfdTr+73+90PiwV5nRPrJ9i",
+	"Wv5qt2O/0oM3vh6hLC18rA5Gf/TrVD1blqoORPjVqO7h4aFC33It12/V9Iq4pqIX/Q14RqhXRutHr157",
+	"jl+K0Vt2A7oquFTRi7qdbne/Ol3Tj15O8FQIACF5G3X97LqXDCurse7Q2O7h4Qv/VFj04/mr5UJsmC6L",
+	"q43vW6i6UAI3LhwZZmYjK3dtk+e18hOeuORS7yqHOBLTPMcai2ot5Bx3CrOy+KK940pxterb29evhY4J",
+	"zO8H6vfdjiuohtVeU2JNAOKXU2qZaSEZt6ZNZ52UkjbNJrE9E2tSHDOSZUiYykobnYPrAVNR3XEKecGk",
+	"olrrnzDXzel8bjzKfn057RimOsyrGslM8GQBNZcT6G9NfFLX5Ge+Z7lWk3cVHL39fXRDBBlmgI7OXx4f",
+	"6ygcJ1KTY6grdNyUnz5NmTLypeeTtkYEMv2DKy6WkfcL6OweHryA1l4n3W/t7aZpa5gc7raevzjcw/sH",
+	"o8Pd3p7ThSYQq0RpCVtb3XxyZQaDkH9j6Xw7hbjUhLOyoT+k4prd7XcJ7SZ66xvTUhvrkPII2KKeVlHU",
+	"WzTsVm9LMj1aoX9XK7SVDQrZnwtfVbqwY+mOH199vIMiw/PQPS+XkWLGy8hd7EKETktW9kAyhCkCzDMC",
+	"3F0xFLz2x8sgvmUJXtmzwf3LDbyYb/2kiy+3sNoklMm532xWF7EXW+x8JuliiwDj7yBXGKXQjqohO+4m",
+	"rS93eB8Vx1dUHH77YiQmxaBEx4u0220dJIe4NeyO9lrPcSfdHe3DQdLreneH1aq996Vzuverc7CwJX8d",
+	"4X65XL4DnH4Nsdypbl/Z1BE+cimc5UtY7M0vc5C1lgWv6+HpXudQfUCftZHrsiDuDi1CkSQ5mMS/KVYP",
+	"52VOI0aCuSSRPrVJRL0VKMMSeBsdiWtCx0jObEEbm2flJIdc4JcatntXN9v6KaEenACT9j7Uu1F/77rJ",
+	"1cvL/Tyoo1PrOLkvvdO7L70zI2JiisyJEoj0PrTOkb15qSzWmVpsKdD3qYjcBU2lk1C7pwknk6VrmmKl",
+	"Y3VEXV4HpkukRCIdlxOBcqY4y4+a3VBdpZETyE3gjNNUoGnRRkf1u8WWWhx8FWUyr9h1zPxgb5cUskzl",
+	"ER35uj6WgO75O0jdz/twbo7XOOx1+fpNvFUxaZObB8umgTJlvmhoCttt+9HvZei626jK66ci77anFdb6",
+	"ym+Z3VRt2b6YpS7XQCxjW1JrYHb8JqhaH1C1cb8s4RZ79/r89bv32l0xrQ6R7WOwVUE3fy/QDRbY/O6H",
+	"yOv+0vUAe8ocpSQN8GtUg7vWzNSkWAX2jyf/PDn96aSC2jRdLAFdR0rVM1XN7NU37ETql20SjVpMVug9",
+	"nWW7b3frHKBsfHDK74lwZRerv3rN2smqSsn73ta1EszBODi2WgKPxZLHYkndo/s/9dcqT0d5bk1PRyGu",
+	"PCDnogpPSnY2AdSFI+6+Rt9L2Oh7YQyquaFx29VDp/ZWhMreLWR3eKFb+5vebWV137V2sOJub952t9vb",
+	"NZxSdxZu8eBFo/e9hy8b1eo/NTDK6NIUVGw3lm62Wy7RDCFjdKwbFRmtrhi3xy7sl3001X1nxNaMdOxb",
+	"dpwJhKn5yX4d23Mt3kXGug1Etypj2yFqzwOsrezcbXkeazu/o9rOg+ilrYs9TvS/kXLPox19tKPfiB3d",
+	"yoqGLehj4eseCl/1CG+5ghWuV4VM7Tdfsfp2dd+j5gpqri+tnm2h8qyXZTVeVXVbPGDZ7S6d93ULbwG1",
+	"EKyg/RHqZfer7h5dvUdX7yu7eltVWbf1C4OlSqc5q8Lh4gErh6tV54PUDpXb9r8BAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
