@@ -42,6 +42,26 @@ var mutants = []mutant{
 		dir: "pkg/mailbox", test: "^TestALostStreamIsPublishedAgain$",
 	},
 	{
+		name: "an older version reaches the step as it is", file: "pkg/mailbox/delivery.go",
+		old: "	d.event = d.handler.read(event)\n", new: "",
+		dir: "services/inventory", test: "^TestBothVersionsOfAnOrderAreHeard$",
+	},
+	{
+		name: "a translation has a new id each time", file: "apps/translator/translate.go",
+		old: "	return uuid.NewSHA1(space, []byte(as.String())).String(), nil", new: "	return uuid.NewSHA1(uuid.New(), append(space[:], as.String()...)).String(), nil",
+		dir: "apps/translator", test: "^(TestTranslatingTwiceIsSayingOneThing|TestWhateverComesTwiceIsSaidOnce)$",
+	},
+	{
+		name: "a translation is forgotten before it is on the disk", file: "apps/translator/consume.go",
+		old: "time.Now().Add(mailbox.OnDisk)", new: "time.Now()",
+		dir: "apps/translator", test: "^TestTheOriginalIsAcknowledgedOnlyWhenTheTranslationIsOnTheDisk$",
+	},
+	{
+		name: "the versions of the API have keys of their own", file: "services/order/http.go",
+		old: `idempotency.ForOperation("POST "+f.address(""), "orders", key, body)`, new: `idempotency.ForOperation("POST "+f.address(""), f.address(""), key, body)`,
+		dir: "services/order", test: "^TestAKeyOfOneVersionIsRefusedInTheOther$",
+	},
+	{
 		name: "inventory leaves no tombstone", file: "services/inventory/store.go",
 		old: "INSERT INTO reservation (order_id, state, reason) VALUES ($1, 'RELEASED', $2)",
 		new: "INSERT INTO reservation (order_id, state, reason) SELECT $1, 'RELEASED', $2 WHERE EXISTS (SELECT FROM reservation WHERE order_id = $1)",

@@ -153,8 +153,23 @@ func TestLegacyConsumers(t *testing.T) {
 		})
 	})
 	w.saidOnce(t)
+	t.Run("the consumers learn the second version under load", func(t *testing.T) { consumersLearn(t, w) })
 	w.noDeadLetters(t)
 	w.Holds(t, w.Secrets()...)
+}
+
+// consumersLearn goes over from the translator to the upcaster. The translator goes on until it has nothing left
+// that it was given, so an order may come both ways, and the state guard absorbs it; none comes no way.
+func consumersLearn(t *testing.T, w *processes) {
+	w.underLoad(t, func() {
+		world.Must(t, w.Restart(t.Context(), system.Provisioner, map[string]string{"TRANSLATED": ""}))
+		world.Eventually(t, "inventory to hear the second version", func() error {
+			if n := w.Count(t, "inventory", `SELECT count(*)::int FROM inbox WHERE type = $1`, second); n < 16 {
+				return fmt.Errorf("it has heard %d", n)
+			}
+			return nil
+		})
+	})
 }
 
 // saidOnce wants the stream to hold each order once in each version, and inventory to have heard the first alone.
