@@ -51,6 +51,7 @@ up, until Ctrl-C, for the other commands.`,
 	f.BoolVar(&d.system.Faults, "faults", true, "open the admin listeners, behind a token, for arming faults")
 	f.StringSliceVar(&d.ports, "port", nil, "a port instead of a free one, as order=8080")
 	f.StringToIntVar(&d.many, "replicas", nil, "how many processes a service has, as order=2")
+	f.BoolVar(&d.system.Translate, "translate", false, "the services know OrderCreated v1 alone, and the translator says v2 in it")
 	f.StringArrayVar(&d.more, "env", nil, "more environment for a process, as payment:LOG_LEVEL=DEBUG")
 	return c
 }
