@@ -1,0 +1,78 @@
+package inventory
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/pact"
+	"example.com/ordersaga/pkg/testkit/pacts"
+)
+
+func TestWhatTheInventoryReadsIsInItsPacts(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	found := map[string][]pact.Interaction{}
+	for _, event := range events.HeardBy[events.Inventory] {
+		heard := pacts.Hears(t, event, func(message []byte) (string, error) {
+			return pacts.Outcome(t.Context(), pool, message, hearPrepared, "stock", "reservation")
+		})
+		found[string(event.Service)] = append(found[string(event.Service)], heard)
+	}
+	pacts.Keep(t, "inventory", found)
+}
+
+// hearPrepared is a step as the mailbox calls it. There must be something to sell before a shipment means anything.
+func hearPrepared(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
+	list := []events.Event{upcast(event)}
+	if _, shipped := event.(events.ShipmentCreated); shipped {
+		list = append([]events.Event{orderFor(event.Order(), "widget", 2).Upcast()}, list...)
+	}
+	if err := lockBatch(ctx, tx, list); err != nil {
+		return nil, err
+	}
+	var answer events.Event
+	for _, event := range list {
+		var err error
+		if answer, err = react(ctx, tx, event); err != nil {
+			return nil, err
+		}
+	}
+	return answer, nil
+}
+
+func TestTheInventorySaysWhatIsReadOfIt(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	about := events.Subject{OrderID: newOrderID(t)}
+	said, err := batch(t.Context(), pool,
+		orderFor(about.OrderID, "widget", 2), orderFor(newOrderID(t), "unobtainium", 1), events.PaymentVoided{Subject: about, Reason: "cancelled"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return mailbox.Put(t.Context(), tx, said...) }); err != nil {
+		t.Fatal(err)
+	}
+	pacts.Says(t, events.Inventory, pool)
+}
+
+func TestTheInventoryAnswersWhatIsReadOfIt(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	once := idempotency.Once{Do: func(ctx context.Context, fn func(pgx.Tx) error) error { return pgx.BeginFunc(ctx, pool, fn) }}
+	pacts.Answers(t, "inventory", routes(server{pool, once}), map[string]pacts.State{
+		"there is stock": func(*testing.T, map[string]string) map[string]string { return nil },
+		"an order is reserved": func(t *testing.T, _ map[string]string) map[string]string {
+			t.Helper()
+			id := newOrderID(t)
+			if _, err := batch(t.Context(), pool, orderFor(id, "widget", 2)); err != nil {
+				t.Fatal(err)
+			}
+			return map[string]string{"order_id": id}
+		},
+	})
+}

@@ -1,0 +1,127 @@
+package order
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/pact"
+	"example.com/ordersaga/pkg/testkit/pacts"
+)
+
+// anOrder is the order that the kept events are about.
+const anOrder = "01936f2e-7c00-7000-8000-000000000001"
+
+func TestWhatTheOrderServiceReadsIsInItsPacts(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	placed := request(t, newID(t), twoWidgets)
+	placed.id = anOrder
+	if _, err := (intake{do: in(pool), patience: time.Hour}).commit(t.Context(), []placement{placed}); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]pact.Interaction{
+		"inventory": readOf(t, "an order is reserved", "/v1/reservations/", `{"order_id": "`+anOrder+`", "state": "RESERVED", "lines": [],
+			"created_at": "2026-11-22T10:15:00Z", "updated_at": "2026-11-22T10:15:00Z"}`),
+		"payment": readOf(t, "an order is paid", "/v1/payments/", `{"order_id": "`+anOrder+`", "state": "CAPTURED", "cancel_wanted": false,
+			"amount": {"amount": 3998, "currency": "USD"}, "attempts": 1, "charge_id": "ch_1",
+			"created_at": "2026-11-22T10:15:00Z", "updated_at": "2026-11-22T10:15:01Z"}`),
+		"shipping": readOf(t, "an order is shipped", "/v1/shipments/", `{"order_id": "`+anOrder+`", "state": "CREATED", "shipment_id": "shp_1",
+			"created_at": "2026-11-22T10:15:02Z"}`),
+	}
+	for _, event := range events.HeardBy[events.Order] {
+		heard := pacts.Hears(t, event, func(message []byte) (string, error) {
+			return pacts.Outcome(t.Context(), pool, message, hearPrepared, "orders", "order_history", "order_incident")
+		})
+		found[string(event.Service)] = append(found[string(event.Service)], heard)
+	}
+	pacts.Keep(t, "order", found)
+}
+
+// hearPrepared is a step as the mailbox calls it.
+func hearPrepared(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
+	if err := lockBatch(ctx, tx, []events.Event{event}); err != nil {
+		return nil, err
+	}
+	return react(ctx, tx, event)
+}
+
+// readOf is what the order service reads of another one's part: what a person is shown of it, and what the order
+// is said to wait for.
+func readOf(t *testing.T, state, path, answer string) []pact.Interaction {
+	t.Helper()
+	now := time.Date(2026, 11, 22, 10, 16, 0, 0, time.UTC)
+	o := Order{Status: Pending, CreatedAt: now.Add(-time.Minute), UpdatedAt: now.Add(-time.Minute)}
+	o.OrderID = anOrder
+	call := pacts.Call{Description: "the part in an order, where " + state, State: state, Params: map[string]string{"order_id": anOrder}, Status: http.StatusOK, Answer: answer}
+	calls := map[string]pacts.Call{"GET " + path + anOrder: call}
+	return pacts.Calls(t, calls, func(url string) (string, error) {
+		others := newColleagues(addresses{})
+		defer others.client.CloseIdleConnections()
+		part := others.ask(t.Context(), events.Service("the other"), url, path+anOrder)
+		shown, err := json.Marshal(part)
+		return string(shown), err
+	})
+}
+
+func TestTheOrderServiceSaysWhatIsReadOfIt(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	for _, v := range []version{1, 2} {
+		if _, err := (intake{do: in(pool), patience: time.Hour, version: v}).commit(t.Context(), []placement{request(t, newID(t), twoWidgets)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shipped, undone, stuck := order(t, pool, time.Hour), order(t, pool, time.Hour), order(t, pool, time.Hour)
+	cancel(t, pool, undone)
+	said := hear(t, pool,
+		events.ShipmentCreated{Snapshot: events.Snapshot{OrderID: shipped}, ShipmentID: "shp_1"},
+		events.InventoryReleased{Subject: events.Subject{OrderID: undone}, Reason: "customer"},
+		events.IncidentOpened{Subject: events.Subject{OrderID: stuck}, IncidentID: newID(t), Service: "payment", Kind: "refund_refused", Reason: "closed"})
+	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return mailbox.Put(t.Context(), tx, said...) }); err != nil {
+		t.Fatal(err)
+	}
+	pacts.Says(t, events.Order, pool)
+}
+
+func TestTheOrderServiceAnswersWhatIsReadOfIt(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	target, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := func(*testing.T, map[string]string) map[string]string { return nil }
+	pacts.Answers(t, "order", httputil.NewSingleHostReverseProxy(target), map[string]pacts.State{
+		"widgets are sold": none,
+		"there are two orders": func(t *testing.T, _ map[string]string) map[string]string {
+			t.Helper()
+			orders(t, s.pool, 2, time.Hour)
+			return nil
+		},
+		"an order is pending": func(t *testing.T, _ map[string]string) map[string]string {
+			t.Helper()
+			return map[string]string{"order_id": order(t, s.pool, time.Hour)}
+		},
+		"an order is paid": func(t *testing.T, _ map[string]string) map[string]string {
+			t.Helper()
+			s.others.answers["reservations"] = `{"state": "RESERVED"}`
+			s.others.answers["payments"] = `{"state": "CAPTURED", "attempts": 1}`
+			return map[string]string{"order_id": order(t, s.pool, time.Hour)}
+		},
+		"an order is cancelled": func(t *testing.T, _ map[string]string) map[string]string {
+			t.Helper()
+			id := order(t, s.pool, time.Hour)
+			hear(t, s.pool, events.InventoryRejected{Subject: events.Subject{OrderID: id}, Reason: "out_of_stock: widget"})
+			return map[string]string{"order_id": id}
+		},
+	})
+}

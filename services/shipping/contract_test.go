@@ -1,0 +1,53 @@
+package shipping
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/pact"
+	"example.com/ordersaga/pkg/testkit/pacts"
+)
+
+func TestWhatShippingReadsIsInItsPacts(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	found := map[string][]pact.Interaction{}
+	for _, event := range events.HeardBy[events.Shipping] {
+		heard := pacts.Hears(t, event, func(message []byte) (string, error) {
+			return pacts.Outcome(t.Context(), pool, message, react, "shipment")
+		})
+		found[string(event.Service)] = append(found[string(event.Service)], heard)
+	}
+	pacts.Keep(t, "shipping", found)
+}
+
+func TestShippingSaysWhatIsReadOfIt(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	said, err := batch(t.Context(), pool, paidOrder(newOrderID(t), "GB"), paidOrder(newOrderID(t), "AQ"), cancelOf(newOrderID(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return mailbox.Put(t.Context(), tx, said...) }); err != nil {
+		t.Fatal(err)
+	}
+	pacts.Says(t, events.Shipping, pool)
+}
+
+func TestShippingAnswersWhatIsReadOfIt(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	pacts.Answers(t, "shipping", routes(server{pool}), map[string]pacts.State{
+		"an order is shipped": func(t *testing.T, _ map[string]string) map[string]string {
+			t.Helper()
+			id := newOrderID(t)
+			if _, err := batch(t.Context(), pool, paidOrder(id, "GB")); err != nil {
+				t.Fatal(err)
+			}
+			return map[string]string{"order_id": id}
+		},
+	})
+}
