@@ -67,8 +67,8 @@ func (t *Timeline) Show(seen observe.Seen) {
 	saga := t.saga(seen.Envelope.Subject, seen.Envelope.Time)
 	saga.Apply(seen.Event)
 	what, detail := describe(seen.Event)
-	name := paint(what, seen.Event).Render(fmt.Sprintf("%s %-20s", marks[what], seen.Event.Type().Name))
-	t.entry(seen.Envelope.Subject, since(saga.began, seen.Envelope.Time), seen.Event.Type().Service, name+" "+detail)
+	styled := paint(what, seen.Event).Render(fmt.Sprintf("%s %-20s", marks[what], name(seen.Event.Type())))
+	t.entry(seen.Envelope.Subject, since(saga.began, seen.Envelope.Time), seen.Event.Type().Service, styled+" "+detail)
 }
 
 // Note writes a line about something that is not an event, for example that a process was killed.
@@ -91,6 +91,14 @@ func (t *Timeline) saga(orderID string, at time.Time) *shown {
 		t.sagas[orderID] = &shown{NewSaga(), at}
 	}
 	return t.sagas[orderID]
+}
+
+// name is an event's name, with its version where that is not the first.
+func name(t events.Type) string {
+	if t.Major == 1 {
+		return t.Name
+	}
+	return fmt.Sprintf("%s v%d", t.Name, t.Major)
 }
 
 func (t *Timeline) entry(orderID, when string, who events.Service, what string) {

@@ -297,3 +297,36 @@ func TestTheAddressesWithoutAVersionAreThoseOfTheContract(t *testing.T) {
 		}
 	}
 }
+
+// Whatever clients send: the answer is in a version that there is, and in a type that they named or that is plain.
+func FuzzNegotiate(f *testing.F) {
+	for _, accept := range []string{"", "*/*", mediaV1, mediaV2 + ";q=0.5, */*", "application/json;q=0", "a/b;q=2, ,;;", mediaV2 + ", text/*;q=NaN"} {
+		f.Add("", "", "", accept)
+		f.Add("2", "1", "", accept)
+		f.Add("", "2", mediaV2, accept)
+	}
+	f.Fuzz(func(t *testing.T, inAddress, header, body, accept string) {
+		h := http.Header{"Accept": {accept}}
+		if header != "" {
+			h.Set("API-Version", header)
+		}
+		if body != "" {
+			h.Set("Content-Type", body)
+		}
+		chosen, media, err := negotiate(inAddress, h)
+		if err != nil {
+			return
+		}
+		if chosen != 1 && chosen != 2 || media != plainJSON && media != chosen.media() {
+			t.Fatalf("version %d as %q", chosen, media)
+		}
+		for by, said := range map[string]string{"the address": inAddress, "the header": header} {
+			if said != "" && said != fmt.Sprint(int(chosen)) {
+				t.Fatalf("%s says %q, and is answered in %d", by, said, chosen)
+			}
+		}
+		if media != plainJSON && !strings.Contains(strings.ToLower(accept), media) {
+			t.Fatalf("%q is answered as %q", accept, media)
+		}
+	})
+}
