@@ -143,6 +143,42 @@ func TestWhatIsTranslatedIsGivenToNoService(t *testing.T) {
 	}
 }
 
+// Why consumers learn a version before anybody says it: a filter that is made wider does not go back.
+func TestAVersionThatIsSaidTooEarlyIsGivenToNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first, second := events.OrderCreated{}.Type(), events.OrderCreatedV2{}.Type()
+	provisioner := jetStream(t, w.connect(mailbox.Provisioner))
+	if err := mailbox.Provision(t.Context(), provisioner, second); err != nil {
+		t.Fatal(err)
+	}
+	given := func(subject string) {
+		t.Helper()
+		if _, err := w.admin.Publish(t.Context(), subject, nil); err != nil {
+			t.Fatal(err)
+		}
+		consumer, err := w.admin.Consumer(t.Context(), events.Stream, "inventory")
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg, err := consumer.Next(jetstream.FetchMaxWait(within))
+		if err != nil || msg.Subject() != subject {
+			t.Fatalf("inventory is given %v, %v, want %s", msg, err, subject)
+		}
+		if err := msg.DoubleAck(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.admin.Publish(t.Context(), second.SubjectOf(uuid.NewString()), nil); err != nil {
+		t.Fatal(err)
+	}
+	given(first.SubjectOf(uuid.NewString()))
+	if err := mailbox.Provision(t.Context(), provisioner); err != nil {
+		t.Fatal(err)
+	}
+	given(second.SubjectOf(uuid.NewString())) // and not the one that was said before
+}
+
 // Every login can do what its process needs; that is what all the other tests show. Here is what it cannot.
 func TestPermissions(t *testing.T) {
 	t.Parallel()
