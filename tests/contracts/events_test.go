@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/mailbox"
 )
 
 // schemas compiles every schema of the events, each under its own $id.
@@ -149,6 +150,9 @@ func TestAsyncAPISaysWhatTheCodeDoes(t *testing.T) {
 			}
 		}
 	}
+	// The translator hears one version and says the other.
+	same(t, "the translator receives", receives[mailbox.Translator], []string{events.OrderCreatedV2{}.Type().String()})
+	same(t, "the translator sends", sends[mailbox.Translator], []string{events.OrderCreated{}.Type().String()})
 	documented := map[string]bool{}
 	for _, channel := range document.Channels {
 		for message := range channel.Messages {
