@@ -12,6 +12,9 @@ MODULES   := $(shell sed -n 's|^[[:space:]]*\./||p' go.work)
 LINT      := v2.15.0
 OAPI      := v2.8.2
 OASDIFF   := v1.35.0
+BUF       := v1.75.0
+PROTOC_GO := v1.36.12
+PROTOC_RPC := v1.6.2
 # What a program is made of and nothing more: no cgo, so that it runs in an empty container.
 GOBUILD   := CGO_ENABLED=0 go build -trimpath
 # The test runner stops a package that hangs long before a person would.
@@ -52,10 +55,14 @@ down: ## ends the containers and removes their data
 bench: build ## measures sagas per second and their latency against the same work without messaging
 	@bin/sagactl bench
 
+.PHONY: bench-rpc
+bench-rpc: build ## measures gRPC against REST at the same work: latency, bytes, CPU
+	@bin/sagactl bench rpc
+
 ## Change it
 
 .PHONY: test
-test: build .bin/.oasdiff-$(OASDIFF) ## tests every module on real Postgres and NATS, with the race detector (all but the containers)
+test: build .bin/.oasdiff-$(OASDIFF) .bin/.buf-$(BUF) ## tests every module on real Postgres and NATS, with the race detector (all but the containers)
 	@failed=; for module in $(MODULES); do \
 		echo "== test $$module"; (cd $$module && go test $(TESTFLAGS) ./...) || failed+=" $$module"; \
 	done; [ -z "$$failed" ] || { echo "failed in:$$failed" >&2; exit 1; }
@@ -83,6 +90,8 @@ RELEASED := tests/contracts/released
 release-contracts: contracts ## makes the contracts as they are now the released ones
 	@for service in order inventory payment shipping; do cp services/$$service/api/openapi.yaml $(RELEASED)/$$service.yaml; done
 	@cp apps/gateway/api/openapi.yaml $(RELEASED)/gateway.yaml
+	@cp services/order/api/order/v1/order.proto $(RELEASED)/order/order/v1/
+	@cp services/inventory/api/inventory/v1/stock.proto $(RELEASED)/inventory/inventory/v1/
 
 .PHONY: test-compose
 test-compose: build ## tests the containers: the same sagas, and a service killed in the middle
@@ -122,7 +131,7 @@ check-tidy: ## fails when a go.mod or go.sum is not what the imports need (a wor
 		echo "== tidy $$module"; (cd $$module && GOWORK=off go mod tidy -diff); \
 	done
 
-GENERATED = $(shell git ls-files '*.gen.go' deploy/nats.conf)
+GENERATED = $(shell git ls-files '*.gen.go' '*.pb.go' deploy/nats.conf)
 
 .PHONY: check-generated
 check-generated: ## fails when a generated file is not what its source says
@@ -136,7 +145,7 @@ tidy: ## makes every go.mod what the imports need
 	@for module in $(MODULES); do (cd $$module && GOWORK=off go mod tidy); done
 
 .PHONY: tools
-tools: .bin/.golangci-lint-$(LINT) .bin/.oapi-codegen-$(OAPI) .bin/.oasdiff-$(OASDIFF) ## installs linter, generator and contract gate into .bin/
+tools: .bin/.golangci-lint-$(LINT) .bin/.oapi-codegen-$(OAPI) .bin/.oasdiff-$(OASDIFF) .bin/.buf-$(BUF) ## installs linter, generators and contract gates into .bin/
 
 # They are installed on their own and not as tools of a module: what they require must not change
 # the versions that the programs are built with.
@@ -149,6 +158,12 @@ tools: .bin/.golangci-lint-$(LINT) .bin/.oapi-codegen-$(OAPI) .bin/.oasdiff-$(OA
 
 .bin/.oasdiff-$(OASDIFF):
 	@GOBIN=$(CURDIR)/.bin go install github.com/oasdiff/oasdiff@$(OASDIFF) && touch $@
+
+.bin/.buf-$(BUF):
+	@GOBIN=$(CURDIR)/.bin go install github.com/bufbuild/buf/cmd/buf@$(BUF)
+	@GOBIN=$(CURDIR)/.bin go install google.golang.org/protobuf/cmd/protoc-gen-go@$(PROTOC_GO)
+	@GOBIN=$(CURDIR)/.bin go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@$(PROTOC_RPC)
+	@touch $@
 
 .PHONY: clean
 clean: ## removes what was built and what a run left behind

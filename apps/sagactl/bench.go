@@ -40,6 +40,7 @@ measured; a promise that this machine did not keep is said and does not change t
 		Use: "baseline", Short: "Serves the baseline; bench starts it.", Hidden: true, Args: cobra.NoArgs,
 		RunE: runs(func(c *cobra.Command, _ []string) error { return baseline.Run(c.Context(), os.Getenv) }),
 	})
+	c.AddCommand(p.benchRPC())
 	return c
 }
 

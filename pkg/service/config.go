@@ -18,6 +18,7 @@ type Config struct {
 	MigrationsURL string
 	NATSURL       string // with the service's user and password
 	Addr          string // of the public API
+	GRPCAddr      string // of the same over gRPC, where a service has that; empty: there is none
 	AdminAddr     string // of the admin listener; empty: there is none
 	AdminToken    string // the bearer token that the admin listener asks for
 	FaultsEnabled bool   // whether faults may be armed in this process
@@ -38,6 +39,7 @@ func FromEnv(service events.Service, getenv func(string) string) (Config, error)
 		DatabaseURL: env("DATABASE_URL", fmt.Sprintf("postgres://%s@127.0.0.1:5432/%s", service, service)),
 		NATSURL:     env("NATS_URL", fmt.Sprintf("nats://%s@127.0.0.1:4222", service)),
 		Addr:        env("HTTP_ADDR", "127.0.0.1:0"),
+		GRPCAddr:    env("GRPC_ADDR", ""),
 		AdminAddr:   env("ADMIN_ADDR", ""),
 		AdminToken:  env("ADMIN_TOKEN", ""),
 		Faults:      env("FAULTS", ""),

@@ -12,6 +12,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/rpc"
 	"example.com/ordersaga/pkg/service"
 )
 
@@ -46,6 +47,7 @@ func Run(ctx context.Context, c service.Config) error {
 	loops := []func(context.Context) error{
 		service.Loop("cancel overdue orders", app.Log, time.Second, nil, sweeper{box.Do, app.Faults, own.cancelBudget}.runOnce),
 		service.Loop("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
+		rpc.Server{Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, Told: told, Register: register(api)}.Run,
 	}
 	if own.post.addr != "" {
 		mails := newMailing(app.Pool, own.post, app.Faults, app.Log, app.Metrics)

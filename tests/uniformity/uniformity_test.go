@@ -62,6 +62,20 @@ var subjects = map[events.Service][]string{
 		"post.go",     // the mail server's client
 		"mailing.go",  // mails are claimed, sent, marked
 		"mailqueue.go",
+		"grpc.go", // the same answers over gRPC
+		"api/buf.yaml",
+		"api/buf.gen.yaml",
+		"api/order/v1/order.proto",
+		"api/order/v1/order.pb.go",
+		"api/order/v1/order_grpc.pb.go",
+	},
+	events.Inventory: {
+		"grpc.go", // the same answers over gRPC
+		"api/buf.yaml",
+		"api/buf.gen.yaml",
+		"api/inventory/v1/stock.proto",
+		"api/inventory/v1/stock.pb.go",
+		"api/inventory/v1/stock_grpc.pb.go",
 	},
 	events.Payment: {
 		"gateway.go",      // the card gateway's client

@@ -2,3 +2,4 @@
 package api
 
 //go:generate oapi-codegen --config=config.yaml openapi.yaml
+//go:generate buf generate

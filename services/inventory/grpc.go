@@ -1,0 +1,58 @@
+package inventory
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+
+	"google.golang.org/grpc"
+
+	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/services/inventory/api"
+	inventoryv1 "example.com/ordersaga/services/inventory/api/inventory/v1"
+)
+
+// calls are the stock query over gRPC: what [server] answers over HTTP, in other words.
+type calls struct {
+	inventoryv1.UnimplementedStockServiceServer
+	server
+}
+
+// register is the API over gRPC.
+func register(s server) func(grpc.ServiceRegistrar) {
+	return func(r grpc.ServiceRegistrar) { inventoryv1.RegisterStockServiceServer(r, calls{server: s}) }
+}
+
+// ListStock answers with every SKU.
+func (c calls) ListStock(ctx context.Context, _ *inventoryv1.ListStockRequest) (*inventoryv1.ListStockResponse, error) {
+	answer, err := c.server.ListStock(ctx, api.ListStockRequestObject{})
+	if err != nil {
+		return nil, err
+	}
+	list := answer.(api.ListStock200JSONResponse).Stock
+	response := &inventoryv1.ListStockResponse{Stock: make([]*inventoryv1.Stock, 0, len(list))}
+	for _, level := range list {
+		response.Stock = append(response.Stock, message(level))
+	}
+	return response, nil
+}
+
+// sku is what openapi.yaml says of one, which checks it over HTTP. No other could be stored.
+var sku = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+
+// GetStock answers for one SKU.
+func (c calls) GetStock(ctx context.Context, r *inventoryv1.GetStockRequest) (*inventoryv1.GetStockResponse, error) {
+	if !sku.MatchString(r.GetSku()) {
+		return nil, service.Problem(http.StatusBadRequest, "sku is not what a SKU looks like")
+	}
+	answer, err := c.server.GetStock(ctx, api.GetStockRequestObject{Sku: r.GetSku()})
+	if err != nil {
+		return nil, err
+	}
+	return &inventoryv1.GetStockResponse{Stock: message(api.Stock(answer.(api.GetStock200JSONResponse)))}, nil
+}
+
+// message is the stock of one SKU as gRPC says it.
+func message(s api.Stock) *inventoryv1.Stock {
+	return &inventoryv1.Stock{Sku: s.Sku, Available: s.Available, Reserved: s.Reserved, Sold: s.Sold}
+}
