@@ -39,19 +39,19 @@ func turnsOf(s running.System, addrs map[events.Service]string, orderID string) 
 		return nil, err
 	}
 	return []*turn{
-		newTurn("look an order up", "REST", s.PIDs["order"], orderWire, func(ctx context.Context) error {
+		newTurn("look an order up", "getOrder", rest, s.PIDs["order"], orderWire, func(ctx context.Context) error {
 			answer, err := orders.GetOrderWithResponse(ctx, orderID)
 			return right(err, err == nil && answer.JSON200 != nil && answer.JSON200.Id == orderID)
 		}, orderHTTP.CloseIdleConnections),
-		newTurn("look an order up", "gRPC", s.PIDs["order"], lookUpWire, func(ctx context.Context) error {
+		newTurn("look an order up", "getOrder", calls, s.PIDs["order"], lookUpWire, func(ctx context.Context) error {
 			answer, err := orderv1.NewOrderServiceClient(lookUp).GetOrder(ctx, &orderv1.GetOrderRequest{Id: orderID})
 			return right(err, answer.GetOrder().GetId() == orderID)
 		}, func() { _ = lookUp.Close() }),
-		newTurn("list the stock", "REST", s.PIDs["inventory"], stockWire, func(ctx context.Context) error {
+		newTurn("list the stock", "listStock", rest, s.PIDs["inventory"], stockWire, func(ctx context.Context) error {
 			answer, err := stock.ListStockWithResponse(ctx)
 			return right(err, err == nil && answer.JSON200 != nil && len(answer.JSON200.Stock) > 0)
 		}, stockHTTP.CloseIdleConnections),
-		newTurn("list the stock", "gRPC", s.PIDs["inventory"], queryWire, func(ctx context.Context) error {
+		newTurn("list the stock", "listStock", calls, s.PIDs["inventory"], queryWire, func(ctx context.Context) error {
 			answer, err := inventoryv1.NewStockServiceClient(query).ListStock(ctx, &inventoryv1.ListStockRequest{})
 			return right(err, len(answer.GetStock()) > 0)
 		}, func() { _ = query.Close() }),

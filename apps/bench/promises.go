@@ -28,3 +28,24 @@ func promises(given []promise.Promise, results []Result) (all []promise.Kept) {
 }
 
 func inMilliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// readPromises are those of both contracts about reading, each beside what REST needed for it at the load that it was
+// given for.
+func readPromises(results []RPCResult, inFlight int) (all []promise.Kept, err error) {
+	orders, err := promise.OfOrders()
+	if err != nil {
+		return nil, err
+	}
+	stock, err := promise.OfStock()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range append(orders, stock...) {
+		for _, r := range results {
+			if p.Measure == promise.AnsweredP99 && p.While == (load{inFlight: inFlight}).String() && r.Side == rest && r.Operation == p.Operation {
+				all = append(all, p.Beside(inMilliseconds(r.P99)))
+			}
+		}
+	}
+	return all, nil
+}

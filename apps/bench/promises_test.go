@@ -7,6 +7,20 @@ import (
 	"example.com/ordersaga/apps/promise"
 )
 
+func TestAPromiseAboutReadingStandsBesideREST(t *testing.T) {
+	t.Parallel()
+	kept, err := readPromises([]RPCResult{
+		{Operation: "getOrder", Side: rest, P99: time.Hour}, {Operation: "getOrder", Side: calls, P99: time.Millisecond},
+		{Operation: "listStock", Side: rest, P99: time.Millisecond},
+	}, 8)
+	if err != nil || len(kept) != 2 || kept[0].Verdict() != "broken" || kept[1].Verdict() != "kept" {
+		t.Errorf("the promises of the contracts stand beside the measurement as %v, %v", kept, err)
+	}
+	if other, err := readPromises([]RPCResult{{Operation: "getOrder", Side: rest}}, 9); err != nil || len(other) > 0 {
+		t.Errorf("at a load that nothing is promised for: %v, %v", other, err)
+	}
+}
+
 func TestAPromiseStandsBesideWhatWasMeasured(t *testing.T) {
 	t.Parallel()
 	given, err := promise.OfOrders()

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"example.com/ordersaga/apps/promise"
 	"example.com/ordersaga/apps/shop"
 	"example.com/ordersaga/apps/system"
 	"example.com/ordersaga/pkg/events"
@@ -26,10 +27,17 @@ type RPCOptions struct {
 	Progress io.Writer
 }
 
+// RPCReport is everything that was measured.
+type RPCReport struct {
+	Results  []RPCResult    `json:"results"`
+	Promises []promise.Kept `json:"promises"` // of the HTTP contracts
+}
+
 // RPCResult is what one side needed for one work, over all rounds.
 type RPCResult struct {
 	Work      string        `json:"work"`
-	Side      string        `json:"side"` // REST or gRPC
+	Operation string        `json:"operation"` // its name in the HTTP contract
+	Side      string        `json:"side"`      // REST or gRPC
 	Done      int           `json:"done"`
 	PerSecond float64       `json:"per_second"`
 	P50       time.Duration `json:"p50_ns"`
@@ -42,29 +50,38 @@ type RPCResult struct {
 }
 
 // RunRPC starts a system and asks it the same questions over both, in turns.
-func RunRPC(ctx context.Context, o RPCOptions) (results []RPCResult, err error) {
+func RunRPC(ctx context.Context, o RPCOptions) (report RPCReport, err error) {
 	addrs, env := map[events.Service]string{}, map[string]map[string]string{}
 	for _, service := range []events.Service{events.Order, events.Inventory} {
 		port, err := local.FreePort()
 		if err != nil {
-			return nil, err
+			return report, err
 		}
 		addrs[service] = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 		env[string(service)] = map[string]string{"GRPC_ADDR": addrs[service]}
 	}
 	s, err := system.Start(ctx, system.Options{Dir: o.Dir, Bin: o.Bin, Env: env})
 	if err != nil {
-		return nil, err
+		return report, err
 	}
 	defer func() { err = errors.Join(err, s.Stop(context.WithoutCancel(ctx))) }()
 	orderID, err := placeOne(ctx, s)
 	if err != nil {
-		return nil, err
+		return report, err
 	}
 	turns, err := turnsOf(s.Describe(), addrs, orderID)
 	if err != nil {
-		return nil, err
+		return report, err
 	}
+	if report.Results, err = inTurns(ctx, o, turns); err != nil {
+		return report, err
+	}
+	report.Promises, err = readPromises(report.Results, o.InFlight)
+	return report, err
+}
+
+// inTurns lets both sides have a turn at each work in every round.
+func inTurns(ctx context.Context, o RPCOptions, turns []*turn) (results []RPCResult, err error) {
 	for n := range o.Rounds {
 		for i := range turns {
 			t := turns[i]

@@ -12,10 +12,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// The two sides.
+const (
+	rest  = "REST"
+	calls = "gRPC"
+)
+
 // turn is one side at one work, and what it has needed so far.
 type turn struct {
 	work, side string
-	pid        int // of the service that answers
+	operation  string // its name in the HTTP contract
+	pid        int    // of the service that answers
 	wire       *wire
 	ask        func(ctx context.Context) error
 	close      func()
@@ -29,9 +36,9 @@ type turn struct {
 	read   int64
 }
 
-func newTurn(work, side string, pid int, w *wire, ask func(context.Context) error, closing func()) *turn {
+func newTurn(work, operation, side string, pid int, w *wire, ask func(context.Context) error, closing func()) *turn {
 	return &turn{
-		work: work, side: side, pid: pid, wire: w, ask: ask, close: closing,
+		work: work, operation: operation, side: side, pid: pid, wire: w, ask: ask, close: closing,
 		lasted: hdrhistogram.New(1, patience.Microseconds(), 3),
 	}
 }
@@ -87,7 +94,7 @@ func (t *turn) result() RPCResult {
 	per := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(done) }
 	q := quantiles(t.lasted)
 	return RPCResult{
-		Work: t.work, Side: t.side, Done: int(done), PerSecond: float64(done) / t.took.Seconds(), P50: q.P50, P99: q.P99,
+		Work: t.work, Operation: t.operation, Side: t.side, Done: int(done), PerSecond: float64(done) / t.took.Seconds(), P50: q.P50, P99: q.P99,
 		Sent: float64(t.sent) / float64(done), Received: float64(t.read) / float64(done), ServerCPU: per(t.server), ClientCPU: per(t.client),
 	}
 }

@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"strconv"
 
-	"example.com/ordersaga/services/order/api"
+	inventory "example.com/ordersaga/services/inventory/api"
+	order "example.com/ordersaga/services/order/api"
 )
 
-// What is promised about orders, and measured by the benchmark and by the storm.
+// What is promised, and measured by the benchmarks and by the storm.
 const (
 	AcceptedP99  = "accepted_p99_ms"
 	CompletedP99 = "completed_p99_ms"
+	AnsweredP99  = "answered_p99_ms"
 	ErrorRate    = "error_rate"
 	Availability = "availability"
 )
@@ -36,17 +38,30 @@ type Kept struct {
 
 // OfOrders are the promises of the order service's contract.
 func OfOrders() ([]Promise, error) {
-	spec, err := api.GetSpec()
+	spec, err := order.GetSpec()
 	if err != nil {
 		return nil, fmt.Errorf("read the order contract: %w", err)
 	}
-	encoded, err := json.Marshal(spec.Info.Extensions["x-quality"])
+	return of(spec.Info.Extensions)
+}
+
+// OfStock are those of the inventory's.
+func OfStock() ([]Promise, error) {
+	spec, err := inventory.GetSpec()
 	if err != nil {
-		return nil, fmt.Errorf("read the promises of the order contract: %w", err)
+		return nil, fmt.Errorf("read the inventory contract: %w", err)
+	}
+	return of(spec.Info.Extensions)
+}
+
+func of(extensions map[string]any) ([]Promise, error) {
+	encoded, err := json.Marshal(extensions["x-quality"])
+	if err != nil {
+		return nil, fmt.Errorf("read the promises of a contract: %w", err)
 	}
 	var promises []Promise
 	if err := json.Unmarshal(encoded, &promises); err != nil {
-		return nil, fmt.Errorf("read the promises of the order contract: %w", err)
+		return nil, fmt.Errorf("read the promises of a contract: %w", err)
 	}
 	return promises, nil
 }

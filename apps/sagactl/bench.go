@@ -13,6 +13,7 @@ import (
 
 	"example.com/ordersaga/apps/bench"
 	"example.com/ordersaga/apps/bench/baseline"
+	"example.com/ordersaga/apps/promise"
 	"example.com/ordersaga/apps/running"
 )
 
@@ -94,10 +95,15 @@ func (p *program) showBench(report bench.Report) {
 		rows = append(rows, []string{idle.Process, decimals(idle.CPU), decimals(float64(idle.RSS) / (1 << 20))})
 	}
 	table(p.out, p.width(), append(rows, []string{"together", decimals(total), ""}))
+	p.showPromises(report.Promises)
+}
+
+// showPromises shows what the contracts promise beside what was measured.
+func (p *program) showPromises(promises []promise.Kept) {
 	fmt.Fprintln(p.out)
-	rows = [][]string{{"THE ORDER CONTRACT'S PROMISE", "WHILE", "PROMISED#", "MEASURED#", "VERDICT"}}
-	for _, k := range report.Promises {
-		rows = append(rows, []string{k.Measure, k.While, k.Bound(), decimals(k.Measured), k.Verdict()})
+	rows := [][]string{{"PROMISED OF", "WHAT", "WHILE", "PROMISED#", "MEASURED#", "VERDICT"}}
+	for _, k := range promises {
+		rows = append(rows, []string{k.Operation, k.Measure, k.While, k.Bound(), decimals(k.Measured), k.Verdict()})
 	}
 	table(p.out, p.width(), rows)
 }

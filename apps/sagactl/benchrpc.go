@@ -22,14 +22,15 @@ take turns in every round, so that a slow minute of the machine hits both. The l
 needed of what gRPC needed.`,
 		Args: cobra.NoArgs,
 		RunE: runs(func(c *cobra.Command, _ []string) error {
-			results, err := bench.RunRPC(c.Context(), o)
+			report, err := bench.RunRPC(c.Context(), o)
 			if err != nil {
 				return &Failure{failed, err, "tail " + filepath.Join(o.Dir, "logs", "*.log")}
 			}
 			if p.output == "json" {
-				return p.json(results)
+				return p.json(report)
 			}
-			p.showRPC(results)
+			p.showRPC(report.Results)
+			p.showPromises(report.Promises)
 			return nil
 		}),
 	}

@@ -18,7 +18,8 @@ func (p *program) whoBreaks() *cobra.Command {
 	return &cobra.Command{
 		Use: "who-breaks SCHEMA", Short: "Names who could no longer read an event, if its schema were changed to this one.", Args: cobra.ExactArgs(1),
 		Long: `Names who could no longer read an event, if its schema were changed to the one in the file, and by which field. Which
-schema it replaces says its $id. What cannot be judged counts as a break. The exit code is 1 when somebody would break.`,
+schema it replaces says its $id. What cannot be judged counts as a break. The exit code is 1 when somebody would break: such
+a change is a new major version of the event, beside this one.`,
 		Example: "  sagactl contracts who-breaks pkg/events/schemas/PaymentRefunded.v1.json",
 		RunE: runs(func(_ *cobra.Command, args []string) error {
 			changed, err := os.ReadFile(args[0])
@@ -33,7 +34,7 @@ schema it replaces says its $id. What cannot be judged counts as a break. The ex
 				return err
 			}
 			if len(broken) > 0 {
-				return &Failure{failed, errors.New("this change breaks consumers"), "make a new major version of the event beside this one"}
+				return &Failure{failed, errors.New("this change breaks consumers"), "sagactl contracts who-breaks --help"}
 			}
 			return nil
 		}),
