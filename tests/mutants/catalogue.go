@@ -127,4 +127,34 @@ var mutants = []mutant{
 		old: "	for _, l := range found {\n", new: "	for _, l := range found[:0] {\n",
 		dir: "services/payment", test: "^TestAChargeThatArrivesBehindTheHorizonIsGivenBack$",
 	},
+	{
+		name: "contracts: a consumer reads a field more", file: "services/shipping/saga.go",
+		old: "	s := fence()\n", new: "	s := fence()\n	s.Reason = order.Reason\n",
+		dir: "services/shipping", test: "^TestWhatShippingReadsIsInItsPacts$",
+	},
+	{
+		name: "contracts: a provider calls a field otherwise", file: "pkg/events/events.go",
+		old: "	Amount   Money  `json:\"amount\"`\n", new: "	Amount   Money  `json:\"sum\"`\n",
+		dir: "services/payment", test: "^TestPaymentSaysWhatIsReadOfIt$",
+	},
+	{
+		name: "contracts: an API calls a field otherwise", file: "apps/gateway/api/api.gen.go",
+		old: "	DeclineCode       string        `json:\"decline_code\"`\n", new: "	DeclineCode       string        `json:\"reason\"`\n",
+		dir: "apps/gateway", test: "^TestTheGatewayAnswersWhatIsReadOfIt$",
+	},
+	{
+		name: "contracts: what cannot be judged is called compatible", file: "pkg/pact/breaks.go",
+		old: "		w.breaks(path, \"it cannot be judged\")\n", new: "",
+		dir: "pkg/pact", test: "^TestWhoBreaks$",
+	},
+	{
+		name: "gRPC: a call may take for ever", file: "pkg/rpc/rpc.go",
+		old: "context.WithTimeout(ctx, patience)", new: "context.WithCancel(ctx)",
+		dir: "pkg/rpc", test: "^TestACallEndsWithItsDeadlineAndAlwaysHasOne$",
+	},
+	{
+		name: "gRPC: a client is told what went wrong inside", file: "pkg/rpc/status.go",
+		old: "\"the call could not be carried out; trying again is safe\"", new: "err.Error()",
+		dir: "pkg/rpc", test: "^TestAnErrorIsTheProblemThatHTTPWouldTell$",
+	},
 }
