@@ -157,4 +157,30 @@ var mutants = []mutant{
 		old: "\"the call could not be carried out; trying again is safe\"", new: "err.Error()",
 		dir: "pkg/rpc", test: "^TestAnErrorIsTheProblemThatHTTPWouldTell$",
 	},
+	{
+		name: "another Message-ID at every attempt", file: "services/order/letter.go",
+		old: "return fmt.Sprintf(\"<%s.%s@%s>\", l.Order.OrderID, kind, domain)",
+		new: "return fmt.Sprintf(\"<%s.%s.%d@%s>\", l.Order.OrderID, kind, l.Attempts, domain)",
+		dir: "services/order", test: "^TestACrashBetweenSendingAndMarkingSendsTheSameMailAgain$",
+	},
+	{
+		name: "mails without a lease", file: "services/order/mailqueue.go",
+		old: "next_attempt_at = now() + $2::interval", new: "next_attempt_at = now() + 0 * $2::interval",
+		dir: "services/order", test: "^TestManyProcessesSendEachMailOnce$",
+	},
+	{
+		name: "a cancel is told before the order", file: "services/order/mailqueue.go",
+		old: "AND (kind = 'received' OR NOT EXISTS (", new: "AND (true OR NOT EXISTS (",
+		dir: "services/order", test: "^TestACancelIsASecondMailThatFollowsTheFirst$",
+	},
+	{
+		name: "a cancel is told to nobody", file: "services/order/store.go",
+		old: "SELECT id, 'cancelled' FROM ended WHERE EXISTS", new: "SELECT id, 'cancelled' FROM ended WHERE false AND EXISTS",
+		dir: "services/order", test: "^TestACancelIsASecondMailThatFollowsTheFirst$",
+	},
+	{
+		name: "an incident outlives its order", file: "services/order/saga.go",
+		old: "	if !ended.overdue {", new: "	if ended.changed {",
+		dir: "services/order", test: "^TestACancelThatTakesTooLongIsAnIncidentUntilTheOrderEnds$",
+	},
 }

@@ -101,7 +101,7 @@ func (w *processes) attempted(t *testing.T, id string) {
 // everyoneUnderLoad kills each of our processes while customers go on ordering.
 func everyoneUnderLoad(t *testing.T, w *processes) {
 	w.underLoad(t, func() {
-		for _, victim := range []string{"order", "inventory", "payment", "shipping", "gateway", "ambassador", system.Provisioner} {
+		for _, victim := range []string{"order", "inventory", "payment", "shipping", "gateway", "ambassador", system.Provisioner, system.Mail} {
 			deaths := w.Deaths(victim)
 			world.Must(t, w.Kill(victim, syscall.SIGKILL))
 			world.Eventually(t, victim+" to be back", func() error {
@@ -160,7 +160,9 @@ func (w *processes) underLoad(t *testing.T, do func()) {
 }
 
 func (w *processes) shopping(ctx context.Context) error {
-	id, err := w.TryPlace(ctx, shop.One("gizmo", 1))
+	wish := shop.One("gizmo", 1)
+	wish.Email = "ada@customers.example"
+	id, err := w.TryPlace(ctx, wish)
 	if err != nil {
 		return err
 	}

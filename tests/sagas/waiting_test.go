@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -12,8 +14,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"example.com/ordersaga/apps/running"
 	"example.com/ordersaga/apps/shop"
 	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/pkg/testkit/saga"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/world"
 )
@@ -57,6 +61,7 @@ func gatewaySilent(t *testing.T, w *processes) {
 func shippingDown(t *testing.T, w *processes) {
 	world.Must(t, w.Down(t.Context(), "shipping"))
 	id := w.Place(t, shop.One("widget", 1))
+	watched := w.watch(t, id)
 	saga := w.awaitSaga(t, id, "to wait for shipping", func(s order.Saga) bool { return s.WaitingFor != nil && s.WaitingFor.Step == "ship" })
 	if saga.WaitingFor.Why != "shipping cannot be reached" || saga.Direction != order.SagaDirectionForward || saga.Expected.Service != "shipping" {
 		t.Errorf("it waits for %+v, and goes %s to %+v", *saga.WaitingFor, saga.Direction, *saga.Expected)
@@ -79,6 +84,31 @@ func shippingDown(t *testing.T, w *processes) {
 		t.Errorf("the order ended %+v", got)
 	}
 	w.awaitSaga(t, id, "to need no attention", func(s order.Saga) bool { return len(s.Incidents) == 0 && s.WaitingFor == nil })
+	screen := <-watched
+	for _, line := range []string{
+		"In Progress, forward: waits for ship by shipping for", "shipping cannot be reached; next: ShipmentCreated or ShipmentFailed",
+		"IncidentOpened       overdue: neither shipped nor cancelled", "saga ",
+	} {
+		if !strings.Contains(screen, line) {
+			t.Errorf("sagactl watch does not show %q:\n%s", line, screen)
+		}
+	}
+}
+
+// watch follows an order by sagactl until it has ended, and sends what was shown.
+func (w *processes) watch(t *testing.T, id string) <-chan string {
+	t.Helper()
+	world.Must(t, w.Publish())
+	program := saga.Attach(t, filepath.Join(w.dir, filepath.Base(running.DefaultFile)), os.Getenv("ORDERSAGA_BIN"))
+	shown := make(chan string, 1)
+	go func() {
+		screen, err := program.Sagactl(t.Context(), "watch", id)
+		if err != nil {
+			screen += err.Error()
+		}
+		shown <- screen
+	}()
+	return shown
 }
 
 // TestACancelStorm: a hundred customers and a hundred cancels of each order at random moments of its life. Whatever
