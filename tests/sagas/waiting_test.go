@@ -1,10 +1,14 @@
 package sagas
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,7 +21,6 @@ import (
 	"example.com/ordersaga/apps/running"
 	"example.com/ordersaga/apps/shop"
 	"example.com/ordersaga/apps/system"
-	"example.com/ordersaga/pkg/testkit/saga"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/world"
 )
@@ -61,11 +64,12 @@ func gatewaySilent(t *testing.T, w *processes) {
 func shippingDown(t *testing.T, w *processes) {
 	world.Must(t, w.Down(t.Context(), "shipping"))
 	id := w.Place(t, shop.One("widget", 1))
-	watched := w.watch(t, id)
+	screen := w.watch(t, id)
 	saga := w.awaitSaga(t, id, "to wait for shipping", func(s order.Saga) bool { return s.WaitingFor != nil && s.WaitingFor.Step == "ship" })
 	if saga.WaitingFor.Why != "shipping cannot be reached" || saga.Direction != order.SagaDirectionForward || saga.Expected.Service != "shipping" {
 		t.Errorf("it waits for %+v, and goes %s to %+v", *saga.WaitingFor, saga.Direction, *saga.Expected)
 	}
+	shows(t, screen, "In Progress, forward: waits for ship by shipping for", "shipping cannot be reached; next: ShipmentCreated or ShipmentFailed")
 	if got, err := w.Shop.Cancel(t.Context(), id); err != nil || got.Status != order.CANCELLING {
 		t.Errorf("the cancel: the order is %s (%v), want CANCELLING", got.Status, err)
 	}
@@ -84,31 +88,48 @@ func shippingDown(t *testing.T, w *processes) {
 		t.Errorf("the order ended %+v", got)
 	}
 	w.awaitSaga(t, id, "to need no attention", func(s order.Saga) bool { return len(s.Incidents) == 0 && s.WaitingFor == nil })
-	screen := <-watched
-	for _, line := range []string{
-		"In Progress, forward: waits for ship by shipping for", "shipping cannot be reached; next: ShipmentCreated or ShipmentFailed",
-		"IncidentOpened       overdue: neither shipped nor cancelled", "saga ",
-	} {
-		if !strings.Contains(screen, line) {
-			t.Errorf("sagactl watch does not show %q:\n%s", line, screen)
+	shows(t, screen, "IncidentOpened       overdue: neither shipped nor cancelled", "saga "+string(w.saga(t, id).State))
+}
+
+// watch follows an order by sagactl until it has ended, and returns what can be read on its screen so far.
+func (w *processes) watch(t *testing.T, id string) (screen func() string) {
+	t.Helper()
+	world.Must(t, w.Publish())
+	file := filepath.Join(t.TempDir(), "screen")
+	out, err := os.Create(file)
+	world.Must(t, err)
+	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
+	watching := exec.CommandContext(ctx, filepath.Join(cmp.Or(os.Getenv("ORDERSAGA_BIN"), "../../bin"), "sagactl"),
+		"watch", id, "--file", filepath.Join(w.dir, filepath.Base(running.DefaultFile)))
+	watching.Stdout, watching.Stderr = out, out
+	world.Must(t, watching.Start())
+	t.Cleanup(func() {
+		if t.Failed() {
+			end() // it may be watching still
 		}
+		if err := errors.Join(watching.Wait(), out.Close()); err != nil {
+			t.Errorf("sagactl watch did not end by itself: %v", err)
+		}
+		end()
+	})
+	return func() string {
+		text, err := os.ReadFile(file)
+		world.Must(t, err)
+		return string(text)
 	}
 }
 
-// watch follows an order by sagactl until it has ended, and sends what was shown.
-func (w *processes) watch(t *testing.T, id string) <-chan string {
+// shows waits until a screen shows all of these.
+func shows(t *testing.T, screen func() string, lines ...string) {
 	t.Helper()
-	world.Must(t, w.Publish())
-	program := saga.Attach(t, filepath.Join(w.dir, filepath.Base(running.DefaultFile)), os.Getenv("ORDERSAGA_BIN"))
-	shown := make(chan string, 1)
-	go func() {
-		screen, err := program.Sagactl(t.Context(), "watch", id)
-		if err != nil {
-			screen += err.Error()
+	world.Eventually(t, "the screen to show it", func() error {
+		for _, line := range lines {
+			if text := screen(); !strings.Contains(text, line) {
+				return fmt.Errorf("%q is not in\n%s", line, text)
+			}
 		}
-		shown <- screen
-	}()
-	return shown
+		return nil
+	})
 }
 
 // TestACancelStorm: a hundred customers and a hundred cancels of each order at random moments of its life. Whatever
