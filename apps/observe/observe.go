@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -33,10 +34,15 @@ type Seen struct {
 	Problem error
 }
 
-// Open connects to the broker at url, which carries the observer's login. It fails at once when the
+// Open connects to the broker at address, which carries the login of an observer. It fails at once when the
 // broker does not answer, and afterwards reconnects for ever.
-func Open(url string) (*Stream, error) {
-	nc, err := nats.Connect(url, nats.Name("observer"), nats.CustomInboxPrefix(mailbox.InboxPrefix(mailbox.Observer)),
+func Open(address string) (*Stream, error) {
+	at, err := url.Parse(address)
+	if err != nil {
+		return nil, errors.New("connect to the broker: its address is no URL") // which would show the password
+	}
+	login := at.User.Username()
+	nc, err := nats.Connect(address, nats.Name(login), nats.CustomInboxPrefix(mailbox.InboxPrefix(login)),
 		nats.Timeout(5*time.Second), nats.MaxReconnects(-1))
 	if err != nil {
 		return nil, fmt.Errorf("connect to the broker: %w", err)

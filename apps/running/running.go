@@ -18,8 +18,11 @@ import (
 // DefaultFile is where a system describes itself unless it is told otherwise.
 const DefaultFile = ".ordersaga/run.json"
 
-// Gateway is the simulated card gateway's name among the addresses.
-const Gateway = "gateway"
+// Names among the addresses besides the four services'.
+const (
+	Gateway = "gateway" // the simulated card gateway
+	Console = "console" // mission control in the browser
+)
 
 // Mail is the name of the mail server among the addresses: there its messages can be read.
 const Mail = "mail"
@@ -91,6 +94,15 @@ func Find(file string, environ []string) (System, error) {
 	overridden := s.override(environ)
 	if err != nil && !overridden {
 		return System{}, err
+	}
+	return s, nil
+}
+
+// FromEnv reads a description from the environment alone, as [Find] says.
+func FromEnv(environ []string) (System, error) {
+	var s System
+	if !s.override(environ) {
+		return System{}, errors.New("no ORDERSAGA_… variable says where the system runs")
 	}
 	return s, nil
 }

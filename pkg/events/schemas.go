@@ -13,3 +13,8 @@ var Schemas embed.FS
 //
 //go:embed asyncapi.yaml
 var AsyncAPI []byte
+
+// Examples shows each version of each event as it is on the wire: testdata/<event>.v<major>.json.
+//
+//go:embed testdata/*.json
+var Examples embed.FS

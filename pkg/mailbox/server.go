@@ -24,11 +24,12 @@ const (
 	Provisioner = "provisioner" // creates and keeps the stream and the consumers, and cannot publish an event
 	Observer    = "observer"    // reads the stream, and changes nothing
 	Translator  = "translator"  // says an order in the version that older consumers know, and nothing else
+	Console     = "console"     // the same, for mission control: its own login, so that it can be taken away alone
 )
 
 // Logins are all that the broker knows.
 func Logins() []string {
-	all := []string{Provisioner, Observer, Translator}
+	all := []string{Provisioner, Observer, Console, Translator}
 	for _, service := range events.Services {
 		all = append(all, string(service))
 	}
@@ -77,7 +78,9 @@ func ServerConfig(o ServerOptions) string {
 	}
 	writeUser(&b, Translator, append([]string{events.OrderCreated{}.Type().Filter()}, consumes(Translator)...), nil)
 	writeUser(&b, Provisioner, provisionerPublishes(), nil)
-	writeUser(&b, Observer, observerPublishes(), []string{events.StreamSubjects})
+	for _, reader := range []string{Observer, Console} {
+		writeUser(&b, reader, observerPublishes(), []string{events.StreamSubjects})
+	}
 	b.WriteString("  ]\n}\n")
 	return b.String()
 }
