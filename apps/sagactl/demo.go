@@ -208,6 +208,7 @@ func (p *program) showAddresses(where running.System, verdict error) {
 		fmt.Fprintf(p.out, "  %-10s %s\n", name, where.URLs[name])
 	}
 	fmt.Fprintf(p.out, "  %-10s %s/messages\n", "mails", where.URLs[running.Mail])
+	fmt.Fprintf(p.out, "  %-10s %s\n", "console", strong.Render(where.URLs[running.Console]))
 	file := filepath.Join(filepath.Dir(where.Logs), filepath.Base(running.DefaultFile))
 	which := ""
 	if inDefault, err := filepath.Abs(running.DefaultFile); err != nil || inDefault != file {

@@ -1,6 +1,6 @@
 // Package system runs the whole of ordersaga as processes on one machine, without containers: Postgres with
 // a database and a login per service, the NATS server, the provisioner, the card gateway, the ambassador,
-// the four services and a mail server that keeps what it gets. It is the supervisor behind `sagactl demo`, and a library for tests and benchmarks.
+// the four services, a mail server that keeps what it gets, and the console. It is the supervisor behind `sagactl demo`, and a library for tests and benchmarks.
 //
 // Every process listens on a port of 127.0.0.1 that was free at the start and stays the same when the
 // process is restarted. What dies is started again, with a growing pause. Everything ends with [System.Stop],
@@ -30,6 +30,7 @@ const (
 	Ambassador  = "ambassador"
 	Translator  = "translator" // only where Options.Translate asks for it
 	Mail        = running.Mail
+	Console     = running.Console
 )
 
 // mailsink is the program behind Mail.
@@ -83,7 +84,7 @@ func httpNames() []string {
 
 // programs are the binaries that must be there.
 func programs() []string {
-	return append(httpNames(), Provisioner, Translator, mailsink, "nats-server")
+	return append(httpNames(), Provisioner, Translator, mailsink, Console, "nats-server")
 }
 
 func (o *Options) complete() error {

@@ -8,6 +8,7 @@ import (
 
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/local"
+	"example.com/ordersaga/pkg/mailbox"
 )
 
 // member is one process of our own programs: what it is called, which program it runs, where it listens.
@@ -50,7 +51,7 @@ func besides(o Options, taken map[int]bool) (all []member, err error) {
 	if post.smtp, err = port(0, taken); err != nil {
 		return nil, err
 	}
-	all = append(all, post)
+	all = append(all, post, member{name: Console, program: Console})
 	if o.Translate {
 		all = append(all, member{name: Translator, program: Translator})
 	}
@@ -100,6 +101,8 @@ func (s *System) environmentOf(m member) map[string]string {
 		env["NATS_URL"] = s.natsURL(Translator)
 	case Gateway:
 		env["LEDGER_FILE"] = filepath.Join(s.folder.data, "gateway", "ledger.jsonl")
+	case Console:
+		s.consoleEnvironment(env)
 	case mailsink:
 		env["SMTP_ADDR"] = address(m.smtp)
 	case Ambassador:
@@ -138,6 +141,24 @@ func (s *System) serviceEnvironment(service events.Service, process string, env 
 			env["ORDER_DEADLINE"] = s.options.Deadline.String()
 		}
 	default: // the others call nobody
+	}
+}
+
+// consoleEnvironment tells the console where it may ask. Without faults there is no token, and so no way to the
+// admin listeners.
+func (s *System) consoleEnvironment(env map[string]string) {
+	env["ORDERSAGA_NATS"] = s.natsURL(mailbox.Console)
+	if s.options.Faults {
+		env["ORDERSAGA_ADMIN_TOKEN"] = s.secrets[adminToken]
+	}
+	for _, m := range s.members {
+		name := "ORDERSAGA_" + strings.ToUpper(m.name)
+		if m.http != 0 && m.program != Console {
+			env[name+"_URL"] = url(m.http)
+		}
+		if m.admin != 0 && s.options.Faults {
+			env[name+"_ADMIN"] = url(m.admin)
+		}
 	}
 }
 

@@ -1,0 +1,78 @@
+package console_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"example.com/ordersaga/apps/console"
+	"example.com/ordersaga/apps/running"
+)
+
+// open starts a console of a system that is not there.
+func open(t *testing.T) string {
+	t.Helper()
+	system := running.System{NATS: "nats://console:secret@127.0.0.1:1", URLs: map[string]string{"order": "http://127.0.0.1:1", "inventory": "http://127.0.0.1:1"}}
+	ctx, stop := context.WithCancel(t.Context())
+	c, err := console.Open(ctx, console.Config{Addr: "127.0.0.1:0", System: system}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- c.Serve(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return c.Addr
+}
+
+func TestWhatIsNotForTheConsoleIsRefused(t *testing.T) {
+	t.Parallel()
+	addr := open(t)
+	for _, test := range []struct {
+		name, method, path, body string
+		change                   func(*http.Request)
+		status                   int
+	}{
+		{"a page is served without the system", "GET", "/simulator", "", nil, http.StatusOK},
+		{"the flow too", "GET", "/api/flow", "", nil, http.StatusOK},
+		{"an address that is not there", "GET", "/api/nothing", "", nil, http.StatusNotFound},
+		{"the name of another site", "GET", "/simulator", "", func(r *http.Request) { r.Host = "rebound.example" }, http.StatusMisdirectedRequest},
+		{"a change from another site's page", "POST", "/api/simulator/orders", "{}", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, http.StatusForbidden},
+		{"no JSON", "POST", "/api/simulator/orders", "no", nil, http.StatusBadRequest},
+		{"a field that there is not", "POST", "/api/simulator/orders", `{"end": "declined"}`, nil, http.StatusBadRequest},
+		{"an ending that there is not", "POST", "/api/simulator/orders", `{"ending": "happy"}`, nil, http.StatusUnprocessableEntity},
+		{"a service that there is not", "POST", "/api/simulator/orders/1/release", `{"service": "mail"}`, nil, http.StatusUnprocessableEntity},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			request, err := http.NewRequestWithContext(t.Context(), test.method, "http://"+addr+test.path, strings.NewReader(test.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.change != nil {
+				test.change(request)
+			}
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if response.StatusCode != test.status {
+				t.Errorf("answered with %s, want %d", response.Status, test.status)
+			}
+			problem := strings.HasPrefix(response.Header.Get("Content-Type"), "application/problem+json")
+			if problem != (test.status >= http.StatusBadRequest) {
+				t.Errorf("the answer is %s", response.Header.Get("Content-Type"))
+			}
+			if policy := response.Header.Get("Content-Security-Policy"); test.status == http.StatusOK && !strings.Contains(policy, "script-src 'self';") {
+				t.Errorf("the policy is %q", policy)
+			}
+		})
+	}
+}

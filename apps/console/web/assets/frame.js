@@ -1,0 +1,28 @@
+// @ts-check
+// What all pages have in common: the address says which one it is.
+
+import { el } from './simulator/dom.js';
+
+/** @type {Record<string, {title: string, about?: string, load?: () => Promise<{mount: (root: HTMLElement) => Promise<void>}>}>} */
+const pages = {
+  '/': { title: 'ordersaga' },
+  '/simulator': { title: 'Saga flow simulator', about: 'Step a saga through four services, make any step fail, and trace what takes it back: in a model, or with a real order.', load: () => import('./simulator/page.js') },
+  '/versioning': { title: 'API versioning explorer', about: 'Compare four ways to version a contract, and find the one that fits a place and its priorities.', load: () => import('./versioning/page.js') },
+};
+
+const root = /** @type {HTMLElement} */ (document.getElementById('page'));
+const page = pages[location.pathname];
+document.title = page ? page.title : 'No such page';
+document.querySelector(`nav a[href="${CSS.escape(location.pathname).replaceAll('\\/', '/')}"]`)?.setAttribute('aria-current', 'page');
+
+try {
+  if (page?.load) await (await page.load()).mount(root);
+  else root.replaceChildren(el('h1', {}, page ? 'A saga, step by step' : 'There is no such page'), index());
+} catch (error) {
+  root.replaceChildren(el('h1', {}, 'The page could not be shown'), el('p', {}, `${/** @type {Error} */ (error).message} Is the console still running? Reload to try again.`));
+}
+root.dataset.ready = 'yes';
+
+function index() {
+  return el('ul.index', {}, ...Object.entries(pages).filter(([, p]) => p.about).map(([path, p]) => el('li', {}, el('a', { href: path }, p.title), el('p', {}, p.about))));
+}
