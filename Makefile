@@ -98,6 +98,10 @@ release-contracts: contracts ## makes the contracts as they are now the released
 test-compose: build ## tests the containers: the same sagas, and a service killed in the middle
 	@cd tests && go test -tags=compose -shuffle=on -timeout=30m -v ./compose/...
 
+.PHONY: test-browser
+test-browser: build ## uses the console in a real browser (PICTURES=1 writes those of docs/console.md anew)
+	@cd tests && go test -tags=browser -count=1 -timeout=10m -v ./browser $(if $(PICTURES),-args -pictures $(CURDIR)/docs/pictures)
+
 .PHONY: crash-matrix
 crash-matrix: build ## kills services at every named point in every kind of saga, and writes docs/failures.md
 	@cd tests && go test -tags=crashmatrix -count=1 -timeout=60m -v ./crash -args -write ../../docs/failures.md

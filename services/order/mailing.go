@@ -116,8 +116,7 @@ func (m mailing) note(ctx context.Context, l Letter, o outcome) {
 	switch {
 	case o.never != nil:
 		m.mails.WithLabelValues("refused").Inc()
-		// The server's words repeat the customer's address, which is no matter of the log; they stand with the mail.
-		m.log.WarnContext(ctx, "mail refused", "order_id", l.Order.OrderID, "kind", l.Kind)
+		m.log.WarnContext(ctx, "mail refused", "order_id", l.Order.OrderID, "kind", l.Kind, "error", o.never)
 	case o.later != nil:
 		m.mails.WithLabelValues("put off").Inc()
 	default:

@@ -1,0 +1,173 @@
+//go:build browser
+
+package browser
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"example.com/ordersaga/apps/running"
+	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/tests/world"
+)
+
+// pictures is where pictures for the documentation are written; without it they are artefacts of the test.
+var pictures = flag.String("pictures", "", "a folder for the pictures")
+
+//go:embed axe.min.js
+var axe string
+
+// patience is how long a page may take to show something, on a machine that is busy.
+const patience = time.Minute
+
+// shop is a running system, and a browser before it.
+type shop struct {
+	*world.World
+	browser context.Context //nolint:containedctx // that is what chromedp calls a browser
+}
+
+func open(t *testing.T) *shop {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "browser-") //nolint:usetesting // the logs of a failed test must stay
+	world.Must(t, err)
+	world.Must(t, os.Chmod(dir, 0o755)) // Postgres runs as another user
+	running, err := system.Start(t.Context(), system.Options{Dir: dir, Bin: os.Getenv("ORDERSAGA_BIN"), Faults: true, NoFsync: true, Deadline: 10 * time.Minute})
+	world.Must(t, err)
+	t.Cleanup(func() {
+		world.Must(t, running.Stop(context.WithoutCancel(t.Context())))
+		if t.Failed() {
+			t.Logf("the logs stay in %s", filepath.Join(dir, "logs"))
+			return
+		}
+		world.Must(t, os.RemoveAll(dir))
+	})
+	// The sandbox is refused to root, and the pages are our own.
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.Flag("force-color-profile", "srgb"))
+	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(stop)
+	browser, closeBrowser := chromedp.NewContext(allocator)
+	t.Cleanup(closeBrowser)
+	world.Must(t, chromedp.Run(browser))
+	return &shop{World: world.Of(t, running.Describe()), browser: browser}
+}
+
+// page is a tab.
+type page struct {
+	t   *testing.T
+	tab context.Context //nolint:containedctx // that is what chromedp calls a tab
+	at  string
+}
+
+// visit opens an address of the console in a tab of its own.
+func (s *shop) visit(t *testing.T, path string, width, height int64) *page {
+	t.Helper()
+	tab, closeTab := chromedp.NewContext(s.browser)
+	t.Cleanup(closeTab)
+	p := &page{t, tab, s.At.URLs[running.Console]}
+	chromedp.ListenTarget(tab, func(event any) {
+		if thrown, is := event.(*runtime.EventExceptionThrown); is {
+			t.Errorf("the page threw: %s", thrown.ExceptionDetails.Error())
+		}
+	})
+	world.Must(t, chromedp.Run(tab)) // it must not end with the first thing that is done in it
+	p.do(cdppage.BringToFront(), chromedp.EmulateViewport(width, height))
+	p.goTo(path)
+	return p
+}
+
+func (p *page) goTo(path string) {
+	p.t.Helper()
+	p.do(chromedp.Navigate(p.at + path))
+	p.wait("the page to be ready", `document.querySelector('main[data-ready=yes]') !== null`)
+}
+
+func (p *page) do(actions ...chromedp.Action) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.tab, patience)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// wait waits until a condition holds on the page.
+func (p *page) wait(what, condition string) {
+	p.t.Helper()
+	err := world.Until(p.tab, what, func() (err error) {
+		var holds bool
+		if err = chromedp.Run(p.tab, chromedp.Evaluate("Boolean("+condition+")", &holds)); err == nil && !holds {
+			err = errors.New("not yet")
+		}
+		return err
+	})
+	if err != nil {
+		var text string
+		_ = chromedp.Run(p.tab, chromedp.Evaluate("document.body.innerText", &text))
+		p.t.Fatalf("%v; the page says:\n%s", err, text)
+	}
+}
+
+// reads waits until an element says something.
+func (p *page) reads(selector, text string) {
+	p.t.Helper()
+	p.wait(fmt.Sprintf("%s to say %q", selector, text), fmt.Sprintf("document.querySelector(%q)?.textContent.includes(%q)", selector, text))
+}
+
+// press presses a button as soon as it can be pressed.
+func (p *page) press(does string) {
+	p.t.Helper()
+	button := fmt.Sprintf("[data-does=%q]", does)
+	p.wait(button+" to be on", fmt.Sprintf("((b) => b?.disabled === false && (b.click(), true))(document.querySelector(%q))", button))
+}
+
+// value is what an expression says on the page, which may take its time.
+func value[T any](p *page, expression string) (v T) {
+	p.t.Helper()
+	p.do(chromedp.Evaluate(expression, &v, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
+	return v
+}
+
+// picture keeps what the page shows.
+func (p *page) picture(name string) {
+	p.t.Helper()
+	dir := p.t.ArtifactDir()
+	if *pictures != "" {
+		dir = *pictures
+	}
+	var png []byte
+	p.do(chromedp.FullScreenshot(&png, 100))
+	world.Must(p.t, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644))
+}
+
+// everybody checks that people who see, hear or use a page in other ways can use it, in light and in dark, and that
+// nothing sticks out at the side.
+func (p *page) everybody() {
+	p.t.Helper()
+	for _, scheme := range []string{"light", "dark"} {
+		p.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}))
+		p.do(chromedp.Evaluate(axe, nil))
+		found := value[string](p, `axe.run().then((r) => JSON.stringify(r.violations.map((v) => ({id: v.id, help: v.help, nodes: v.nodes.map((n) => n.html.slice(0, 160))}))))`)
+		var violations []any
+		world.Must(p.t, json.Unmarshal([]byte(found), &violations))
+		if len(violations) > 0 {
+			p.t.Errorf("in %s: %s", scheme, found)
+		}
+		if wide := value[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); wide > 0 {
+			p.t.Errorf("in %s the page is %d pixels too wide", scheme, wide)
+		}
+	}
+}

@@ -1,0 +1,175 @@
+//go:build browser
+
+package browser
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"example.com/ordersaga/apps/observe"
+	customers "example.com/ordersaga/apps/shop"
+	"example.com/ordersaga/apps/timeline"
+	order "example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/tests/world"
+)
+
+// trace is what was really published about an order, and what the services had stored in the end.
+type trace struct {
+	Events []json.RawMessage `json:"events"`
+	Rows   map[string]string `json:"rows"`
+	State  string            `json:"state"`
+}
+
+// verdict is what the model makes of a trace.
+type verdict struct {
+	Stuck string // the event that the model could not explain; empty: none
+	Rests bool   // whether the model can end where the services did
+	State string // what the page would say
+}
+
+// judge follows a trace with every saga that the model allows, and with the one that the live mode shows.
+const judge = `(async (trace) => {
+	const [{ follow, silently }, { explainAll }, { stateOf }] = await Promise.all(['follow', 'live', 'model'].map((m) => import('/assets/simulator/' + m + '.js')));
+	const flow = await (await fetch('/api/flow')).json();
+	const { sagas, stuck } = follow(flow, trace.events);
+	const shown = explainAll(flow, trace.events);
+	const rests = [...sagas, ...silently(flow, sagas)].some((s) => s.messages.every((m) => m.real !== null && m.open.length === 0) && Object.entries(trace.rows).every(([service, row]) => s.rows[service] === row));
+	return { Stuck: (stuck ?? shown.stuck)?.type ?? '', Rests: rests, State: stateOf(shown.saga) };
+})(%s)`
+
+func modelAgrees(t *testing.T, s *shop) {
+	p := s.visit(t, "/simulator", 1000, 700)
+	for name, wish := range map[string]func(*customers.Wish){
+		"success":         func(*customers.Wish) {},
+		"declined":        func(w *customers.Wish) { w.Token = "tok_declined" },
+		"out of stock":    func(w *customers.Wish) { w.Items[0].Sku = "unobtainium" },
+		"unshippable":     func(w *customers.Wish) { w.Country = "AQ" },
+		"lost answer":     func(w *customers.Wish) { w.Token = "tok_lost_response" },
+		"slow, cancelled": func(w *customers.Wish) { w.Token = "tok_slow" },
+		"cancelled":       func(*customers.Wish) {},
+		"refund refused":  func(w *customers.Wish) { w.Country, w.Token = "AQ", "tok_refund_refused" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 3 {
+				one := customers.One("gadget", 1)
+				wish(&one)
+				id := s.Place(t, one)
+				if name == "cancelled" || name == "slow, cancelled" {
+					if _, err := s.Shop.Cancel(t.Context(), id); err != nil && world.Status(err) != 409 {
+						t.Fatal(err)
+					}
+				}
+				told := s.rested(t, id)
+				got := p.judges(told)
+				if got.Stuck != "" || !got.Rests || got.State != told.State {
+					t.Errorf("the model says %+v; the services %v, %s after %d events", got, told.Rows, told.State, len(told.Events))
+				}
+				told.Events = append(told.Events[:1:1], told.Events[2:]...) // a trace that cannot have been
+				if got := p.judges(told); got.Stuck == "" && got.Rests {
+					t.Error("the model explains a trace of which an event is missing")
+				}
+			}
+		})
+	}
+}
+
+func (p *page) judges(told trace) verdict {
+	p.t.Helper()
+	text, err := json.Marshal(told)
+	world.Must(p.t, err)
+	return value[verdict](p, fmt.Sprintf(judge, text))
+}
+
+// rested waits until nothing about an order moves any more, and tells what there is of it.
+func (s *shop) rested(t *testing.T, id string) (told trace) {
+	t.Helper()
+	stream, err := observe.Open(s.At.NATS)
+	world.Must(t, err)
+	defer stream.Close()
+	got, err := s.Shop.Await(t.Context(), id)
+	world.Must(t, err)
+	world.Eventually(t, "order "+id+" to come to rest", func() error {
+		told = trace{Rows: map[string]string{
+			"order": s.orderRow(t, id), "inventory": s.State(t, "inventory", "reservation", id),
+			"payment": s.State(t, "payment", "payment", id), "shipping": s.State(t, "shipping", "shipment", id),
+		}}
+		saga := timeline.NewSaga()
+		err := stream.History(t.Context(), id, func(e observe.Seen) error {
+			told.Events = append(told.Events, e.Raw)
+			saga.Apply(e.Event)
+			return e.Problem
+		})
+		told.State = string(saga.State)
+		if err != nil || told.unfinished() {
+			return fmt.Errorf("the rows are %v after %d events (%w)", told.Rows, len(told.Events), err)
+		}
+		return nil
+	})
+	if got.Status == order.NEEDSATTENTION && told.State != "Compensating" {
+		t.Errorf("a person is needed, and the saga is %s", told.State)
+	}
+	return told
+}
+
+func (s *shop) orderRow(t *testing.T, id string) string {
+	return world.Query[string](t, s.At.Databases["order"], `SELECT status FROM orders WHERE id = $1`, id)
+}
+
+// unfinished: the shipment is heard of, and the stock is not sold yet; or an end is near.
+func (told trace) unfinished() bool {
+	open := told.Rows["order"] == "PENDING" || told.Rows["order"] == "CANCELLING"
+	return open && told.Rows["payment"] != "REFUND_REFUSED" || told.Rows["shipping"] == "CREATED" && told.Rows["inventory"] != "SOLD" ||
+		told.Rows["order"] == "CONFIRMED" && told.State != "Succeeded" || told.Rows["order"] == "CANCELLED" && told.State != "Failed" ||
+		told.Rows["payment"] == "REFUND_REFUSED" && !told.needsAttention()
+}
+
+func (told trace) needsAttention() bool {
+	for _, event := range told.Events {
+		var envelope struct{ Type string }
+		if json.Unmarshal(event, &envelope) == nil && envelope.Type == "saga.order.OrderNeedsAttention.v1" {
+			return true
+		}
+	}
+	return false
+}
+
+// explore visits every saga that there can be: whatever is on its way arrives next, and whoever may act does.
+const explore = `(async () => {
+	const [{ after }, { begin }] = await Promise.all(['follow', 'model'].map((m) => import('/assets/simulator/' + m + '.js')));
+	const flow = await (await fetch('/api/flow')).json();
+	const seen = new Set(); const rests = new Set(); const wrong = [];
+	const same = (s) => JSON.stringify([s.rows, s.messages.map((m) => [m.event, m.open]).sort()]);
+	for (let edge = [begin(flow)]; edge.length; ) {
+		const next = [];
+		for (const saga of edge) {
+			const { order, inventory, payment, shipping } = saga.rows;
+			if (order === 'CONFIRMED' && (shipping !== 'CREATED' || payment !== 'CAPTURED')) wrong.push(saga.rows);
+			if (order === 'CANCELLED' && (shipping === 'CREATED' || ['CAPTURED', 'INTENT', 'UNKNOWN'].includes(payment) || ['RESERVED', 'SOLD'].includes(inventory))) wrong.push(saga.rows);
+			const all = after(flow, saga, true);
+			if (all.length === 0) rests.add(Object.values(saga.rows).join(' '));
+			for (const one of all) if (!seen.has(same(one))) { seen.add(same(one)); next.push(one); }
+		}
+		edge = next;
+	}
+	return { States: seen.size, Rests: [...rests].sort(), Wrong: wrong };
+})()`
+
+// modelIsSound: in whatever order events arrive, and whatever fails, no saga is half done, and none stands still.
+func modelIsSound(t *testing.T, s *shop) {
+	p := s.visit(t, "/simulator", 1000, 700)
+	got := value[struct {
+		States int
+		Rests  []string
+		Wrong  []map[string]string
+	}](p, explore)
+	if got.States < 200 || len(got.Wrong) > 0 {
+		t.Errorf("of %d states these are wrong: %v", got.States, got.Wrong)
+	}
+	for _, rest := range got.Rests {
+		if !strings.HasPrefix(rest, "CONFIRMED ") && !strings.HasPrefix(rest, "CANCELLED ") {
+			t.Errorf("a saga stands still at %s", rest)
+		}
+	}
+}

@@ -1,0 +1,227 @@
+//go:build browser
+
+package browser
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	order "example.com/ordersaga/services/order/api"
+)
+
+// TestTheConsole is everything that people do with the console over one running system.
+func TestTheConsole(t *testing.T) {
+	s := open(t)
+	for name, test := range map[string]func(*testing.T, *shop){
+		"the simulator steps forward, fails and goes back":             modelSteps,
+		"every scenario ends, and its address leads to each step":      everyScenario,
+		"the simulator is used by keyboard and on a small screen":      smallAndByKeyboard,
+		"the model keeps what the protocol promises":                   modelIsSound,
+		"the model agrees with what real orders have said":             modelAgrees,
+		"a real order is held at every step":                           liveSucceeds,
+		"a failure is injected into a real order":                      liveFails,
+		"a real service crashes between commit and publish":            liveCrash,
+		"a real order is cancelled while it is held":                   liveCancel,
+		"the versioning explorer recommends what fits":                 versioning,
+		"the versioning explorer explains the workflow, also in small": workflow,
+		"an address that is not there says so":                         nowhere,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, s) })
+	}
+	s.Holds(t)
+}
+
+// services are what the four boxes say, in their order.
+func (p *page) services() string {
+	p.t.Helper()
+	return value[string](p, `[...document.querySelectorAll('[data-service]')].map((b) => b.dataset.word).join(' ')`)
+}
+
+func (p *page) is(state, services string) {
+	p.t.Helper()
+	p.reads("[data-is=saga-state]", state)
+	p.wait("the services to be "+services, fmt.Sprintf(`[...document.querySelectorAll('[data-service]')].map((b) => b.dataset.word).join(' ') === %q`, services))
+}
+
+func modelSteps(t *testing.T, s *shop) {
+	p := s.visit(t, "/simulator", 1360, 900)
+	p.is("In Progress", "Pending Pending Pending Pending")
+	for _, step := range []string{"Step 1:", "Step 2:", "Step 3:"} {
+		p.press("next")
+		p.reads(".told", step)
+	}
+	p.is("In Progress", "Processing Committed Committed Processing")
+	p.reads(".payload", "charge_id") // the payload on the active arrow
+	p.press("back")
+	p.is("In Progress", "Processing Committed Processing Pending")
+	p.press("fail") // the chapter's example
+	p.reads(".told", "Step 3a:")
+	p.is("Compensating", "Processing Compensating Compensated Pending")
+	p.wait("a red arrow from payment to inventory", `document.querySelector('.way.back.active .event')?.textContent === 'PaymentFailed'`)
+	p.picture("simulator-declined")
+	p.everybody()
+	p.press("next")
+	p.reads(".told", "Step 4a:")
+	p.press("next")
+	p.reads(".told", "Step 5a:")
+	p.is("Failed", "Compensated Compensated Compensated Pending")
+	p.press("reset")
+	p.is("In Progress", "Pending Pending Pending Pending")
+}
+
+// endings are how the scenarios end.
+var endings = map[string]string{"success": "Succeeded", "cancel-too-late": "Succeeded", "duplicate": "Succeeded", "crash": "Succeeded"}
+
+func everyScenario(t *testing.T, s *shop) {
+	p := s.visit(t, "/simulator", 1360, 900)
+	scenarios := value[[]struct{ ID, Plays string }](p, `import('/assets/simulator/scenarios.js').then((m) => m.scenarios.map((s) => ({ID: s.id, Plays: s.plays})))`)
+	if len(scenarios) < 10 {
+		t.Errorf("there are %d scenarios", len(scenarios))
+	}
+	for _, scenario := range scenarios {
+		p.goTo(fmt.Sprintf("/simulator?scenario=%s&step=%d", scenario.ID, len(scenario.Plays)-1))
+		p.wait("every press to have been possible", fmt.Sprintf("document.querySelectorAll('.steps li').length === %d", len(scenario.Plays)-1))
+		p.press("next")
+		want := endings[scenario.ID]
+		if want == "" {
+			want = "Failed"
+		}
+		p.reads("[data-is=saga-state]", want)
+		p.wait("nothing to be left to do", `document.querySelector('[data-does=next]').disabled`)
+		if at := value[string](p, "location.search"); !strings.Contains(at, fmt.Sprintf("step=%d", len(scenario.Plays))) {
+			t.Errorf("%s: the address is %s", scenario.ID, at)
+		}
+	}
+	p.goTo("/simulator?scenario=refund-refused&step=6")
+	p.reads(".saga-state", "Needs attention")
+	p.picture("simulator-refund-refused")
+}
+
+func smallAndByKeyboard(t *testing.T, s *shop) {
+	p := s.visit(t, "/simulator?scenario=unshippable", 320, 700)
+	for range 5 {
+		p.do(chromedp.KeyEvent(kb.ArrowRight))
+	}
+	p.reads(".told", "Step 5a:")
+	p.do(chromedp.KeyEvent(kb.ArrowLeft))
+	p.reads(".told", "Step 4a:")
+	p.everybody()
+	p.picture("simulator-small")
+}
+
+// lead presses Next step as often as services are named, each as soon as it really holds the order.
+func (p *page) lead(services ...string) {
+	p.t.Helper()
+	for _, service := range services {
+		p.reads("[data-does=next]", service+" is held")
+		p.press("next")
+	}
+}
+
+func (p *page) orderID() string {
+	p.t.Helper()
+	p.wait("an order", `new URLSearchParams(location.search).get('order') !== null`)
+	return value[string](p, `new URLSearchParams(location.search).get('order')`)
+}
+
+func liveSucceeds(t *testing.T, s *shop) {
+	p := s.visit(t, "/simulator?mode=live", 1360, 900)
+	p.press("next")
+	p.reads("[data-does=next]", "Inventory is held")
+	id := p.orderID()
+	if got := s.State(t, "inventory", "reservation", id); got != "" {
+		t.Errorf("inventory is held, and has the order %s", got)
+	}
+	p.lead("Inventory")
+	p.reads("[data-does=next]", "Payment is held")
+	s.AwaitState(t, "inventory", "reservation", id, "RESERVED")
+	if got := s.State(t, "payment", "payment", id); got != "" {
+		t.Errorf("payment is held, and has the order %s", got)
+	}
+	p.reads(".payload", id) // the real payload
+	p.picture("simulator-live")
+	p.everybody()
+	p.goTo(value[string](p, "location.pathname + location.search")) // whoever comes later sees the same
+	p.lead("Payment", "Shipping", "Order", "Inventory")
+	p.is("Succeeded", "Committed Committed Committed Committed")
+	p.reads("[data-service=inventory]", "SOLD")
+	s.AwaitState(t, "inventory", "reservation", id, "SOLD")
+	p.press("reset")
+}
+
+func liveFails(t *testing.T, s *shop) {
+	p := s.visit(t, "/simulator?mode=live", 1360, 900)
+	p.press("next")
+	first := p.orderID()
+	p.lead("Inventory")
+	p.reads("[data-does=next]", "Payment is held")
+	p.press("fail")
+	p.is("Compensating", "Processing Compensating Compensated Pending")
+	id := p.orderID()
+	p.reads(".notes", first) // the page says that this is another order
+	p.lead("Inventory", "Order")
+	p.is("Failed", "Compensated Compensated Compensated Pending")
+	s.AwaitState(t, "payment", "payment", id, "DECLINED")
+	if got := s.Ends(t, id); got.Status != order.CANCELLED {
+		t.Errorf("the order is %s", got.Status)
+	}
+	if got := s.Ends(t, first); got.Status != order.CONFIRMED {
+		t.Errorf("the order that was let go is %s", got.Status)
+	}
+	p.press("reset")
+}
+
+func liveCrash(t *testing.T, s *shop) {
+	p := s.visit(t, "/simulator?mode=live", 1360, 900)
+	p.press("next")
+	p.lead("Inventory")
+	p.reads("[data-does=next]", "Payment is held")
+	id := p.orderID()
+	p.press("x")
+	p.lead("Shipping", "Order", "Inventory")
+	p.is("Succeeded", "Committed Committed Committed Committed")
+	if captured, refunded := s.Gateway(t, id); captured != 1 || refunded != 0 {
+		t.Errorf("the gateway has %d charges and %d refunds", captured, refunded)
+	}
+	p.press("reset")
+}
+
+func liveCancel(t *testing.T, s *shop) {
+	p := s.visit(t, "/simulator?mode=live", 1360, 900)
+	p.press("next")
+	p.lead("Inventory")
+	p.reads("[data-does=next]", "Payment is held")
+	id := p.orderID()
+	p.press("c")
+	p.reads(".steps", "OrderCancelRequested")
+	p.leadToTheEnd()
+	if got := s.Ends(t, id); got.Status != order.CANCELLED {
+		t.Errorf("the order is %s", got.Status)
+	}
+	p.press("reset")
+}
+
+// leadToTheEnd presses Next step, whatever is held, until the saga has ended.
+func (p *page) leadToTheEnd() {
+	p.t.Helper()
+	for range 12 {
+		p.wait("something to be held, or the end", `!document.querySelector('[data-does=next]').disabled || ['Failed', 'Succeeded'].includes(document.querySelector('[data-is=saga-state]').textContent)`)
+		if state := value[string](p, `document.querySelector('[data-is=saga-state]').textContent`); state == "Failed" || state == "Succeeded" {
+			return
+		}
+		p.press("next")
+	}
+	p.t.Error("the saga did not end")
+}
+
+func nowhere(t *testing.T, s *shop) {
+	p := s.visit(t, "/nowhere", 800, 600)
+	p.reads("h1", "There is no such page")
+	p.everybody()
+	p.goTo("/")
+	p.everybody()
+}
