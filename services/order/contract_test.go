@@ -64,7 +64,7 @@ func readOf(t *testing.T, state, path, answer string) []pact.Interaction {
 	call := pacts.Call{Description: "the part in an order, where " + state, State: state, Params: map[string]string{"order_id": anOrder}, Status: http.StatusOK, Answer: answer}
 	calls := map[string]pacts.Call{"GET " + path + anOrder: call}
 	return pacts.Calls(t, calls, func(url string) (string, error) {
-		others := newColleagues(addresses{})
+		others := newColleagues(addresses{}, askTime)
 		defer others.client.CloseIdleConnections()
 		part := others.ask(t.Context(), events.Service("the other"), url, path+anOrder)
 		shown, err := json.Marshal(part)

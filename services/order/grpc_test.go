@@ -28,7 +28,7 @@ func dial(t *testing.T, s *shop) orderv1.OrderServiceClient {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
-	over := rpc.Server{Log: slog.New(slog.DiscardHandler), Told: told, Register: register(server{db: s.pool, others: newColleagues(addresses{})})}
+	over := rpc.Server{Log: slog.New(slog.DiscardHandler), Told: told, Register: register(server{db: s.pool, others: newColleagues(addresses{}, askTime)})}
 	go func() { ended <- over.Serve(ctx, listener) }()
 	connection, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

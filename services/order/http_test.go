@@ -43,7 +43,7 @@ func open(t *testing.T) *shop {
 	orders := mailbox.NewGroup(atOnce, intake{do: in(s.pool), faults: s.faults, patience: time.Hour}.commit)
 	listener := httptest.NewServer(routes(server{
 		db: s.pool, do: in(s.pool), place: orders.Do, backlog: func() int { return int(s.backlog.Load()) }, limit: 10, faults: s.faults,
-		others: newColleagues(s.others.open(t)),
+		others: newColleagues(s.others.open(t), 3*time.Second),
 	}))
 	t.Cleanup(listener.Close)
 	s.url = listener.URL

@@ -116,7 +116,8 @@ func (m mailing) note(ctx context.Context, l Letter, o outcome) {
 	switch {
 	case o.never != nil:
 		m.mails.WithLabelValues("refused").Inc()
-		m.log.WarnContext(ctx, "mail refused", "order_id", l.Order.OrderID, "kind", l.Kind, "error", o.never)
+		// The server's words repeat the customer's address, which is no matter of the log; they stand with the mail.
+		m.log.WarnContext(ctx, "mail refused", "order_id", l.Order.OrderID, "kind", l.Kind)
 	case o.later != nil:
 		m.mails.WithLabelValues("put off").Inc()
 	default:

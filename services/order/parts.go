@@ -31,6 +31,7 @@ const (
 // saga depends on it: it goes on by events alone, and this is for people who look.
 type colleagues struct {
 	at     addresses
+	limit  time.Duration // of one question
 	client http.Client
 
 	mu    sync.Mutex
@@ -57,18 +58,19 @@ func addressesFrom(getenv func(string) string) (a addresses, err error) {
 	return a, nil
 }
 
-func newColleagues(at addresses) *colleagues {
+func newColleagues(at addresses, limit time.Duration) *colleagues {
 	return &colleagues{
 		at:     at,
+		limit:  limit,
 		fresh:  map[string]parts{},
 		client: http.Client{Transport: &http.Transport{MaxConnsPerHost: asksAtOnce, MaxIdleConnsPerHost: asksAtOnce, IdleConnTimeout: time.Minute}},
 	}
 }
 
-// about asks all three at the same time, for as long as the slowest takes, at most askTime.
+// about asks all three at the same time, for as long as the slowest takes, within the limit.
 func (c *colleagues) about(ctx context.Context, o Order) Saga {
 	// A reader who leaves must not make a silence of it that the next one is told.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.limit)
 	defer cancel()
 	p := parts{at: time.Now()}
 	var asking sync.WaitGroup

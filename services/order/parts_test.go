@@ -167,7 +167,7 @@ func TestASilentServiceIsTheReason(t *testing.T) {
 
 func TestWhereNobodyIsKnownNobodyIsAsked(t *testing.T) {
 	t.Parallel()
-	got := newColleagues(addresses{}).about(t.Context(), Order{})
+	got := newColleagues(addresses{}, time.Second).about(t.Context(), Order{})
 	same(t, "inventory", got.Inventory, Part{Silence: "the order service was not told where inventory is"})
 }
 

@@ -42,7 +42,7 @@ func Run(ctx context.Context, c service.Config) error {
 	orders := mailbox.NewGroup(atOnce, intake{do: box.Do, faults: app.Faults, patience: own.deadline, version: own.version, mails: own.post.addr != ""}.commit)
 	api := server{
 		db: app.Pool, do: box.Do, place: orders.Do, backlog: box.Unpublished, limit: own.outboxLimit, faults: app.Faults,
-		others: newColleagues(own.others),
+		others: newColleagues(own.others, askTime),
 	}
 	loops := []func(context.Context) error{
 		service.Loop("cancel overdue orders", app.Log, time.Second, nil, sweeper{box.Do, app.Faults, own.cancelBudget}.runOnce),
