@@ -24,7 +24,7 @@ const (
 	Provisioner = "provisioner" // creates and keeps the stream and the consumers, and cannot publish an event
 	Observer    = "observer"    // reads the stream, and changes nothing
 	Translator  = "translator"  // says an order in the version that older consumers know, and nothing else
-	Console     = "console"     // the same, for mission control: its own login, so that it can be taken away alone
+	Console     = "console"     // reads what the stream holds, for people; what comes it does not even hear
 )
 
 // Logins are all that the broker knows.
@@ -78,9 +78,8 @@ func ServerConfig(o ServerOptions) string {
 	}
 	writeUser(&b, Translator, append([]string{events.OrderCreated{}.Type().Filter()}, consumes(Translator)...), nil)
 	writeUser(&b, Provisioner, provisionerPublishes(), nil)
-	for _, reader := range []string{Observer, Console} {
-		writeUser(&b, reader, observerPublishes(), []string{events.StreamSubjects})
-	}
+	writeUser(&b, Observer, observerPublishes(), []string{events.StreamSubjects})
+	writeUser(&b, Console, observerPublishes(), nil)
 	b.WriteString("  ]\n}\n")
 	return b.String()
 }

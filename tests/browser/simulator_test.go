@@ -35,12 +35,7 @@ func TestTheConsole(t *testing.T) {
 	s.Holds(t)
 }
 
-// services are what the four boxes say, in their order.
-func (p *page) services() string {
-	p.t.Helper()
-	return value[string](p, `[...document.querySelectorAll('[data-service]')].map((b) => b.dataset.word).join(' ')`)
-}
-
+// is waits until the saga and its four services, in their order, say these words.
 func (p *page) is(state, services string) {
 	p.t.Helper()
 	p.reads("[data-is=saga-state]", state)
