@@ -107,8 +107,9 @@ crash-matrix: build ## kills services at every named point in every kind of saga
 	@cd tests && go test -tags=crashmatrix -count=1 -timeout=60m -v ./crash -args -write ../../docs/failures.md
 
 .PHONY: chaos
-chaos: build ## breaks everything under load by a seeded schedule, heals it and verifies (SEED=1 MINUTES=3)
-	@cd tests && go test -tags=chaos -count=1 -timeout=3h -v -run=TestChaos ./chaos -args -seed $(or $(SEED),1) -minutes $(or $(MINUTES),3)
+chaos: build ## breaks everything under load by a seeded schedule, heals it and verifies (SEED=1 MINUTES=3 RACE=)
+	$(if $(RACE),@mkdir -p bin/race && cp bin/nats-server bin/race/ && go build -race -o bin/race/ ./services/{order,inventory,payment,shipping}/cmd/... ./apps/...)
+	@cd tests && $(if $(RACE),ORDERSAGA_BIN=$(CURDIR)/bin/race) go test -tags=chaos -count=1 -timeout=3h -v ./chaos -args -seed $(or $(SEED),1) -minutes $(or $(MINUTES),3)
 
 .PHONY: mutants
 mutants: ## takes each guard away from the real source, and expects a test to turn red

@@ -177,6 +177,9 @@ func (s *System) WipeBroker(ctx context.Context) error {
 	return s.Up(ctx, NATS)
 }
 
+// BrokerStore is the directory in which the NATS server keeps what it has stored.
+func (s *System) BrokerStore() string { return s.nats.Store() }
+
 // Deaths is how often a process has ended that should not have.
 func (s *System) Deaths(name string) int {
 	c, err := s.child(name)

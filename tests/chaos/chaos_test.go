@@ -3,11 +3,13 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -65,6 +67,7 @@ func TestChaos(t *testing.T) {
 	stopWatching()
 	watcher.Wait()
 	s.report(t, len(orders), atRest, counters)
+	s.noComplaints(t, dir)
 	load.promised(t)
 }
 
@@ -165,8 +168,49 @@ func (s *storm) report(t *testing.T, sagas int, atRest time.Duration, counters *
 			t.Errorf("never was it that %s", path)
 		}
 	}
+	for path, taken := range s.tombstonesHit(t) {
+		t.Logf("%6d times %s", taken, path)
+		if taken == 0 && *minutes >= 3 { // a minute may be too short for this
+			t.Errorf("never was it that %s", path)
+		}
+	}
 	if struck < *least {
 		t.Errorf("%d disasters are fewer than %d", struck, *least)
 	}
 	t.Logf("seed %d: %d sagas, %d disasters, at rest after %v", *seed, sagas, struck, atRest.Round(time.Millisecond))
+}
+
+// tombstonesHit is how often a step came too late and found the tombstone of its undo. The inbox tells that
+// it came, and the state that nothing was done.
+func (s *storm) tombstonesHit(t *testing.T) map[string]int {
+	t.Helper()
+	const late = ` JOIN inbox i USING (order_id) WHERE i.type LIKE `
+	return map[string]int{
+		"a payment met shipping's fence": s.world.Count(t, "shipping",
+			`SELECT count(*)::int FROM shipment s`+late+`'saga.payment.PaymentProcessed.%' AND s.state = 'FENCED'`),
+		"a reservation met payment's tombstone": s.world.Count(t, "payment",
+			`SELECT count(*)::int FROM payment p`+late+`'saga.inventory.InventoryReserved.%' AND p.state = 'VOIDED' AND p.charge_key IS NULL`),
+		"an order met inventory's tombstone": s.world.Count(t, "inventory",
+			`SELECT count(*)::int FROM reservation r`+late+`'saga.order.OrderCreated.%' AND r.lines IS NULL`),
+	}
+}
+
+// noComplaints searches what the processes wrote for the worst that a program can say of itself.
+func (s *storm) noComplaints(t *testing.T, dir string) {
+	t.Helper()
+	logs, err := filepath.Glob(filepath.Join(dir, "logs", "*.log"))
+	world.Must(t, err)
+	if len(logs) == 0 {
+		t.Error("there are no logs to search")
+	}
+	for _, log := range logs {
+		text, err := os.ReadFile(log)
+		world.Must(t, err)
+		for _, complaint := range []string{"panic: ", "DATA RACE", "fatal error: "} {
+			if n := bytes.Count(text, []byte(complaint)); n > 0 {
+				t.Errorf("%s says %q %d times", log, complaint, n)
+			}
+		}
+	}
+	t.Logf("%d logs without a panic or a data race", len(logs))
 }

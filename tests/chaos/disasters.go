@@ -41,6 +41,8 @@ func disasters() []disaster {
 			return s.Continue(system.NATS)
 		}},
 		{"the broker's volume is lost", func(ctx context.Context, s *storm) error { return s.WipeBroker(ctx) }},
+		{"the broker forgets its last seconds", forgetTail},
+		{"the broker's disk is full", fillDisk},
 		{"database connections are ended", func(ctx context.Context, s *storm) error { return s.endConnections(ctx) }},
 		{"a wire is cut", func(ctx context.Context, s *storm) error { return s.onAWire(ctx, (*Proxy).Cut) }},
 		{"a wire is held", func(ctx context.Context, s *storm) error { return s.onAWire(ctx, (*Proxy).Hold) }},

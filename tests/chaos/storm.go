@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ type storm struct {
 	dice  *rand.Rand
 	// wires are the proxies on which the first process of every service reaches its database and the broker.
 	wires map[string]*Proxy
+	disk  disk // the broker's
 
 	mu     sync.Mutex
 	faults map[string]int // by kind
@@ -32,9 +34,10 @@ type storm struct {
 func newStorm(ctx context.Context, t *testing.T, dir string, seed uint64) *storm {
 	t.Helper()
 	s := &storm{dice: rand.New(rand.NewPCG(seed, 0)), wires: map[string]*Proxy{}, faults: map[string]int{}} //nolint:gosec // the schedule must be repeatable, not secret
+	t.Cleanup(func() { world.Must(t, s.disk.unmount()) })                                                   // after the system has ended
 	var err error
 	s.System, err = system.Start(ctx, system.Options{
-		Dir: dir, Faults: true, Deadline: time.Minute,
+		Dir: dir, Bin: os.Getenv("ORDERSAGA_BIN"), Faults: true, Deadline: time.Minute,
 		Replicas: map[string]int{"inventory": 2, "payment": 2, "shipping": 2},
 		Env: map[string]map[string]string{
 			"payment": {"GATEWAY_TIMEOUT": "3s", "GATEWAY_HORIZON": "5s", "CHARGE_BUDGET": "10s", "RECONCILE_EVERY": "1s", "RECONCILE_GRACE": "5s"},
@@ -50,6 +53,7 @@ func newStorm(ctx context.Context, t *testing.T, dir string, seed uint64) *storm
 			t.Errorf("the system did not end cleanly: %v", err)
 		}
 	})
+	world.Must(t, s.mountDisk(ctx, t))
 	for _, service := range events.Services {
 		world.Must(t, s.wire(ctx, string(service)))
 	}

@@ -1,0 +1,89 @@
+package sagas
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"example.com/ordersaga/apps/shop"
+	"example.com/ordersaga/apps/system"
+	order "example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/tests/world"
+)
+
+// inFlight is how many sagas are under way when the broker forgets.
+const inFlight = 200
+
+// TestTheBrokerForgets has 200 sagas wait in the middle, with their events acknowledged by the broker, and
+// then takes those away from it: everything, or the end. The services publish again what is missing.
+func TestTheBrokerForgets(t *testing.T) {
+	t.Parallel()
+	w := open(t, system.Options{})
+	for name, forget := range map[string]func(*testing.T, *processes) []string{
+		"everything":                       forgetEverything,
+		"the last of what it acknowledged": forgetTail,
+	} {
+		t.Run(name, func(t *testing.T) { // one after the other: it is the same broker
+			for _, id := range forget(t, w) {
+				if got := w.Ends(t, id); got.Status != order.CONFIRMED {
+					t.Errorf("order %s is %s because of %q", id, got.Status, world.Deref(got.Reason))
+				}
+			}
+			w.Holds(t, w.Secrets()...)
+		})
+	}
+}
+
+// forgetEverything loses the broker's volume.
+func forgetEverything(t *testing.T, w *processes) []string {
+	orders := w.midway(t)
+	world.Must(t, w.WipeBroker(t.Context()))
+	world.Must(t, w.Up(t.Context(), "shipping"))
+	return orders
+}
+
+// forgetTail has the broker go on with an older copy of its files, as after a power loss.
+func forgetTail(t *testing.T, w *processes) []string {
+	world.Must(t, w.AwaitReady(t.Context()))
+	older := t.TempDir()
+	world.Must(t, w.Down(t.Context(), system.NATS))
+	world.Must(t, os.CopyFS(older, os.DirFS(w.BrokerStore())))
+	world.Must(t, w.Up(t.Context(), system.NATS))
+	orders := w.midway(t)
+	world.Must(t, w.Down(t.Context(), system.NATS))
+	world.Must(t, os.RemoveAll(w.BrokerStore()))
+	world.Must(t, os.CopyFS(w.BrokerStore(), os.DirFS(older)))
+	world.Must(t, w.Up(t.Context(), system.NATS))
+	world.Must(t, w.Up(t.Context(), "shipping"))
+	return orders
+}
+
+// midway places orders that are paid, announced to shipping, and not shipped: shipping is away.
+func (w *processes) midway(t *testing.T) []string {
+	t.Helper()
+	world.Must(t, w.AwaitReady(t.Context()))
+	world.Must(t, w.Down(t.Context(), "shipping"))
+	began := time.Now()
+	orders := make([]string, inFlight)
+	var customers errgroup.Group
+	customers.SetLimit(32)
+	for i := range orders {
+		customers.Go(func() (err error) {
+			orders[i], err = w.TryPlace(t.Context(), shop.One("widget", 1))
+			return err
+		})
+	}
+	world.Must(t, customers.Wait())
+	world.Eventually(t, "every payment to be announced", func() error {
+		n := w.Count(t, "payment", `SELECT count(*)::int FROM outbox WHERE order_id = ANY($1::uuid[]) AND type LIKE '%PaymentProcessed%' AND published_at IS NOT NULL`, orders)
+		if n < inFlight {
+			return fmt.Errorf("%d of %d are", n, inFlight)
+		}
+		return nil
+	})
+	t.Logf("%d sagas under way after %v", inFlight, time.Since(began).Round(time.Millisecond))
+	return orders
+}
