@@ -11,6 +11,7 @@ MAKEFLAGS   += --no-print-directory
 MODULES   := $(shell sed -n 's|^[[:space:]]*\./||p' go.work)
 LINT      := v2.15.0
 OAPI      := v2.8.2
+AXE       := 4.14.1
 OASDIFF   := v1.35.0
 BUF       := v1.75.0
 PROTOC_GO := v1.36.12
@@ -99,8 +100,8 @@ test-compose: build ## tests the containers: the same sagas, and a service kille
 	@cd tests && go test -tags=compose -shuffle=on -timeout=30m -v ./compose/...
 
 .PHONY: test-browser
-test-browser: build ## uses the console in a real browser (PICTURES=1 writes those of docs/console.md anew)
-	@cd tests && go test -tags=browser -count=1 -timeout=10m -v ./browser $(if $(PICTURES),-args -pictures $(CURDIR)/docs/pictures)
+test-browser: build .bin/.axe-$(AXE) ## uses the console in a real browser (PICTURES=1 writes those of docs/console.md anew)
+	@cd tests && AXE=$(CURDIR)/.bin/node_modules/axe-core/axe.min.js go test -tags=browser -count=1 -timeout=10m -v ./browser $(if $(PICTURES),-args -pictures $(CURDIR)/docs/pictures)
 
 .PHONY: crash-matrix
 crash-matrix: build ## kills services at every named point in every kind of saga, and writes docs/failures.md
@@ -158,6 +159,9 @@ tools: .bin/.golangci-lint-$(LINT) .bin/.oapi-codegen-$(OAPI) .bin/.oasdiff-$(OA
 .bin/.golangci-lint-$(LINT):
 	@echo "installing golangci-lint $(LINT) (about two minutes, once)"
 	@GOBIN=$(CURDIR)/.bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT) && touch $@
+
+.bin/.axe-$(AXE): # looks in the browser tests whether everybody can use a page
+	@mkdir -p .bin && npm install --prefix .bin --no-save --no-audit --no-fund --ignore-scripts --silent axe-core@$(AXE) && touch $@
 
 .bin/.oapi-codegen-$(OAPI):
 	@GOBIN=$(CURDIR)/.bin go install github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@$(OAPI) && touch $@

@@ -1,3 +1,3 @@
 // Package browser uses the console as people do, in a real browser over the real system: `make test-browser`. It
-// keeps a picture of what it saw; axe-core (axe.min.js, MPL-2.0) looks whether everybody could have seen it.
+// keeps a picture of what it saw; axe-core (from npm, see the Makefile) looks whether everybody could have seen it.
 package browser
