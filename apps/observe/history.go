@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -22,15 +23,36 @@ const remembered = 200_000
 // History calls each for every stored event about one order (about all when orderID is empty), oldest
 // first, until each returns an error or the events that were there at the beginning are through.
 func (s *Stream) History(ctx context.Context, orderID string, each func(Seen) error) error {
-	for next := uint64(1); ; {
-		last, more, err := s.page(ctx, ofOrder(orderID), next, each)
-		if err != nil {
-			return err
+	_, err := s.from(ctx, ofOrder(orderID), 1, each)
+	return err
+}
+
+// ErrNewStream says that the stream is not the one that was read before: it was lost and made again.
+var ErrNewStream = errors.New("the stream was made anew")
+
+// Since calls each for every stored event about any order from a sequence on, oldest first, and returns the sequence
+// to go on with. Whoever remembers that misses nothing, however long the broker was away, and needs to hear nothing live.
+func (s *Stream) Since(ctx context.Context, next uint64, each func(Seen) error) (uint64, error) {
+	return s.from(ctx, events.StreamSubjects, next, each)
+}
+
+// Same is [ErrNewStream] when the stream ends before what was read of it.
+func (s *Stream) Same(ctx context.Context, next uint64) error {
+	info, err := s.Info(ctx)
+	if err == nil && info.Last+1 < next {
+		return ErrNewStream
+	}
+	return err
+}
+
+// from reads what is stored from a sequence on, and returns the sequence to go on with.
+func (s *Stream) from(ctx context.Context, subjects string, next uint64, each func(Seen) error) (uint64, error) {
+	for {
+		last, more, err := s.page(ctx, subjects, next, each)
+		next = max(next, last+1)
+		if err != nil || !more {
+			return next, err
 		}
-		if !more {
-			return nil
-		}
-		next = last + 1
 	}
 }
 

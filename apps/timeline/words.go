@@ -21,6 +21,13 @@ const (
 // marks make the kinds legible without colours.
 var marks = map[kind]string{forward: "→", refusal: "✗", compensation: "↩", ending: "■", attention: "!"}
 
+// Describe says of an event what a person wants to know at a glance: a mark for the sort of fact that it is (→ a step
+// that stands, ✗ the saga turns round, ↩ a step undone, ■ the end, ! a person is needed), and a few words.
+func Describe(event events.Event) (mark, detail string) {
+	what, detail := describe(event)
+	return marks[what], detail
+}
+
 // describe says of an event what a person wants to know at a glance.
 func describe(event events.Event) (kind, string) {
 	switch e := event.(type) {
