@@ -16,9 +16,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"example.com/ordersaga/apps/console/flow"
+	"example.com/ordersaga/apps/console/sagas"
 	"example.com/ordersaga/apps/console/stepper"
 	"example.com/ordersaga/apps/internal/process"
 	"example.com/ordersaga/apps/running"
+	"example.com/ordersaga/apps/shop"
 )
 
 // Config is what a console is told from outside.
@@ -49,6 +51,8 @@ type Console struct {
 	metrics *prometheus.Registry
 	flow    http.Handler
 	stepper *stepper.Stepper
+	board   *sagas.Board
+	shop    *shop.Shop
 	closing chan struct{} // closed when the process is told to end
 	server  *process.Server
 }
@@ -63,6 +67,10 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Console, error) {
 	if console.stepper, err = stepper.New(c.System, console.closing); err != nil {
 		return nil, err
 	}
+	if console.shop, err = shop.Open(c.System); err != nil {
+		return nil, err
+	}
+	console.board = sagas.NewBoard(c.System.NATS, log)
 	routes, err := console.routes()
 	if err != nil {
 		return nil, fmt.Errorf("prepare the pages: %w", err)
@@ -77,7 +85,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Console, error) {
 // Serve shows what happens until ctx ends.
 func (c *Console) Serve(ctx context.Context) error {
 	c.log.InfoContext(ctx, "serving", "addr", c.Addr)
-	err := process.Serve(ctx, []*process.Server{c.server}, c.close)
+	err := process.Serve(ctx, []*process.Server{c.server}, c.close, c.board.Run)
 	c.stepper.Close()
 	c.log.InfoContext(ctx, "ended")
 	return err

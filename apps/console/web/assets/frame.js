@@ -5,7 +5,8 @@ import { el } from './simulator/dom.js';
 
 /** @type {Record<string, {title: string, about?: string, load?: () => Promise<{mount: (root: HTMLElement) => Promise<void>}>}>} */
 const pages = {
-  '/': { title: 'ordersaga' },
+  '/': { title: 'Live sagas', load: () => import('./sagas/page.js') },
+  '/order': { title: 'An order', load: () => import('./sagas/order.js') },
   '/simulator': { title: 'Saga flow simulator', about: 'Step a saga through four services, make any step fail, and trace what takes it back: in a model, or with a real order.', load: () => import('./simulator/page.js') },
   '/versioning': { title: 'API versioning explorer', about: 'Compare four ways to version a contract, and find the one that fits a place and its priorities.', load: () => import('./versioning/page.js') },
 };
@@ -17,7 +18,7 @@ document.querySelector(`nav a[href="${CSS.escape(location.pathname).replaceAll('
 
 try {
   if (page?.load) await (await page.load()).mount(root);
-  else root.replaceChildren(el('h1', {}, page ? 'A saga, step by step' : 'There is no such page'), index());
+  else root.replaceChildren(el('h1', {}, 'There is no such page'), index());
 } catch (error) {
   root.replaceChildren(el('h1', {}, 'The page could not be shown'), el('p', {}, `${/** @type {Error} */ (error).message} Is the console still running? Reload to try again.`));
 }
