@@ -42,6 +42,7 @@ const patience = time.Minute
 // shop is a running system, and a browser before it.
 type shop struct {
 	*world.World
+	system  *system.System
 	browser context.Context //nolint:containedctx // that is what chromedp calls a browser
 }
 
@@ -67,7 +68,7 @@ func open(t *testing.T) *shop {
 	browser, closeBrowser := chromedp.NewContext(allocator)
 	t.Cleanup(closeBrowser)
 	world.Must(t, chromedp.Run(browser))
-	return &shop{World: world.Of(t, running.Describe()), browser: browser}
+	return &shop{World: world.Of(t, running.Describe()), system: running, browser: browser}
 }
 
 // page is a tab.

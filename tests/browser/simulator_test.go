@@ -17,6 +17,11 @@ import (
 func TestTheConsole(t *testing.T) {
 	s := open(t)
 	for name, test := range map[string]func(*testing.T, *shop){
+		"new sagas appear, and are chosen, searched and held":          liveList,
+		"a killed console loses nothing, and the page goes on":         listSurvives,
+		"a list of many sagas stays small":                             manySagas,
+		"an order is read event by event":                              anOrder,
+		"an order is followed while it happens":                        followAnOrder,
 		"the simulator steps forward, fails and goes back":             modelSteps,
 		"every scenario ends, and its address leads to each step":      everyScenario,
 		"the simulator is used by keyboard and on a small screen":      smallAndByKeyboard,
