@@ -109,7 +109,7 @@ crash-matrix: build ## kills services at every named point in every kind of saga
 
 .PHONY: chaos
 chaos: build ## breaks everything under load by a seeded schedule, heals it and verifies (SEED=1 MINUTES=3 RACE=)
-	$(if $(RACE),@mkdir -p bin/race && cp bin/nats-server bin/race/ && go build -race -o bin/race/ ./services/{order,inventory,payment,shipping}/cmd/... ./apps/...)
+	@if [ -n "$(RACE)" ]; then mkdir -p bin/race && cp bin/nats-server bin/race/ && go build -race -o bin/race/ ./services/{order,inventory,payment,shipping}/cmd/... ./apps/...; fi
 	@cd tests && $(if $(RACE),ORDERSAGA_BIN=$(CURDIR)/bin/race) go test -tags=chaos -count=1 -timeout=3h -v ./chaos -args -seed $(or $(SEED),1) -minutes $(or $(MINUTES),3)
 
 .PHONY: mutants

@@ -108,7 +108,7 @@ func (s *storm) endConnections(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("connect to Postgres: %w", err)
 	}
-	defer conn.Close(ctx)
+	defer func() { _ = conn.Close(ctx) }()
 	services := []string{"order", "inventory", "payment", "shipping"}
 	_, err = conn.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usename = $1`, services[s.dice.IntN(len(services))])
 	return err

@@ -35,7 +35,7 @@ func (s *storm) mountDisk(ctx context.Context, t *testing.T) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(before)
+	defer func() { _ = os.RemoveAll(before) }()
 	if err := os.CopyFS(before, os.DirFS(d.at)); err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func forgetTail(ctx context.Context, s *storm) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(older)
+	defer func() { _ = os.RemoveAll(older) }()
 	if err := s.Down(ctx, system.NATS); err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ const soon = 10 * time.Second
 // customers order without a pause: of the sagas that meet a kill, 99 in 100 end soon.
 func TestSagasEndSoonAfterAKill(t *testing.T) {
 	ctx := context.WithoutCancel(t.Context())
-	dir, err := os.MkdirTemp("", "kill-")
+	dir, err := os.MkdirTemp("", "kill-") //nolint:usetesting // Postgres runs as another user and must reach its data
 	world.Must(t, err)
 	world.Must(t, os.Chmod(dir, 0o755))
 	t.Cleanup(func() { world.Must(t, os.RemoveAll(dir)) })
@@ -62,6 +62,7 @@ type stopwatch struct {
 
 // time places an order and waits for its end.
 func (w *stopwatch) time(ctx context.Context, t *testing.T) {
+	t.Helper()
 	id, err := w.world.TryPlace(ctx, shop.One("widget", 1))
 	if err != nil {
 		t.Error(err)

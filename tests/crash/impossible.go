@@ -24,7 +24,7 @@ func impossible(c combination) (reason string, yes bool) {
 
 // hearing reports whether a point is passed only with an event to handle, or to publish.
 func hearing(p fault.Point) bool {
-	switch p {
+	switch p { //nolint:exhaustive // the others are passed without an event
 	case fault.InboxReceived, fault.InboxWritten, fault.InboxStepped, fault.InboxBeforeCommit, fault.InboxAfterCommit, fault.InboxAcked,
 		fault.RelayTaken, fault.RelayBeforePublish, fault.RelayPublished, fault.RelayAcknowledged, fault.RelayMarked:
 		return true

@@ -17,6 +17,7 @@ import (
 	"example.com/ordersaga/apps/verify"
 	"example.com/ordersaga/pkg/fault"
 	"example.com/ordersaga/pkg/testkit/saga"
+	"example.com/ordersaga/tests/world"
 )
 
 // lane is a system in which one combination after the other is tried. Several lanes wait for their
@@ -88,7 +89,7 @@ func (l *lane) exec(t *testing.T, service, sql string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context())
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
 	if _, err := conn.Exec(t.Context(), sql); err != nil {
 		t.Fatal(err)
 	}
@@ -139,15 +140,5 @@ func (l *lane) verify(t *testing.T) {
 // eventually tries until it works.
 func eventually(t *testing.T, what string, try func() error) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for {
-		err := try()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within a minute: %v", what, err)
-		}
-		time.Sleep(20 * time.Millisecond) // between two looks at a condition
-	}
+	world.Eventually(t, what, try)
 }

@@ -11,6 +11,9 @@ import (
 	"example.com/ordersaga/pkg/fault"
 )
 
+// least is how many combinations a run must have seen.
+const least = 120
+
 // check fails when a point has not fired in any combination.
 func (f *table) check(t *testing.T) {
 	t.Helper()
@@ -27,57 +30,63 @@ func (f *table) check(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d combinations fired, over %d points", fired, len(combinations()), len(points))
+	if fired < least {
+		t.Errorf("%d combinations are fewer than %d", fired, least)
+	}
 }
 
-// write writes docs/failures.md.
-func (f *table) write(t *testing.T, path string) {
-	t.Helper()
-	var b strings.Builder
-	b.WriteString(`# What happens when it crashes here
+// intro is what docs/failures.md begins with.
+const intro = `# What happens when it crashes here
 
 Made by ` + "`make crash-matrix`" + ` from what it ran and saw; do not edit. Every row is a service killed by SIGKILL at a
 named point while an order's saga was under way; afterwards every invariant of ` + "`sagactl verify --at-rest`" + ` held.
 The test of a cell is ` + "`TestCrash/at/<point>/<service>/<saga>`" + `. A cell has how the order ended; — stands for a point that
 this kind of saga never passes in this service, with the reason below.
 
-| Point | Service |`)
+`
+
+// write writes docs/failures.md.
+func (f *table) write(t *testing.T, path string) {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString(intro + "| Point | Service |")
 	for _, scenario := range scenarios {
 		fmt.Fprintf(&b, " %s |", scenario.name)
 	}
 	b.WriteString(" In flight | What heals it | What the customer sees |\n|---|---|")
 	b.WriteString(strings.Repeat("---|", len(scenarios)+3) + "\n")
-	reasons := map[string]bool{}
-	var order []string
-	for _, p := range fault.Points() {
-		for _, service := range homes(p.Point) {
-			fmt.Fprintf(&b, "| `%s` | %s |", p.Point, service)
-			for _, scenario := range scenarios {
-				c := combination{p.Point, service, scenario}
-				end := f.ends[c.String()]
-				if end == "" {
-					reason, _ := impossible(c)
-					line := fmt.Sprintf("`%s` in %s, %s: %s", p.Point, service, scenario.name, reason)
-					if !reasons[line] {
-						reasons[line] = true
-						order = append(order, line)
-					}
-					end = "—"
-				}
-				fmt.Fprintf(&b, " %s |", end)
-			}
-			inFlight, heals, customer := healing(p.Point)
-			fmt.Fprintf(&b, " %s | %s | %s |\n", inFlight, heals, customer)
-		}
-	}
+	never := f.rows(&b)
 	b.WriteString("\n## The points\n\n")
 	for _, p := range fault.Points() {
 		fmt.Fprintf(&b, "- `%s`: %s\n", p.Point, p.Sentence)
 	}
 	b.WriteString("\n## What cannot occur\n\n")
-	for _, line := range order {
+	for _, line := range never {
 		fmt.Fprintf(&b, "- %s\n", line)
 	}
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// rows writes a row for each point of a service, and returns what cannot occur, with the reasons.
+func (f *table) rows(b *strings.Builder) (never []string) {
+	for _, p := range fault.Points() {
+		for _, service := range homes(p.Point) {
+			fmt.Fprintf(b, "| `%s` | %s |", p.Point, service)
+			for _, scenario := range scenarios {
+				c := combination{p.Point, service, scenario}
+				end := f.ends[c.String()]
+				if end == "" {
+					reason, _ := impossible(c)
+					never = append(never, fmt.Sprintf("`%s` in %s, %s: %s", p.Point, service, scenario.name, reason))
+					end = "—"
+				}
+				fmt.Fprintf(b, " %s |", end)
+			}
+			inFlight, heals, customer := healing(p.Point)
+			fmt.Fprintf(b, " %s | %s | %s |\n", inFlight, heals, customer)
+		}
+	}
+	return never
 }

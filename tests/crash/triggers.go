@@ -29,47 +29,23 @@ type trigger struct {
 
 // triggers by point. A point that is not here is passed by a saga as it goes.
 func triggers() map[fault.Point]trigger {
-	restartBroker := trigger{during: func(t *testing.T, l *lane, _ string) {
-		t.Helper()
-		if err := l.system.Kill(system.NATS, syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
-	}}
-	poison := trigger{during: publishPoison}
-	old := trigger{atStart: true, before: func(t *testing.T, l *lane, service string) {
-		t.Helper()
-		l.exec(t, service, `UPDATE outbox SET published_at = published_at - interval '25 hours' WHERE published_at IS NOT NULL`)
-		l.exec(t, service, `UPDATE inbox SET received_at = received_at - interval '73 hours'`)
-	}}
-	keyed := trigger{during: sendKeyed}
-	unknown := trigger{during: func(t *testing.T, l *lane, _ string) {
-		t.Helper()
-		another(t, l, saga.Order{Token: "tok_error_always"})
-	}}
+	restartBroker, poison := trigger{during: killBroker}, trigger{during: publishPoison}
+	old, keyed, unknown := trigger{atStart: true, before: age}, trigger{during: sendKeyed}, trigger{during: askInVain}
 	return map[fault.Point]trigger{
-		fault.InboxOpened:       {atStart: true},
-		fault.RelayBeforeReplay: restartBroker,
-		fault.RelayReplayed:     restartBroker,
-		fault.InboxBeforePark:   poison,
-		fault.InboxParked:       poison,
-		fault.SweepBeforeDelete: old,
-		fault.SweepDeleted:      old,
-		fault.InboxBeforeReturn: {during: func(t *testing.T, l *lane, service string) {
-			t.Helper()
-			if err := l.system.Kill(service, syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
-		}},
-		fault.OutboxBeforeCommit:   keyed,
-		fault.OutboxAfterCommit:    keyed,
-		fault.IdempotencyBegun:     keyed,
-		fault.IdempotencyStored:    keyed,
-		fault.IdempotencyCommitted: keyed,
-		fault.IdempotencyReaped: {atStart: true, before: func(t *testing.T, l *lane, service string) {
-			t.Helper()
-			sendKeyed(t, l, service)
-			l.exec(t, service, `UPDATE idempotency_key SET expires_at = now() - interval '1 minute'`)
-		}},
+		fault.InboxOpened:           {atStart: true},
+		fault.InboxBeforeReturn:     {during: terminate},
+		fault.RelayBeforeReplay:     restartBroker,
+		fault.RelayReplayed:         restartBroker,
+		fault.InboxBeforePark:       poison,
+		fault.InboxParked:           poison,
+		fault.SweepBeforeDelete:     old,
+		fault.SweepDeleted:          old,
+		fault.OutboxBeforeCommit:    keyed,
+		fault.OutboxAfterCommit:     keyed,
+		fault.IdempotencyBegun:      keyed,
+		fault.IdempotencyStored:     keyed,
+		fault.IdempotencyCommitted:  keyed,
+		fault.IdempotencyReaped:     {atStart: true, before: expireKeys},
 		fault.DeadlineFound:         {during: overdue},
 		fault.DeadlineCommitted:     {during: overdue},
 		fault.GatewayBeforeLookup:   unknown,
@@ -77,6 +53,40 @@ func triggers() map[fault.Point]trigger {
 		fault.ReconcileBeforeCommit: {during: captureLate},
 		fault.ReconcileCommitted:    {during: captureLate},
 	}
+}
+
+func killBroker(t *testing.T, l *lane, _ string) {
+	t.Helper()
+	if err := l.system.Kill(system.NATS, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// terminate has the service end in good order, which it then does not.
+func terminate(t *testing.T, l *lane, service string) {
+	t.Helper()
+	if err := l.system.Kill(service, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// age makes what the mailbox keeps old enough to be swept.
+func age(t *testing.T, l *lane, service string) {
+	t.Helper()
+	l.exec(t, service, `UPDATE outbox SET published_at = published_at - interval '25 hours' WHERE published_at IS NOT NULL`)
+	l.exec(t, service, `UPDATE inbox SET received_at = received_at - interval '73 hours'`)
+}
+
+func expireKeys(t *testing.T, l *lane, service string) {
+	t.Helper()
+	sendKeyed(t, l, service)
+	l.exec(t, service, `UPDATE idempotency_key SET expires_at = now() - interval '1 minute'`)
+}
+
+// askInVain has the gateway never say what became of a charge.
+func askInVain(t *testing.T, l *lane, _ string) {
+	t.Helper()
+	another(t, l, saga.Order{Token: "tok_error_always"})
 }
 
 // another places one more order, which the fault is to hit.
