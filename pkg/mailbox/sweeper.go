@@ -29,10 +29,14 @@ type sweeper struct {
 	metrics *metrics
 }
 
+// run sweeps at the start and then every minute.
 func (s *sweeper) run(ctx context.Context) {
-	for rest(ctx, sweepEvery, nil) {
+	for {
 		if err := s.runOnce(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "sweeping failed, will try again", "error", err)
+		}
+		if !rest(ctx, sweepEvery, nil) {
+			return
 		}
 	}
 }
