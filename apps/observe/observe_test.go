@@ -137,10 +137,11 @@ func TestTheBacklogOfAService(t *testing.T) {
 	t.Parallel()
 	stream, broker := open(t)
 	publish(t, broker, uuid.NewString(), events.OrderCreated{Snapshot: events.Snapshot{OrderID: one}})
-	inventory, err := stream.Backlog(t.Context(), events.Inventory)
-	if err != nil || inventory.Pending != 1 {
-		t.Errorf("inventory has %+v, %v", inventory, err)
-	}
+	// A consumer is told of a message a moment after its publisher is.
+	testkit.Eventually(t, 20*time.Second, "inventory to have one pending", func() bool {
+		inventory, err := stream.Backlog(t.Context(), events.Inventory)
+		return err == nil && inventory.Pending == 1
+	})
 	shipping, err := stream.Backlog(t.Context(), events.Shipping)
 	if err != nil || shipping.Pending != 0 {
 		t.Errorf("shipping has %+v, %v", shipping, err)
