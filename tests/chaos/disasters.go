@@ -5,6 +5,7 @@ package chaos
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -26,15 +27,15 @@ type disaster struct {
 
 // disasters are all that can happen. What is more frequent stands more than once.
 func disasters() []disaster {
-	kill := disaster{"a service is killed", func(_ context.Context, s *storm) error { return s.Kill(s.someone(), syscall.SIGKILL) }}
+	kill := disaster{"a service is killed", func(ctx context.Context, s *storm) error { return s.kill(ctx, s.someone()) }}
 	return []disaster{
 		kill, kill, kill,
-		{"the ambassador is killed", func(_ context.Context, s *storm) error { return s.Kill(system.Ambassador, syscall.SIGKILL) }},
-		{"the gateway is killed", func(_ context.Context, s *storm) error { return s.Kill(system.Gateway, syscall.SIGKILL) }},
+		{"the ambassador is killed", func(ctx context.Context, s *storm) error { return s.kill(ctx, system.Ambassador) }},
+		{"the gateway is killed", func(ctx context.Context, s *storm) error { return s.kill(ctx, system.Gateway) }},
 		{"a service is paused longer than the broker waits", pause},
-		{"the broker is killed", func(_ context.Context, s *storm) error { return s.Kill(system.NATS, syscall.SIGKILL) }},
+		{"the broker is killed", func(ctx context.Context, s *storm) error { return s.kill(ctx, system.NATS) }},
 		{"the broker is paused", func(ctx context.Context, s *storm) error {
-			if err := s.Pause(system.NATS); err != nil {
+			if err := s.signal(ctx, system.NATS, syscall.SIGSTOP); err != nil {
 				return err
 			}
 			s.breathe(ctx, 2*time.Second)
@@ -62,6 +63,19 @@ func disasters() []disaster {
 	}
 }
 
+// kill ends a process as nothing else can.
+func (s *storm) kill(ctx context.Context, name string) error {
+	return s.signal(ctx, name, syscall.SIGKILL)
+}
+
+// signal reaches a process that runs. One that is being started again after the last disaster is waited for.
+func (s *storm) signal(ctx context.Context, name string, signal syscall.Signal) error {
+	if s.Kill(name, signal) == nil {
+		return nil
+	}
+	return errors.Join(s.AwaitReady(ctx), s.Kill(name, signal))
+}
+
 // someone is a process of a service.
 func (s *storm) someone() string {
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(s.Describe().Admin)), func(name string) bool {
@@ -74,7 +88,7 @@ func (s *storm) someone() string {
 // replica takes over; what the sleeper then commits must change nothing.
 func pause(ctx context.Context, s *storm) error {
 	name := s.someone()
-	if err := s.Pause(name); err != nil {
+	if err := s.signal(ctx, name, syscall.SIGSTOP); err != nil {
 		return err
 	}
 	s.breathe(ctx, 7*time.Second)

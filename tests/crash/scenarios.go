@@ -39,6 +39,7 @@ func (sc scenario) play(t *testing.T, l *lane) string {
 		return err
 	})
 	if sc.cancel {
+		eventually(t, "the charge is open", func() error { return get(t.Context(), l.saga.URLs["payment"]+"/v1/payments/"+state.ID) })
 		eventually(t, "the cancel is answered", func() error {
 			err := l.saga.TryCancel(state.ID)
 			if err != nil && strings.Contains(err.Error(), "409") {

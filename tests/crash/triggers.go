@@ -70,17 +70,21 @@ func terminate(t *testing.T, l *lane, service string) {
 	}
 }
 
-// age makes what the mailbox keeps old enough to be swept.
+// age gives the mailbox something that is old enough to be swept. What the orders of this run have left stays:
+// it is the evidence for the invariants.
 func age(t *testing.T, l *lane, service string) {
 	t.Helper()
-	l.exec(t, service, `UPDATE outbox SET published_at = published_at - interval '25 hours' WHERE published_at IS NOT NULL`)
-	l.exec(t, service, `UPDATE inbox SET received_at = received_at - interval '73 hours'`)
+	l.exec(t, service, `INSERT INTO outbox (id, order_id, type, subject, payload, created_at, published_at, stream_seq)
+		VALUES (gen_random_uuid(), gen_random_uuid(), 'old', 'old', '', now() - interval '26 hours', now() - interval '25 hours', 1)`)
+	l.exec(t, service, `INSERT INTO inbox (event_id, type, order_id, received_at)
+		VALUES (gen_random_uuid(), 'old', gen_random_uuid(), now() - interval '73 hours')`)
 }
 
+// expireKeys leaves a key that has expired to be reaped. Those of this run's orders stay, as evidence.
 func expireKeys(t *testing.T, l *lane, service string) {
 	t.Helper()
-	sendKeyed(t, l, service)
-	l.exec(t, service, `UPDATE idempotency_key SET expires_at = now() - interval '1 minute'`)
+	l.exec(t, service, `INSERT INTO idempotency_key (scope, key, fingerprint, expires_at)
+		VALUES ('old', gen_random_uuid()::text, sha256('old'), now() - interval '1 minute')`)
 }
 
 // askInVain has the gateway never say what became of a charge.
@@ -141,6 +145,15 @@ func sendKeyed(t *testing.T, l *lane, service string) {
 	eventually(t, "the request is answered", func() error { return post(t.Context(), url, key, "", body) })
 }
 
+// get asks for something that must be there.
+func get(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	return send(request)
+}
+
 // post sends a request that must be answered with success.
 func post(ctx context.Context, url, key, token, body string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
@@ -154,6 +167,10 @@ func post(ctx context.Context, url, key, token, body string) error {
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
+	return send(request)
+}
+
+func send(request *http.Request) error {
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
@@ -161,7 +178,7 @@ func post(ctx context.Context, url, key, token, body string) error {
 	defer response.Body.Close()
 	if response.StatusCode/100 != 2 {
 		answer, _ := io.ReadAll(response.Body) // for the failure's message, as far as it goes
-		return fmt.Errorf("%s answered %s: %s", url, response.Status, answer)
+		return fmt.Errorf("%s answered %s: %s", request.URL, response.Status, answer)
 	}
 	return nil
 }
