@@ -83,8 +83,8 @@ func age(t *testing.T, l *lane, service string) {
 // expireKeys leaves a key that has expired to be reaped. Those of this run's orders stay, as evidence.
 func expireKeys(t *testing.T, l *lane, service string) {
 	t.Helper()
-	l.exec(t, service, `INSERT INTO idempotency_key (scope, key, fingerprint, expires_at)
-		VALUES ('old', gen_random_uuid()::text, sha256('old'), now() - interval '1 minute')`)
+	l.exec(t, service, `INSERT INTO idempotency_key (scope, key, fingerprint, status, headers, body, expires_at)
+		VALUES ('old', gen_random_uuid()::text, sha256('old'), 200, '{}', '', now() - interval '1 minute')`)
 }
 
 // askInVain has the gateway never say what became of a charge.
