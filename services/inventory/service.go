@@ -9,6 +9,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/operate"
 	"example.com/ordersaga/pkg/rpc"
 	"example.com/ordersaga/pkg/service"
 )
@@ -37,6 +38,7 @@ func Run(ctx context.Context, c service.Config) error {
 	return app.Serve(ctx, service.Parts{
 		Mailbox: box,
 		HTTP:    routes(api),
+		Admin:   operate.Desk{Pool: app.Pool}.Routes,
 		Loops: []func(context.Context) error{
 			rpc.Server{Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, Register: register(api)}.Run,
 			service.Loop("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),

@@ -12,6 +12,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/operate"
 	"example.com/ordersaga/pkg/rpc"
 	"example.com/ordersaga/pkg/service"
 )
@@ -55,7 +56,7 @@ func Run(ctx context.Context, c service.Config) error {
 			service.Loop("send mails", app.Log, time.Second, nil, mails.runOnce),
 			service.Loop("count mails", app.Log, 10*time.Second, nil, mails.count))
 	}
-	return app.Serve(ctx, service.Parts{Mailbox: box, HTTP: routes(api), Loops: loops})
+	return app.Serve(ctx, service.Parts{Mailbox: box, HTTP: routes(api), Admin: operate.Desk{Pool: app.Pool}.Routes, Loops: loops})
 }
 
 // settings are those that only this service has.

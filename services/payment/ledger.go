@@ -10,9 +10,9 @@ import (
 
 // Posting is one movement of money, as it is written to the ledger.
 type Posting struct {
-	Kind      string // "charge" or "refund"
+	Kind      string // "charge", "refund" or "settlement"
 	Reference string
-	GatewayID string
+	GatewayID string // none of a settlement
 	Amount    int64
 	Currency  string
 }
@@ -20,15 +20,19 @@ type Posting struct {
 // Each kind of posting moves money between two accounts; the first column is where it arrives. The picture
 // is in migrations/00002_ledger.sql.
 const (
-	accountGateway   = "gateway"
-	accountCustomers = "customers"
+	accountGateway    = "gateway"
+	accountCustomers  = "customers"
+	accountSettlement = "manual_settlement"
 )
 
 // entries are the two sides of a posting: what arrives at one account has left the other, so that they sum
 // to zero by construction. The database checks it all the same.
 func (p Posting) entries() (to, from string) {
-	if p.Kind == "refund" {
+	switch p.Kind {
+	case "refund":
 		return accountCustomers, accountGateway
+	case "settlement":
+		return accountCustomers, accountSettlement
 	}
 	return accountGateway, accountCustomers
 }
@@ -54,7 +58,7 @@ func post(ctx context.Context, tx pgx.Tx, postings []Posting) error {
 	}
 	_, err := tx.Exec(ctx, `
 		INSERT INTO ledger_entry (posting_id, account, amount, currency, merchant_reference, gateway_id, kind)
-		SELECT id, side.account, side.amount, currency, reference, gateway_id, kind
+		SELECT id, side.account, side.amount, currency, reference, nullif(gateway_id, ''), kind
 		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[])
 			AS posting (id, arrives, leaves, amount, currency, reference, gateway_id, kind),
 		LATERAL (VALUES (arrives, amount), (leaves, -amount)) AS side (account, amount)`,

@@ -97,10 +97,12 @@ func (p *Payment) fields() []any {
 
 // paymentOf is an order's payment; pgx.ErrNoRows when there is none. A direct payment is no order's.
 func paymentOf(ctx context.Context, pool *pgxpool.Pool, orderID string) (record, error) {
-	return readRecord(pool.QueryRow(ctx, `
-		SELECT `+columns+`, p.attempts, p.next_attempt_at, p.unknown_since, p.created_at, p.updated_at
-		FROM payment p WHERE p.order_id = $1 AND p.direct_reference IS NULL`, orderID))
+	return readRecord(pool.QueryRow(ctx, recordOf, orderID))
 }
+
+const recordOf = `
+	SELECT ` + columns + `, p.attempts, p.next_attempt_at, p.unknown_since, p.created_at, p.updated_at
+	FROM payment p WHERE p.order_id = $1 AND p.direct_reference IS NULL`
 
 // querier is a pool or a transaction.
 type querier interface {

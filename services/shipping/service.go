@@ -7,6 +7,7 @@ import (
 
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/operate"
 	"example.com/ordersaga/pkg/service"
 )
 
@@ -28,7 +29,7 @@ func Run(ctx context.Context, c service.Config) error {
 	if err != nil {
 		return err
 	}
-	return app.Serve(ctx, service.Parts{Mailbox: box, HTTP: routes(server{app.Pool})})
+	return app.Serve(ctx, service.Parts{Mailbox: box, HTTP: routes(server{app.Pool}), Admin: operate.Desk{Pool: app.Pool}.Routes})
 }
 
 //go:embed migrations/*.sql

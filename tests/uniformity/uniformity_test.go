@@ -91,7 +91,10 @@ var subjects = map[events.Service][]string{
 		"reconcile.go",    // our ledger against the gateway's
 		"differences.go",  //
 		"late.go",         // money that should not be there
-		"resolve.go",      // what people decide
+		"resolve.go",      // when an answer is missing
+		"operator.go",     // what people want of a payment
+		"remedy.go",       // what comes of it
+		"repair.go",       // and the transaction that does it
 		"direct.go",       // payments without an order
 		"idempotency.go",  // their keys
 		"metrics.go",      //
