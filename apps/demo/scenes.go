@@ -79,6 +79,13 @@ func technicalScenes() []scene {
 			after:    killShippingOncePaid,
 			judge:    ended(api.CONFIRMED, ""),
 		},
+		{
+			name:     "A refund that is refused",
+			sentence: "The compensation itself fails, and a person is needed. Once the gateway has recovered, an operator tries again.",
+			wish:     with(shop.One("gadget", 1), func(w *shop.Wish) { w.Country, w.Token = "AQ", "tok_refund_refused" }),
+			after:    repairRefund,
+			judge:    ended(api.CANCELLED, "destination_not_served"),
+		},
 	}
 }
 

@@ -15,7 +15,8 @@ type AdminRequest struct {
 	Process string // order, payment, …
 	Method  string
 	Path    string
-	Body    any // sent as JSON; nil: none
+	Body    any    // sent as JSON; nil: none
+	Key     string // sent as the Idempotency-Key; empty: none
 }
 
 // Refused is an answer of an admin listener that is not the wanted one.
@@ -53,6 +54,9 @@ func (s System) AskAdmin(ctx context.Context, r AdminRequest, into any) error {
 	}
 	request.Header.Set("Authorization", "Bearer "+s.AdminToken)
 	request.Header.Set("Content-Type", "application/json")
+	if r.Key != "" {
+		request.Header.Set("Idempotency-Key", r.Key)
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", r.Process, err)

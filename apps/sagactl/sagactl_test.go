@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -82,6 +83,10 @@ func TestExitCodesAndWhatToRunNext(t *testing.T) {
 		"no number of pieces":        {[]string{"stock", "set", "widget", "many"}, 2, "many", "sagactl stock set widget 100"},
 		"a fault that is none":       {[]string{"faults", "arm", "order", "nowhere=crash", "--file", refusing}, 2, "no point", "sagactl faults points"},
 		"a service without admin":    {[]string{"faults", "list", "nobody", "--file", refusing}, 2, "no admin listener", "sagactl faults list"},
+		"an incident that is none":   {[]string{"incidents", "show", "x", "--file", refusing}, 1, "no service has an incident", "sagactl incidents list --all"},
+		"a repair without a reason":  {[]string{"incidents", "retry", "x", "--file", refusing}, 2, "why", "sagactl incidents retry --help"},
+		"a repair by nobody":         {[]string{"incidents", "retry", "x", "--why", "y", "--file", refusing}, 2, "nobody does it", "sagactl incidents retry x --by YOU"},
+		"a resolve without outcome":  {[]string{"incidents", "resolve", "x", "--why", "y", "--file", refusing}, 2, "outcome", "sagactl incidents resolve --help"},
 		"a broken description":       {[]string{"order", "list", "--file", broken}, 2, "run.json", "sagactl --file"},
 		"an incomplete description":  {[]string{"verify", "--file", refusing}, 2, "lacks the order database", "sagactl verify --file"},
 		"scenes that there are not":  {[]string{"demo", "--scenes", "some"}, 2, "all or none", "sagactl demo --help"},
@@ -256,5 +261,54 @@ func TestAnInterruptedProgramEnds(t *testing.T) {
 	code := sagactl.Run(ctx, []string{"demo", "--dir", t.TempDir(), "--scenes", "none"}, sagactl.Terminal{Out: &out, Err: &errs})
 	if code != 1 {
 		t.Errorf("code %d: %s", code, errs.String())
+	}
+}
+
+// The desk shows an incident of payment's; what the operator says arrives there with the state that was shown.
+func TestAnIncidentIsRepairedForTheStateThatIsShown(t *testing.T) {
+	t.Parallel()
+	const id = "019ab0f2-7c3e-7d10-9a55-0c2f6a1b7e42"
+	shown := `{"id":"` + id + `","order_id":"o-1","kind":"refund_refused","reason":"refund_refused","opened_at":"2026-01-02T03:04:05Z",
+		"resolved_at":null,"resolution":null,"state":{"state":"REFUND_REFUSED","refund_number":3},
+		"possible":[{"action":"resolve","outcome":"settlement","means":"it is recorded"}],
+		"actions":[{"at":"2026-01-02T03:04:06Z","by":"ada","why":"to try","action":"retry","before":{},"after":{}}]}`
+	sent := make(chan map[string]any, 10)
+	file := describe(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			body := map[string]any{"path": r.URL.Path, "key": r.Header.Get("Idempotency-Key")}
+			if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+				t.Error(err)
+			}
+			sent <- body
+			if body["expected_state"] == "UNKNOWN" {
+				w.WriteHeader(http.StatusConflict)
+				shown := `{"title":"Conflict","status":409,"detail":"The payment is REFUND_REFUSED (refund 3)."}`
+				_, _ = w.Write([]byte(shown))
+				return
+			}
+		}
+		_, _ = w.Write([]byte(shown))
+	})
+	user := []string{"USER=grace"}
+	got := run(t, user, "incidents", "resolve", id, "--outcome", "settlement", "--reference", "bank 7", "--why", "it came back", "--key", "k", "--file", file)
+	if got.code != 0 || !strings.Contains(got.out, "can     resolve settlement: it is recorded") || !strings.Contains(got.out, "retry by ada: to try") {
+		t.Errorf("%+v", got)
+	}
+	want := map[string]any{
+		"path": "/incidents/" + id + "/resolve", "key": "k", "by": "grace", "why": "it came back", "outcome": "settlement",
+		"reference": "bank 7", "expected_state": "REFUND_REFUSED", "expected_refund_number": 3.0,
+	}
+	if body := <-sent; !maps.Equal(body, want) {
+		t.Errorf("sent %v", body)
+	}
+	got = run(t, user, "incidents", "retry", id, "--why", "y", "--expect", "UNKNOWN", "--file", file)
+	if got.code != 1 || !strings.Contains(got.err, "The payment is REFUND_REFUSED (refund 3).") || !strings.Contains(got.err, "try: sagactl incidents show "+id) {
+		t.Errorf("%+v", got)
+	}
+	if got = run(t, user, "incidents", "retry", id, "--why", "y", "--expect", "UNKNOWN:x", "--file", file); got.code != 2 {
+		t.Errorf("%+v", got)
+	}
+	if body := <-sent; body["expected_state"] != "UNKNOWN" || body["key"] == "" {
+		t.Errorf("sent %v", body)
 	}
 }
