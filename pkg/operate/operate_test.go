@@ -31,8 +31,8 @@ func desk(t *testing.T, service events.Service) operate.Desk {
 	return operate.Desk{Pool: pool, Transact: func(ctx context.Context, fn func(pgx.Tx) error) error { return pgx.BeginFunc(ctx, pool, fn) }}
 }
 
-func request(key, body string) idempotency.Request {
-	return idempotency.Request{Scope: "operator", Key: key, Fingerprint: []byte(body)}
+func request(body string) idempotency.Request {
+	return idempotency.Request{Scope: "operator", Key: "k", Fingerprint: []byte(body)}
 }
 
 var action = operate.Action{
@@ -47,7 +47,7 @@ func TestOneKeyIsOneActionHoweverManyAskAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 16 {
 		wg.Go(func() {
-			answer, replayed, err := d.Do(t.Context(), request("k", "body"), func(pgx.Tx) (operate.Action, error) {
+			answer, replayed, err := d.Do(t.Context(), request("body"), func(pgx.Tx) (operate.Action, error) {
 				acted.Add(1)
 				return action, nil
 			})
@@ -63,7 +63,7 @@ func TestOneKeyIsOneActionHoweverManyAskAtOnce(t *testing.T) {
 	if acted.Load() != 1 || fresh.Load() != 1 {
 		t.Errorf("acted %d times, %d were told that they were the first", acted.Load(), fresh.Load())
 	}
-	if _, _, err := d.Do(t.Context(), request("k", "another"), nil); err == nil || !strings.Contains(err.Error(), "another request") {
+	if _, _, err := d.Do(t.Context(), request("another"), nil); err == nil || !strings.Contains(err.Error(), "another request") {
 		t.Errorf("another body under the key: %v", err)
 	}
 }
@@ -73,10 +73,10 @@ func TestWhatFailsIsNotRecorded(t *testing.T) {
 	t.Parallel()
 	d := desk(t, events.Shipping)
 	broken := errors.New("broken")
-	if _, _, err := d.Do(t.Context(), request("k", ""), func(pgx.Tx) (operate.Action, error) { return action, broken }); !errors.Is(err, broken) {
+	if _, _, err := d.Do(t.Context(), request(""), func(pgx.Tx) (operate.Action, error) { return action, broken }); !errors.Is(err, broken) {
 		t.Errorf("%v", err)
 	}
-	if _, replayed, err := d.Do(t.Context(), request("k", ""), func(pgx.Tx) (operate.Action, error) { return action, nil }); replayed || err != nil {
+	if _, replayed, err := d.Do(t.Context(), request(""), func(pgx.Tx) (operate.Action, error) { return action, nil }); replayed || err != nil {
 		t.Errorf("replayed %v, %v", replayed, err)
 	}
 }
@@ -88,7 +88,7 @@ func TestNoServiceCanRewriteItsHistory(t *testing.T) {
 		t.Run(string(service), func(t *testing.T) {
 			t.Parallel()
 			d := desk(t, service)
-			if _, _, err := d.Do(t.Context(), request("k", ""), func(pgx.Tx) (operate.Action, error) { return action, nil }); err != nil {
+			if _, _, err := d.Do(t.Context(), request(""), func(pgx.Tx) (operate.Action, error) { return action, nil }); err != nil {
 				t.Fatal(err)
 			}
 			for _, sql := range []string{`UPDATE operator_action SET by = 'x'`, `DELETE FROM operator_action`, `TRUNCATE operator_action`} {

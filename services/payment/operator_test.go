@@ -491,3 +491,28 @@ func TestARetryOfAnUnknownOutcomeUsesTheSameKey(t *testing.T) {
 	}
 	s.checkBooks()
 }
+
+// Money that came late is refused to be given back: two incidents, which end together.
+func TestALateCaptureWhoseRefundIsRefusedIsRepaired(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.gate.faults(t, map[string]any{"refund_refusals": "always"})
+	s.work()
+	id := newID(t)
+	s.hear(reserved(id, "tok_declined"))
+	s.becomes(id, Declined)
+	s.gate.charge(t, "past-payment", id, 1999)
+	s.reconcile()
+	s.becomes(id, RefundRefused)
+	if open := s.openIncidents(id); !slices.Equal(open, []string{kindLateCapture, kindRefundRefused}) {
+		t.Fatalf("open %v", open)
+	}
+	path := "/incidents/" + s.incident(id, kindLateCapture) + "/resolve"
+	if a := s.operator(http.MethodPost, path, "k", wants(RefundRefused, 1, "outcome", "settlement", "reference", "bank 7")); a.status != http.StatusOK {
+		t.Fatalf("%+v", a)
+	}
+	if open := s.openIncidents(id); len(open) != 0 || s.state(id) != Settled {
+		t.Errorf("%s, open %v", s.state(id), open)
+	}
+	s.checkBooks()
+}

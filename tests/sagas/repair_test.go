@@ -1,0 +1,84 @@
+package sagas
+
+import (
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"example.com/ordersaga/apps/gateway"
+	"example.com/ordersaga/apps/running"
+	"example.com/ordersaga/apps/shop"
+	"example.com/ordersaga/apps/system"
+	order "example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/tests/world"
+)
+
+// TestARefundThatIsRefused is about a compensation that fails: the order waits for a person with its stock held, and
+// ends as if nothing had failed once sagactl has repaired it, either way.
+func TestARefundThatIsRefused(t *testing.T) {
+	t.Parallel()
+	w := open(t, system.Options{})
+	world.Must(t, w.Publish())
+	for _, repair := range []struct {
+		name            string
+		gatewayRecovers bool
+		args            []string
+		ends            string
+		refunded        int
+	}{
+		{"settled outside the gateway", false, []string{"resolve", "--outcome", "settlement", "--reference", "transfer 4711"}, "SETTLED", 0},
+		{"tried again once the gateway has recovered", true, []string{"retry"}, "REFUNDED", 1},
+	} {
+		t.Run(repair.name, func(t *testing.T) {
+			wish := shop.One("widget", 1)
+			wish.Token, wish.Country = "tok_refund_refused", "AQ"
+			id := w.Place(t, wish)
+			saga := w.awaitSaga(t, id, "to need attention", func(s order.Saga) bool {
+				return s.Status == order.NEEDSATTENTION && len(s.Incidents) == 1 && s.Incidents[0].Kind == "refund_refused"
+			})
+			if held := w.State(t, "inventory", "reservation", id); held != "RESERVED" {
+				t.Errorf("the stock is %s while the money is not back", held)
+			}
+			if repair.gatewayRecovers {
+				world.Must(t, w.Describe().AskAdmin(t.Context(), running.AdminRequest{
+					Process: running.Gateway, Method: http.MethodPut, Path: "/faults", Body: gateway.Faults{RefundRefusals: "never"},
+				}, nil))
+			}
+			args := append([]string{"incidents", repair.args[0], saga.Incidents[0].Id, "--by", "grace", "--why", "it was refused"}, repair.args[1:]...)
+			w.sagactl(t, args...)
+			if got := w.Ends(t, id); got.Status != order.CANCELLED {
+				t.Errorf("the order ended %s", got.Status)
+			}
+			w.AwaitState(t, "payment", "payment", id, repair.ends)
+			w.AwaitState(t, "inventory", "reservation", id, "RELEASED")
+			if n := w.Count(t, "payment", `SELECT count(*) FROM operator_action WHERE by = 'grace' AND target_id = $1`, saga.Incidents[0].Id); n != 1 {
+				t.Errorf("%d actions were recorded", n)
+			}
+			var open []json.RawMessage
+			if world.Must(t, json.Unmarshal(w.sagactl(t, "incidents", "list", "-o", "json"), &open)); len(open) != 0 {
+				t.Errorf("open at the end: %s", open)
+			}
+			if captured, refunded := w.Gateway(t, id); captured != 1 || refunded != repair.refunded {
+				t.Errorf("the gateway has %d charges and %d refunds", captured, refunded)
+			}
+		})
+	}
+	w.Holds(t, w.Secrets()...)
+}
+
+// sagactl runs a command on the system, and returns what it printed.
+func (w *processes) sagactl(t *testing.T, args ...string) []byte {
+	t.Helper()
+	args = append(args, "--file", filepath.Join(w.dir, filepath.Base(running.DefaultFile)))
+	command := exec.CommandContext(t.Context(), filepath.Join(cmp.Or(os.Getenv("ORDERSAGA_BIN"), "../../bin"), "sagactl"), args...)
+	command.Stderr = os.Stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("sagactl %v: %v", args, err)
+	}
+	return out
+}
