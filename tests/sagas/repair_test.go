@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"example.com/ordersaga/apps/gateway"
 	"example.com/ordersaga/apps/running"
 	"example.com/ordersaga/apps/shop"
 	"example.com/ordersaga/apps/system"
@@ -45,7 +44,7 @@ func TestARefundThatIsRefused(t *testing.T) {
 			}
 			if repair.gatewayRecovers {
 				world.Must(t, w.Describe().AskAdmin(t.Context(), running.AdminRequest{
-					Process: running.Gateway, Method: http.MethodPut, Path: "/faults", Body: gateway.Faults{RefundRefusals: "never"},
+					Process: running.Gateway, Method: http.MethodPut, Path: "/faults", Body: map[string]string{"refund_refusals": "never"},
 				}, nil))
 			}
 			args := append([]string{"incidents", repair.args[0], saga.Incidents[0].Id, "--by", "grace", "--why", "it was refused"}, repair.args[1:]...)
