@@ -26,7 +26,6 @@ type Fired struct {
 type journal struct {
 	file  *os.File
 	fired map[string]int // by whole fault, from before this process
-	last  []Fired        // the last of them
 }
 
 func openJournal(path string) (*journal, error) {
@@ -35,7 +34,6 @@ func openJournal(path string) (*journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.last = lines[max(0, len(lines)-remembered):]
 	for _, line := range lines {
 		j.fired[line.Fault]++
 	}
@@ -81,20 +79,15 @@ func identity(f Fault) string {
 	return f.String()
 }
 
-// newFired is the line about a fault that fires now, for one of these orders.
-func newFired(f Fault, orders []string) Fired {
+func (j *journal) write(f Fault, orders []string) {
+	if j == nil {
+		return
+	}
 	order := f.Order
 	if order == "" && len(orders) > 0 {
 		order = orders[0]
 	}
-	return Fired{time.Now().UTC(), os.Getpid(), f.Point, f.Kind, order, identity(f)}
-}
-
-func (j *journal) write(fired Fired) {
-	if j == nil {
-		return
-	}
-	line, err := json.Marshal(fired)
+	line, err := json.Marshal(Fired{time.Now().UTC(), os.Getpid(), f.Point, f.Kind, order, identity(f)})
 	if err != nil {
 		panic(err) // strings and numbers
 	}

@@ -36,6 +36,12 @@ const (
 	SweepBeforeDelete  Point = "sweep.before_delete"  // old rows of the outbox or the inbox are about to be deleted
 	SweepDeleted       Point = "sweep.deleted"        // a batch of old rows is deleted
 
+	// In every service: what operators do, each in one transaction with its record.
+	RedriveBegun         Point = "redrive.begun"          // a dead letter is locked, and nothing is handled
+	RedriveHandled       Point = "redrive.handled"        // a dead letter's message was handled again, and the letter does not say so
+	OperatorBeforeCommit Point = "operator.before_commit" // an action and its record are written, not committed
+	OperatorCommitted    Point = "operator.committed"     // an action is committed, and the operator was not answered
+
 	// In order: requests that are committed as a group, and what watches over orders.
 	IntakeGathered     Point = "intake.gathered"      // a group of requests is about to begin its transaction
 	IntakeBeforeCommit Point = "intake.before_commit" // the group's orders are written, not committed
@@ -73,11 +79,10 @@ const (
 	ReconcileCommitted    Point = "reconcile.committed"     // a difference is booked
 )
 
-// Described is a point, what has happened when it is passed, and who passes it.
+// Described is a point and what has happened when it is passed.
 type Described struct {
-	Point    Point    `json:"point"`
-	Sentence string   `json:"sentence"`
-	Services []string `json:"services,omitempty"` // none: every service
+	Point    Point  `json:"point"`
+	Sentence string `json:"sentence"`
 }
 
 //go:embed points.go
@@ -85,24 +90,11 @@ var table string
 
 // Points lists every point, in the order of the table.
 func Points() []Described {
-	line := regexp.MustCompile(`(?m)^\t(?:\w+ +Point = "([^"]+)" +// (.+)|// In ([^:\n]+): .+)$`)
+	line := regexp.MustCompile(`(?m)^\t\w+ +Point = "([^"]+)" +// (.+)$`)
 	var all []Described
-	var services []string
 	for _, match := range line.FindAllStringSubmatch(table, -1) {
-		if match[1] == "" { // a heading
-			services = named(match[3])
-			continue
-		}
 		sentence := strings.ToUpper(match[2][:1]) + match[2][1:] + "."
-		all = append(all, Described{Point(match[1]), sentence, services})
+		all = append(all, Described{Point: Point(match[1]), Sentence: sentence})
 	}
 	return all
-}
-
-// named are the services that a heading of the table names.
-func named(heading string) []string {
-	if heading == "every service" {
-		return nil
-	}
-	return strings.Split(strings.ReplaceAll(heading, " and ", ", "), ", ")
 }

@@ -45,7 +45,8 @@ func (d delivery) attempt() int {
 func (in *inbox) read(ctx context.Context, msgs []jetstream.Msg) []delivery {
 	batch := make([]delivery, 0, len(msgs))
 	for _, msg := range msgs {
-		d, err := in.decode(msg)
+		d, err := in.understand(msg.Data())
+		d.msg = msg
 		if err != nil {
 			in.park(ctx, d, err)
 			continue
@@ -58,9 +59,10 @@ func (in *inbox) read(ctx context.Context, msgs []jetstream.Msg) []delivery {
 	return batch
 }
 
-func (in *inbox) decode(msg jetstream.Msg) (delivery, error) {
-	envelope, event, err := events.Decode(msg.Data())
-	d := delivery{msg: msg, envelope: envelope, event: event}
+// understand decodes a message, and finds who handles it.
+func (in *inbox) understand(message []byte) (delivery, error) {
+	envelope, event, err := events.Decode(message)
+	d := delivery{envelope: envelope, event: event}
 	if err != nil {
 		return d, err
 	}
@@ -103,6 +105,7 @@ func (in *inbox) putOff(ctx context.Context, batch []delivery, cause error) {
 	for _, d := range batch {
 		delay := backoff(d.attempt(), firstDelay, mostDelay)
 		in.metrics.postponed.Inc()
+		in.strugglers.putOff(d, d.attempt(), delay, cause)
 		in.log.WarnContext(ctx, "event put off", "order_id", d.event.Order(), "event", d.handler.heard.name, "attempt", d.attempt(), "delay", delay, "error", cause)
 		in.giveBack(ctx, d.msg, delay)
 	}
@@ -130,10 +133,11 @@ func (in *inbox) park(ctx context.Context, d delivery, reason error) {
 	err := in.faults.At(ctx, fault.InboxBeforePark, d.envelope.Subject)
 	if err == nil {
 		err = pgx.BeginFunc(ctx, in.pool, func(tx pgx.Tx) error {
-			return bury(ctx, tx, d.msg.Subject(), d.msg.Data(), d.envelope, reason)
+			return in.bury(ctx, tx, d.msg.Subject(), d.msg.Data(), d.envelope, reason)
 		})
 	}
 	if err == nil {
+		in.committed() // an incident may have been opened
 		err = in.faults.At(ctx, fault.InboxParked, d.envelope.Subject)
 	}
 	if err != nil {
@@ -142,6 +146,7 @@ func (in *inbox) park(ctx context.Context, d delivery, reason error) {
 		return
 	}
 	in.metrics.parked.Inc()
+	in.strugglers.settled([]delivery{d})
 	in.log.ErrorContext(ctx, "message parked", "order_id", d.envelope.Subject, "event", d.envelope.Type, "event_id", d.envelope.ID, "reason", reason)
 	if err := d.msg.TermWithReason("parked"); err != nil {
 		in.log.DebugContext(ctx, "parked message not terminated, it will come again", "error", err)

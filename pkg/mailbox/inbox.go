@@ -27,7 +27,8 @@ type inbox struct {
 	log       *slog.Logger
 	metrics   *metrics
 
-	consumer atomic.Pointer[jetstream.Consumer] // the one that is open; nil while none is
+	strugglers strugglers
+	consumer   atomic.Pointer[jetstream.Consumer] // the one that is open; nil while none is
 }
 
 func newInbox(c Config, handlers map[heard]Handler, counts *metrics) (*inbox, error) {
@@ -35,8 +36,10 @@ func newInbox(c Config, handlers map[heard]Handler, counts *metrics) (*inbox, er
 	if err != nil {
 		return nil, err
 	}
-	return &inbox{service: c.Service, pool: c.Pool, js: js, handlers: handlers, prepare: c.Prepare,
-		faults: c.Faults, log: c.Log, metrics: counts}, nil
+	in := &inbox{service: c.Service, pool: c.Pool, js: js, handlers: handlers, prepare: c.Prepare,
+		faults: c.Faults, log: c.Log, metrics: counts}
+	gaugeStruggling(c.Metrics, func() int { return len(in.strugglers.list(Struggles)) })
+	return in, nil
 }
 
 // errUnreachable says that the database cannot be worked with at all, so that it is not about an event.
@@ -91,6 +94,7 @@ func (in *inbox) once(ctx context.Context, batch []delivery) error {
 		return err
 	}
 	in.count(batch, fresh)
+	in.strugglers.settled(batch)
 	in.committed()
 	if err := in.at(ctx, fault.InboxAfterCommit, batch); err != nil {
 		return err

@@ -55,3 +55,10 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 		}),
 	}
 }
+
+// gaugeStruggling has strugglers counted when somebody asks, instead of with every event.
+func gaugeStruggling(registerer prometheus.Registerer, count func() int) {
+	promauto.With(registerer).NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "mailbox", Name: "struggling_events", Help: "Events that have failed again and again and are still tried.",
+	}, func() float64 { return float64(count()) })
+}
