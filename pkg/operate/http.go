@@ -19,6 +19,12 @@ import (
 func (d Desk) Routes(r chi.Router) {
 	r.Get("/incidents", d.getIncidents)
 	r.Get("/incidents/{id}", d.getIncident)
+	r.Get("/dead-letters", d.getDeadLetters)
+	r.Post("/dead-letters/redrive", d.redriveAll)
+	r.Get("/dead-letters/{id}", d.getDeadLetter)
+	r.Post("/dead-letters/{id}/redrive", d.redrive)
+	r.Post("/dead-letters/{id}/discard", d.discard)
+	r.Get("/struggling", d.getStruggling)
 }
 
 // getIncidents answers GET /incidents?open=true&order=ID.

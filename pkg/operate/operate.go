@@ -1,5 +1,6 @@
 // Package operate is what people do about a service's data when the service cannot go on by itself: it shows
-// incidents on the admin listener, and records every action, with who, when, why, before and after.
+// incidents and dead letters on the admin listener, has dead letters redriven or discarded, and records every action,
+// with who, when, why, before and after.
 //
 // An action is a transaction of the service that does it, and the record is a row in it ([Desk.Do]). The service's
 // login can neither change nor delete the row. The request's Idempotency-Key stands in it, so a request that is sent
@@ -16,14 +17,17 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"example.com/ordersaga/pkg/fault"
 	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/mailbox"
 )
 
 // Desk is where the operators of a service work. Transact runs a transaction; the mailbox's wakes the relay after it.
-// Where nothing can be done, only shown, it may be nil.
 type Desk struct {
 	Pool     *pgxpool.Pool
 	Transact func(ctx context.Context, fn func(tx pgx.Tx) error) error
+	Mailbox  *mailbox.Mailbox // whose dead letters are worked on
+	Faults   *fault.Set       // optional
 	// Look says how what an incident is about stands, and what can be done about it now. Optional: without it
 	// nothing can, the incidents of such a service close by themselves.
 	Look func(ctx context.Context, incident Incident) (state any, possible []Step, err error)
@@ -62,9 +66,14 @@ func (d Desk) Do(ctx context.Context, request idempotency.Request, act func(tx p
 		if err != nil {
 			return err
 		}
-		answer, err = record(ctx, tx, request, action)
-		return err
+		if answer, err = record(ctx, tx, request, action); err != nil {
+			return err
+		}
+		return d.Faults.At(ctx, fault.OperatorBeforeCommit)
 	})
+	if err == nil {
+		err = d.Faults.At(ctx, fault.OperatorCommitted)
+	}
 	if err != nil {
 		return nil, false, err
 	}

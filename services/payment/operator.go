@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/operate"
 	"example.com/ordersaga/pkg/service"
 )
@@ -22,9 +23,9 @@ type operator struct {
 	desk operate.Desk
 }
 
-func newOperator(w *workers) operator {
+func newOperator(w *workers, box *mailbox.Mailbox) operator {
 	o := operator{workers: w}
-	o.desk = operate.Desk{Pool: w.pool, Transact: w.do, Look: o.look}
+	o.desk = operate.Desk{Pool: w.pool, Transact: w.do, Mailbox: box, Faults: w.faults, Look: o.look}
 	return o
 }
 

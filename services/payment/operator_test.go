@@ -30,7 +30,7 @@ type told struct {
 func (s *shop) operator(method, path, key string, body any) told {
 	s.t.Helper()
 	router := chi.NewRouter()
-	newOperator(s.workers).routes(router)
+	newOperator(s.workers, nil).routes(router)
 	request := httptest.NewRequestWithContext(s.t.Context(), method, path, bytes.NewReader(mustJSON(s.t, body)))
 	if key != "" {
 		request.Header.Set("Idempotency-Key", key)

@@ -106,7 +106,7 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 	return app.Serve(ctx, service.Parts{
 		Mailbox: box,
 		HTTP:    routes(server{app.Pool, newDirect(work)}),
-		Admin:   newOperator(work).routes,
+		Admin:   newOperator(work, box).routes,
 		Loops: []func(context.Context) error{
 			work.loop,
 			service.Loop("reconcile", app.Log, s.ReconcileEvery, nil, audit.runOnce),

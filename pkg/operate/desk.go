@@ -1,0 +1,159 @@
+package operate
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
+
+	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/service"
+)
+
+// fewLetters are shown to whoever does not say how many; nobody gets more than most.
+const fewLetters = 50
+
+// getDeadLetters answers GET /dead-letters?open=true&type=PART&reason=PART&order=ID&limit=N&after=ID.
+func (d Desk) getDeadLetters(w http.ResponseWriter, r *http.Request) {
+	wanted, err := readPage(r.URL.Query())
+	if err != nil {
+		service.WriteProblem(w, r, err)
+		return
+	}
+	list, err := d.letters(r.Context(), wanted)
+	if err != nil {
+		service.WriteProblem(w, r, err)
+		return
+	}
+	var next *string // where the next page begins, if there may be one
+	if len(list) == wanted.limit {
+		next = &list[len(list)-1].ID
+	}
+	write(w, r, map[string]any{"dead_letters": append([]mailbox.DeadLetter{}, list...), "next": next})
+}
+
+func readPage(query url.Values) (p page, err error) {
+	p = page{Filter: Filter{Type: query.Get("type"), Reason: query.Get("reason"), Order: query.Get("order")}, limit: fewLetters}
+	bad := func(detail string) (page, error) { return page{}, service.Problem(http.StatusBadRequest, detail) }
+	switch query.Get("open") {
+	case "":
+	case "true", "false":
+		p.open = new(query.Get("open") == "true")
+	default:
+		return bad("open is true or false.")
+	}
+	if n := query.Get("limit"); n != "" {
+		if p.limit, err = strconv.Atoi(n); err != nil || p.limit < 1 || p.limit > most {
+			return bad(fmt.Sprintf("limit is 1 to %d.", most))
+		}
+	}
+	if seen := query.Get("after"); seen != "" {
+		id, err := uuid.Parse(seen)
+		if err != nil {
+			return bad("after is the id of a dead letter: the next of the page before.")
+		}
+		p.after = &id
+	}
+	return p, p.check()
+}
+
+// getDeadLetter answers GET /dead-letters/{id}.
+func (d Desk) getDeadLetter(w http.ResponseWriter, r *http.Request) {
+	letter, err := d.letter(r.Context(), chi.URLParam(r, "id"))
+	if err != nil {
+		service.WriteProblem(w, r, err)
+		return
+	}
+	write(w, r, letter)
+}
+
+// letterWish is what is wanted of one letter, for the attempts that were seen.
+type letterWish struct {
+	Wish
+	ExpectedAttempts int `json:"expected_attempts"`
+}
+
+func (l letterWish) check() error {
+	if l.ExpectedAttempts < 1 {
+		return service.Problem(http.StatusBadRequest, "Say expected_attempts: how often it had been tried when you decided.")
+	}
+	return l.Check()
+}
+
+// redrive answers POST /dead-letters/{id}/redrive.
+func (d Desk) redrive(w http.ResponseWriter, r *http.Request) {
+	var wanted struct {
+		letterWish
+		Payload *json.RawMessage `json:"payload"` // null or absent: as it is
+	}
+	request, err := Read(w, r, &wanted)
+	if err == nil {
+		err = wanted.check()
+	}
+	if err != nil {
+		service.WriteProblem(w, r, err)
+		return
+	}
+	one := redriving{wanted.Wish, chi.URLParam(r, "id"), wanted.ExpectedAttempts, nil}
+	if wanted.Payload != nil {
+		one.edit = func([]byte) []byte { return *wanted.Payload }
+	}
+	answer, replayed, err := d.redriveNow(r.Context(), request, one)
+	tell(w, r, answer, replayed, err)
+}
+
+// redriveAll answers POST /dead-letters/redrive.
+func (d Desk) redriveAll(w http.ResponseWriter, r *http.Request) {
+	var wanted many
+	request, err := Read(w, r, &wanted)
+	if err == nil {
+		err = wanted.check()
+	}
+	if err != nil {
+		service.WriteProblem(w, r, err)
+		return
+	}
+	answer, replayed, err := d.redriveMany(r.Context(), request, wanted)
+	tell(w, r, answer, replayed, err)
+}
+
+// discard answers POST /dead-letters/{id}/discard.
+func (d Desk) discard(w http.ResponseWriter, r *http.Request) {
+	var wanted letterWish
+	request, err := Read(w, r, &wanted)
+	if err == nil {
+		err = wanted.check()
+	}
+	if err != nil {
+		service.WriteProblem(w, r, err)
+		return
+	}
+	answer, replayed, err := d.discardNow(r.Context(), request, chi.URLParam(r, "id"), wanted.Wish, wanted.ExpectedAttempts)
+	tell(w, r, answer, replayed, err)
+}
+
+// tell answers an action.
+func tell(w http.ResponseWriter, r *http.Request, answer []byte, replayed bool, err error) {
+	if err != nil {
+		service.WriteProblem(w, r, err)
+		return
+	}
+	Answer(w, answer, replayed)
+}
+
+// getStruggling answers GET /struggling?attempts=N.
+func (d Desk) getStruggling(w http.ResponseWriter, r *http.Request) {
+	attempts := mailbox.Struggles
+	if n := r.URL.Query().Get("attempts"); n != "" {
+		var err error
+		if attempts, err = strconv.Atoi(n); err != nil || attempts < 1 {
+			service.WriteProblem(w, r, service.Problem(http.StatusBadRequest, "attempts is a number from 1."))
+			return
+		}
+	}
+	write(w, r, map[string][]mailbox.Struggling{"struggling": d.Mailbox.Struggling(attempts)})
+}
