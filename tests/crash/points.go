@@ -14,7 +14,7 @@ var allServices = []string{"order", "inventory", "payment", "shipping"}
 func homes(p fault.Point) []string {
 	area, _, _ := strings.Cut(string(p), ".")
 	switch area {
-	case "inbox", "outbox", "relay", "sweep":
+	case "inbox", "outbox", "relay", "sweep", "redrive", "operator":
 		return allServices
 	case "gateway", "reconcile":
 		return []string{"payment"}
@@ -62,6 +62,9 @@ var healings = []healed{
 	{"relay.taken", "rows of the outbox", "they are not marked, so they are taken again", nothing},
 	{"relay", "events that are published and not marked", "they are published again; the stream recognises the message id, and the inboxes the event id", nothing},
 	{"sweep", "old rows", "they are swept later", nothing},
+	{"redrive", "a dead letter's message that is handled, and not committed", "Postgres rolls it back; the operator asks again", nothing},
+	{"operator.committed", "an action that is done, and an operator who does not know", "the operator asks again with the same key, and gets the recorded answer", nothing},
+	{"operator", "an action that is not committed", "Postgres rolls it back with its record; the operator asks again", nothing},
 	{"intake.after_commit", "an order that is accepted, and a client that does not know", "the client asks again with the same key, and gets the stored answer", again},
 	{"intake", "a group of orders that is not committed", "Postgres rolls it back; the clients ask again", again},
 	{"cancel.after_commit", "a cancel that is accepted, and a client that does not know", "asking again is accepted, and asks for nothing more", again},

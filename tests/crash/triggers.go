@@ -30,6 +30,7 @@ type trigger struct {
 // triggers by point. A point that is not here is passed by a saga as it goes.
 func triggers() map[fault.Point]trigger {
 	restartBroker, poison := trigger{during: killBroker}, trigger{during: publishPoison}
+	letter, action := trigger{during: redrive}, trigger{during: operate}
 	old, keyed, unknown := trigger{atStart: true, before: age}, trigger{during: sendKeyed}, trigger{during: askInVain}
 	return map[fault.Point]trigger{
 		fault.InboxOpened:           {atStart: true},
@@ -38,6 +39,10 @@ func triggers() map[fault.Point]trigger {
 		fault.RelayReplayed:         restartBroker,
 		fault.InboxBeforePark:       poison,
 		fault.InboxParked:           poison,
+		fault.RedriveBegun:          letter,
+		fault.RedriveHandled:        letter,
+		fault.OperatorBeforeCommit:  action,
+		fault.OperatorCommitted:     action,
 		fault.SweepBeforeDelete:     old,
 		fault.SweepDeleted:          old,
 		fault.OutboxBeforeCommit:    keyed,
