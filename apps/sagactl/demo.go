@@ -29,6 +29,9 @@ type play struct {
 	loud   slog.LevelVar // from which level on the supervisor is heard
 }
 
+// consolePort is where the console is looked for first.
+const consolePort = 8080
+
 func (p *program) demo() *cobra.Command {
 	var d play
 	c := &cobra.Command{
@@ -177,6 +180,7 @@ func (d *play) complete() error {
 		return &Failure{usage, fmt.Errorf("--scenes must be all or none, not %q", d.scenes), "sagactl demo --help"}
 	}
 	d.system.Replicas, d.system.Ports, d.system.Env = d.many, map[string]int{}, map[string]map[string]string{}
+	d.system.Prefer = map[string]int{system.Console: consolePort}
 	for _, text := range d.ports {
 		process, number, _ := strings.Cut(text, "=")
 		port, err := strconv.Atoi(number)

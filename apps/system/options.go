@@ -57,6 +57,8 @@ type Options struct {
 	Translate bool
 	// Ports are HTTP ports that are asked for, by process; absent: a free one.
 	Ports map[string]int
+	// Prefer are HTTP ports of Mail and Console that are taken if nobody else has them; otherwise a free one is.
+	Prefer map[string]int
 	// NoFsync lets a power loss take everything. It is for tests; a benchmark with it measures nothing.
 	NoFsync bool
 	// Log is told who died and who was started again; nil: nobody is told.

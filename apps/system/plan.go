@@ -3,6 +3,7 @@ package system
 import (
 	"fmt"
 	"maps"
+	"net"
 	"path/filepath"
 	"strings"
 
@@ -18,6 +19,8 @@ type member struct {
 	http    int // port; 0: none
 	admin   int // the same
 	smtp    int // the same
+	// kept holds the HTTP port until the process starts, so that nobody else finds it free; nil: nobody does.
+	kept net.Listener
 }
 
 // members lists the processes and gives each its ports. The provisioner comes first, since everyone waits
@@ -56,11 +59,24 @@ func besides(o Options, taken map[int]bool) (all []member, err error) {
 		all = append(all, member{name: Translator, program: Translator})
 	}
 	for i := range all {
-		if all[i].http, err = port(o.Ports[all[i].name], taken); err != nil {
+		wanted := o.Ports[all[i].name]
+		if preferred := o.Prefer[all[i].name]; wanted == 0 && preferred != 0 && !taken[preferred] {
+			if all[i].kept, err = net.Listen("tcp", address(preferred)); err == nil {
+				wanted = preferred
+			}
+		}
+		if all[i].http, err = port(wanted, taken); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
+}
+
+// giveUp gives the port to the process, which is about to start, or to whoever wants it.
+func (m member) giveUp() {
+	if m.kept != nil {
+		_ = m.kept.Close() // it may have been given up already
+	}
 }
 
 // port is the wanted one, or a free one that nobody else here has.

@@ -77,6 +77,7 @@ func (s *System) startProgram(ctx, supervised context.Context, m member) error {
 		log:  filepath.Join(s.folder.logs(), m.name+".log"),
 		env:  func() map[string]string { return s.environmentOf(m) },
 	}
+	m.giveUp()
 	if err := p.Start(ctx); err != nil {
 		return err
 	}

@@ -93,6 +93,9 @@ func (s *System) Stop(ctx context.Context) error {
 func (s *System) stop(ctx context.Context) error {
 	s.cancel()
 	err := s.loops.Wait()
+	for _, m := range s.members {
+		m.giveUp()
+	}
 	var stopping errgroup.Group
 	for _, name := range slices.Backward(s.order) {
 		if name == NATS || name == Postgres {

@@ -14,6 +14,7 @@ func FromEnv(getenv func(string) string) (*Set, error) {
 		if s.log, err = openJournal(path); err != nil {
 			return nil, fmt.Errorf("FAULTS_LOG: %w", err)
 		}
+		s.fired = s.log.last
 	}
 	for _, f := range faults {
 		if f.Times > 0 {

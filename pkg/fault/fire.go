@@ -28,7 +28,7 @@ func (s *Set) at(ctx context.Context, p Point, orders []string) error {
 	for _, fired := range s.fire(p, orders, false) {
 		switch fired.Kind {
 		case Crash:
-			die()
+			Die()
 		case Error:
 			return fmt.Errorf("%w at %s: %s", ErrArmed, p, cmp.Or(fired.Text, "as if something had failed"))
 		case Delay:
@@ -71,7 +71,7 @@ func (s *Set) fire(p Point, orders []string, duplicate bool) []firing {
 			continue
 		}
 		a.Fired++
-		s.log.write(a.Fault, orders)
+		s.note(a.Fault, orders)
 		fired = append(fired, firing{a, a.release, a.gone})
 	}
 	return fired
@@ -119,9 +119,9 @@ func wait(ctx context.Context, over <-chan time.Time, gone, release <-chan struc
 	return nil
 }
 
-// die ends the process as SIGKILL does, with nothing flushed and no deferred function run. The first process
+// Die ends the process as SIGKILL does, with nothing flushed and no deferred function run. The first process
 // of a container cannot kill itself, so there it exits with the code of one that was killed.
-func die() {
+func Die() {
 	if os.Getpid() == 1 {
 		os.Exit(137)
 	}

@@ -33,6 +33,7 @@ type Armament struct {
 //	DELETE /faults               disarms all
 //	DELETE /faults/{id}          disarms one
 //	POST   /faults/{id}/release  lets go who is held by it
+//	GET    /faults/fired         {"fired": […]}: what has fired last, oldest first
 //	GET    /faults/points        {"points": […]}: where faults can be armed
 func Handler(s *Set) http.Handler {
 	mux := http.NewServeMux()
@@ -46,6 +47,9 @@ func Handler(s *Set) http.Handler {
 	})
 	mux.HandleFunc("GET /faults/points", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]any{"points": Points()})
+	})
+	mux.HandleFunc("GET /faults/fired", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, map[string]any{"fired": append([]Fired{}, s.Fired()...)})
 	})
 	mux.HandleFunc("POST /faults", s.serveArm)
 	mux.HandleFunc("DELETE /faults", func(w http.ResponseWriter, _ *http.Request) {

@@ -38,6 +38,11 @@ func TestHandler(t *testing.T) {
 		t.Errorf("listed %+v", list.Faults)
 	}
 
+	var fired struct{ Fired []fault.Fired }
+	if w = ask(t, h, "GET", "/faults/fired", ""); json.Unmarshal(w.Body.Bytes(), &fired) != nil || len(fired.Fired) != 1 || fired.Fired[0].Order != "o1" {
+		t.Errorf("what has fired answers %d %s", w.Code, w.Body)
+	}
+
 	var points struct{ Points []fault.Described }
 	if w = ask(t, h, "GET", "/faults/points", ""); json.Unmarshal(w.Body.Bytes(), &points) != nil || len(points.Points) != len(fault.Points()) {
 		t.Errorf("points answers %d %s", w.Code, w.Body)

@@ -26,6 +26,7 @@ type Fired struct {
 type journal struct {
 	file  *os.File
 	fired map[string]int // by whole fault, from before this process
+	last  []Fired        // the last of them
 }
 
 func openJournal(path string) (*journal, error) {
@@ -34,6 +35,7 @@ func openJournal(path string) (*journal, error) {
 	if err != nil {
 		return nil, err
 	}
+	j.last = lines[max(0, len(lines)-remembered):]
 	for _, line := range lines {
 		j.fired[line.Fault]++
 	}
@@ -79,15 +81,20 @@ func identity(f Fault) string {
 	return f.String()
 }
 
-func (j *journal) write(f Fault, orders []string) {
-	if j == nil {
-		return
-	}
+// newFired is the line about a fault that fires now, for one of these orders.
+func newFired(f Fault, orders []string) Fired {
 	order := f.Order
 	if order == "" && len(orders) > 0 {
 		order = orders[0]
 	}
-	line, err := json.Marshal(Fired{time.Now().UTC(), os.Getpid(), f.Point, f.Kind, order, identity(f)})
+	return Fired{time.Now().UTC(), os.Getpid(), f.Point, f.Kind, order, identity(f)}
+}
+
+func (j *journal) write(fired Fired) {
+	if j == nil {
+		return
+	}
+	line, err := json.Marshal(fired)
 	if err != nil {
 		panic(err) // strings and numbers
 	}

@@ -79,10 +79,11 @@ const (
 	ReconcileCommitted    Point = "reconcile.committed"     // a difference is booked
 )
 
-// Described is a point and what has happened when it is passed.
+// Described is a point, what has happened when it is passed, and who passes it.
 type Described struct {
-	Point    Point  `json:"point"`
-	Sentence string `json:"sentence"`
+	Point    Point    `json:"point"`
+	Sentence string   `json:"sentence"`
+	Services []string `json:"services,omitempty"` // none: every service
 }
 
 //go:embed points.go
@@ -90,11 +91,24 @@ var table string
 
 // Points lists every point, in the order of the table.
 func Points() []Described {
-	line := regexp.MustCompile(`(?m)^\t\w+ +Point = "([^"]+)" +// (.+)$`)
+	line := regexp.MustCompile(`(?m)^\t(?:\w+ +Point = "([^"]+)" +// (.+)|// In ([^:\n]+): .+)$`)
 	var all []Described
+	var services []string
 	for _, match := range line.FindAllStringSubmatch(table, -1) {
+		if match[1] == "" { // a heading
+			services = named(match[3])
+			continue
+		}
 		sentence := strings.ToUpper(match[2][:1]) + match[2][1:] + "."
-		all = append(all, Described{Point: Point(match[1]), Sentence: sentence})
+		all = append(all, Described{Point(match[1]), sentence, services})
 	}
 	return all
+}
+
+// named are the services that a heading of the table names.
+func named(heading string) []string {
+	if heading == "every service" {
+		return nil
+	}
+	return strings.Split(strings.ReplaceAll(heading, " and ", ", "), ", ")
 }

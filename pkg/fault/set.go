@@ -15,8 +15,12 @@ type Set struct {
 	mu    sync.Mutex
 	armed []*Armed
 	last  int      // the last id given
+	fired []Fired  // what has fired last, oldest first
 	log   *journal // nil: not written anywhere
 }
+
+// remembered is how much of what has fired can be asked for.
+const remembered = 50
 
 // Armed is a fault in a set, and what has become of it.
 type Armed struct {
@@ -61,6 +65,20 @@ func (s *Set) List() []Armed {
 		list[i] = *a
 	}
 	return list
+}
+
+// Fired is what has fired last, oldest first; also before a crash, where there is a file that tells.
+func (s *Set) Fired() []Fired {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.fired)
+}
+
+// note remembers that a fault fires. The lock is held.
+func (s *Set) note(f Fault, orders []string) {
+	line := newFired(f, orders)
+	s.log.write(line)
+	s.fired = append(s.fired[max(0, len(s.fired)-remembered+1):], line)
 }
 
 // Clear disarms one fault, or all with an empty id, and releases who is held there. It reports whether

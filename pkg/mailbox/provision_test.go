@@ -192,6 +192,7 @@ func TestPermissions(t *testing.T) {
 		w.refusesManaging(user)
 		w.refusesPublish(user, "asking for another's messages", "$JS.API.CONSUMER.MSG.NEXT.SAGA."+string(other))
 		w.refusesPublish(user, "acknowledging for another", "$JS.ACK.SAGA."+string(other)+".1.1.1.1.1")
+		w.refusesPublish(user, "pausing another", "$JS.API.CONSUMER.PAUSE.SAGA."+string(other))
 		w.refusesPublish(user, "reading the stream", "$JS.API.STREAM.MSG.GET.SAGA")
 	}
 	// The translator cannot say what it hears, so it never hears itself.
@@ -202,7 +203,9 @@ func TestPermissions(t *testing.T) {
 	w.refusesPublish(mailbox.Translator, "reading the stream", "$JS.API.STREAM.MSG.GET.SAGA")
 	w.refusesSubscribe(mailbox.Translator, "all events", "saga.>")
 	w.refusesManaging(mailbox.Translator)
+	w.refusesPublish(mailbox.Translator, "pausing itself", "$JS.API.CONSUMER.PAUSE.SAGA.translator")
 	w.refusesManaging(mailbox.Observer)
+	w.refusesPublish(mailbox.Observer, "pausing a service", "$JS.API.CONSUMER.PAUSE.SAGA.order")
 	w.refusesPublish(mailbox.Observer, "an event", "saga.order.OrderConfirmed.v1."+uuid.NewString())
 	w.refusesPublish(mailbox.Observer, "taking a service's messages", "$JS.API.CONSUMER.MSG.NEXT.SAGA.order")
 	w.refusesSubscribe(mailbox.Observer, "the services' acknowledgements", "$JS.ACK.>")
@@ -264,7 +267,7 @@ func (w *world) refusesSubscribe(user, what, subject string) {
 func (w *world) refusesManaging(user string) {
 	w.t.Helper()
 	for _, api := range []string{"STREAM.CREATE.SAGA", "STREAM.UPDATE.SAGA", "STREAM.DELETE.SAGA", "STREAM.PURGE.SAGA", "STREAM.MSG.DELETE.SAGA",
-		"CONSUMER.CREATE.SAGA.own", "CONSUMER.DELETE.SAGA." + user, "CONSUMER.PAUSE.SAGA." + user} {
+		"CONSUMER.CREATE.SAGA.own", "CONSUMER.DELETE.SAGA." + user} {
 		w.refusesPublish(user, "managing the stream", "$JS.API."+api)
 	}
 }

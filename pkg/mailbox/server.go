@@ -74,7 +74,7 @@ func ServerConfig(o ServerOptions) string {
 	// stream where that is less than the stream may grow to.
 	fmt.Fprintf(&b, "  max_file_store: 16GB\n  sync_interval: %q\n}\n\nauthorization {\n  users = [\n", syncInterval)
 	for _, service := range events.Services {
-		writeUser(&b, string(service), append([]string{fmt.Sprintf("saga.%s.>", service)}, consumes(string(service))...), nil)
+		writeUser(&b, string(service), append([]string{fmt.Sprintf("saga.%s.>", service), pauses(service)}, consumes(string(service))...), nil)
 	}
 	writeUser(&b, Translator, append([]string{events.OrderCreated{}.Type().Filter()}, consumes(Translator)...), nil)
 	writeUser(&b, Provisioner, provisionerPublishes(), nil)
@@ -107,6 +107,11 @@ func consumes(s string) []string {
 		fmt.Sprintf("$JS.ACK.%s.%s.>", events.Stream, s),
 		fmt.Sprintf("$JS.ACK.*.*.%s.%s.>", events.Stream, s),
 	}
+}
+
+// pauses is what it takes to pause one's own consumer, and no other's; see [Mailbox.Pause].
+func pauses(service events.Service) string {
+	return fmt.Sprintf("$JS.API.CONSUMER.PAUSE.%s.%s", events.Stream, service)
 }
 
 func provisionerPublishes() []string {

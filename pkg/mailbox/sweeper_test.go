@@ -16,12 +16,13 @@ func TestOldRowsAreSwept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.exec(`INSERT INTO outbox (id, order_id, type, subject, payload, published_at, stream_seq)
-		SELECT gen_random_uuid(), gen_random_uuid(), 'old', 's', '', now() - interval '24 hours 1 minute', 1 FROM generate_series(1, 2500)`)
-	w.exec(`INSERT INTO outbox (id, order_id, type, subject, payload, published_at, stream_seq)
-		SELECT gen_random_uuid(), gen_random_uuid(), 'young', 's', '', now() - interval '23 hours', 1 FROM generate_series(1, 10)`)
+	// What stays comes first: positions say nothing about what was published.
 	w.exec(`INSERT INTO outbox (id, order_id, type, subject, payload, created_at)
 		SELECT gen_random_uuid(), gen_random_uuid(), 'unpublished', 's', '', now() - interval '30 days' FROM generate_series(1, 10)`)
+	w.exec(`INSERT INTO outbox (id, order_id, type, subject, payload, published_at, stream_seq)
+		SELECT gen_random_uuid(), gen_random_uuid(), 'young', 's', '', now() - interval '23 hours', 1 FROM generate_series(1, 10)`)
+	w.exec(`INSERT INTO outbox (id, order_id, type, subject, payload, published_at, stream_seq)
+		SELECT gen_random_uuid(), gen_random_uuid(), 'old', 's', '', now() - interval '24 hours 1 minute', 1 FROM generate_series(1, 2500)`)
 	w.exec(`INSERT INTO inbox (event_id, type, order_id, received_at)
 		SELECT gen_random_uuid(), 'old', gen_random_uuid(), now() - interval '72 hours 1 minute' FROM generate_series(1, 2500)`)
 	w.exec(`INSERT INTO inbox (event_id, type, order_id, received_at)

@@ -37,7 +37,7 @@ func (a *App) Serve(ctx context.Context, p Parts) error {
 	api.Handle("/", p.HTTP)
 
 	group, running := errgroup.WithContext(ctx)
-	admin, err := a.serveAdmin(running, group, p.Admin)
+	admin, err := a.serveAdmin(running, group, p)
 	if err != nil {
 		return errors.Join(err, a.Close())
 	}
@@ -70,16 +70,17 @@ func wait(ctx context.Context, group *errgroup.Group) error {
 }
 
 // serveAdmin opens the admin listener, where one is configured: apart from the public API, behind a token.
-func (a *App) serveAdmin(ctx context.Context, group *errgroup.Group, more func(chi.Router)) (*http.Server, error) {
+func (a *App) serveAdmin(ctx context.Context, group *errgroup.Group, p Parts) (*http.Server, error) {
 	router := chi.NewRouter()
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		WriteProblem(w, r, Problem(http.StatusNotFound, "there is nothing at this address"))
 	})
 	if a.Faults != nil {
 		router.Mount("/faults", fault.Handler(a.Faults))
+		breaking{p.Mailbox, time.Now()}.routes(router)
 	}
-	if more != nil {
-		more(router)
+	if p.Admin != nil {
+		p.Admin(router)
 	}
 	server := newServer(traced(a.Log, Authorized(a.AdminToken, router)))
 	if a.AdminAddr == "" {

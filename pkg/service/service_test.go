@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-chi/chi/v5"
+
 	"example.com/ordersaga/pkg/events"
 )
 
@@ -123,6 +125,21 @@ func TestTheAdminListenerAsksForItsToken(t *testing.T) {
 		h.ServeHTTP(w, r)
 		if w.Code != want {
 			t.Errorf("with %q: %d, want %d", header, w.Code, want)
+		}
+	}
+}
+
+func TestAPauseIsBounded(t *testing.T) {
+	t.Parallel()
+	router := chi.NewRouter()
+	breaking{}.routes(router) // what is refused reaches no broker
+	for body, want := range map[string]int{
+		"": 400, "30s": 400, `{"until": "noon"}`: 400, `{"for": "long"}`: 422, `{"for": "0s"}`: 422, `{"for": "-1s"}`: 422, `{"for": "16m"}`: 422,
+	} {
+		w := httptest.NewRecorder()
+		router.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/consumer/pause", strings.NewReader(body)))
+		if w.Code != want || w.Header().Get("Content-Type") != "application/problem+json" {
+			t.Errorf("with %q: %d %s, want %d", body, w.Code, w.Body, want)
 		}
 	}
 }

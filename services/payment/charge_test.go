@@ -92,6 +92,31 @@ func TestTheAnswerOfAWorkerWhoseLeaseEndedIsDropped(t *testing.T) {
 	s.checkBooks()
 }
 
+// The same with a refund: both send it, and the gateway knows the second by its key. Under another key it would
+// refuse it, since nothing is left to give back, and a person would be told of a refund that was made.
+func TestARefundThatTwoWorkersSendIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	id := newID(t)
+	s.hear(reserved(id, "tok_visa"))
+	charge := s.claimOne()
+	s.stores(charge, s.call(t.Context(), charge))
+	s.hear(cancelled(id))
+	sleeper := s.claimOne()
+	if answer := s.call(t.Context(), sleeper); answer.Verdict != Yes {
+		t.Fatalf("%+v", answer)
+	}
+	s.expireLeases()
+	successor := s.claimOne()
+	if !s.stores(successor, s.call(t.Context(), successor)) || s.state(id) != Refunded {
+		t.Errorf("%s", s.state(id))
+	}
+	if charges, refunds := s.gate.moved(t, id); charges != 1 || refunds != 1 || len(s.openIncidents(id)) != 0 {
+		t.Errorf("%d charges, %d refunds, open %v", charges, refunds, s.openIncidents(id))
+	}
+	s.checkBooks()
+}
+
 // An operator raises the refund's number while a worker still waits for the answer to the old one.
 func TestARefundsAnswerCountsForItsOwnNumberOnly(t *testing.T) {
 	t.Parallel()

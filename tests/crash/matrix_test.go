@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	lanesFlag = flag.Int("lanes", 6, "how many systems to try in at the same time")
+	lanesFlag = flag.Int("lanes", 10, "how many systems to try in at the same time")
 	writeFlag = flag.String("write", "", "where to write the table of what was found")
 	quickFlag = flag.Bool("quick", false, "try each point of a service in one kind of saga, in rotation, and those of the gateway in all")
 )

@@ -96,10 +96,15 @@ var mutants = []mutant{
 		dir: "services/payment", test: "^TestALostAnswerIsAskedForAgainUnderTheSameKey$",
 	},
 	{
-		name: "a refund without a key of its own", file: "services/payment/domain.go",
+		name: "a new key for every attempt of a refund", file: "services/payment/domain.go",
 		old: "return fmt.Sprintf(\"refund:%s:%d\", p.ChargeID, p.RefundNumber) }",
 		new: "return fmt.Sprintf(\"refund:%s:%d:%d\", p.ChargeID, p.RefundNumber, time.Now().UnixNano()) }",
-		dir: "services/payment", test: "^TestARefundWhoseAnswersAreLostIsFoundAtTheGateway$",
+		dir: "services/payment", test: "^TestARefundThatTwoWorkersSendIsMadeOnce$",
+	},
+	{
+		name: "a refund without a key of its own", file: "services/payment/domain.go",
+		old: "return fmt.Sprintf(\"refund:%s:%d\", p.ChargeID, p.RefundNumber) }", new: "return chargeKey(p.OrderID) }",
+		dir: "services/payment", test: "^TestARefundThatTwoWorkersSendIsMadeOnce$",
 	},
 	{
 		name: "a missing answer is taken for a decline", file: "services/payment/domain.go",
@@ -115,7 +120,8 @@ var mutants = []mutant{
 	{
 		name: "the lease's token is not asked for", file: "services/payment/outcome.go",
 		old: "		  ON p.order_id = claimed.order_id AND p.lease_token = claimed.token\n", new: "		  ON p.order_id = claimed.order_id\n",
-		dir: "services/payment", test: "^TestTheAnswerOfAWorkerWhoseLeaseEndedIsDropped$",
+		more: []edit{{"services/payment/outcome.go", "`+columns+`, p.lease_token::text", "`+columns+`, claimed.token::text"}}, // or the answer finds no payment of its token
+		dir:  "services/payment", test: "^TestTheAnswerOfAWorkerWhoseLeaseEndedIsDropped$",
 	},
 	{
 		name: "a cancel voids over an open charge", file: "services/payment/domain.go",

@@ -36,7 +36,7 @@ func run(ctx context.Context, only string, list bool) error {
 	if err != nil {
 		return err
 	}
-	var killed, survived []string
+	var killed, survived, broken []string
 	for _, m := range mutants {
 		if !strings.Contains(m.name, only) {
 			continue
@@ -47,22 +47,25 @@ func run(ctx context.Context, only string, list bool) error {
 		}
 		started := time.Now()
 		verdict, err := m.try(ctx, root)
-		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
-		}
 		fmt.Printf("%-9s %-45s %5.1fs  %s\n", verdict, m.name, time.Since(started).Seconds(), m.test)
-		if verdict == dead {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			fmt.Println(err)
+			broken = append(broken, m.name)
+		case verdict == dead:
 			killed = append(killed, m.name)
-		} else {
+		default:
 			survived = append(survived, m.name)
 		}
 	}
 	if list {
 		return nil
 	}
-	fmt.Printf("\n%d mutants killed, %d survived\n", len(killed), len(survived))
-	if len(survived) > 0 || len(killed) == 0 {
-		return fmt.Errorf("survivors: %s", strings.Join(survived, ", "))
+	fmt.Printf("\n%d mutants killed, %d survived, %d could not be judged\n", len(killed), len(survived), len(broken))
+	if len(survived)+len(broken) > 0 || len(killed) == 0 {
+		return fmt.Errorf("survivors: %q, not judged: %q", survived, broken)
 	}
 	return nil
 }

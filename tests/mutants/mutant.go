@@ -30,19 +30,20 @@ type edit struct{ file, old, new string }
 type verdict string
 
 const (
-	dead  verdict = "killed"
-	alive verdict = "SURVIVED"
+	dead    verdict = "killed"
+	alive   verdict = "SURVIVED"
+	unknown verdict = "BROKEN" // it could not be judged: the error says why
 )
 
 // try runs the test twice: without the mutation it must pass, or its failure would say nothing; with the
 // mutation it must fail.
 func (m mutant) try(ctx context.Context, root string) (verdict, error) {
 	if output, err := m.goTest(ctx, root, ""); err != nil {
-		return "", fmt.Errorf("the test fails without the mutation:\n%s", output)
+		return unknown, fmt.Errorf("the test fails without the mutation:\n%s", output)
 	}
 	overlay, clean, err := m.overlay(root)
 	if err != nil {
-		return "", err
+		return unknown, err
 	}
 	defer clean()
 	output, err := m.goTest(ctx, root, overlay)
@@ -51,11 +52,11 @@ func (m mutant) try(ctx context.Context, root string) (verdict, error) {
 	case err == nil:
 		return alive, nil
 	case bytes.Contains(output, []byte("[build failed]")) || bytes.Contains(output, []byte("[setup failed]")):
-		return "", fmt.Errorf("the mutant does not compile:\n%s", output)
+		return unknown, fmt.Errorf("the mutant does not compile:\n%s", output)
 	case errors.As(err, &exit):
 		return dead, nil
 	}
-	return "", err
+	return unknown, err
 }
 
 func (m mutant) goTest(ctx context.Context, root, overlay string) ([]byte, error) {

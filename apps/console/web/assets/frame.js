@@ -1,13 +1,14 @@
 // @ts-check
 // What all pages have in common: the address says which one it is.
 
+import { manners } from './manners.js';
 import { el } from './simulator/dom.js';
 
-/** @type {Record<string, {title: string, about?: string, load?: () => Promise<{mount: (root: HTMLElement) => Promise<void>}>}>} */
+/** @type {Record<string, {title: string, about?: string, keys?: import('./manners.js').Key[], load?: () => Promise<{mount: (root: HTMLElement) => Promise<void>}>}>} */
 const pages = {
   '/': { title: 'Live sagas', load: () => import('./sagas/page.js') },
-  '/order': { title: 'An order', load: () => import('./sagas/order.js') },
-  '/simulator': { title: 'Saga flow simulator', about: 'Step a saga through four services, make any step fail, and trace what takes it back: in a model, or with a real order.', load: () => import('./simulator/page.js') },
+  '/order': { title: 'An order', keys: [['←', 'the event before'], ['→', 'the next event']], load: () => import('./sagas/order.js') },
+  '/simulator': { title: 'Saga flow simulator', about: 'Step a saga through four services, make any step fail, and trace what takes it back: in a model, or with a real order.', keys: [['→', 'takes the next step'], ['←', 'takes a step back, in the model']], load: () => import('./simulator/page.js') },
   '/versioning': { title: 'API versioning explorer', about: 'Compare four ways to version a contract, and find the one that fits a place and its priorities.', load: () => import('./versioning/page.js') },
 };
 
@@ -15,6 +16,7 @@ const root = /** @type {HTMLElement} */ (document.getElementById('page'));
 const page = pages[location.pathname];
 document.title = page ? page.title : 'No such page';
 document.querySelector(`nav a[href="${CSS.escape(location.pathname).replaceAll('\\/', '/')}"]`)?.setAttribute('aria-current', 'page');
+manners(/** @type {HTMLElement} */ (document.querySelector('header')), page?.keys ?? []);
 
 try {
   if (page?.load) await (await page.load()).mount(root);

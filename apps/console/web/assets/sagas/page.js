@@ -40,11 +40,6 @@ class List {
     this.root.replaceChildren(el('div.sagas', {}, el('h1', {}, 'Live sagas'), this.counts,
       el('div.tools', {}, el('label', {}, 'Search ', this.search), this.stop), this.note, this.window));
     addEventListener('popstate', () => location.reload());
-    document.addEventListener('keydown', (e) => {
-      if (e.key !== '/' || e.target instanceof HTMLInputElement) return;
-      e.preventDefault();
-      this.search.focus();
-    });
     listen('', (news) => this.hear(news), (connected) => { this.connected = connected; this.draw(); });
     setInterval(() => document.hidden || this.draw(), 1000); // ages grow, and what stands still becomes stuck
     this.draw();
