@@ -28,7 +28,8 @@ func (c *Console) api(router chi.Router) {
 	router.NotFound(nothingHere)
 	router.Method(http.MethodGet, "/flow", c.flow)
 	router.Route("/simulator", c.stepper.Routes)
-	router.Route("/sagas", c.board.Routes(c.shop, c.closing))
+	router.Route("/operate", c.desk.Routes)
+	router.Route("/sagas", c.board.Routes(c.system, c.shop, c.closing))
 }
 
 func nothingHere(w http.ResponseWriter, r *http.Request) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
@@ -25,6 +26,7 @@ func (d Desk) Routes(r chi.Router) {
 	r.Post("/dead-letters/{id}/redrive", d.redrive)
 	r.Post("/dead-letters/{id}/discard", d.discard)
 	r.Get("/struggling", d.getStruggling)
+	r.Get("/rows", d.getRows(time.Now()))
 }
 
 // getIncidents answers GET /incidents?open=true&order=ID.

@@ -31,6 +31,8 @@ type Desk struct {
 	// Look says how what an incident is about stands, and what can be done about it now. Optional: without it
 	// nothing can, the incidents of such a service close by themselves.
 	Look func(ctx context.Context, incident Incident) (state any, possible []Step, err error)
+	// Keeps are the service's own tables about orders, to be shown; the mailbox's need no mention.
+	Keeps []Table
 }
 
 // Step is something that an operator may do now.

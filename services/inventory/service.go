@@ -38,7 +38,7 @@ func Run(ctx context.Context, c service.Config) error {
 	return app.Serve(ctx, service.Parts{
 		Mailbox: box,
 		HTTP:    routes(api),
-		Admin:   operate.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults}.Routes,
+		Admin:   operate.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults, Keeps: keeps}.Routes,
 		Loops: []func(context.Context) error{
 			rpc.Server{Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, Register: register(api)}.Run,
 			service.Loop("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),

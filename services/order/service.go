@@ -56,7 +56,7 @@ func Run(ctx context.Context, c service.Config) error {
 			service.Loop("send mails", app.Log, time.Second, nil, mails.runOnce),
 			service.Loop("count mails", app.Log, 10*time.Second, nil, mails.count))
 	}
-	return app.Serve(ctx, service.Parts{Mailbox: box, HTTP: routes(api), Admin: operate.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults}.Routes, Loops: loops})
+	return app.Serve(ctx, service.Parts{Mailbox: box, HTTP: routes(api), Admin: operate.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults, Keeps: keeps}.Routes, Loops: loops})
 }
 
 // settings are those that only this service has.

@@ -25,7 +25,7 @@ type operator struct {
 
 func newOperator(w *workers, box *mailbox.Mailbox) operator {
 	o := operator{workers: w}
-	o.desk = operate.Desk{Pool: w.pool, Transact: w.do, Mailbox: box, Faults: w.faults, Look: o.look}
+	o.desk = operate.Desk{Pool: w.pool, Transact: w.do, Mailbox: box, Faults: w.faults, Look: o.look, Keeps: keeps}
 	return o
 }
 

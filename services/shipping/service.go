@@ -29,7 +29,7 @@ func Run(ctx context.Context, c service.Config) error {
 	if err != nil {
 		return err
 	}
-	return app.Serve(ctx, service.Parts{Mailbox: box, HTTP: routes(server{app.Pool}), Admin: operate.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults}.Routes})
+	return app.Serve(ctx, service.Parts{Mailbox: box, HTTP: routes(server{app.Pool}), Admin: operate.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults, Keeps: keeps}.Routes})
 }
 
 //go:embed migrations/*.sql

@@ -4,14 +4,18 @@ package browser
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 
+	"example.com/ordersaga/apps/running"
 	wishes "example.com/ordersaga/apps/shop"
 	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/tests/world"
 )
 
 // row waits until the list says of an order how it stands.
@@ -101,10 +105,11 @@ func anOrder(t *testing.T, s *shop) {
 	p.everybody()
 	p.press("earlier")
 	p.press("earlier")
-	at := value[string](p, "location.pathname + location.search")
-	if !strings.Contains(at, "&event=") {
+	at := value[string](p, "location.pathname + location.search + location.hash")
+	if !strings.Contains(at, "#") {
 		t.Errorf("the address is %s", at)
 	}
+	p.goTo("/")
 	p.goTo(at) // leads others to the same event
 	p.reads(".event[aria-current]", "PaymentFailed")
 	p.reads("pre", `"type": "saga.payment.PaymentFailed.v1"`)
@@ -123,5 +128,29 @@ func followAnOrder(t *testing.T, s *shop) {
 	p.reads("[data-is=state]", "Succeeded") // without a reload
 	p.picture("order-small")
 	p.wait("the shipment", `document.querySelector('.forth[data-event=ShipmentCreated]') !== null`)
+	p.everybody()
+}
+
+// rowsOfAnOrder: what each service keeps stands side by side and changes as the order goes on, and a process that was
+// killed meanwhile leaves a mark in its lane.
+func rowsOfAnOrder(t *testing.T, s *shop) {
+	always := 0
+	hold := running.AdminRequest{Process: "shipping", Method: http.MethodPost, Path: "/faults", Body: fault.Armament{Point: fault.InboxReceived, Kind: fault.Hold, Times: &always}}
+	world.Must(t, s.At.AskAdmin(t.Context(), hold, nil))
+	id := s.Place(t, wishes.One("widget", 2))
+	p := s.visit(t, "/order?id="+id, 1360, 900)
+	p.reads("[data-rows=payment] [data-table=payment]", "CAPTURED")
+	p.reads("[data-rows=gateway] [data-table=ledger]", "charge")
+	p.reads("[data-rows=inventory] [data-table=reservation]", "RESERVED")
+	p.reads("[data-rows=inventory] [data-table=stock]", "widget")
+	p.reads("[data-rows=shipping]", "nothing")
+	world.Must(t, s.system.Kill("payment", syscall.SIGKILL))
+	p.reads("[data-mark='payment back']", "started anew")
+	world.Must(t, s.At.AskAdmin(t.Context(), running.AdminRequest{Process: "shipping", Method: http.MethodDelete, Path: "/faults"}, nil))
+	p.reads("[data-rows=order] [data-table=orders]", "CONFIRMED")
+	p.reads("[data-rows=inventory] [data-table=reservation]", "SOLD")
+	p.reads("[data-rows=shipping] [data-table=shipment]", "CREATED")
+	p.reads("[data-rows=payment] [data-table=outbox]", "payment.PaymentProcessed.v1")
+	p.picture("order-rows")
 	p.everybody()
 }

@@ -26,6 +26,7 @@ var common = map[string]string{
 	"saga.go":            "handlers", // its part in the saga
 	"store.go":           "",         // SQL
 	"http.go":            "routes",   // the API
+	"rows.go":            "",         // what is shown of an order
 	"domain_test.go":     "",
 	"saga_test.go":       "",
 	"store_test.go":      "",

@@ -40,12 +40,14 @@ func serve(t *testing.T, broker *testkit.NATS) string {
 	ctx, cancel := context.WithCancel(t.Context())
 	closing, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- board.Run(ctx) }()
-	customer, err := shop.Open(running.System{URLs: map[string]string{"order": "http://127.0.0.1:1"}}) // nobody listens there
+	const nobody = "http://127.0.0.1:1"
+	system := running.System{URLs: map[string]string{"order": nobody, running.Gateway: nobody}, Admin: map[string]string{"payment": nobody}}
+	customer, err := shop.Open(system)
 	if err != nil {
 		t.Fatal(err)
 	}
 	router := chi.NewRouter()
-	router.Route("/sagas", board.Routes(customer, closing))
+	router.Route("/sagas", board.Routes(system, customer, closing))
 	server := httptest.NewServer(router)
 	t.Cleanup(func() {
 		close(closing)
@@ -168,6 +170,25 @@ func TestAnOrdersEventsAreReadWithTheirRepetitionsEvenWhenTheServicesAreAway(t *
 		t.Error("it does not say what is wrong")
 	}
 	get(t, at+order+"/parts", http.StatusServiceUnavailable, &problem)
+}
+
+func TestWhoCannotBeAskedForRowsIsNamedWithTheReason(t *testing.T) {
+	t.Parallel()
+	at, _ := open(t)
+	var kept struct{ Rows []sagas.Rows }
+	get(t, at+uuid.NewString()+"/rows", http.StatusOK, &kept)
+	want := map[string]string{"order": "not told", "inventory": "not told", "payment": "does not answer", "shipping": "not told", "gateway": "does not answer"}
+	for _, rows := range kept.Rows {
+		if !strings.Contains(rows.Problem, want[rows.Of]) {
+			t.Errorf("of %s: %q", rows.Of, rows.Problem)
+		}
+		delete(want, rows.Of)
+	}
+	if len(want) > 0 {
+		t.Errorf("nothing is said of %v", want)
+	}
+	var problem struct{ Detail string }
+	get(t, at+"nonsense/rows", http.StatusNotFound, &problem)
 }
 
 func get(t *testing.T, address string, status int, into any) {

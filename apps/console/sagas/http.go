@@ -30,11 +30,13 @@ const (
 //	GET …/stream?order=   server-sent events: News, again and again; the id is the sequence to go on with
 //	GET …/{order}         every event of an order, oldest first
 //	GET …/{order}/parts   each service's part, as that service tells it to the order service
-func (b *Board) Routes(customer *shop.Shop, closing <-chan struct{}) func(chi.Router) {
+//	GET …/{order}/rows?event=ID&event=…   each service's rows, and the gateway's
+func (b *Board) Routes(system running.System, customer *shop.Shop, closing <-chan struct{}) func(chi.Router) {
 	return func(router chi.Router) {
 		router.Get("/stream", func(w http.ResponseWriter, r *http.Request) { b.stream(w, r, closing) })
 		router.Get("/{order}", b.events)
 		router.Get("/{order}/parts", func(w http.ResponseWriter, r *http.Request) { parts(w, r, customer) })
+		router.Get("/{order}/rows", func(w http.ResponseWriter, r *http.Request) { rows(w, r, system) })
 	}
 }
 
@@ -111,9 +113,9 @@ const most = 200
 
 // events answers with every event of an order, read from the stream.
 func (b *Board) events(w http.ResponseWriter, r *http.Request) {
-	order := chi.URLParam(r, "order")
-	if parsed, err := uuid.Parse(order); err != nil || parsed.String() != order {
-		service.WriteProblem(w, r, service.Problem(http.StatusNotFound, "that is not the id of an order"))
+	order, err := orderOf(r)
+	if err != nil {
+		service.WriteProblem(w, r, err)
 		return
 	}
 	stream, err := observe.Open(b.nats)
@@ -138,6 +140,15 @@ func (b *Board) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, map[string]any{"events": found})
+}
+
+// orderOf is the order that a request is about.
+func orderOf(r *http.Request) (string, error) {
+	order := chi.URLParam(r, "order")
+	if parsed, err := uuid.Parse(order); err != nil || parsed.String() != order {
+		return "", service.Problem(http.StatusNotFound, "that is not the id of an order")
+	}
+	return order, nil
 }
 
 // parts asks the order service, which asks the others. What it refuses is refused here in its words.

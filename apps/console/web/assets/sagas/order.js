@@ -2,6 +2,7 @@
 // One order: who said what when, in a lane for each service, as far as the page is told to look.
 
 import { el } from '../simulator/dom.js';
+import { Marks, keptBy, markOf } from './kept.js';
 import { listen, shapes, span } from './news.js';
 
 /**
@@ -11,6 +12,9 @@ import { listen, shapes, span } from './news.js';
  */
 
 const lanes = ['order', 'inventory', 'payment', 'shipping'];
+
+/** How often the rows are looked at in milliseconds, while the order goes on and afterwards. */
+const [MOVING, RESTING] = [1000, 5000];
 
 /** Marks of events that take something back; see timeline.Describe. */
 const backwards = ['✗', '↩'];
@@ -28,14 +32,18 @@ class Order {
     /** @type {Event[]} */ this.events = [];
     /** @type {Parts | null} */ this.parts = null;
     this.problem = '';
-    /** The sequence of the event that is looked at; 0: the last one, whatever comes. */
-    this.at = Number(asked.get('event')) || 0;
+    /** The event that is looked at, as the address names it; '': the last one, whatever comes. */
+    this.at = location.hash.slice(1);
     this.reading = false;
+    /** @type {import('./kept.js').Rows[]} */ this.kept = [];
+    this.marks = new Marks();
   }
 
   open() {
     this.place = el('div.order');
+    this.tables = el('div');
     this.root.replaceChildren(this.place);
+    addEventListener('hashchange', () => { this.at = location.hash.slice(1); this.draw(); });
     document.addEventListener('keydown', (e) => {
       if (e.target instanceof HTMLInputElement || e.ctrlKey || e.altKey || e.metaKey) return;
       if (e.key === 'ArrowLeft') this.step(-1);
@@ -43,6 +51,30 @@ class Order {
     });
     listen(this.id, (news) => (news.sagas.length || news.reset) && this.read(), () => {});
     this.draw();
+    this.watch();
+  }
+
+  /** Looks at the rows again and again: often while something may happen. */
+  async watch() {
+    if (!document.hidden) await this.readRows();
+    setTimeout(() => this.watch(), this.ended ? RESTING : MOVING);
+  }
+
+  /** Whether nothing more is expected to happen. */
+  get ended() { return this.parts !== null && !this.parts.expected && !this.parts.incidents.length; }
+
+  async readRows() {
+    const named = [...new Set(this.events.map((e) => e.id))].map((id) => `event=${id}`).join('&');
+    try {
+      const { rows, at, detail } = await ask(`/api/sagas/${encodeURIComponent(this.id)}/rows?${named}`);
+      if (detail || !this.events.length) return;
+      const before = this.marks.all.size;
+      this.marks.see(rows, Date.parse(at), Date.parse(this.events[0].at), this.ended ? Date.parse(this.events[this.events.length - 1].at) : Infinity);
+      if (this.marks.all.size > before) this.draw();
+      if (JSON.stringify(rows) === JSON.stringify(this.kept)) return; // whoever reads or scrolls is not disturbed
+      this.kept = rows;
+      this.tables.replaceChildren(el('h2', {}, 'Rows, each from its own database'), keptBy(rows));
+    } catch { /* the lanes say that the console does not answer */ }
   }
 
   /** Reads the order again, and once more when something came meanwhile. */
@@ -56,6 +88,7 @@ class Order {
         if (events.detail) this.problem = events.detail;
         else [this.events, this.problem] = [events.events, events.events.length ? '' : 'The stream has no event of this order: it keeps them for a day.'];
         this.parts = parts.detail ? null : parts;
+        this.readRows();
       } catch {
         this.problem = 'The console does not answer. What is shown may be old.';
       }
@@ -66,7 +99,7 @@ class Order {
 
   /** Which event is looked at. */
   get index() {
-    const found = this.events.findIndex((e) => e.sequence === this.at);
+    const found = this.events.findIndex((e) => named(e) === this.at);
     return found < 0 ? this.events.length - 1 : found;
   }
 
@@ -77,13 +110,13 @@ class Order {
   look(index) {
     const event = this.events[Math.max(0, Math.min(index, this.events.length - 1))];
     if (!event) return;
-    this.at = event.sequence;
-    history.replaceState(null, '', `/order?id=${this.id}&event=${this.at}`);
+    this.at = named(event);
+    history.replaceState(null, '', `/order?id=${this.id}#${this.at}`);
     this.draw();
   }
 
   follow() {
-    this.at = 0;
+    this.at = '';
     history.replaceState(null, '', `/order?id=${this.id}`);
     this.draw();
   }
@@ -94,7 +127,7 @@ class Order {
     this.place.replaceChildren(
       el('header', {}, el('h1', {}, 'Order'), el('code', {}, this.id), state && el(`span.state.${shapes[state][1]}`, { 'data-is': 'state' }, `${shapes[state][0]} ${state}`)),
       el('p.note', { role: 'status' }, this.problem || (this.events.length ? `${this.events.length} events` : 'Reading …')),
-      ...(this.events.length ? [this.tools(), this.lanes(), this.expected(), this.sides()] : []));
+      ...(this.events.length ? [this.tools(), this.lanes(), this.expected(), this.sides(), this.tables] : []));
     if (doing) /** @type {HTMLElement | null} */ (this.place.querySelector(`[data-does="${CSS.escape(doing)}"]`))?.focus({ preventScroll: true });
   }
 
@@ -109,9 +142,10 @@ class Order {
 
   lanes() {
     const began = Date.parse(this.events[0].at);
+    const items = [...this.events.map((event, n) => ({ at: Date.parse(event.at), item: this.lane(event, n, began) })), ...this.marks.list.map((m) => ({ at: m.at, item: markOf(m, began, lanes) }))];
     return el('div.scroll', { tabindex: '0', role: 'region', 'aria-label': 'Swim lanes' }, el('ol.lanes', { 'aria-label': 'Events by service, oldest first' },
       el('li.heads', { 'aria-hidden': 'true' }, el('span', {}, 'since'), ...lanes.map((name) => el('span', {}, name))),
-      ...this.events.map((event, n) => this.lane(event, n, began))));
+      ...items.sort((a, b) => a.at - b.at).map(({ item }) => item)));
   }
 
   /** @param {Event} event @param {number} n @param {number} began */
@@ -138,7 +172,7 @@ class Order {
     const event = this.events[this.index];
     return el('div.sides', {},
       el('section', { 'aria-label': 'What each service has' }, el('h2', {}, 'What each service has'), this.table(),
-        ...(this.parts?.incidents ?? []).map((i) => el('p.incident', {}, el('b', {}, `! ${i.kind}`), ` in ${i.service}: ${i.reason}`))),
+        ...(this.parts?.incidents ?? []).map((i) => el('p.incident', {}, el('b', {}, `! ${i.kind}`), ` in ${i.service}: ${i.reason}. `, el('a', { href: `/operate?incident=${i.service}/${i.id}` }, 'Repair it')))),
       el('section', {}, el('h2', {}, `${event.name} on the wire`), el('pre', { tabindex: '0', 'aria-label': 'Message' }, JSON.stringify(event.message, null, 2))));
   }
 
@@ -151,6 +185,9 @@ class Order {
         el('td', {}, s.progress && `${shapes[s.progress][0]} ${s.progress}`), el('td', {}, s.attempts ? String(s.attempts) : '')))));
   }
 }
+
+/** An event's name in the address: its id, and the place of a repetition. @param {Event} event */
+const named = (event) => event.repeated ? `${event.id}.${event.sequence}` : event.id;
 
 /** @param {string} path */
 async function ask(path) {

@@ -1,0 +1,95 @@
+// @ts-check
+// What each service and the gateway keep about an order, in their own tables.
+
+import { el } from '../simulator/dom.js';
+import { span } from './news.js';
+
+/**
+ * @typedef {Record<string, any>} Row
+ * @typedef {{of: string, problem?: string, since?: string, tables?: {table: string, rows: Row[]}[]}} Rows
+ */
+
+const uuid = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
+const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/;
+
+/** @param {Rows[]} all */
+export function keptBy(all) {
+  return el('div.kept', {}, ...all.map((one) => el('section', { 'data-rows': one.of, 'aria-label': `Rows of ${one.of}` },
+    el('h3', {}, one.of), one.problem ? el('p.note', {}, one.problem) : el('div', {}, ...tables(one)))));
+}
+
+/** @param {Rows} one */
+function tables(one) {
+  const filled = (one.tables ?? []).filter((t) => t.rows.length);
+  if (!filled.length) return [el('p.note', {}, 'nothing')];
+  return filled.map(({ table, rows }) => el('div.rows', { tabindex: '0', role: 'region', 'aria-label': `${one.of}: ${table}`, 'data-table': table },
+    rows.length === 1 ? upright(table, rows[0]) : across(table, rows)));
+}
+
+/** One row, a line for each column that says something. @param {string} table @param {Row} row */
+function upright(table, row) {
+  return el('table', {}, el('caption', {}, table), el('tbody', {}, ...columns([row]).map((name) =>
+    el('tr', {}, el('th', { scope: 'row' }, name), cell(row[name])))));
+}
+
+/** @param {string} table @param {Row[]} rows */
+function across(table, rows) {
+  const names = columns(rows);
+  return el('table', {}, el('caption', {}, table), el('thead', {}, el('tr', {}, ...names.map((name) => el('th', { scope: 'col' }, name)))),
+    el('tbody', {}, ...rows.map((row) => el('tr', {}, ...names.map((name) => cell(row[name]))))));
+}
+
+/** Columns that say something in at least one row. @param {Row[]} rows */
+function columns(rows) {
+  return Object.keys(rows[0]).filter((name) => rows.some((row) => row[name] !== null));
+}
+
+/** @param {any} value */
+function cell(value) {
+  const text = typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value);
+  return el('td', { title: text }, short(text));
+}
+
+/** The end of an id tells it from the others of its time, the day of a time is known, and every type is the saga's. @param {string} text */
+function short(text) {
+  if (uuid.test(text)) return `…${text.slice(-8)}`;
+  if (!instant.test(text)) return text.replace(/^saga\./, '');
+  const at = new Date(text);
+  return `${at.toLocaleTimeString('en-GB')}.${String(at.getMilliseconds()).padStart(3, '0')}`;
+}
+
+/**
+ * Processes that were seen to be away or began to work while the order lived: marks on the lanes.
+ * @typedef {{at: number, service: string, is: 'away' | 'back', words: string}} Mark
+ */
+export class Marks {
+  constructor() {
+    /** @type {Map<string, Mark>} */ this.all = new Map();
+    /** @type {Set<string>} services that do not answer now */ this.away = new Set();
+  }
+
+  /** Notes what is seen of an order that lived from one time to another. @param {Rows[]} rows @param {number} now @param {number} from @param {number} to */
+  see(rows, now, from, to) {
+    for (const { of, since, problem } of rows) {
+      if (of === 'gateway') continue;
+      if (problem === 'does not answer') {
+        if (!this.away.has(of) && now <= to) this.all.set(`${of} away ${now}`, { at: now, service: of, is: 'away', words: '✝ does not answer' });
+        this.away.add(of);
+      } else if (since) {
+        this.away.delete(of);
+        const at = Date.parse(since);
+        if (from < at && at <= to) this.all.set(`${of} since ${since}`, { at, service: of, is: 'back', words: '⟲ started anew' });
+      }
+    }
+  }
+
+  /** @returns {Mark[]} oldest first */
+  get list() { return [...this.all.values()].sort((a, b) => a.at - b.at); }
+}
+
+/** A mark in its lane. @param {Mark} m @param {number} began @param {string[]} lanes */
+export function markOf(m, began, lanes) {
+  const words = el('span.event', {}, el('b', {}, m.words), el('small', {}, m.service));
+  words.style.gridColumn = String(lanes.indexOf(m.service) + 2);
+  return el('li.mark', { 'data-mark': `${m.service} ${m.is}` }, el('span.since', {}, `+${span(m.at - began)}`), words);
+}
