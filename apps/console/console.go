@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"example.com/ordersaga/apps/console/desk"
 	"example.com/ordersaga/apps/console/flow"
 	"example.com/ordersaga/apps/console/sagas"
 	"example.com/ordersaga/apps/console/stepper"
@@ -53,6 +54,7 @@ type Console struct {
 	stepper *stepper.Stepper
 	board   *sagas.Board
 	shop    *shop.Shop
+	desk    *desk.Desk
 	closing chan struct{} // closed when the process is told to end
 	server  *process.Server
 }
@@ -71,6 +73,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Console, error) {
 		return nil, err
 	}
 	console.board = sagas.NewBoard(c.System.NATS, log)
+	console.desk = desk.New(c.System)
 	routes, err := console.routes()
 	if err != nil {
 		return nil, fmt.Errorf("prepare the pages: %w", err)
@@ -85,7 +88,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Console, error) {
 // Serve shows what happens until ctx ends.
 func (c *Console) Serve(ctx context.Context) error {
 	c.log.InfoContext(ctx, "serving", "addr", c.Addr)
-	err := process.Serve(ctx, []*process.Server{c.server}, c.close, c.board.Run)
+	err := process.Serve(ctx, []*process.Server{c.server}, c.close, c.board.Run, c.desk.Run)
 	c.stepper.Close()
 	c.log.InfoContext(ctx, "ended")
 	return err

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"example.com/ordersaga/apps/console"
 	"example.com/ordersaga/apps/running"
 )
@@ -44,6 +46,7 @@ func TestWhatIsNotForTheConsoleIsRefused(t *testing.T) {
 		{"an address that is not there", "GET", "/api/nothing", "", nil, http.StatusNotFound},
 		{"the name of another site", "GET", "/simulator", "", func(r *http.Request) { r.Host = "rebound.example" }, http.StatusMisdirectedRequest},
 		{"a change from another site's page", "POST", "/api/simulator/orders", "{}", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, http.StatusForbidden},
+		{"a repair from another site's page", "POST", "/api/operate/incidents/payment/" + uuid.NewString() + "/retry", "{}", func(r *http.Request) { r.Header.Set("Origin", "https://elsewhere.example") }, http.StatusForbidden},
 		{"no JSON", "POST", "/api/simulator/orders", "no", nil, http.StatusBadRequest},
 		{"a field that there is not", "POST", "/api/simulator/orders", `{"end": "declined"}`, nil, http.StatusBadRequest},
 		{"an ending that there is not", "POST", "/api/simulator/orders", `{"ending": "happy"}`, nil, http.StatusUnprocessableEntity},

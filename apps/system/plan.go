@@ -160,19 +160,19 @@ func (s *System) serviceEnvironment(service events.Service, process string, env 
 	}
 }
 
-// consoleEnvironment tells the console where it may ask. Without faults there is no token, and so no way to the
-// admin listeners.
+// consoleEnvironment tells the console where it may ask.
 func (s *System) consoleEnvironment(env map[string]string) {
 	env["ORDERSAGA_NATS"] = s.natsURL(mailbox.Console)
-	if s.options.Faults {
-		env["ORDERSAGA_ADMIN_TOKEN"] = s.secrets[adminToken]
+	env["ORDERSAGA_ADMIN_TOKEN"] = s.secrets[adminToken]
+	for service, database := range s.databases {
+		env["ORDERSAGA_"+strings.ToUpper(string(service))+"_DATABASE"] = database.AuditURL
 	}
 	for _, m := range s.members {
 		name := "ORDERSAGA_" + strings.ToUpper(m.name)
 		if m.http != 0 && m.program != Console {
 			env[name+"_URL"] = url(m.http)
 		}
-		if m.admin != 0 && s.options.Faults {
+		if m.admin != 0 {
 			env[name+"_ADMIN"] = url(m.admin)
 		}
 	}

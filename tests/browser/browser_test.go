@@ -43,6 +43,7 @@ const patience = time.Minute
 type shop struct {
 	*world.World
 	system  *system.System
+	dir     string          // keeps its data and its secrets
 	browser context.Context //nolint:containedctx // that is what chromedp calls a browser
 }
 
@@ -61,6 +62,12 @@ func open(t *testing.T) *shop {
 		}
 		world.Must(t, os.RemoveAll(dir))
 	})
+	return &shop{World: world.Of(t, running.Describe()), system: running, dir: dir, browser: browser(t)}
+}
+
+// browser starts one that ends with the test.
+func browser(t *testing.T) context.Context {
+	t.Helper()
 	// The sandbox is refused to root, and the pages are our own.
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.Flag("force-color-profile", "srgb"))
 	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
@@ -68,7 +75,7 @@ func open(t *testing.T) *shop {
 	browser, closeBrowser := chromedp.NewContext(allocator)
 	t.Cleanup(closeBrowser)
 	world.Must(t, chromedp.Run(browser))
-	return &shop{World: world.Of(t, running.Describe()), system: running, browser: browser}
+	return browser
 }
 
 // page is a tab.

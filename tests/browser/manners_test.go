@@ -12,7 +12,7 @@ import (
 )
 
 // everyPage are the addresses of all pages.
-var everyPage = []string{"/", "/order?id=none", "/simulator", "/versioning", "/nowhere"}
+var everyPage = []string{"/", "/order?id=none", "/operate", "/simulator", "/versioning", "/nowhere"}
 
 func anySize(t *testing.T, s *shop) {
 	for _, width := range []int64{320, 1280, 3840} {

@@ -8,6 +8,7 @@ import { el } from './simulator/dom.js';
 const pages = {
   '/': { title: 'Live sagas', load: () => import('./sagas/page.js') },
   '/order': { title: 'An order', keys: [['←', 'the event before'], ['→', 'the next event']], load: () => import('./sagas/order.js') },
+  '/operate': { title: 'Operate', about: 'What needs a person and what was done about it, how far behind the services are, and whether money and stock add up.', load: () => import('./desk/page.js') },
   '/simulator': { title: 'Saga flow simulator', about: 'Step a saga through four services, make any step fail, and trace what takes it back: in a model, or with a real order.', keys: [['→', 'takes the next step'], ['←', 'takes a step back, in the model']], load: () => import('./simulator/page.js') },
   '/versioning': { title: 'API versioning explorer', about: 'Compare four ways to version a contract, and find the one that fits a place and its priorities.', load: () => import('./versioning/page.js') },
 };

@@ -122,7 +122,7 @@ class List {
     const li = el('li', { 'data-order': row.order, 'data-state': row.state, 'aria-posinset': n + 1, 'aria-setsize': of },
       el(`span.state.${colour}`, {}, `${shape} ${row.state}`),
       el('a', { href: `/order?id=${row.order}` }, el('span.what', {}, row.what), el('span.id', {}, row.order)),
-      el('span.step', {}, row.step, row.incidents > 0 && !ended(row) && el('b.badge', {}, '! needs a person'), stuck(row, now) && el('b.badge', {}, '⏸ stuck')),
+      el('span.step', {}, row.step, row.incidents > 0 && !ended(row) && el('a.badge', { href: '/operate' }, '! needs a person'), stuck(row, now) && el('b.badge', {}, '⏸ stuck')),
       el('span.age', {}, age));
     li.style.transform = `translateY(${n * HEIGHT}px)`;
     return li;
