@@ -48,10 +48,12 @@ func (c *comparison) try(at string, w, r *node) Answer {
 	return verdict(trial.reasons).Answer
 }
 
-// doubting compares in the knowledge that the writer's schema says more than is looked at.
+// doubting compares a part of a writer's schema in the knowledge that the whole says more: it may forbid what the part
+// allows, and may declare properties that the part does not.
 func (c *comparison) doubting(why string, compare func(*comparison)) {
 	inner := *c
-	if inner.reasons = nil; inner.doubt == "" {
+	inner.content, inner.reasons = Strict, nil
+	if inner.doubt == "" {
 		inner.doubt = why
 	}
 	compare(&inner)
@@ -94,12 +96,12 @@ func (c *comparison) combined(at string, w, r *node) {
 
 // every is for a writer that keeps several schemas at once: it is enough that one of them is understood.
 func (c *comparison) every(at string, w, r *node) {
-	for _, part := range append([]*node{w.alone()}, w.allOf...) {
-		if c.try(at, part, r) == Compatible {
-			return
+	parts := append([]*node{w.alone()}, w.allOf...)
+	c.doubting("another of the writer's schemas forbids it", func(c *comparison) {
+		if !slices.ContainsFunc(parts, func(part *node) bool { return c.try(at, part, r) == Compatible }) {
+			c.unsure(at, "the writer keeps several schemas at once, and none of them alone is what the reader takes")
 		}
-	}
-	c.unsure(at, "the writer keeps several schemas at once, and none of them alone is what the reader takes")
+	})
 }
 
 // alternatives is for a writer that keeps one of several schemas: each must be understood.
@@ -111,10 +113,10 @@ func (c *comparison) alternatives(at string, w, r *node) {
 		}
 		return
 	}
-	if c.try(at, rest, r) == Compatible {
-		return
-	}
 	c.doubting("what stands beside the writer's anyOf forbids it", func(c *comparison) {
+		if c.try(at, rest, r) == Compatible {
+			return
+		}
 		for _, branch := range w.anyOf {
 			c.schemas(at, branch, r)
 		}

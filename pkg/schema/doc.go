@@ -43,7 +43,8 @@
 // A schema without additionalProperties is open: by its word, properties that it does not mention may be there and may
 // be anything. [Strict] takes that word: then a reader may not give a type to a property that the writer has not
 // declared, since it may have been in use with another one. [Lenient] takes it that writers send what they declare, as
-// services do whose messages are made from a type. A schema with additionalProperties: false is closed in both.
+// services do whose messages are made from a type; a schema without properties declares nothing, so there anything may
+// come all the same. A schema with additionalProperties: false is closed in both.
 //
 //	change of the reader's schema                    Lenient      Strict, open     Strict, closed
 //	───────────────────────────────────────────────  ───────────  ───────────────  ───────────────

@@ -21,6 +21,7 @@ type node struct {
 	properties            map[string]*node
 	required              []string
 	others                *node // the properties that are not among them; nil: anything
+	free                  bool  // no properties are declared at all
 	anyOf, allOf          []*node
 	strange               []string // keywords that are not judged
 }
@@ -55,16 +56,18 @@ func (n *node) readValues(schema map[string]any) {
 }
 
 func (n *node) readParts(schema map[string]any) {
-	if items, has := schema["items"]; has {
+	// With a prefix, items are what is behind it; with patterns, additional is what none of them names.
+	if items, has := schema["items"]; has && schema["prefixItems"] == nil {
 		n.items = read(items)
 	}
-	if others, has := schema["additionalProperties"]; has {
+	if others, has := schema["additionalProperties"]; has && schema["patternProperties"] == nil {
 		if n.others = read(others); n.others.anything() {
 			n.others = nil
 		}
 	}
 	n.properties = map[string]*node{}
-	properties, _ := schema["properties"].(map[string]any)
+	properties, declares := schema["properties"].(map[string]any)
+	n.free = !declares
 	for name, property := range properties {
 		n.properties[name] = read(property)
 	}

@@ -35,10 +35,13 @@ func (c *comparison) objects(at string, w, r *node) {
 	for _, name := range slices.Compact(names) {
 		c.property(at+"/"+escape(name), name, w, r)
 	}
-	if w.others != nil || c.content == Strict {
+	if w.others != nil || c.open(w) {
 		c.undeclared(at+"/*", w.others, r.others)
 	}
 }
+
+// open is whether a writer sends what it does not declare. Who declares nothing at all sends something all the same.
+func (c *comparison) open(w *node) bool { return c.content == Strict || w.free }
 
 func (c *comparison) property(at, name string, w, r *node) {
 	wrote, read := w.property(name), r.property(name)
@@ -48,7 +51,7 @@ func (c *comparison) property(at, name string, w, r *node) {
 		c.schemas(at, wrote, read)
 	case slices.Contains(w.required, name):
 		c.schemas(at, orAnything(nil), read)
-	case c.content == Strict && !slices.Contains(r.required, name):
+	case c.open(w) && !slices.Contains(r.required, name):
 		c.undeclared(at, nil, read)
 	}
 }
