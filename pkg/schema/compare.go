@@ -48,12 +48,11 @@ func (c *comparison) try(at string, w, r *node) Answer {
 	return verdict(trial.reasons).Answer
 }
 
-// doubting compares a part of a writer's schema in the knowledge that the whole says more: it may forbid what the part
-// allows, and may declare properties that the part does not.
+// doubting compares a part of a writer's schema in the knowledge that the whole says more, and may forbid what the part
+// allows. Where it may also declare properties that the part does not, the part is to be taken by its word.
 func (c *comparison) doubting(why string, compare func(*comparison)) {
 	inner := *c
-	inner.content, inner.reasons = Strict, nil
-	if inner.doubt == "" {
+	if inner.reasons = nil; inner.doubt == "" {
 		inner.doubt = why
 	}
 	compare(&inner)
@@ -70,11 +69,19 @@ func (c *comparison) schemas(at string, w, r *node) {
 	case slices.ContainsFunc(w.strange, changesOthers):
 		c.unsure(at, "the writer's %s is not judged, unless both have the same", strings.Join(w.strange, ", "))
 	case len(w.strange) > 0:
-		c.doubting(fmt.Sprintf("the writer's %s forbids it", strings.Join(w.strange, ", ")), func(c *comparison) { c.combined(at, w, r) })
+		c.doubting(fmt.Sprintf("the writer's %s forbids it", strings.Join(w.strange, ", ")), func(c *comparison) {
+			if slices.ContainsFunc(w.strange, holdsSchemas) {
+				c.content = Strict
+			}
+			c.combined(at, w, r)
+		})
 	default:
 		c.combined(at, w, r)
 	}
 }
+
+// holdsSchemas is whether a keyword may declare properties.
+func holdsSchemas(keyword string) bool { return keywords[keyword] != value }
 
 // changesOthers is whether a keyword makes another one mean something else: items only what is behind the
 // prefixItems, and additionalProperties only what no pattern names.
@@ -98,6 +105,7 @@ func (c *comparison) combined(at string, w, r *node) {
 func (c *comparison) every(at string, w, r *node) {
 	parts := append([]*node{w.alone()}, w.allOf...)
 	c.doubting("another of the writer's schemas forbids it", func(c *comparison) {
+		c.content = Strict
 		if !slices.ContainsFunc(parts, func(part *node) bool { return c.try(at, part, r) == Compatible }) {
 			c.unsure(at, "the writer keeps several schemas at once, and none of them alone is what the reader takes")
 		}
@@ -114,6 +122,7 @@ func (c *comparison) alternatives(at string, w, r *node) {
 		return
 	}
 	c.doubting("what stands beside the writer's anyOf forbids it", func(c *comparison) {
+		c.content = Strict
 		if c.try(at, rest, r) == Compatible {
 			return
 		}
@@ -132,9 +141,10 @@ func (c *comparison) single(at string, w, r *node) {
 	if both.kinds &= r.kinds; both.kinds == 0 {
 		return
 	}
+	strange := slices.DeleteFunc(slices.Clone(r.strange), func(keyword string) bool { return sameWord(keyword, w, r) })
 	switch {
-	case len(r.strange) > 0:
-		c.unsure(at, "the reader's %s is not judged, unless both have the same", strings.Join(r.strange, ", "))
+	case len(strange) > 0:
+		c.unsure(at, "the reader's %s is not judged, unless both have the same", strings.Join(strange, ", "))
 	case len(r.allOf)+len(r.anyOf) > 0:
 		rest := r.alone()
 		c.schemas(at, &both, rest)
@@ -145,6 +155,16 @@ func (c *comparison) single(at string, w, r *node) {
 	default:
 		c.byKind(at, &both, r)
 	}
+}
+
+// sameWord is whether both have a keyword that means the same wherever it stands, with the same content.
+func sameWord(keyword string, w, r *node) bool {
+	switch keyword {
+	case "not", "oneOf", "multipleOf", "uniqueItems", "minProperties", "maxProperties", "dependentRequired", "dependentSchemas", "propertyNames":
+		wrote, read := w.raw.(map[string]any), r.raw.(map[string]any)
+		return reflect.DeepEqual(wrote[keyword], read[keyword])
+	}
+	return false
 }
 
 // oneOfThem is for a reader that takes alternatives: each kind of value must find one that takes all of it.

@@ -36,7 +36,7 @@
 //	oneOf                          as anyOf, if no value is of two of them by its type; else only the same is judged
 //	allOf                          it takes what one of the writer's allows; each of the reader's is asked
 //	$ref                           it takes what it leads to, in other documents too
-//	anything else of 2020-12       not judged at the reader, unless both are the same; at the writer it only narrows
+//	anything else of 2020-12       not judged at the reader, unless both have the same; at the writer it only narrows
 //
 // # Open and closed
 //
