@@ -138,7 +138,7 @@ func TestWhoBreaksNamesTheConsumersAndTheFields(t *testing.T) {
 		says         []string
 	}{
 		{`"reason"`, `"reason"`, 0, []string{"nobody"}},
-		{`"reason"`, `"why"`, 1, []string{"inventory", "timeline", "saga.payment.PaymentRefunded.v1", "reason", "it is gone"}},
+		{`"reason"`, `"why"`, 1, []string{"inventory", "timeline", "saga.payment.PaymentRefunded.v1", "reason", "the writer does not send it"}},
 		{`"$id"`, `"id"`, 2, nil},
 	} {
 		if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(schema), c.old, c.changed)), 0o600); err != nil {

@@ -26,7 +26,7 @@ type comparison struct {
 }
 
 // patience is how many pairs of schemas are compared: alternatives inside alternatives multiply.
-const patience = 50_000
+const patience = 20_000
 
 func (c *comparison) breaks(at, what string, args ...any) {
 	what = fmt.Sprintf(what, args...)

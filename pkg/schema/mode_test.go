@@ -37,7 +37,7 @@ func TestAVerdictSaysWhichFieldAndWhoBreaks(t *testing.T) {
 	before := parse(t, `{"type": "object", "required": ["lines"], "properties": {"lines": {"type": "array", "items": {"type": "object", "required": ["a/b"], "properties": {"a/b": {"type": "integer"}}}}}}`)
 	after := parse(t, `{"type": "object", "required": ["lines"], "properties": {"lines": {"type": "array", "items": {"type": "object", "properties": {"a/b": {"type": "integer"}}}}}}`)
 	want := schema.Reason{
-		Answer: schema.Incompatible, Field: "/lines/*/a~1b", What: "it may be missing, the reader requires it",
+		Answer: schema.Incompatible, Field: "/lines/*/a~1b", What: "it may be missing",
 		Breaks: "who reads with version 1 breaks at what is written with the new version",
 	}
 	v := schema.Check(schema.Full, after, []*schema.Schema{before}, schema.Strict)

@@ -25,7 +25,7 @@ func (c *comparison) objects(at string, w, r *node) {
 		switch {
 		case slices.Contains(w.required, name):
 		case known || w.others != nil && w.others.kinds != 0:
-			c.breaks(at+"/"+escape(name), "it may be missing, the reader requires it")
+			c.breaks(at+"/"+escape(name), "it may be missing")
 		default:
 			c.breaks(at+"/"+escape(name), "the writer does not send it, the reader requires it")
 		}
