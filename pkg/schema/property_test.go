@@ -18,7 +18,7 @@ func changed(t *rapid.T, s any, depth int) any {
 		return aSchema(t, depth)
 	}
 	is = maps.Clone(is)
-	switch pick(t, "change", []string{"less", "more", "inside", "inside", "inside", "none", "looser"}) {
+	switch pick(t, "change", []string{"less", "more", "inside", "inside", "inside", "none", "looser", "tighter"}) {
 	case "less":
 		if keywords := sorted(is); len(keywords) > 0 {
 			delete(is, pick(t, "keyword", keywords))
@@ -38,22 +38,42 @@ func changed(t *rapid.T, s any, depth int) any {
 		if is["type"] == "integer" {
 			is["type"] = "number"
 		}
+	case "tighter":
+		if is["type"] == "number" {
+			is["type"] = "integer"
+		}
+		if is["type"] == "object" {
+			is["additionalProperties"] = false
+		}
 	case "inside":
-		if items, has := is["items"]; has {
-			is["items"] = changed(t, items, depth)
-		}
-		if properties, has := is["properties"].(object); has {
-			properties = maps.Clone(properties)
-			name := pick(t, "name", names)
-			if property, has := properties[name]; has && !rarely(t, "gone", 4) {
-				properties[name] = changed(t, property, depth)
-			} else {
-				delete(properties, name)
-			}
-			is["properties"] = properties
-		}
+		inside(t, is, depth)
 	}
 	return is
+}
+
+// inside changes a schema's items, its alternatives, or one of its properties: it comes, goes or becomes another one.
+func inside(t *rapid.T, is object, depth int) {
+	if branches, has := is["anyOf"].([]any); has {
+		is["anyOf"] = []any{pick(t, "branch", branches), aSchema(t, depth)}[:rapid.IntRange(1, 2).Draw(t, "branches")]
+	}
+	if items, has := is["items"]; has {
+		is["items"] = changed(t, items, depth)
+	}
+	properties, has := is["properties"].(object)
+	if !has {
+		return
+	}
+	properties = maps.Clone(properties)
+	name := pick(t, "name", names)
+	switch property, has := properties[name]; {
+	case !has:
+		properties[name] = aSchema(t, depth)
+	case rarely(t, "gone", 4):
+		delete(properties, name)
+	default:
+		properties[name] = changed(t, property, depth)
+	}
+	is["properties"] = properties
 }
 
 // written is a schema as text, and read.

@@ -155,6 +155,46 @@ var mutants = []mutant{
 		dir: "pkg/pact", test: "^TestWhoBreaks$",
 	},
 	{
+		name: "schema: what the reader requires is not asked for", file: "pkg/schema/objects.go",
+		old: "	for _, name := range r.required {\n", new: "	for _, name := range r.required[:0] {\n",
+		dir: "pkg/schema", test: "^TestWhatIsCalledCompatibleIsRead$",
+	},
+	{
+		name: "schema: an open writer is taken for a closed one", file: "pkg/schema/objects.go",
+		old: "return c.content == Strict || w.free", new: "return c.content == Strict && false || w.free && false",
+		dir: "pkg/schema", test: "^TestWhatIsCalledCompatibleIsRead$",
+	},
+	{
+		name: "schema: a number may be lower than the reader takes", file: "pkg/schema/scalars.go",
+		old: "	if wrote.below(read) {\n", new: "	if wrote.below(read) && false {\n",
+		dir: "pkg/schema", test: "^TestWhatIsCalledCompatibleIsRead$",
+	},
+	{
+		name: "schema: every number is an integer", file: "pkg/schema/kinds.go",
+		old: "\"integer\": integer, \"number\"", new: "\"integer\": integer | fraction, \"number\"",
+		dir: "pkg/schema", test: "^TestWhatIsCalledCompatibleIsRead$",
+	},
+	{
+		name: "schema: what no example refutes is compatible", file: "pkg/schema/scalars.go",
+		old: "	c.unsure(at, \"whether every string that the writer may send is what the reader takes (%s)\", r.wants())\n", new: "",
+		dir: "pkg/schema", test: "^TestEveryChangeOfTheCatalogueMeansWhatItSays$",
+	},
+	{
+		name: "schema: a keyword that is not judged does not count", file: "pkg/schema/compare.go",
+		old: "		return reflect.DeepEqual(wrote[keyword], read[keyword])\n", new: "		return reflect.DeepEqual(wrote[keyword], read[keyword]) || true\n",
+		dir: "pkg/schema", test: "^TestWhatIsCalledCompatibleIsRead$",
+	},
+	{
+		name: "schema: one of the writer's alternatives is enough", file: "pkg/schema/compare.go",
+		old: "		for _, branch := range w.anyOf {\n			c.schemas(at, branch, r)\n		}\n		return\n", new: "		c.schemas(at, w.anyOf[0], r)\n		return\n",
+		dir: "pkg/schema", test: "^TestWhatIsCalledCompatibleIsRead$",
+	},
+	{
+		name: "schema: the items of a list are not looked at", file: "pkg/schema/objects.go",
+		old: "		c.schemas(at+\"/*\", orAnything(w.items), r.items)\n", new: "		_ = r.items\n",
+		dir: "pkg/schema", test: "^TestWhatIsCalledCompatibleIsRead$",
+	},
+	{
 		name: "gRPC: a call may take for ever", file: "pkg/rpc/rpc.go",
 		old: "context.WithTimeout(ctx, patience)", new: "context.WithCancel(ctx)",
 		dir: "pkg/rpc", test: "^TestACallEndsWithItsDeadlineAndAlwaysHasOne$",
