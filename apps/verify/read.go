@@ -58,6 +58,18 @@ type (
 
 const succeeded = "succeeded"
 
+// fewEnough refuses to look at more orders than were asked for.
+func (l *look) fewEnough(ctx context.Context) error {
+	if l.options.AtMost == 0 {
+		return nil
+	}
+	counted, err := query[struct{ N int }](ctx, l, events.Order, `SELECT count(*) FROM (SELECT FROM orders LIMIT $1) AS counted`, l.options.AtMost+1)
+	if err == nil && counted[0].N > l.options.AtMost {
+		return ErrTooMany
+	}
+	return err
+}
+
 func (l *look) readOrders(ctx context.Context) error {
 	orders, err := query[order](ctx, l, events.Order, `
 		SELECT id::text, status, total_amount, currency, items,

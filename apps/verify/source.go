@@ -76,7 +76,7 @@ type look struct {
 func (s *source) look(ctx context.Context) (*look, error) {
 	l := &look{source: s, tx: map[events.Service]pgx.Tx{}}
 	steps := []func(context.Context) error{
-		l.begin(events.Order), l.readOrders,
+		l.begin(events.Order), l.fewEnough, l.readOrders,
 		l.begin(events.Inventory), l.readReservations,
 		l.begin(events.Payment), l.readPayments,
 		l.begin(events.Shipping), l.readShipments,

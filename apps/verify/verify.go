@@ -10,6 +10,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -43,6 +44,9 @@ type Options struct {
 	Within time.Duration
 	// Acknowledged are the answers that clients got; what was promised there must be kept (I10, I17).
 	Acknowledged []Acknowledged
+	// AtMost is how many orders are looked at: all of them are in memory for a moment. With more, a check ends
+	// with [ErrTooMany]. Zero: however many there are.
+	AtMost int
 	// Secrets must not stand in any log or event (I18), besides what the description of the system holds.
 	Secrets []string
 }
@@ -84,6 +88,9 @@ const (
 	// between two looks, so that a message that was under way has arrived.
 	between = 300 * time.Millisecond
 )
+
+// ErrTooMany says that there are more orders than were to be looked at.
+var ErrTooMany = errors.New("there are more orders than are to be looked at")
 
 // Check looks at the system until everything is decided. An error means that it could not look.
 func Check(ctx context.Context, system running.System, o Options) (Report, error) {

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,17 @@ func TestAHealthyWorldHolds(t *testing.T) {
 	}
 	if want := (verify.Counted{Orders: 2, Charges: 2, Refunds: 1, Messages: 1}); report.Counted != want {
 		t.Errorf("looked at %+v, want %+v", report.Counted, want)
+	}
+}
+
+func TestMoreOrdersThanWantedAreNotLookedAt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newHealthy(t), false)
+	if _, err := verify.Check(t.Context(), w.system, verify.Options{AtMost: 1}); !errors.Is(err, verify.ErrTooMany) {
+		t.Errorf("of two orders with one wanted: %v", err)
+	}
+	if report, err := verify.Check(t.Context(), w.system, verify.Options{AtMost: 2}); err != nil || !report.Holds {
+		t.Errorf("of two orders with two wanted: %+v, %v", report, err)
 	}
 }
 

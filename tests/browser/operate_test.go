@@ -79,6 +79,20 @@ func repairRefused(t *testing.T, s *shop) {
 	s.Ends(t, id)
 }
 
+// doesNotAddUp: a unit that nobody has delivered is found, and named, as long as it is there.
+func doesNotAddUp(t *testing.T, s *shop) {
+	stock, err := url.Parse(s.system.Superuser())
+	world.Must(t, err)
+	stock.Path = "/inventory"
+	p := s.visit(t, "/operate", 1360, 900)
+	p.reads("[data-is=books][data-state=holds]", "Money and stock add up")
+	world.Query[int](t, stock.String(), `UPDATE stock SET available = available + 1 WHERE sku = 'gizmo' RETURNING 1`)
+	defer world.Query[int](t, stock.String(), `UPDATE stock SET available = available - 1 WHERE sku = 'gizmo' RETURNING 1`)
+	p.reads("[data-is=books][data-state=broken]", "I3")
+	p.reads("[data-is=books] .promise", "gizmo")
+	p.everybody()
+}
+
 // letters: an event that was spoilt on its way is put right and handled, nonsense is dropped, and both are kept with who and why.
 func letters(t *testing.T, s *shop) {
 	id := s.Place(t, declined())

@@ -12,7 +12,7 @@ import { span } from '../sagas/news.js';
 /** @param {Books} books */
 export function booksLine(books) {
   if (!books.able) return line('unknown', `Whether money and stock add up is not checked here: ${books.why}. bin/sagactl verify does it.`);
-  if (books.problem) return line('unknown', `? ${books.problem}. It is tried again.`);
+  if (books.problem) return line('unknown', `? Whether money and stock add up is not known now: ${books.problem}.`);
   if (books.checking) return line('unknown', 'Checking whether money and stock add up …');
   const looked = `${books.promises} promises checked over ${books.orders} orders, ${span(Date.now() - Date.parse(books.at ?? ''))} ago`;
   if (books.holds) return line('holds', `✔ Money and stock add up: ${looked}`);
