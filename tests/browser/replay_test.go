@@ -173,3 +173,36 @@ func modelIsSound(t *testing.T, s *shop) {
 		}
 	}
 }
+
+// anywhere does each of the things that can be done once at each step of an order that succeeds, and then goes on as far as it goes.
+const anywhere = `(async () => {
+	const [{ play, step, possible }, { begin }] = await Promise.all(['play', 'model'].map((m) => import('/assets/simulator/' + m + '.js')));
+	const flow = await (await fetch('/api/flow')).json();
+	const done = {}, unended = [];
+	for (let n = 0; n < 6; n++) for (const press of Object.keys(possible(flow, play(flow, 'n'.repeat(n)))).filter((p) => p !== 'n')) {
+		let saga = play(flow, 'n'.repeat(n) + press);
+		for (let can = possible(flow, saga); 'n' in can || 's' in can; can = possible(flow, saga)) saga = step(flow, saga, 'n' in can ? 'n' : 's');
+		(done[press] ??= []).push(n);
+		if (!['CONFIRMED', 'CANCELLED'].includes(saga.rows.order)) unended.push('n'.repeat(n) + press);
+	}
+	return { Done: done, Unended: unended };
+})()`
+
+// anyStep: a failure, a crash, a repetition, a delay, a slow gateway and a cancel at any step lead to an end.
+func anyStep(t *testing.T, s *shop) {
+	p := s.visit(t, "/simulator", 1000, 700)
+	got := value[struct {
+		Done    map[string][]int
+		Unended []string
+	}](p, anywhere)
+	if len(got.Unended) > 0 {
+		t.Errorf("these do not end: %v", got.Unended)
+	}
+	// A repetition needs something that was heard, a delay something that can overtake, a slow gateway a charge; a
+	// cancel an order that has not ended.
+	for press, want := range map[string]int{"f": 6, "x": 6, "d": 4, "c": 4, "i": 1} {
+		if steps := got.Done[press]; len(steps) < want {
+			t.Errorf("%q can be pressed at the steps %v", press, steps)
+		}
+	}
+}

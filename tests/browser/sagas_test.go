@@ -151,6 +151,9 @@ func rowsOfAnOrder(t *testing.T, s *shop) {
 	p.reads("[data-rows=inventory] [data-table=reservation]", "SOLD")
 	p.reads("[data-rows=shipping] [data-table=shipment]", "CREATED")
 	p.reads("[data-rows=payment] [data-table=outbox]", "payment.PaymentProcessed.v1")
+	p.press("earlier")
+	p.reads("[data-is=heard]", "Heard by order after")
+	p.reads("[data-is=heard]", "inventory after")
 	p.picture("order-rows")
 	p.everybody()
 }

@@ -29,24 +29,27 @@ function tables(one) {
 /** One row, a line for each column that says something. @param {string} table @param {Row} row */
 function upright(table, row) {
   return el('table', {}, el('caption', {}, table), el('tbody', {}, ...columns([row]).map((name) =>
-    el('tr', {}, el('th', { scope: 'row' }, name), cell(row[name])))));
+    el('tr', {}, el('th', { scope: 'row' }, name), cell(name, row[name])))));
 }
 
 /** @param {string} table @param {Row[]} rows */
 function across(table, rows) {
   const names = columns(rows);
   return el('table', {}, el('caption', {}, table), el('thead', {}, el('tr', {}, ...names.map((name) => el('th', { scope: 'col' }, name)))),
-    el('tbody', {}, ...rows.map((row) => el('tr', {}, ...names.map((name) => cell(row[name]))))));
+    el('tbody', {}, ...rows.map((row) => el('tr', {}, ...names.map((name) => cell(name, row[name]))))));
 }
 
 /** Columns that say something in at least one row. @param {Row[]} rows */
 function columns(rows) {
-  return Object.keys(rows[0]).filter((name) => rows.some((row) => row[name] !== null));
+  return Object.keys(rows[0]).filter((name) => name === PUBLISHED || rows.some((row) => row[name] !== null));
 }
 
-/** @param {any} value */
-function cell(value) {
-  const text = typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value);
+/** Of an event that is committed and not published this is what matters. */
+const PUBLISHED = 'published_at';
+
+/** @param {string} name @param {any} value */
+function cell(name, value) {
+  const text = typeof value === 'string' ? value : value !== null ? JSON.stringify(value) : name === PUBLISHED ? 'not yet' : '';
   return el('td', { title: text }, short(text));
 }
 
@@ -85,6 +88,12 @@ export class Marks {
 
   /** @returns {Mark[]} oldest first */
   get list() { return [...this.all.values()].sort((a, b) => a.at - b.at); }
+}
+
+/** Who has heard an event, and how long after it was said. @param {Rows[]} all @param {string} id @param {string} said */
+export function heardBy(all, id, said) {
+  return all.flatMap(({ of, tables }) => (tables?.find((t) => t.table === 'inbox')?.rows ?? []).filter((row) => row.event_id === id)
+    .map((row) => `${of} after ${span(Date.parse(row.received_at) - Date.parse(said))}`));
 }
 
 /** A mark in its lane. @param {Mark} m @param {number} began @param {string[]} lanes */

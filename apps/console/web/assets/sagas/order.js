@@ -2,7 +2,7 @@
 // One order: who said what when, in a lane for each service, as far as the page is told to look.
 
 import { el } from '../simulator/dom.js';
-import { Marks, keptBy, markOf } from './kept.js';
+import { Marks, heardBy, keptBy, markOf } from './kept.js';
 import { listen, shapes, span } from './news.js';
 
 /**
@@ -42,6 +42,7 @@ class Order {
   open() {
     this.place = el('div.order');
     this.tables = el('div');
+    this.heard = el('p.note', { 'data-is': 'heard' });
     this.root.replaceChildren(this.place);
     addEventListener('hashchange', () => { this.at = location.hash.slice(1); this.draw(); });
     document.addEventListener('keydown', (e) => {
@@ -74,6 +75,7 @@ class Order {
       if (JSON.stringify(rows) === JSON.stringify(this.kept)) return; // whoever reads or scrolls is not disturbed
       this.kept = rows;
       this.tables.replaceChildren(el('h2', {}, 'Rows, each from its own database'), keptBy(rows));
+      this.drawHeard();
     } catch { /* the lanes say that the console does not answer */ }
   }
 
@@ -168,12 +170,19 @@ class Order {
     return el('p.expected', {}, next ? `Expected next: ${next.service} says ${next.events.join(' or ')}` : this.parts ? 'Nothing more is expected.' : 'The order service does not answer, so what comes next is not known.');
   }
 
+  drawHeard() {
+    const event = this.events[this.index];
+    const heard = heardBy(this.kept, event.id, event.at);
+    this.heard.textContent = heard.length ? `Heard by ${heard.join(', ')}; once, however often it was delivered.` : 'Nobody has heard it, as far as the services tell.';
+  }
+
   sides() {
     const event = this.events[this.index];
+    this.drawHeard();
     return el('div.sides', {},
       el('section', { 'aria-label': 'What each service has' }, el('h2', {}, 'What each service has'), this.table(),
         ...(this.parts?.incidents ?? []).map((i) => el('p.incident', {}, el('b', {}, `! ${i.kind}`), ` in ${i.service}: ${i.reason}. `, el('a', { href: `/operate?incident=${i.service}/${i.id}` }, 'Repair it')))),
-      el('section', {}, el('h2', {}, `${event.name} on the wire`), el('pre', { tabindex: '0', 'aria-label': 'Message' }, JSON.stringify(event.message, null, 2))));
+      el('section', {}, el('h2', {}, `${event.name} on the wire`), this.heard, el('pre', { tabindex: '0', 'aria-label': 'Message' }, JSON.stringify(event.message, null, 2))));
   }
 
   table() {
