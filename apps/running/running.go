@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"example.com/ordersaga/pkg/events"
@@ -139,6 +141,13 @@ func (s *System) set(name, value string) bool {
 		}
 	}
 	return false
+}
+
+// Replicas are the processes of a service that have an admin listener: order, order-2, …
+func (s System) Replicas(service string) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.Admin)), func(process string) bool {
+		return process != service && !strings.HasPrefix(process, service+"-")
+	})
 }
 
 // Complete says what is missing for a look at the whole system, or nil.

@@ -10,13 +10,11 @@ package stepper
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
+	"example.com/ordersaga/apps/console/reply"
 	"example.com/ordersaga/apps/observe"
 	"example.com/ordersaga/apps/running"
 	"example.com/ordersaga/apps/shop"
@@ -167,7 +165,7 @@ func (s *Stepper) arm(ctx context.Context, service events.Service, f fault.Armam
 func (s *Stepper) disarm(ctx context.Context, all []armed) error {
 	for _, a := range all {
 		err := s.ask(ctx, running.AdminRequest{Process: a.process, Method: http.MethodDelete, Path: "/faults/" + a.ID}, nil)
-		if err != nil && statusOf(err) != http.StatusNotFound { // it has crashed since, and holds nothing any more
+		if err != nil && reply.Status(err) != http.StatusNotFound { // it has crashed since, and holds nothing any more
 			return err
 		}
 	}
@@ -176,10 +174,7 @@ func (s *Stepper) disarm(ctx context.Context, all []armed) error {
 
 // processes are the replicas of a service: whichever of them hears an event has to hold it.
 func (s *Stepper) processes(service events.Service) []string {
-	name := string(service)
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.system.Admin)), func(process string) bool {
-		return process != name && !strings.HasPrefix(process, name+"-")
-	})
+	return s.system.Replicas(string(service))
 }
 
 // ask asks until the process answers: one that was made to crash comes back.
@@ -188,7 +183,7 @@ func (s *Stepper) ask(ctx context.Context, r running.AdminRequest, into any) err
 	defer cancel()
 	for {
 		err := s.system.AskAdmin(ctx, r, into)
-		if err == nil || statusOf(err) != 0 {
+		if err == nil || reply.Status(err) != 0 {
 			return err
 		}
 		select {

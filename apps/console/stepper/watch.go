@@ -1,15 +1,14 @@
 package stepper
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 
+	"example.com/ordersaga/apps/console/reply"
 	"example.com/ordersaga/apps/observe"
 	"example.com/ordersaga/pkg/events"
 )
@@ -23,43 +22,24 @@ type picture struct {
 	Events  []json.RawMessage `json:"events"`  // what was published about it, oldest first
 }
 
-// serveWatch sends the picture whenever it has changed. It is always the whole one, so that whoever comes back after
-// a break, or to another console, has missed nothing.
+// serveWatch sends the picture whenever it has changed.
 func (s *Stepper) serveWatch(w http.ResponseWriter, r *http.Request) {
 	stream, err := s.open()
 	if err != nil {
-		refuse(w, r, err)
+		reply.Refuse(w, r, err)
 		return
 	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	out := http.NewResponseController(w)
-	ticks := time.NewTicker(pace)
-	defer ticks.Stop()
-	for shown := []byte(nil); ; {
-		seen, err := s.look(r.Context(), stream, chi.URLParam(r, "id"))
-		if err == nil && !bytes.Equal(seen, shown) { // an error passes: a service that crashed comes back
-			shown = seen
-			if _, err := fmt.Fprintf(w, "data: %s\n\n", seen); err != nil || out.Flush() != nil {
-				return
-			}
-		}
-		select {
-		case <-ticks.C:
-		case <-r.Context().Done():
-			return
-		case <-s.closing:
-			return
-		}
-	}
+	reply.Watch(w, r, s.closing, pace, func(ctx context.Context) (any, error) {
+		return s.look(ctx, stream, chi.URLParam(r, "id"))
+	})
 }
 
-func (s *Stepper) look(ctx context.Context, stream *observe.Stream, id string) ([]byte, error) {
+func (s *Stepper) look(ctx context.Context, stream *observe.Stream, id string) (picture, error) {
 	seen := picture{Holding: []events.Service{}, Events: []json.RawMessage{}}
 	for _, service := range events.Services {
 		faults, err := s.holds(ctx, service, id)
 		if err != nil {
-			return nil, err
+			return picture{}, err
 		}
 		for _, f := range faults {
 			if f.Holding > 0 {
@@ -72,10 +52,7 @@ func (s *Stepper) look(ctx context.Context, stream *observe.Stream, id string) (
 		seen.Events = append(seen.Events, e.Raw)
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(seen)
+	return seen, err
 }
 
 // open connects to the broker when the first order is watched, so that a console that nobody uses needs none.
