@@ -1,5 +1,5 @@
-// Package console is the system in the browser: pages that explain a saga by stepping through it, in a model or with
-// a real order.
+// Package console is the system in the browser: pages that show what happens, explain a saga by stepping through it,
+// place orders, break things and repair them.
 //
 // It holds no truth. What it shows it reads from the stream, with a login that can only read, and asks the
 // services for over their own listeners; when it is killed nothing is lost, and a new one shows the same. The
@@ -15,8 +15,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"example.com/ordersaga/apps/console/breaking"
 	"example.com/ordersaga/apps/console/desk"
 	"example.com/ordersaga/apps/console/flow"
+	"example.com/ordersaga/apps/console/placing"
 	"example.com/ordersaga/apps/console/sagas"
 	"example.com/ordersaga/apps/console/stepper"
 	"example.com/ordersaga/apps/internal/process"
@@ -55,6 +57,8 @@ type Console struct {
 	board   *sagas.Board
 	shop    *shop.Shop
 	desk    *desk.Desk
+	breaker *breaking.Breaker
+	placing *placing.Desk
 	closing chan struct{} // closed when the process is told to end
 	server  *process.Server
 }
@@ -74,6 +78,8 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Console, error) {
 	}
 	console.board = sagas.NewBoard(c.System.NATS, log)
 	console.desk = desk.New(c.System)
+	console.breaker = breaking.New(c.System, console.closing)
+	console.placing = placing.New(console.shop, console.board, console.closing)
 	routes, err := console.routes()
 	if err != nil {
 		return nil, fmt.Errorf("prepare the pages: %w", err)
@@ -88,7 +94,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Console, error) {
 // Serve shows what happens until ctx ends.
 func (c *Console) Serve(ctx context.Context) error {
 	c.log.InfoContext(ctx, "serving", "addr", c.Addr)
-	err := process.Serve(ctx, []*process.Server{c.server}, c.close, c.board.Run, c.desk.Run)
+	err := process.Serve(ctx, []*process.Server{c.server}, c.close, c.board.Run, c.desk.Run, c.placing.Run)
 	c.stepper.Close()
 	c.log.InfoContext(ctx, "ended")
 	return err

@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
 	"example.com/ordersaga/apps/console"
 	"example.com/ordersaga/apps/running"
+	"example.com/ordersaga/pkg/testkit"
 )
 
 // open starts a console of a system that is not there.
@@ -51,6 +53,18 @@ func TestWhatIsNotForTheConsoleIsRefused(t *testing.T) {
 		{"a field that there is not", "POST", "/api/simulator/orders", `{"end": "declined"}`, nil, http.StatusBadRequest},
 		{"an ending that there is not", "POST", "/api/simulator/orders", `{"ending": "happy"}`, nil, http.StatusUnprocessableEntity},
 		{"a service that there is not", "POST", "/api/simulator/orders/1/release", `{"service": "mail"}`, nil, http.StatusUnprocessableEntity},
+		{"something is broken from another site's page", "POST", "/api/break/processes/order/kill", "", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, http.StatusForbidden},
+		{"something is broken where faults are not enabled", "GET", "/api/break", "", nil, http.StatusNotFound},
+		{"the gateway too", "PUT", "/api/break/gateway", "{}", nil, http.StatusNotFound},
+		{"a process that there is not is killed", "POST", "/api/break/processes/gateway/kill", "", nil, http.StatusNotFound},
+		{"a consumer that there is not is paused", "PUT", "/api/break/consumers/mail", `{"for": "1m"}`, nil, http.StatusUnprocessableEntity},
+		{"a fault is armed in a service that there is not", "POST", "/api/break/faults", `{"service": "mail", "fault": {}}`, nil, http.StatusUnprocessableEntity},
+		{"an order that is none", "POST", "/api/place/orders", `{"sku": 7}`, nil, http.StatusBadRequest},
+		{"an order that nobody takes", "POST", "/api/place/orders", `{"sku": "widget", "quantity": 1, "card": "tok_visa", "country": "DE"}`, nil, http.StatusServiceUnavailable},
+		{"a load of nothing", "POST", "/api/place/load", `{"rate": 0, "seconds": 5}`, nil, http.StatusUnprocessableEntity},
+		{"a load of too much", "POST", "/api/place/load", `{"rate": 201, "seconds": 5}`, nil, http.StatusUnprocessableEntity},
+		{"a load for too long", "POST", "/api/place/load", `{"rate": 1, "seconds": 61}`, nil, http.StatusUnprocessableEntity},
+		{"a load of more declined cards than cards", "POST", "/api/place/load", `{"rate": 1, "seconds": 1, "declined": 101}`, nil, http.StatusUnprocessableEntity},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -78,4 +92,36 @@ func TestWhatIsNotForTheConsoleIsRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestOneLoadRunsAtATimeAndEndsWithTheConsole(t *testing.T) {
+	t.Parallel()
+	addr := open(t)
+	ask := func(method, body string) int {
+		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+"/api/place/load", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		return response.StatusCode
+	}
+	const load = `{"rate": 1, "seconds": 60}`
+	if first, second := ask("POST", load), ask("POST", load); first != http.StatusNoContent || second != http.StatusConflict {
+		t.Errorf("two loads are answered with %d and %d", first, second)
+	}
+	if stopped := ask("DELETE", ""); stopped != http.StatusNoContent {
+		t.Errorf("stopping is answered with %d", stopped)
+	}
+	again := 0
+	testkit.Eventually(t, time.Minute, "the stopped load to make room", func() bool {
+		again = ask("POST", load)
+		return again != http.StatusConflict
+	})
+	if again != http.StatusNoContent {
+		t.Errorf("another load is answered with %d", again)
+	} // it runs for a minute, and the console ends before
 }

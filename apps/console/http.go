@@ -30,6 +30,8 @@ func (c *Console) api(router chi.Router) {
 	router.Route("/simulator", c.stepper.Routes)
 	router.Route("/operate", c.desk.Routes)
 	router.Route("/sagas", c.board.Routes(c.system, c.shop, c.closing))
+	router.Route("/break", c.breaker.Routes)
+	router.Route("/place", c.placing.Routes)
 }
 
 func nothingHere(w http.ResponseWriter, r *http.Request) {

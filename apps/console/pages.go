@@ -21,7 +21,7 @@ import (
 var web embed.FS
 
 // pages are the addresses of the pages. All of them are the same frame, which web/assets/frame.js fills.
-var pages = []string{"/", "/order", "/operate", "/simulator", "/versioning"}
+var pages = []string{"/", "/order", "/place", "/break", "/operate", "/simulator", "/versioning"}
 
 // asset is one file with what makes it recognisable: a browser asks whether it has changed and is told in a
 // few bytes, so that a console that was built anew is never shown by an old page.

@@ -24,7 +24,9 @@ type Shop struct {
 
 // Open makes a shop of a running system. It makes no request yet.
 func Open(system running.System) (*Shop, error) {
-	client := &http.Client{Timeout: 30 * time.Second}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 64 // whoever orders a lot at once keeps the connections
+	client := &http.Client{Timeout: 30 * time.Second, Transport: transport}
 	orders, err := order.NewClientWithResponses(system.URLs[string(events.Order)], order.WithHTTPClient(client))
 	if err != nil {
 		return nil, fmt.Errorf("the order service's address: %w", err)
@@ -41,8 +43,9 @@ type Wish struct {
 	Items   []order.NewItem
 	Token   string
 	Country string
-	Email   string // where mails about it go; empty: nowhere
-	Key     string // the Idempotency-Key; empty: a new one
+	Email   string               // where mails about it go; empty: nowhere
+	Total   *order.ExpectedTotal // what it is believed to cost; nil: whatever it costs
+	Key     string               // the Idempotency-Key; empty: a new one
 }
 
 // One is a wish for some pieces of one SKU, paid with an approved card and shipped inside Germany.
@@ -62,6 +65,7 @@ func (s *Shop) Place(ctx context.Context, w Wish) (order.Order, []byte, error) {
 	answer, err := s.orders.PlaceOrderWithResponse(ctx, &order.PlaceOrderParams{IdempotencyKey: w.Key}, order.NewOrder{
 		ContactEmail:  contact,
 		CustomerId:    "customer-1",
+		ExpectedTotal: w.Total,
 		Items:         w.Items,
 		PaymentMethod: w.Token,
 		ShipTo: order.NewAddress{

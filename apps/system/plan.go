@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/local"
 	"example.com/ordersaga/pkg/mailbox"
 )
 
@@ -59,43 +58,12 @@ func besides(o Options, taken map[int]bool) (all []member, err error) {
 		all = append(all, member{name: Translator, program: Translator})
 	}
 	for i := range all {
-		wanted := o.Ports[all[i].name]
-		if preferred := o.Prefer[all[i].name]; wanted == 0 && preferred != 0 && !taken[preferred] {
-			if all[i].kept, err = net.Listen("tcp", address(preferred)); err == nil {
-				wanted = preferred
-			}
-		}
-		if all[i].http, err = port(wanted, taken); err != nil {
+		if err := all[i].listen(o, taken); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
 }
-
-// giveUp gives the port to the process, which is about to start, or to whoever wants it.
-func (m member) giveUp() {
-	if m.kept != nil {
-		_ = m.kept.Close() // it may have been given up already
-	}
-}
-
-// port is the wanted one, or a free one that nobody else here has.
-func port(wanted int, taken map[int]bool) (int, error) {
-	for wanted == 0 {
-		free, err := local.FreePort()
-		if err != nil {
-			return 0, err
-		}
-		if !taken[free] {
-			wanted = free
-		}
-	}
-	taken[wanted] = true
-	return wanted, nil
-}
-
-func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
-func url(port int) string     { return "http://" + address(port) }
 
 // environmentOf is what a process is told. What the options say for its service, and for itself, comes last.
 func (s *System) environmentOf(m member) map[string]string {

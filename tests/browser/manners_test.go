@@ -12,13 +12,14 @@ import (
 )
 
 // everyPage are the addresses of all pages.
-var everyPage = []string{"/", "/order?id=none", "/operate", "/simulator", "/versioning", "/nowhere"}
+var everyPage = []string{"/", "/order?id=none", "/place", "/break", "/operate", "/simulator", "/versioning", "/nowhere"}
 
 func anySize(t *testing.T, s *shop) {
-	for _, width := range []int64{320, 1280, 3840} {
-		p := s.visit(t, "/", width, 900)
-		for _, path := range everyPage {
-			p.goTo(path)
+	p := s.visit(t, "/", 1280, 900)
+	for _, path := range everyPage {
+		p.goTo(path)
+		for _, width := range []int64{320, 1280, 3840} {
+			p.do(chromedp.EmulateViewport(width, 900))
 			if wide := value[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); wide > 0 {
 				t.Errorf("at %d pixels %s is %d too wide", width, path, wide)
 			}

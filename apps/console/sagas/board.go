@@ -30,6 +30,8 @@ type Board struct {
 	next    uint64     // the sequence that is read next
 	reading bool       // all there is was read, and the broker answers
 	news    chan struct{}
+	endings map[int]func(order string, confirmed bool, at time.Time)
+	asked   int // how often somebody has asked for endings
 
 	pages   atomic.Int64  // how many look
 	visited chan struct{} // one has come
@@ -47,7 +49,8 @@ type saga struct {
 
 // NewBoard makes an empty board that reads the broker at an address, which carries a login that may look.
 func NewBoard(nats string, log *slog.Logger) *Board {
-	b := &Board{nats: nats, log: log, news: make(chan struct{}), visited: make(chan struct{}, 1)}
+	b := &Board{nats: nats, log: log, news: make(chan struct{}), visited: make(chan struct{}, 1),
+		endings: map[int]func(string, bool, time.Time){}}
 	b.clear()
 	return b
 }
@@ -71,13 +74,36 @@ func (b *Board) add(seen observe.Seen) error {
 		return nil // it is no event, so it is about no order
 	}
 	s := b.saga(seen)
+	ended := s.Ended()
 	s.Apply(seen.Event)
+	if !ended && s.Ended() {
+		for _, hear := range b.endings {
+			hear(s.order, s.State == timeline.Succeeded, seen.Envelope.Time)
+		}
+	}
 	s.last, s.step, s.at = seen.Sequence, seen.Event.Type().Name, seen.Envelope.Time
 	if seen.Sequence == s.first {
 		_, s.what = timeline.Describe(seen.Event) // what was ordered; of one that began long ago, the oldest that is read
 	}
 	b.tell()
 	return nil
+}
+
+// Endings has hear told of every order that ends, as soon as the board knows, until the returned function is called.
+// It must not block.
+func (b *Board) Endings(hear func(order string, confirmed bool, at time.Time)) (leave func()) {
+	gone := b.visit()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked++
+	id := b.asked
+	b.endings[id] = hear
+	return func() {
+		gone()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.endings, id)
+	}
 }
 
 // saga is the event's saga, which becomes the one that changed last. The lock is held.

@@ -9,6 +9,8 @@ const pages = {
   '/': { title: 'Live sagas', load: () => import('./sagas/page.js') },
   '/order': { title: 'An order', keys: [['←', 'the event before'], ['→', 'the next event']], load: () => import('./sagas/order.js') },
   '/operate': { title: 'Operate', about: 'What needs a person and what was done about it, how far behind the services are, and whether money and stock add up.', load: () => import('./desk/page.js') },
+  '/place': { title: 'Place orders', about: 'One order by a form, with every test card explained, or many at a rate, with a live histogram of how long they take.', load: () => import('./placing/page.js') },
+  '/break': { title: 'Break things', about: 'Arm faults at any point, kill services, pause consumers, have the gateway misbehave: and watch what heals.', load: () => import('./breaking/page.js') },
   '/simulator': { title: 'Saga flow simulator', about: 'Step a saga through four services, make any step fail, and trace what takes it back: in a model, or with a real order.', keys: [['→', 'takes the next step'], ['←', 'takes a step back, in the model']], load: () => import('./simulator/page.js') },
   '/versioning': { title: 'API versioning explorer', about: 'Compare four ways to version a contract, and find the one that fits a place and its priorities.', load: () => import('./versioning/page.js') },
 };

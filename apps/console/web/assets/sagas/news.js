@@ -11,13 +11,14 @@
 /** After so long without a word a saga that has not ended counts as stuck. A step takes milliseconds. */
 export const STUCK_AFTER = 10_000;
 
-/** @param {string} order one order's id, or '' for all @param {(news: News) => void} hear @param {(connected: boolean) => void} connected */
+/** The returned function ends it. @param {string} order one order's id, or '' for all @param {(news: News) => void} hear @param {(connected: boolean) => void} connected */
 export function listen(order, hear, connected) {
   const source = new EventSource('/api/sagas/stream' + (order ? `?order=${encodeURIComponent(order)}` : ''));
   source.addEventListener('sagas', (e) => hear(JSON.parse(/** @type {MessageEvent} */ (e).data)));
   source.addEventListener('open', () => connected(true));
   source.addEventListener('error', () => connected(false));
   addEventListener('pagehide', () => source.close());
+  return () => source.close();
 }
 
 /** @param {Row} row */

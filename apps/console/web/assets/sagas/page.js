@@ -82,6 +82,7 @@ class List {
   }
 
   drawNow() {
+    if (this.items.matches(':active')) return; // the row that is being pressed must stay
     const now = Date.now();
     const chosen = this.rows.chosen(this.view, this.words, now);
     this.drawCounts(this.rows.counts(now));
