@@ -95,6 +95,7 @@ RELEASED := tests/contracts/released
 release-contracts: contracts ## makes the contracts as they are now the released ones
 	@for service in order inventory payment shipping; do cp services/$$service/api/openapi.yaml $(RELEASED)/$$service/; done
 	@cp apps/gateway/api/openapi.yaml $(RELEASED)/gateway/
+	@cp pkg/events/schemas/*.json $(RELEASED)/events/
 	@cp services/order/api/negotiated.yaml $(RELEASED)/order/
 	@cp services/order/api/order/v1/order.proto $(RELEASED)/order/order/v1/
 	@cp services/inventory/api/inventory/v1/stock.proto $(RELEASED)/inventory/inventory/v1/

@@ -90,8 +90,8 @@ func (w *World) TryEnd(ctx context.Context, id string) (got order.Order, err err
 	return got, err
 }
 
-// Holds has every invariant checked when the system has come to rest. None of the secrets may stand in a
-// log or an event.
+// Holds has every invariant checked when the system has come to rest, and every message held against its schema. None
+// of the secrets may stand in a log or an event.
 func (w *World) Holds(t testing.TB, secrets ...string) {
 	t.Helper()
 	report, err := verify.Check(t.Context(), w.At, verify.Options{
@@ -105,6 +105,7 @@ func (w *World) Holds(t testing.TB, secrets ...string) {
 			t.Errorf("%s does not hold: %s: %v", result.ID, result.Sentence, result.Offenders)
 		}
 	}
+	w.Follows(t)
 	if report.Counted.Orders < len(w.acked) || report.Counted.Messages == 0 {
 		t.Errorf("only %+v were looked at", report.Counted)
 	}
