@@ -45,7 +45,7 @@ func FuzzParse(f *testing.F) {
 
 func oneLine(t *testing.T, err error) {
 	t.Helper()
-	if strings.ContainsAny(err.Error(), "\n\r") || len(err.Error()) > 1000 {
+	if strings.ContainsAny(err.Error(), "\n\r") || len(err.Error()) > 400 {
 		t.Errorf("not one short line: %q", err)
 	}
 }

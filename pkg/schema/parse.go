@@ -23,18 +23,32 @@ type Schema struct {
 // Parse reads a schema. Its references may lead to other documents: resolve is asked for the text of what stands
 // before the # of a $ref, as it is written there; nil means that there are none.
 func Parse(text []byte, resolve func(ref string) ([]byte, error)) (*Schema, error) {
+	s, err := parse(text, resolve)
+	if err != nil {
+		return nil, refusal{fmt.Errorf("read the schema: %w", err)}
+	}
+	return s, nil
+}
+
+// refusal is an error in one line of bearable length, whatever names and references the schema made up.
+type refusal struct{ error }
+
+func (r refusal) Error() string { return oneLine(r.error.Error()) }
+func (r refusal) Unwrap() error { return r.error }
+
+func parse(text []byte, resolve func(ref string) ([]byte, error)) (*Schema, error) {
 	document, err := decode(text)
 	if err != nil {
-		return nil, fmt.Errorf("read the schema: %w", err)
+		return nil, err
 	}
 	f := follower{resolve: resolve, documents: map[string]any{"": document}, open: []string{"#"}}
 	followed, err := f.schema(spot{}, document)
 	if err != nil {
-		return nil, fmt.Errorf("read the schema: %w", err)
+		return nil, err
 	}
 	compiled, err := compile(f.whole(followed))
 	if err != nil {
-		return nil, fmt.Errorf("read the schema: %w", err)
+		return nil, err
 	}
 	root := read(followed)
 	root.compiled = func() (*checker, error) { return compiled, nil }

@@ -67,14 +67,16 @@ func line(err error) error {
 	return errors.New(oneLine(causes[0]))
 }
 
-// longest is how many bytes a sentence about a payload may have.
+// longest is how many bytes a sentence may have.
 const longest = 300
 
-// oneLine is for what ends up in logs and answers: names and patterns may contain anything.
+// flat is for what ends up in logs and answers: names and patterns may contain anything.
+func flat(text string) string { return strings.Join(strings.FieldsFunc(text, unicode.IsControl), " ") }
+
 func oneLine(text string) string {
-	text = strings.Join(strings.FieldsFunc(text, unicode.IsControl), " ")
-	if len(text) > longest {
-		text = strings.ToValidUTF8(text[:longest], "") + "…"
+	text = flat(text)
+	if len(text) > longest { // where it is stands at the beginning, and what is wrong at the end
+		text = strings.ToValidUTF8(text[:longest/2], "") + "…" + strings.ToValidUTF8(text[len(text)-longest/2:], "")
 	}
 	return text
 }

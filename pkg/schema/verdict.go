@@ -58,7 +58,7 @@ func (r Reason) String() string {
 	if r.Breaks != "" {
 		text += "; " + r.Breaks
 	}
-	return text
+	return flat(text)
 }
 
 // Verdict is an answer with what speaks for it: nothing if everything is compatible.

@@ -118,13 +118,13 @@ type asyncAPI struct {
 	}
 }
 
-func TestAsyncAPISaysWhatTheCodeDoes(t *testing.T) {
-	t.Parallel()
-	var document asyncAPI
+// participants are the subjects that each sends and receives, as the document says.
+func participants(t *testing.T) (document asyncAPI, sends, receives map[string][]string) {
+	t.Helper()
 	if err := yaml.Unmarshal(events.AsyncAPI, &document); err != nil {
 		t.Fatal(err)
 	}
-	sends, receives := map[string][]string{}, map[string][]string{}
+	sends, receives = map[string][]string{}, map[string][]string{}
 	for name, operation := range document.Operations {
 		channel, known := document.Channels[strings.TrimPrefix(operation.Channel.Ref, "#/channels/")]
 		if !known || len(operation.Tags) != 1 {
@@ -138,6 +138,12 @@ func TestAsyncAPISaysWhatTheCodeDoes(t *testing.T) {
 			receives[service] = append(receives[service], subject)
 		}
 	}
+	return document, sends, receives
+}
+
+func TestAsyncAPISaysWhatTheCodeDoes(t *testing.T) {
+	t.Parallel()
+	document, sends, receives := participants(t)
 	for _, service := range events.Services {
 		var heard []string
 		for _, typ := range events.HeardBy[service] {
