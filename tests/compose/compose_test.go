@@ -27,6 +27,7 @@ func TestContainers(t *testing.T) {
 		t.Run("a cancel comes in time", func(t *testing.T) { t.Parallel(); world.CancelInTime(t, w.World) })
 		t.Run("mails", func(t *testing.T) { t.Parallel(); world.Mails(t, w.World) })
 	})
+	t.Run("the console reaches everybody", func(t *testing.T) { consoleAsks(t, w) })
 	t.Run("payment is killed while it waits for the gateway", func(t *testing.T) { paymentKilled(t, w) })
 	t.Run("shipping is dead when the saga comes to it", func(t *testing.T) { shippingDead(t, w) })
 	t.Run("a database is out of the other services' reach", func(t *testing.T) { reach(t, w) })

@@ -45,9 +45,9 @@ const askTime = 2 * time.Second
 
 // list is the things of all services. The newest come first, since they are the ones that somebody looks for.
 func (d *Desk) list(w http.ResponseWriter, r *http.Request, k kind) {
-	path := "/" + k.things + "?open=true"
-	if r.URL.Query().Get("all") == "true" {
-		path = "/" + k.things
+	path := "/" + k.things + "?limit=500" // as many as a service shows at all
+	if r.URL.Query().Get("all") != "true" {
+		path += "&open=true"
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), askTime)
 	defer cancel()

@@ -1,0 +1,66 @@
+//go:build compose
+
+package compose
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"example.com/ordersaga/apps/console/desk"
+	"example.com/ordersaga/apps/console/sagas"
+	"example.com/ordersaga/apps/running"
+	"example.com/ordersaga/apps/shop"
+	"example.com/ordersaga/tests/world"
+)
+
+// consoleAsks: from its container the console reaches everybody whom its pages want to know something of.
+func consoleAsks(t *testing.T, w *containers) {
+	id := w.Place(t, shop.One("widget", 1))
+	w.Ends(t, id)
+	var kept struct{ Rows []sagas.Rows }
+	world.Must(t, w.console(t, "/api/sagas/"+id+"/rows", &kept))
+	if len(kept.Rows) != 5 {
+		t.Errorf("the rows are those of %d, not of four services and the gateway", len(kept.Rows))
+	}
+	for _, rows := range kept.Rows {
+		if rows.Problem != "" || len(rows.Tables) == 0 || len(rows.Tables[0].Rows) == 0 {
+			t.Errorf("of %s there is %q, %+v", rows.Of, rows.Problem, rows.Kept)
+		}
+	}
+	world.Eventually(t, "the lags of everybody", func() error {
+		var lags desk.Lags
+		err := w.console(t, "/api/operate/lags", &lags)
+		if err == nil && (lags.Problem != "" || len(lags.Processes) != 4 || len(lags.Breakers) != 1) {
+			err = fmt.Errorf("there are %+v", lags)
+		}
+		return err
+	})
+	world.Eventually(t, "the books to be checked", func() error {
+		var books desk.Books
+		err := w.console(t, "/api/operate/books", &books)
+		if err == nil && (!books.Holds || books.Orders == 0) {
+			err = fmt.Errorf("they are %+v", books)
+		}
+		return err
+	})
+}
+
+// console asks the console what its pages ask it.
+func (w *containers) console(t *testing.T, path string, into any) error {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.At.URLs[running.Console]+path, http.NoBody)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the console answers %s", response.Status)
+	}
+	return json.NewDecoder(response.Body).Decode(into)
+}
