@@ -3,16 +3,20 @@
 package browser
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 
+	"example.com/ordersaga/apps/console"
 	wishes "example.com/ordersaga/apps/shop"
 	"example.com/ordersaga/apps/system"
 	order "example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/tests/world"
 )
 
 // fill writes into a field of a form, or chooses.
@@ -95,6 +99,7 @@ func killAService(t *testing.T, s *shop) {
 		before := value[string](p, `document.querySelector('[data-process=inventory]').dataset.pid`)
 		p.press(does)
 		p.reads("dialog[open]:not(.frame dialog)", "is started again")
+		p.everybody()
 		p.press("sure")
 		p.wait("it to be another process", fmt.Sprintf(`((row) => row.textContent.includes('✔') && ![undefined, %q].includes(row.dataset.pid))(document.querySelector('[data-process=inventory]'))`, before))
 		if got := s.Ends(t, s.Place(t, wishes.One("widget", 1))); got.Status != order.CONFIRMED {
@@ -207,4 +212,30 @@ func aLoad(t *testing.T, s *shop) {
 	if placed := value[int](p, `Number(document.querySelector('b[data-count=placed]').textContent)`); placed > 600 {
 		t.Errorf("it was stopped, and has placed %d orders", placed)
 	}
+}
+
+// nothingToBreak visits a console that was told of no admin listener, as where faults are not enabled.
+func nothingToBreak(t *testing.T, s *shop) {
+	ctx, stop := context.WithCancel(t.Context())
+	at := s.At
+	at.Admin = nil
+	other, err := console.Open(ctx, console.Config{Addr: "127.0.0.1:0", System: at}, slog.New(slog.DiscardHandler))
+	world.Must(t, err)
+	ended := make(chan error)
+	go func() { ended <- other.Serve(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		world.Must(t, <-ended)
+	})
+	p := s.visit(t, "/", 800, 600)
+	p.at = "http://" + other.Addr
+	p.goTo("/break")
+	p.reads("[data-is=off]", "Nothing can be broken here: this works only where faults are enabled: make demo enables them")
+	if buttons := value[int](p, `document.querySelectorAll('main button').length`); buttons != 0 {
+		t.Errorf("there are %d buttons", buttons)
+	}
+	p.everybody()
+	p.goTo("/place") // orders can be placed all the same
+	p.press("place")
+	p.reads("[data-is=state]", "Succeeded")
 }

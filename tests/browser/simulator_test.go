@@ -45,6 +45,7 @@ func TestTheConsole(t *testing.T) {
 		"a paused consumer waits until it goes on":                      pauseAConsumer,
 		"a gateway that loses answers charges once":                     gatewayMisbehaves,
 		"the page to break things goes on with another console":         breakPageSurvives,
+		"where faults are not enabled nothing can be broken":            nothingToBreak,
 		"what is wrong with an order stands beside its field":           brokenBesideItsField,
 		"a load has a histogram, and stops":                             aLoad,
 		"an address that is not there says so":                          nowhere,
