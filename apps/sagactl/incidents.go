@@ -136,7 +136,7 @@ func (p *program) desk(ctx context.Context, r running.AdminRequest, into any, ne
 		return err
 	}
 	if system.Admin[r.Process] == "" {
-		return &Failure{usage, fmt.Errorf("%q has no admin listener", r.Process), "sagactl incidents list"}
+		return &Failure{usage, fmt.Errorf("%q has no admin listener", r.Process), next}
 	}
 	return asked(system.AskAdmin(ctx, r, into), next)
 }

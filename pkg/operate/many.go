@@ -62,6 +62,14 @@ type Tally struct {
 	Letters    []Outcome `json:"letters"` // each one that was tried, in this order
 }
 
+// Add makes it the tally of another lot, too.
+func (t *Tally) Add(other Tally) {
+	for _, o := range other.Letters {
+		t.add(o)
+	}
+	t.Remaining, t.Until = other.Remaining, other.Until
+}
+
 func (t *Tally) add(o Outcome) {
 	switch o.Outcome {
 	case mailbox.Redriven:

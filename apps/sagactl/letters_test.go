@@ -1,0 +1,115 @@
+package sagactl_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const shownLetter = `{"id":"l-1","event_id":"e-1","order_id":"o-1","type":"saga.order.OrderCreated.v1","subject":"s","reason":"an order for -1",
+	"attempts":3,"first_at":"2026-01-02T03:04:05Z","last_at":"2026-01-02T03:04:06Z","closed_at":null,"closed_as":null,
+	"payload":{"id":"e-1"},"actions":[{"at":"2026-01-02T03:04:06Z","by":"ada","why":"to try","action":"redrive","before":{},"after":{}}]}`
+
+// request is what an operator's desk got.
+type request struct {
+	path, key string
+	body      map[string]any
+}
+
+// desk answers as the admin listener of every service does: to posts as it is told to.
+func desk(t *testing.T, answer func(r request, n int) string) (file string, sent *[]request) {
+	t.Helper()
+	sent = &[]request{}
+	file = describe(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.Method == http.MethodPost {
+			got := request{path: r.URL.Path, key: r.Header.Get("Idempotency-Key")}
+			if err := json.NewDecoder(r.Body).Decode(&got.body); err != nil {
+				t.Error(err)
+			}
+			*sent = append(*sent, got)
+			_, _ = w.Write([]byte(answer(got, len(*sent))))
+			return
+		}
+		if r.URL.Path == "/dead-letters" {
+			*sent = append(*sent, request{path: r.URL.RequestURI()})
+			_, _ = w.Write([]byte(`{"dead_letters":[` + shownLetter + `],"next":null}`))
+			return
+		}
+		_, _ = w.Write([]byte(shownLetter))
+	})
+	return file, sent
+}
+
+var grace = []string{"USER=grace"}
+
+func TestDeadLettersAreListedAndShown(t *testing.T) {
+	t.Parallel()
+	file, sent := desk(t, nil)
+	got := run(t, nil, "dead-letters", "list", "--service", "inventory", "--reason", "order for", "--file", file)
+	if got.code != 0 || !strings.Contains(got.out, "l-1  inventory  saga.order.OrderCreated.v1  o-1           3") || !strings.Contains(got.out, "an order for -1") {
+		t.Errorf("%+v", got)
+	}
+	if path := (*sent)[0].path; len(*sent) != 1 || !strings.Contains(path, "open=true") || !strings.Contains(path, "reason=order+for") {
+		t.Errorf("asked for %v", *sent)
+	}
+	got = run(t, nil, "dead-letters", "show", "l-1", "--service", "inventory", "--file", file)
+	for _, want := range []string{"l-1  of inventory, open", "reason  an order for -1", "tried   3 times", `message {"id":"e-1"}`, "redrive by ada: to try"} {
+		if got.code != 0 || !strings.Contains(got.out, want) {
+			t.Errorf("%q is not in %+v", want, got)
+		}
+	}
+}
+
+// What the operator says arrives with the attempts that were shown; what fails again is exit code 1.
+func TestADeadLetterIsRedrivenForTheAttemptsThatAreShown(t *testing.T) {
+	t.Parallel()
+	edited := filepath.Join(t.TempDir(), "edited.json")
+	if err := os.WriteFile(edited, []byte(`{"id":"e-1","quantity":1}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, sent := desk(t, func(r request, _ int) string {
+		if r.body["payload"] == nil {
+			return `{"id":"l-1","outcome":"failed","attempts":4,"reason":"an order for -1"}`
+		}
+		return `{"id":"l-1","outcome":"redriven","attempts":3,"reason":""}`
+	})
+	got := run(t, grace, "dead-letters", "redrive", "l-1", "--why", "w", "--key", "k", "--file", file)
+	if got.code != 1 || !strings.Contains(got.err, "failed again: an order for -1") || !strings.Contains(got.err, "try: sagactl dead-letters show l-1") {
+		t.Errorf("%+v", got)
+	}
+	if got = run(t, grace, "dead-letters", "redrive", "l-1", "--why", "w", "--payload", edited, "--expect", "2", "--file", file); got.code != 0 {
+		t.Errorf("%+v", got)
+	}
+	first, second := (*sent)[0], (*sent)[1]
+	if first.path != "/dead-letters/l-1/redrive" || first.key != "k" || first.body["by"] != "grace" || first.body["why"] != "w" || first.body["expected_attempts"] != 3.0 {
+		t.Errorf("sent %+v", first)
+	}
+	if payload, _ := second.body["payload"].(map[string]any); payload["quantity"] != 1.0 || second.body["expected_attempts"] != 2.0 || second.key == "" {
+		t.Errorf("sent %+v", second)
+	}
+}
+
+// All means lot after lot, each a request of its own, for the letters that there were when it began.
+func TestAllDeadLettersAreRedrivenLotAfterLot(t *testing.T) {
+	t.Parallel()
+	const until = `"until":"2026-01-02T03:04:07Z"`
+	file, sent := desk(t, func(_ request, n int) string {
+		if n == 1 {
+			return `{"remaining":1,` + until + `,"letters":[{"id":"a","outcome":"redriven"},{"id":"b","outcome":"failed"}]}`
+		}
+		return `{"remaining":0,` + until + `,"letters":[{"id":"c","outcome":"duplicate"}]}`
+	})
+	got := run(t, grace, "dead-letters", "redrive", "--all", "--service", "inventory", "--reason", "-1", "--replace", "a", "--with", "b", "--why", "w", "--key", "k", "--file", file)
+	if got.code != 1 || !strings.Contains(got.out, "1 redriven, 1 duplicates, 1 failed again, 0 skipped") || !strings.Contains(got.err, "1 of 3 failed again") {
+		t.Errorf("%+v", got)
+	}
+	first, second := (*sent)[0], (*sent)[1]
+	if len(*sent) != 2 || first.path != "/dead-letters/redrive" || first.key == second.key || first.body["until"] != nil || second.body["until"] != "2026-01-02T03:04:07Z" ||
+		second.body["reason"] != "-1" || second.body["replace"] != "a" || second.body["with"] != "b" || second.body["by"] != "grace" {
+		t.Errorf("sent %+v", *sent)
+	}
+}

@@ -1,0 +1,137 @@
+package sagas
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"example.com/ordersaga/apps/running"
+	"example.com/ordersaga/apps/shop"
+	"example.com/ordersaga/apps/system"
+	order "example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/tests/world"
+)
+
+// TestAThousandPoisonMessages: a publisher has a bug, and what it says of every order for a gizmo makes no sense. The
+// thousand orders for widgets between them never notice. Then two operators have the thousand others put right, both at
+// the same time, while the service that does it is killed; and every order ends as if nothing had been wrong.
+func TestAThousandPoisonMessages(t *testing.T) {
+	t.Parallel()
+	const thousand = 1000
+	w := open(t, system.Options{})
+	world.Must(t, w.Publish())
+	w.spoilGizmos(t)
+	var customers errgroup.Group
+	customers.SetLimit(32)
+	for n := range 2 * thousand {
+		customers.Go(func() error {
+			_, err := w.TryPlace(t.Context(), shop.One([]string{"gizmo", "widget"}[n%2], 1))
+			return err
+		})
+	}
+	world.Must(t, customers.Wait())
+	w.awaitCount(t, thousand, "order", `SELECT count(*)::int FROM orders WHERE status = 'CONFIRMED'`)
+	const open = `SELECT count(*)::int FROM dead_letter WHERE closed_at IS NULL AND reason LIKE '%an order for -1 of "gizmo"%'`
+	w.awaitCount(t, thousand, "inventory", open)
+	w.awaitCount(t, thousand, "order", `SELECT count(*)::int FROM order_incident WHERE kind = 'poison' AND service = 'inventory' AND resolved_at IS NULL`)
+	w.needsAttention(t)
+
+	var operators errgroup.Group
+	for _, name := range []string{"grace", "ada"} {
+		operators.Go(func() error { return w.mend(t, name) })
+	}
+	const redriven = `SELECT count(*)::int FROM operator_action WHERE action = 'redrive' AND after->>'state' = 'redriven'`
+	world.Eventually(t, "some to be redriven", func() error {
+		if n := w.Count(t, "inventory", redriven); n < thousand/10 {
+			return fmt.Errorf("they are %d", n)
+		}
+		return nil
+	})
+	world.Must(t, w.Kill("inventory", syscall.SIGKILL))
+	world.Must(t, operators.Wait())
+
+	if n := w.Count(t, "inventory", `SELECT count(*)::int FROM dead_letter WHERE closed_at IS NULL OR closed_as <> 'redriven'`); n != 0 {
+		t.Errorf("%d dead letters are not redriven", n)
+	}
+	if n := w.Count(t, "inventory", redriven); n != thousand {
+		t.Errorf("%d redrives are recorded, want one of each letter", n)
+	}
+	w.awaitCount(t, 2*thousand, "order", `SELECT count(*)::int FROM orders WHERE status = 'CONFIRMED'`)
+	w.awaitCount(t, 0, "order", `SELECT count(*)::int FROM order_incident WHERE resolved_at IS NULL`)
+	w.Holds(t, w.Secrets()...) // among others: every gizmo was sold once, and paid once
+}
+
+// spoilGizmos is the publisher's bug: it changes a sign in its own outbox.
+func (w *processes) spoilGizmos(t *testing.T) {
+	t.Helper()
+	env, err := w.Environment("order")
+	world.Must(t, err)
+	conn, err := pgx.Connect(t.Context(), env["MIGRATIONS_URL"])
+	world.Must(t, err)
+	_, err = conn.Exec(t.Context(), `
+		CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			NEW.payload := convert_to(replace(convert_from(NEW.payload, 'UTF8'), '"sku":"gizmo","quantity":1', '"sku":"gizmo","quantity":-1'), 'UTF8');
+			RETURN NEW;
+		END $$;
+		CREATE TRIGGER spoil BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION spoil();`)
+	world.Must(t, errors.Join(err, conn.Close(context.WithoutCancel(t.Context()))))
+}
+
+// needsAttention looks at one of the orders as its customer does, and at its letter as an operator does.
+func (w *processes) needsAttention(t *testing.T) {
+	t.Helper()
+	var letters []struct {
+		ID      string `json:"id"`
+		OrderID string `json:"order_id"`
+	}
+	world.Must(t, json.Unmarshal(w.sagactl(t, "dead-letters", "list", "--limit", "1", "-o", "json"), &letters))
+	if len(letters) != 1 {
+		t.Fatalf("%d dead letters are listed with a limit of one, in one service", len(letters))
+	}
+	got, err := w.Shop.Get(t.Context(), letters[0].OrderID)
+	if err != nil || got.Status != order.NEEDSATTENTION {
+		t.Errorf("an order that makes no sense is %s (%v)", got.Status, err)
+	}
+	if shown := string(w.sagactl(t, "dead-letters", "show", letters[0].ID)); !strings.Contains(shown, `"quantity":-1`) {
+		t.Errorf("its letter is shown as\n%s", shown)
+	}
+}
+
+// mend redrives everything as it should have been said. Who is not answered asks again, with the same key.
+func (w *processes) mend(t *testing.T, name string) error {
+	key := uuid.NewString()
+	return world.Until(t.Context(), name+" to be answered", func() error {
+		command := exec.CommandContext(t.Context(), filepath.Join(cmp.Or(os.Getenv("ORDERSAGA_BIN"), "../../bin"), "sagactl"),
+			"dead-letters", "redrive", "--all", "--service", "inventory", "--reason", "an order for -1", "--key", key, "--by", name,
+			"--replace", `"quantity":-1`, "--with", `"quantity":1`, "--why", "a wrong sign", "--file", filepath.Join(w.dir, filepath.Base(running.DefaultFile)))
+		out, err := command.CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		t.Logf("%s: %s", name, out)
+		return nil
+	})
+}
+
+func (w *processes) awaitCount(t *testing.T, want int, service, sql string) {
+	t.Helper()
+	world.Eventually(t, fmt.Sprintf("%d in %s: %s", want, service, sql), func() error {
+		if n := w.Count(t, service, sql); n != want {
+			return fmt.Errorf("they are %d", n)
+		}
+		return nil
+	})
+}
