@@ -38,7 +38,7 @@
 //   - outbox.go: events become rows.
 //   - relay.go, publish.go, flights.go: rows become messages, and are marked.
 //   - broker.go, replay.go: what happens when the broker forgets what it has acknowledged.
-//   - consume.go: messages arrive, from a consumer that may vanish and come back.
+//   - consume.go, pause.go: messages arrive, from a consumer that may vanish and come back, or that a person has paused.
 //   - inbox.go, remember.go, steps.go: a batch of them takes effect.
 //   - delivery.go, struggling.go, deadletter.go: what is put off, and what is parked.
 //   - redrive.go: what was parked is handled again, when a person says so.
