@@ -8,13 +8,21 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/valid"
 )
 
 // translate says a message in the version that older consumers know. It is pure: the same message always
 // becomes the same bytes under the same id, so saying it twice is saying it once. An error is about the
 // message, and trying again does not help.
 func translate(message []byte) (*nats.Msg, error) {
-	envelope, event, err := events.Decode(message)
+	envelope, typ, err := events.Open(message)
+	if err != nil {
+		return nil, err
+	}
+	if err := valid.Event(typ, envelope.Data); err != nil {
+		return nil, err
+	}
+	event, err := envelope.Event()
 	if err != nil {
 		return nil, err
 	}

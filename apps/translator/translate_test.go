@@ -87,6 +87,8 @@ func TestWhatCannotBeSaidIsRefused(t *testing.T) {
 	t.Parallel()
 	mixed := order(uuid.NewString())
 	mixed.Lines[0].UnitPrice.Currency = "EUR"
+	nowhere := order(uuid.NewString())
+	nowhere.ShipTo.Address.Country = ""
 	first, err := order(uuid.NewString()).Downcast()
 	if err != nil {
 		t.Fatal(err)
@@ -95,9 +97,10 @@ func TestWhatCannotBeSaidIsRefused(t *testing.T) {
 		message []byte
 		want    string
 	}{
-		"not an event":               {[]byte("hello"), "not a CloudEvents message"},
-		"an order in two currencies": {said(t, uuid.NewString(), mixed), "costs EUR in an order that costs USD"},
-		"what it says itself":        {said(t, uuid.NewString(), first), "not what is translated here"},
+		"not an event":                   {[]byte("hello"), "not a CloudEvents message"},
+		"an order in two currencies":     {said(t, uuid.NewString(), mixed), "costs EUR in an order that costs USD"},
+		"what its schema does not allow": {said(t, uuid.NewString(), nowhere), "/ship_to/address/country: it must match"},
+		"what it says itself":            {said(t, uuid.NewString(), first), "not what is translated here"},
 		"a version to come": {
 			bytes.ReplaceAll(said(t, uuid.NewString(), order(uuid.NewString())), []byte("OrderCreated.v2"), []byte("OrderCreated.v3")),
 			"unknown major version",

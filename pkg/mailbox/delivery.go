@@ -11,6 +11,7 @@ import (
 
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/pkg/valid"
 )
 
 const (
@@ -41,7 +42,7 @@ func (d delivery) attempt() int {
 	return int(meta.NumDelivered)
 }
 
-// read decodes what has arrived and parks what nobody will ever understand.
+// read decodes what has arrived and parks what nobody will ever understand, or what its schema does not allow.
 func (in *inbox) read(ctx context.Context, msgs []jetstream.Msg) []delivery {
 	batch := make([]delivery, 0, len(msgs))
 	for _, msg := range msgs {
@@ -61,14 +62,22 @@ func (in *inbox) read(ctx context.Context, msgs []jetstream.Msg) []delivery {
 
 // understand decodes a message, and finds who handles it.
 func (in *inbox) understand(message []byte) (delivery, error) {
-	envelope, event, err := events.Decode(message)
-	d := delivery{envelope: envelope, event: event}
+	envelope, typ, err := events.Open(message)
+	d := delivery{envelope: envelope}
 	if err != nil {
 		return d, err
 	}
 	var known bool
-	if d.handler, known = in.handlers[heardAs(event.Type())]; !known {
-		return d, fmt.Errorf("%s does not hear %s", in.service, event.Type())
+	if d.handler, known = in.handlers[heardAs(typ)]; !known {
+		return d, fmt.Errorf("%s does not hear %s", in.service, typ)
+	}
+	// Before anything is made of it, so that the reason is in the words of the contract and not in Go's.
+	if err := valid.Event(typ, envelope.Data); err != nil {
+		return d, err
+	}
+	event, err := envelope.Event()
+	if err != nil {
+		return d, err
 	}
 	d.event = d.handler.read(event)
 	// Whatever could be decoded names both as UUIDs, so these cannot fail.

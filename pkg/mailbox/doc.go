@@ -44,6 +44,7 @@
 //   - redrive.go: what was parked is handled again, when a person says so.
 //   - sweeper.go: what is old is deleted. incident.go: what a person has to decide.
 //   - provision.go, server.go: what the broker is told, and who may do what there.
+//   - pause.go: how a consumer is made to wait.
 //   - group.go is the same idea as a batch, for requests; mailbox.go holds it all together.
 //
 // # Batches
@@ -62,9 +63,9 @@
 // # When something fails
 //
 //   - A step returns an error, or panics: the event comes back, later and later, at most every 10 s, for ever.
-//   - It returns an error marked by [Poison], or the message cannot be understood: it is parked in
-//     dead_letter with the reason, and then given up, and its order has an incident. There is no inbox row for it, so it
-//     may be given out again, or be handled out of its row ([Mailbox.Redrive]).
+//   - It returns an error marked by [Poison], or the message cannot be understood or is not what its schema
+//     allows (package valid): it is parked in dead_letter with the reason, and then given up, and its order has an
+//     incident. There is no inbox row for it, so it may be given out again, or be handled out of its row ([Mailbox.Redrive]).
 //   - The database is away: all events are put off, nothing is acknowledged.
 //   - The broker is away, or its stream is full: the rows wait in the outbox. [Mailbox.Unpublished] says how many.
 //   - The consumer or the stream was deleted: the provisioner makes it again, the inbox opens it again, the

@@ -38,7 +38,7 @@ func Example() {
 	t.run(shipping)
 
 	// The payment service's own mailbox would put this into its outbox.
-	paid := events.PaymentProcessed{Snapshot: events.Snapshot{OrderID: uuid.NewString()}, ChargeID: "ch_1"}
+	paid := events.PaymentProcessed{Snapshot: anOrder(), ChargeID: "ch_1"}
 	message, err := events.Encode(uuid.NewString(), time.Now(), events.Cause{}, paid)
 	if err != nil {
 		fmt.Println(err)

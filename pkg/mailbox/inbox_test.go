@@ -308,6 +308,9 @@ func TestAnUnspeakableAnswerIsPoison(t *testing.T) {
 		"more than an event may hold": func(e events.OrderCancelRequested) events.Event {
 			return events.ShipmentFailed{Subject: e.Subject, Reason: fmt.Sprintf("%060000d", 0)}
 		},
+		"what its schema does not allow": func(e events.OrderCancelRequested) events.Event {
+			return events.ShipmentCreated{Snapshot: events.Snapshot{OrderID: e.OrderID}, ShipmentID: "shp_1"}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -318,6 +321,9 @@ func TestAnUnspeakableAnswerIsPoison(t *testing.T) {
 			w.start()
 			w.send(1)
 			w.eventually(1, "a dead letter", `SELECT count(*) FROM dead_letter`)
+			if n := w.count(`SELECT count(*) FROM outbox WHERE type NOT LIKE '%.IncidentOpened.%'`); n != 0 {
+				t.Errorf("%d answers are in the outbox", n)
+			}
 			testkit.Eventually(t, within, "the message to be ended", func() bool { return w.consumer().NumAckPending == 0 })
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/valid"
 )
 
 type causeKey struct{}
@@ -83,7 +84,7 @@ func (r *outboxRows) add(cause events.Cause, event events.Event) error {
 	if err != nil {
 		return fmt.Errorf("make an event id: %w", err)
 	}
-	payload, err := events.Encode(id.String(), time.Now(), cause, event)
+	payload, err := encode(id.String(), cause, event)
 	if err != nil {
 		return err
 	}
@@ -93,6 +94,19 @@ func (r *outboxRows) add(cause events.Cause, event events.Event) error {
 	r.subjects = append(r.subjects, event.Type().SubjectOf(event.Order()))
 	r.payloads = append(r.payloads, payload)
 	return nil
+}
+
+// encode makes a message of an event, of one that its schema allows: what is published stays published, so a
+// promise that is broken must not get farther than the transaction that would break it.
+func encode(id string, cause events.Cause, event events.Event) ([]byte, error) {
+	envelope, err := events.Wrap(id, time.Now(), cause, event)
+	if err != nil {
+		return nil, err
+	}
+	if err := valid.Event(event.Type(), envelope.Data); err != nil {
+		return nil, err
+	}
+	return envelope.Encode()
 }
 
 func (r *outboxRows) store(ctx context.Context, tx pgx.Tx) error {

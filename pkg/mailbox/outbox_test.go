@@ -57,11 +57,14 @@ func TestPutKeepsTheCause(t *testing.T) {
 func TestPutRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	unpriced := anOrder()
+	unpriced.Lines[0].UnitPrice = -1
 	for name, event := range map[string]events.Event{
 		"no event":                       nil,
 		"an order id that is not a UUID": events.ShipmentFailed{Subject: events.Subject{OrderID: "o1"}},
 		"an order id in another guise":   events.ShipmentFailed{Subject: events.Subject{OrderID: strings.ToUpper(uuid.NewString())}},
 		"more than an event may hold":    events.ShipmentFailed{Subject: events.Subject{OrderID: uuid.NewString()}, Reason: strings.Repeat("x", events.MaxSize)},
+		"what its schema does not allow": events.ShipmentCreated{Snapshot: unpriced, ShipmentID: "shp_1"},
 	} {
 		good := events.ShipmentFailed{Subject: events.Subject{OrderID: uuid.NewString()}}
 		if err := w.do(func(ctx context.Context, tx pgx.Tx) error { return mailbox.Put(ctx, tx, good, event) }); err == nil {

@@ -171,6 +171,16 @@ func request(t testing.TB) (id, order string, message []byte) {
 	return id, order, message
 }
 
+// anOrder is one that an event may tell of: its schema asks for all of this.
+func anOrder() events.Snapshot {
+	return events.Snapshot{
+		OrderID: uuid.NewString(), CustomerID: "customer-7",
+		Lines: []events.Line{{SKU: "widget", Quantity: 2, UnitPrice: 1999}}, Total: events.Money{Amount: 3998, Currency: "USD"},
+		PaymentMethod: "tok_visa",
+		ShipTo:        events.Address{Name: "Zoë Müller", Street: "Hauptstraße 1", City: "Köln", PostalCode: "50667", Country: "DE"},
+	}
+}
+
 // deliver puts a message into the stream, each time as a new one.
 func (w *world) deliver(order string, message []byte) {
 	w.t.Helper()

@@ -37,8 +37,9 @@ func newOrderID(t *testing.T) string {
 func orderFor(orderID, sku string, quantity int) events.OrderCreated {
 	return events.OrderCreated{Snapshot: events.Snapshot{
 		OrderID: orderID, CustomerID: "ada", PaymentMethod: "tok_visa",
-		Lines: []events.Line{{SKU: sku, Quantity: quantity, UnitPrice: 1999}},
-		Total: events.Money{Amount: 1999 * int64(quantity), Currency: "USD"},
+		Lines:  []events.Line{{SKU: sku, Quantity: quantity, UnitPrice: 1999}},
+		Total:  events.Money{Amount: 1999 * int64(quantity), Currency: "USD"},
+		ShipTo: events.Address{Name: "Ada", Street: "Bahnhofstrasse 1", City: "Zürich", PostalCode: "8001", Country: "CH"},
 	}}
 }
 

@@ -83,7 +83,7 @@ func TestTheOrderServiceSaysWhatIsReadOfIt(t *testing.T) {
 	shipped, undone, stuck := order(t, pool, time.Hour), order(t, pool, time.Hour), order(t, pool, time.Hour)
 	cancel(t, pool, undone)
 	said := hear(t, pool,
-		events.ShipmentCreated{Snapshot: events.Snapshot{OrderID: shipped}, ShipmentID: "shp_1"},
+		shipment(shipped),
 		events.InventoryReleased{Subject: events.Subject{OrderID: undone}, Reason: "customer"},
 		events.IncidentOpened{Subject: events.Subject{OrderID: stuck}, IncidentID: newID(t), Service: "payment", Kind: "refund_refused", Reason: "closed"})
 	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return mailbox.Put(t.Context(), tx, said...) }); err != nil {

@@ -52,7 +52,7 @@ func TestAnOrderIsTheSameOverGRPC(t *testing.T) {
 	about := func(id string) events.Subject { return events.Subject{OrderID: id} }
 	list := orders(t, s.pool, 5, time.Hour)
 	hear(t, s.pool,
-		events.ShipmentCreated{Snapshot: events.Snapshot{OrderID: list[1]}, ShipmentID: "shp_1"},
+		shipment(list[1]),
 		events.InventoryRejected{Subject: about(list[2]), Reason: "out_of_stock: widget"},
 		events.IncidentOpened{Subject: about(list[3]), IncidentID: newID(t), Service: "payment", Kind: "refund_refused", Reason: "closed"})
 	cancel(t, s.pool, list[4])

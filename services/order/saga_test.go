@@ -23,7 +23,11 @@ func released(id, reason string) events.Event {
 }
 
 func shipment(id string) events.Event {
-	return events.ShipmentCreated{Snapshot: events.Snapshot{OrderID: id}, ShipmentID: "shp_1"}
+	return events.ShipmentCreated{ShipmentID: "shp_1", Snapshot: events.Snapshot{
+		OrderID: id, CustomerID: "ada", PaymentMethod: "tok_visa",
+		Lines: []events.Line{{SKU: "widget", Quantity: 1, UnitPrice: 1999}}, Total: events.Money{Amount: 1999, Currency: "USD"},
+		ShipTo: events.Address{Name: "Ada", Street: "Bahnhofstrasse 1", City: "Zürich", PostalCode: "8001", Country: "CH"},
+	}}
 }
 
 func opened(id, incident string) events.Event {

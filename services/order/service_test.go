@@ -107,7 +107,8 @@ func TestTheServiceAnswersEachEventOnce(t *testing.T) {
 	db, broker := database(t), testkit.Broker(t)
 	s := &shop{t: t, pool: db.Pool, url: process(t, db, broker)}
 	sold, refused, stuck := s.placed("1").Id, s.placed("2").Id, s.placed("3").Id
-	list := []events.Event{shipment(sold), rejected(refused), opened(stuck, "i"), resolved(stuck, "i"), shipment(refused)}
+	incident := newID(t)
+	list := []events.Event{shipment(sold), rejected(refused), opened(stuck, incident), resolved(stuck, incident), shipment(refused)}
 	for _, event := range list {
 		id := newID(t)
 		for _, eventID := range []string{id, id, newID(t)} {

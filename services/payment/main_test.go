@@ -156,8 +156,9 @@ func newID(t *testing.T) string {
 func reserved(orderID, card string) events.InventoryReserved {
 	return events.InventoryReserved{Snapshot: events.Snapshot{
 		OrderID: orderID, CustomerID: "ada", PaymentMethod: card,
-		Lines: []events.Line{{SKU: "widget", Quantity: 1, UnitPrice: 1999}},
-		Total: events.Money{Amount: 1999, Currency: "USD"},
+		Lines:  []events.Line{{SKU: "widget", Quantity: 1, UnitPrice: 1999}},
+		Total:  events.Money{Amount: 1999, Currency: "USD"},
+		ShipTo: events.Address{Name: "Ada", Street: "Bahnhofstrasse 1", City: "Zürich", PostalCode: "8001", Country: "CH"},
 	}}
 }
 
