@@ -166,7 +166,8 @@ export class Live {
     if (!service) return;
     await ask('POST', `/orders/${this.order}/release`, { service, crash });
     this.quiet = [service];
-    this.holding = this.holding.filter((s) => s !== service); // the next picture says so, too, a moment later
+    this.holding = this.holding.filter((s) => s !== service); // the next picture says so, too, a moment later or has done
+    this.settle();
   }
 
   async cancel() {
