@@ -23,8 +23,9 @@ type World struct {
 	At   running.System
 	Shop *shop.Shop
 
-	mu    sync.Mutex
-	acked []verify.Acknowledged // what customers were promised
+	mu     sync.Mutex
+	acked  []verify.Acknowledged // what customers were promised
+	spoilt []string              // messages that follow no schema; see [World.Spoils]
 }
 
 // Of is the world around a running system.
