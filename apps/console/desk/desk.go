@@ -16,6 +16,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
+	"example.com/ordersaga/apps/console/reply"
 	"example.com/ordersaga/apps/running"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/service"
@@ -54,8 +55,8 @@ func (d *Desk) Routes(router chi.Router) {
 		})
 		router.Post("/"+k.things+"/{service}/{id}/{action}", func(w http.ResponseWriter, r *http.Request) { d.act(w, r, k) })
 	}
-	router.Get("/books", func(w http.ResponseWriter, _ *http.Request) { answer(w, d.books.ask()) })
-	router.Get("/lags", func(w http.ResponseWriter, r *http.Request) { answer(w, d.lags.all(r.Context())) })
+	router.Get("/books", func(w http.ResponseWriter, _ *http.Request) { reply.With(w, http.StatusOK, d.books.ask()) })
+	router.Get("/lags", func(w http.ResponseWriter, r *http.Request) { reply.With(w, http.StatusOK, d.lags.all(r.Context())) })
 }
 
 // act hands an operator's wish on. The key is the page's: the same one again is the same action.
@@ -89,7 +90,7 @@ func (d *Desk) pass(w http.ResponseWriter, r *http.Request, k kind, request runn
 		refuse(w, r, err)
 		return
 	}
-	answer(w, said)
+	reply.With(w, http.StatusOK, said)
 }
 
 // ask makes a request to the admin listener of a service.
@@ -120,9 +121,4 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	service.WriteProblem(w, r, service.Problem(http.StatusServiceUnavailable, "nothing is known to have been done: the service "+words(err)))
-}
-
-func answer(w http.ResponseWriter, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(body) // fails when the page has gone
 }

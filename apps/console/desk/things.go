@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/ordersaga/apps/console/reply"
 	"example.com/ordersaga/apps/running"
 	"example.com/ordersaga/pkg/events"
 )
@@ -65,7 +66,7 @@ func (d *Desk) list(w http.ResponseWriter, r *http.Request, k kind) {
 	}
 	all := append([]Thing{}, slices.Concat(found...)...)
 	slices.SortStableFunc(all, func(a, b Thing) int { return b.since.Compare(a.since) })
-	answer(w, map[string]any{"things": all, "silent": silent})
+	reply.With(w, http.StatusOK, map[string]any{"things": all, "silent": silent})
 }
 
 // things are those of one service.

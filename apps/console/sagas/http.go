@@ -11,6 +11,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
+	"example.com/ordersaga/apps/console/reply"
 	"example.com/ordersaga/apps/observe"
 	"example.com/ordersaga/apps/running"
 	"example.com/ordersaga/apps/shop"
@@ -139,7 +140,7 @@ func (b *Board) events(w http.ResponseWriter, r *http.Request) {
 		service.WriteProblem(w, r, err)
 		return
 	}
-	answer(w, map[string]any{"events": found})
+	reply.With(w, http.StatusOK, map[string]any{"events": found})
 }
 
 // orderOf is the order that a request is about.
@@ -163,12 +164,7 @@ func parts(w http.ResponseWriter, r *http.Request, customer *shop.Shop) {
 		service.WriteProblem(w, r, err)
 		return
 	}
-	answer(w, saga)
-}
-
-func answer(w http.ResponseWriter, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(body) // fails when the page has gone
+	reply.With(w, http.StatusOK, saga)
 }
 
 func shown(seen observe.Seen, repeated bool) Event {

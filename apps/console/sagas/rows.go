@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/ordersaga/apps/console/reply"
 	"example.com/ordersaga/apps/running"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/operate"
@@ -44,7 +45,7 @@ func rows(w http.ResponseWriter, r *http.Request, system running.System) {
 	}
 	asking.Go(func() { all[len(all)-1] = ledgerOf(ctx, system, order) })
 	asking.Wait()
-	answer(w, map[string]any{"rows": all, "at": time.Now()})
+	reply.With(w, http.StatusOK, map[string]any{"rows": all, "at": time.Now()})
 }
 
 func rowsOf(ctx context.Context, system running.System, name string, query url.Values) Rows {

@@ -27,6 +27,7 @@ export class Things {
   /** @param {Thing[]} things @param {{service: string, problem: string}[]} silent */
   draw(things, silent) {
     this.drawn = { things, silent };
+    if (this.list.matches(':active')) return; // what is being pressed must not go away under the finger
     const { title, none, never, open } = this.kind;
     this.choice.replaceChildren(this.link('/operate', `${things.filter(open).length} open`, !this.all), this.link('/operate?show=all', 'All, with those that are closed', this.all));
     this.note.textContent = [things.length ? '' : this.all ? never : none, ...silent.map((s) => `${title} of ${s.service} are not known: it ${s.problem}.`)].join(' ').trim();
