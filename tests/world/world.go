@@ -23,9 +23,8 @@ type World struct {
 	At   running.System
 	Shop *shop.Shop
 
-	mu     sync.Mutex
-	acked  []verify.Acknowledged // what customers were promised
-	spoilt []string              // messages that follow no schema; see [World.Spoils]
+	mu    sync.Mutex
+	acked []verify.Acknowledged // what customers were promised
 }
 
 // Of is the world around a running system.
