@@ -53,7 +53,7 @@ func (p *program) lettersRedrive() *cobra.Command {
 		Example: `  sagactl dead-letters redrive 5f3c… --why 'the SKU is known now'
   sagactl dead-letters redrive 5f3c… --payload edited.json --why 'the quantity was wrong'
   sagactl dead-letters redrive --all --service inventory --reason 'unknown SKU' --why 'it is known now'
-  sagactl dead-letters redrive --all --reason 'order for -1' --replace '"quantity":-1' --with '"quantity":1' --why 'a wrong sign'`,
+  sagactl dead-letters redrive --all --reason 'quantity: it must be at least 1' --replace '"quantity":-1' --with '"quantity":1' --why 'a wrong sign'`,
 		RunE: runs(func(c *cobra.Command, args []string) error {
 			switch {
 			case d.all == (len(args) == 1):

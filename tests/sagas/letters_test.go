@@ -43,7 +43,7 @@ func TestAThousandPoisonMessages(t *testing.T) {
 	}
 	world.Must(t, customers.Wait())
 	w.awaitCount(t, thousand, "order", `SELECT count(*)::int FROM orders WHERE status = 'CONFIRMED'`)
-	const open = `SELECT count(*)::int FROM dead_letter WHERE closed_at IS NULL AND reason LIKE '%an order for -1 of "gizmo"%'`
+	const open = `SELECT count(*)::int FROM dead_letter WHERE closed_at IS NULL AND reason LIKE '%/lines/0/quantity: it must be at least 1%'`
 	w.awaitCount(t, thousand, "inventory", open)
 	w.awaitCount(t, thousand, "order", `SELECT count(*)::int FROM order_incident WHERE kind = 'poison' AND service = 'inventory' AND resolved_at IS NULL`)
 	w.needsAttention(t)
@@ -115,7 +115,7 @@ func (w *processes) mend(t *testing.T, name string) error {
 	key := uuid.NewString()
 	return world.Until(t.Context(), name+" to be answered", func() error {
 		command := exec.CommandContext(t.Context(), filepath.Join(cmp.Or(os.Getenv("ORDERSAGA_BIN"), "../../bin"), "sagactl"),
-			"dead-letters", "redrive", "--all", "--service", "inventory", "--reason", "an order for -1", "--key", key, "--by", name,
+			"dead-letters", "redrive", "--all", "--service", "inventory", "--reason", "quantity: it must be at least 1", "--key", key, "--by", name,
 			"--replace", `"quantity":-1`, "--with", `"quantity":1`, "--why", "a wrong sign", "--file", filepath.Join(w.dir, filepath.Base(running.DefaultFile)))
 		out, err := command.CombinedOutput()
 		if err != nil {
