@@ -24,6 +24,8 @@ const DefaultFile = ".ordersaga/run.json"
 const (
 	Gateway = "gateway" // the simulated card gateway
 	Console = "console" // mission control in the browser
+	// Registry keeps the versions of the events' schemas.
+	Registry = "registry"
 )
 
 // Mail is the name of the mail server among the addresses: there its messages can be read.

@@ -31,6 +31,7 @@ const (
 	Translator  = "translator" // only where Options.Translate asks for it
 	Mail        = running.Mail
 	Console     = running.Console
+	Registry    = running.Registry
 )
 
 // mailsink is the program behind Mail.
@@ -86,7 +87,7 @@ func httpNames() []string {
 
 // programs are the binaries that must be there.
 func programs() []string {
-	return append(httpNames(), Provisioner, Translator, mailsink, Console, "nats-server")
+	return append(httpNames(), Provisioner, Translator, mailsink, Console, Registry, "nats-server")
 }
 
 func (o *Options) complete() error {

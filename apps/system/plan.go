@@ -53,7 +53,7 @@ func besides(o Options, taken map[int]bool) (all []member, err error) {
 	if post.smtp, err = port(0, taken); err != nil {
 		return nil, err
 	}
-	all = append(all, post, member{name: Console, program: Console})
+	all = append(all, post, member{name: Console, program: Console}, member{name: Registry, program: Registry})
 	if o.Translate {
 		all = append(all, member{name: Translator, program: Translator})
 	}
@@ -81,8 +81,8 @@ func (s *System) environmentOf(m member) map[string]string {
 		if s.options.Translate {
 			env["TRANSLATED"] = events.OrderCreatedV2{}.Type().String()
 		}
-	case Translator:
-		env["NATS_URL"] = s.natsURL(Translator)
+	case Translator, Registry:
+		env["NATS_URL"] = s.natsURL(m.program)
 	case Gateway:
 		env["LEDGER_FILE"] = filepath.Join(s.folder.data, "gateway", "ledger.jsonl")
 	case Console:
@@ -105,6 +105,7 @@ func (s *System) serviceEnvironment(service events.Service, process string, env 
 	database := s.databases[service]
 	env["DATABASE_URL"], env["MIGRATIONS_URL"] = database.URL, database.OwnerURL
 	env["NATS_URL"] = s.natsURL(string(service))
+	env["SCHEMA_REGISTRY_URL"] = s.urlsOf(Registry)[0]
 	if s.options.Faults {
 		env["FAULTS_ENABLED"] = "true"
 		env["FAULTS_LOG"] = filepath.Join(s.folder.logs(), process+".faults") // tells a crash on purpose from another one

@@ -107,6 +107,9 @@ func isDescribed(t *testing.T, s *system.System, dir string) {
 	if described.URLs[system.Mail] == "" || described.PIDs[system.Mail] == 0 {
 		t.Errorf("the mail server is described by %q and %d", described.URLs[system.Mail], described.PIDs[system.Mail])
 	}
+	if described.URLs[system.Registry] == "" || described.PIDs[system.Registry] == 0 {
+		t.Errorf("the schema registry is described by %q and %d", described.URLs[system.Registry], described.PIDs[system.Registry])
+	}
 	for _, name := range []string{"order", "inventory", "payment", "shipping", "shipping-2", "gateway", "ambassador"} {
 		if described.URLs[name] == "" || described.Admin[name] == "" || described.PIDs[name] == 0 {
 			t.Errorf("%s is described by %q, %q and %d", name, described.URLs[name], described.Admin[name], described.PIDs[name])

@@ -43,7 +43,7 @@
 //   - delivery.go, struggling.go, deadletter.go: what is put off, and what is parked.
 //   - redrive.go: what was parked is handled again, when a person says so.
 //   - sweeper.go: what is old is deleted. incident.go: what a person has to decide.
-//   - provision.go, server.go: what the broker is told, and who may do what there.
+//   - provision.go, bucket.go, server.go: what the broker is told, and who may do what there.
 //   - pause.go: how a consumer is made to wait.
 //   - group.go is the same idea as a batch, for requests; mailbox.go holds it all together.
 //

@@ -20,18 +20,12 @@ import (
 // Translated types are those that the services do not know yet: they are given to the translator, which says
 // them in a version that the services know, and to no service. So an event never comes both ways.
 func Provision(ctx context.Context, js jetstream.JetStream, translated ...events.Type) error {
-	stream, err := js.Stream(ctx, events.Stream)
-	switch {
-	case errors.Is(err, jetstream.ErrStreamNotFound):
-		stream, err = js.CreateStream(ctx, streamSettings(jetstream.StreamConfig{}))
-	case err == nil:
-		found := stream.CachedInfo().Config
-		if want := streamSettings(found); !reflect.DeepEqual(found, want) {
-			stream, err = js.UpdateStream(ctx, want)
-		}
-	}
+	stream, err := provisionStream(ctx, js, events.Stream, streamSettings)
 	if err != nil {
-		return fmt.Errorf("ensure stream %s: %w", events.Stream, err)
+		return err
+	}
+	if _, err := provisionStream(ctx, js, schemaStream, bucketSettings); err != nil {
+		return err
 	}
 	for _, service := range events.Services {
 		heard := slices.DeleteFunc(slices.Clone(events.HeardBy[service]), func(t events.Type) bool { return slices.Contains(translated, t) })
@@ -48,6 +42,24 @@ func Provision(ctx context.Context, js jetstream.JetStream, translated ...events
 	return provisionConsumer(ctx, stream, Translator, func(c jetstream.ConsumerConfig) jetstream.ConsumerConfig {
 		return translatorSettings(c, translated)
 	})
+}
+
+// provisionStream makes a stream, or mends it; settings are those that it has with what matters set.
+func provisionStream(ctx context.Context, js jetstream.JetStream, name string, settings func(jetstream.StreamConfig) jetstream.StreamConfig) (jetstream.Stream, error) {
+	stream, err := js.Stream(ctx, name)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		stream, err = js.CreateStream(ctx, settings(jetstream.StreamConfig{}))
+	case err == nil:
+		found := stream.CachedInfo().Config
+		if want := settings(found); !reflect.DeepEqual(found, want) {
+			stream, err = js.UpdateStream(ctx, want)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ensure stream %s: %w", name, err)
+	}
+	return stream, nil
 }
 
 // provisionConsumer makes a consumer, or mends it; settings are those that it has with what matters set.

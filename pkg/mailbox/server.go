@@ -24,12 +24,13 @@ const (
 	Provisioner = "provisioner" // creates and keeps the stream and the consumers, and cannot publish an event
 	Observer    = "observer"    // reads the stream, and changes nothing
 	Translator  = "translator"  // says an order in the version that older consumers know, and nothing else
+	Registry    = "registry"    // keeps the versions of the events' schemas in a bucket, and sees no event
 	Console     = "console"     // reads what the stream holds, for people; what comes it does not even hear
 )
 
 // Logins are all that the broker knows.
 func Logins() []string {
-	all := []string{Provisioner, Observer, Console, Translator}
+	all := []string{Provisioner, Observer, Console, Translator, Registry}
 	for _, service := range events.Services {
 		all = append(all, string(service))
 	}
@@ -77,6 +78,7 @@ func ServerConfig(o ServerOptions) string {
 		writeUser(&b, string(service), append([]string{fmt.Sprintf("saga.%s.>", service), pauses(service)}, consumes(string(service))...), nil)
 	}
 	writeUser(&b, Translator, append([]string{events.OrderCreated{}.Type().Filter()}, consumes(Translator)...), nil)
+	writeUser(&b, Registry, registryPublishes(), nil)
 	writeUser(&b, Provisioner, provisionerPublishes(), nil)
 	writeUser(&b, Observer, observerPublishes(), []string{events.StreamSubjects})
 	writeUser(&b, Console, observerPublishes(), nil)
@@ -115,11 +117,23 @@ func pauses(service events.Service) string {
 }
 
 func provisionerPublishes() []string {
-	subjects := make([]string, 0, 6)
+	subjects := make([]string, 0, 8)
 	for _, api := range []string{"STREAM.INFO.%s", "STREAM.CREATE.%s", "STREAM.UPDATE.%s", "CONSUMER.INFO.%s.*", "CONSUMER.CREATE.%s.>"} {
 		subjects = append(subjects, "$JS.API."+fmt.Sprintf(api, events.Stream))
 	}
+	for _, api := range []string{"STREAM.INFO.%s", "STREAM.CREATE.%s", "STREAM.UPDATE.%s"} {
+		subjects = append(subjects, "$JS.API."+fmt.Sprintf(api, schemaStream))
+	}
 	return subjects
+}
+
+// registryPublishes is what it takes to read and write the entries of one bucket.
+func registryPublishes() []string {
+	return []string{
+		"$KV." + Schemas + ".>",
+		"$JS.API.STREAM.INFO." + schemaStream,
+		"$JS.API.DIRECT.GET." + schemaStream + ".>",
+	}
 }
 
 func observerPublishes() []string {

@@ -17,6 +17,7 @@ type Config struct {
 	// MigrationsURL is the login that owns the tables.
 	MigrationsURL string
 	NATSURL       string // with the service's user and password
+	RegistryURL   string // of the schema registry; empty: schemas are not registered
 	Addr          string // of the public API
 	GRPCAddr      string // of the same over gRPC, where a service has that; empty: there is none
 	AdminAddr     string // of the admin listener; empty: there is none
@@ -38,6 +39,7 @@ func FromEnv(service events.Service, getenv func(string) string) (Config, error)
 		Service:     service,
 		DatabaseURL: env("DATABASE_URL", fmt.Sprintf("postgres://%s@127.0.0.1:5432/%s", service, service)),
 		NATSURL:     env("NATS_URL", fmt.Sprintf("nats://%s@127.0.0.1:4222", service)),
+		RegistryURL: env("SCHEMA_REGISTRY_URL", ""),
 		Addr:        env("HTTP_ADDR", "127.0.0.1:0"),
 		GRPCAddr:    env("GRPC_ADDR", ""),
 		AdminAddr:   env("ADMIN_ADDR", ""),

@@ -1,0 +1,133 @@
+package sagas
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"example.com/ordersaga/apps/sagactl"
+	"example.com/ordersaga/apps/shop"
+	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/registry"
+	order "example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/tests/world"
+)
+
+// chargeID is where a schema says of what type a charge's id is.
+var chargeID = regexp.MustCompile(`("charge_id":\s*\{\s*"type":\s*")string`)
+
+// TestTheSchemaRegistry: services register what they send when they start. A registry that is away disturbs no saga and
+// no start, and a service whose events would break their readers does not start.
+func TestTheSchemaRegistry(t *testing.T) {
+	t.Parallel()
+	// Payment is told of the registry later: by then its subject has a version that it contradicts.
+	w := open(t, system.Options{Env: map[string]map[string]string{"payment": {"SCHEMA_REGISTRY_URL": ""}}})
+	client := registry.Client{URL: w.At.URLs[system.Registry]}
+	registered := func(wanted events.Type) {
+		t.Helper()
+		world.Eventually(t, wanted.String()+" to be registered", func() error {
+			subjects, err := client.Subjects(t.Context())
+			if err == nil && !slices.Contains(subjects, registry.Subject(wanted)) {
+				err = fmt.Errorf("there are %v", subjects)
+			}
+			return err
+		})
+	}
+	for _, service := range []events.Service{events.Order, events.Inventory, events.Shipping} {
+		for _, typ := range events.SentBy[service] {
+			registered(typ)
+		}
+	}
+	confirmed := func(when string) {
+		t.Helper()
+		if got := w.Ends(t, w.Place(t, shop.One("widget", 1))); got.Status != order.CONFIRMED {
+			t.Errorf("%s an order is %s", when, got.Status)
+		}
+	}
+
+	world.Must(t, w.Kill(system.Registry, syscall.SIGKILL))
+	confirmed("while the registry is killed")
+	world.Must(t, w.Down(t.Context(), system.Registry))
+	world.Must(t, w.Restart(t.Context(), "shipping", nil))
+	world.Must(t, w.AwaitReady(t.Context(), "shipping"))
+	confirmed("while the registry is down, and shipping has started without it,")
+	world.Must(t, w.Up(t.Context(), system.Registry))
+	world.Must(t, w.AwaitReady(t.Context(), system.Registry))
+
+	typ := events.PaymentProcessed{}.Type()
+	shared, err := client.Version(t.Context(), registry.Shared, "latest")
+	world.Must(t, err)
+	earlier, err := registry.Of(typ, shared.Version)
+	world.Must(t, err)
+	earlier.Text = chargeID.ReplaceAllString(earlier.Text, `${1}integer`)
+	_, err = client.Register(t.Context(), registry.Subject(typ), earlier)
+	world.Must(t, err)
+	w.asksForSchemas(t)
+	err = w.Restart(t.Context(), "payment", map[string]string{"SCHEMA_REGISTRY_URL": client.URL})
+	if err == nil {
+		err = w.AwaitReady(t.Context(), "payment")
+	}
+	if err == nil {
+		t.Error("payment has started with a schema that breaks its readers")
+	}
+	world.Eventually(t, "payment to say why it does not start", func() error {
+		said, err := os.ReadFile(filepath.Join(w.dir, "logs", "payment.log"))
+		if err != nil {
+			return err
+		}
+		lines := strings.Split(strings.TrimSpace(string(said)), "\n")
+		last := lines[len(lines)-1]
+		for _, want := range []string{"payment: the schema of saga.payment.PaymentProcessed.v1 is refused", "/charge_id", "version 1", "it is read by shipping ("} {
+			if !strings.Contains(last, want) {
+				return fmt.Errorf("it says %s", last)
+			}
+		}
+		return nil
+	})
+	world.Eventually(t, "payment to start with its earlier environment", func() error {
+		return w.Restart(t.Context(), "payment", map[string]string{"SCHEMA_REGISTRY_URL": ""})
+	})
+	confirmed("when payment has its earlier environment again")
+	w.Holds(t, w.Secrets()...)
+}
+
+// asksForSchemas asks the registry on the command line; payment's subject contradicts what payment says.
+func (w *processes) asksForSchemas(t *testing.T) {
+	t.Helper()
+	world.Must(t, w.Publish())
+	ours := filepath.Join("..", "..", "pkg", "events", "schemas", "PaymentProcessed.v1.json")
+	nonsense := filepath.Join(t.TempDir(), "nonsense.json")
+	world.Must(t, os.WriteFile(nonsense, []byte("hello"), 0o600))
+	for _, step := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"list"}, 0, "saga.order.OrderCreated.v2"},
+		{[]string{"show", "saga.payment.PaymentProcessed.v1", "--version", "1"}, 0, "version 1"},
+		{[]string{"show", "saga.order.OrderDreamtOf.v1"}, 1, "not found"},
+		{[]string{"check", ours, "--subject", "saga.payment.PaymentProcessed.v1"}, 1, "/charge_id: it may be string, the reader takes integer"},
+		{[]string{"register", ours, "--subject", "saga.payment.PaymentProcessed.v1"}, 1, "/charge_id"},
+		{[]string{"register", ours, "--subject", "another"}, 0, "another version 1"},
+		{[]string{"check", ours, "--subject", "another"}, 0, "compatible"},
+		{[]string{"check", nonsense, "--subject", "another"}, 2, "is not JSON"},
+		{[]string{"check", ours}, 2, "subject"},
+		{[]string{"config", "another", "--set", "SOMETIMES"}, 1, "Invalid compatibility level"},
+		{[]string{"config", "another", "--set", "BACKWARD"}, 0, "BACKWARD"},
+		{[]string{"config"}, 0, "FULL_TRANSITIVE"},
+	} {
+		var said bytes.Buffer
+		args := append([]string{"schemas", "--file", filepath.Join(w.dir, "run.json")}, step.args...)
+		code := sagactl.Run(t.Context(), args, sagactl.Terminal{Out: &said, Err: &said, Environ: []string{"NO_COLOR=1"}})
+		if code != step.code || !strings.Contains(said.String(), step.want) {
+			t.Errorf("%v: exit code %d, want %d with %q:\n%s", step.args, code, step.code, step.want, said.String())
+		}
+	}
+}
