@@ -21,7 +21,7 @@ import (
 
 const (
 	// frame is how often a page is told at most: often enough for the eye, and under load one message has many sagas.
-	frame = 50 * time.Millisecond
+	frame = 30 * time.Millisecond
 	// heartbeat is how often a page is told that there is nothing to tell, so that it knows a dead connection.
 	heartbeat = 15 * time.Second
 )

@@ -11,7 +11,7 @@ import (
 
 const (
 	// watched is how often the stream is read while a page looks: an event is on the screen before anybody could wonder.
-	watched = 60 * time.Millisecond
+	watched = 40 * time.Millisecond
 	// unwatched is how often otherwise, so that the next page is soon up to date and a console that nobody looks at
 	// costs nothing.
 	unwatched = 5 * time.Second
