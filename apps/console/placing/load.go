@@ -62,12 +62,12 @@ func newLoad(wanted Wanted) *load {
 	}
 }
 
-// run places orders until ctx ends, and waits for the last ones.
+// run places what is wanted, unless ctx ends before, and waits for the last ones.
 func (l *load) run(ctx context.Context, customer *shop.Shop, closing <-chan struct{}) {
 	var placing errgroup.Group
 	placing.SetLimit(atOnce)
 	began := time.Now()
-	for n := 0; ; n++ {
+	for n := range l.now.Rate * l.now.Seconds { // the clock alone may let one more pass
 		due := began.Add(time.Duration(n) * time.Second / time.Duration(l.now.Rate))
 		select {
 		case <-time.After(time.Until(due)):
