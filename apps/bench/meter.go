@@ -95,8 +95,11 @@ func (r reading) since(before reading, orders int) Cost {
 	return c
 }
 
-// idle watches the system while nothing happens.
+// idle watches the system while nothing happens; for no time, there is nothing to say.
 func (m *meter) idle(ctx context.Context, pids map[string]int, during time.Duration) ([]Idle, error) {
+	if during <= 0 {
+		return nil, nil
+	}
 	before := map[string]time.Duration{}
 	for name, pid := range pids {
 		used, err := cpuTime(pid, name == system.Postgres)
