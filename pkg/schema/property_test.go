@@ -18,7 +18,7 @@ func changed(t *rapid.T, s any, depth int) any {
 		return aSchema(t, depth)
 	}
 	is = maps.Clone(is)
-	switch pick(t, "change", []string{"less", "more", "inside", "inside", "inside", "none", "looser", "tighter"}) {
+	switch pick(t, "change", []string{"less", "more", "inside", "inside", "inside", "none", "looser", "tighter", "required"}) {
 	case "less":
 		if keywords := sorted(is); len(keywords) > 0 {
 			delete(is, pick(t, "keyword", keywords))
@@ -44,6 +44,10 @@ func changed(t *rapid.T, s any, depth int) any {
 		}
 		if is["type"] == "object" {
 			is["additionalProperties"] = false
+		}
+	case "required":
+		if is["type"] == "object" {
+			is["required"] = []string{pick(t, "required", names)}
 		}
 	case "inside":
 		inside(t, is, depth)
@@ -95,7 +99,7 @@ func TestWhatIsCalledCompatibleIsRead(t *testing.T) {
 	t.Parallel()
 	compatible := 0
 	rapid.Check(t, func(t *rapid.T) {
-		for range 10 {
+		for range 40 {
 			writes := aSchema(t, 3)
 			w, writer := written(t, writes)
 			r, reader := written(t, changed(t, writes, 2))
