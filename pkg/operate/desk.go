@@ -10,6 +10,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
+	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/service"
 )
@@ -84,65 +85,53 @@ func (l letterWish) check() error {
 	return l.Check()
 }
 
+// redriveWish is a [letterWish] that may have put the message right.
+type redriveWish struct {
+	letterWish
+	Payload *json.RawMessage `json:"payload"` // null or absent: as it is
+}
+
 // redrive answers POST /dead-letters/{id}/redrive.
-func (d Desk) redrive(w http.ResponseWriter, r *http.Request) {
-	var wanted struct {
-		letterWish
-		Payload *json.RawMessage `json:"payload"` // null or absent: as it is
-	}
-	request, err := Read(w, r, &wanted)
-	if err == nil {
-		err = wanted.check()
-	}
-	if err != nil {
-		service.WriteProblem(w, r, err)
-		return
-	}
+func (d Desk) redrive(r *http.Request, request idempotency.Request, wanted *redriveWish) ([]byte, bool, error) {
 	one := redriving{wanted.Wish, chi.URLParam(r, "id"), wanted.ExpectedAttempts, nil}
 	if wanted.Payload != nil {
 		one.edit = func([]byte) []byte { return *wanted.Payload }
 	}
-	answer, replayed, err := d.redriveNow(r.Context(), request, one)
-	tell(w, r, answer, replayed, err)
+	return d.redriveNow(r.Context(), request, one)
 }
 
 // redriveAll answers POST /dead-letters/redrive.
-func (d Desk) redriveAll(w http.ResponseWriter, r *http.Request) {
-	var wanted many
-	request, err := Read(w, r, &wanted)
-	if err == nil {
-		err = wanted.check()
-	}
-	if err != nil {
-		service.WriteProblem(w, r, err)
-		return
-	}
-	answer, replayed, err := d.redriveMany(r.Context(), request, wanted)
-	tell(w, r, answer, replayed, err)
+func (d Desk) redriveAll(r *http.Request, request idempotency.Request, wanted *many) ([]byte, bool, error) {
+	return d.redriveMany(r.Context(), request, *wanted)
 }
 
 // discard answers POST /dead-letters/{id}/discard.
-func (d Desk) discard(w http.ResponseWriter, r *http.Request) {
-	var wanted letterWish
-	request, err := Read(w, r, &wanted)
-	if err == nil {
-		err = wanted.check()
-	}
-	if err != nil {
-		service.WriteProblem(w, r, err)
-		return
-	}
-	answer, replayed, err := d.discardNow(r.Context(), request, chi.URLParam(r, "id"), wanted.Wish, wanted.ExpectedAttempts)
-	tell(w, r, answer, replayed, err)
+func (d Desk) discard(r *http.Request, request idempotency.Request, wanted *letterWish) ([]byte, bool, error) {
+	return d.discardNow(r.Context(), request, chi.URLParam(r, "id"), wanted.Wish, wanted.ExpectedAttempts)
 }
 
-// tell answers an action.
-func tell(w http.ResponseWriter, r *http.Request, answer []byte, replayed bool, err error) {
-	if err != nil {
-		service.WriteProblem(w, r, err)
-		return
+// action answers a POST that asks for one: what is wanted is read and checked, and then done.
+func action[T any, P interface {
+	*T
+	check() error
+}](act func(*http.Request, idempotency.Request, P) ([]byte, bool, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		wanted := P(new(T))
+		request, err := Read(w, r, wanted)
+		if err == nil {
+			err = wanted.check()
+		}
+		var answer []byte
+		var replayed bool
+		if err == nil {
+			answer, replayed, err = act(r, request, wanted)
+		}
+		if err != nil {
+			service.WriteProblem(w, r, err)
+			return
+		}
+		Answer(w, answer, replayed)
 	}
-	Answer(w, answer, replayed)
 }
 
 // getStruggling answers GET /struggling?attempts=N.

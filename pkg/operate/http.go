@@ -21,10 +21,10 @@ func (d Desk) Routes(r chi.Router) {
 	r.Get("/incidents", d.getIncidents)
 	r.Get("/incidents/{id}", d.getIncident)
 	r.Get("/dead-letters", d.getDeadLetters)
-	r.Post("/dead-letters/redrive", d.redriveAll)
+	r.Post("/dead-letters/redrive", action(d.redriveAll))
 	r.Get("/dead-letters/{id}", d.getDeadLetter)
-	r.Post("/dead-letters/{id}/redrive", d.redrive)
-	r.Post("/dead-letters/{id}/discard", d.discard)
+	r.Post("/dead-letters/{id}/redrive", action(d.redrive))
+	r.Post("/dead-letters/{id}/discard", action(d.discard))
 	r.Get("/struggling", d.getStruggling)
 	r.Get("/rows", d.getRows(time.Now()))
 }
