@@ -29,8 +29,8 @@ import (
 // that finds everything in place is five small requests.
 const every = time.Second
 
-// patience is how long a look may take; a broker that restarts answers late.
-const patience = 5 * time.Second
+// patience is how long a look may take. A broker that ends takes the question with it, and nobody will answer.
+const patience = 2 * time.Second
 
 // Run provisions until ctx ends. The environment has NATS_URL, with the provisioner's login, HTTP_ADDR for health
 // and metrics, and TRANSLATED: types of events, separated by commas, that the translator is given instead of the

@@ -85,6 +85,8 @@ func (r *relay) look(ctx context.Context, server string, reconnects uint64) (bro
 	if err != nil {
 		return broker{}, fmt.Errorf("look for the last event that was published: %w", err)
 	}
+	ctx, cancel = context.WithTimeout(ctx, brokerTime) // one that has just ended has taken the question with it
+	defer cancel()
 	stream, err := r.js.Stream(ctx, events.Stream)
 	if err != nil {
 		return broker{}, fmt.Errorf("look at stream %s: %w", events.Stream, err)

@@ -68,6 +68,34 @@ func TestALostStreamIsPublishedAgain(t *testing.T) {
 	}
 }
 
+// After a lost volume there is a day's history to be published again, and nobody waits behind it: what was never
+// published goes first, then what was said last, and the rest no faster than those who hear it. Here they hear
+// nothing at all, so that it comes window by window, once a second.
+func TestWhatIsPublishedAgainGivesWay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	m, _ := w.start()
+	old := w.put(m, 4*mailbox.Window)
+	w.eventually(0, "all to be marked", unpublished)
+	hold := w.arm(fault.Fault{Point: fault.RelayReplayed, Kind: fault.Hold, Times: 1})
+	w.restart(w.broker.Wipe)
+	w.held(hold)
+	first := w.put(m, 1)
+	w.faults.Release(hold)
+	testkit.Eventually(t, within, "the first window to be published", func() bool { return len(w.published()) >= mailbox.Window })
+	later := w.put(m, 1)
+	w.eventually(0, "all to be marked", unpublished)
+
+	got := w.orders()
+	if want := slices.Concat(first, old[len(old)-mailbox.Window+1:]); !slices.Equal(got[:mailbox.Window], want) {
+		t.Error("the first window is not what is new and then what was said last")
+	}
+	if at := slices.Index(got, later[0]); at >= len(old)-mailbox.Window {
+		t.Errorf("an event that was put behind the first window of %d events is number %d in the stream", mailbox.Window, at+1)
+	}
+	w.replayed(slices.Concat(old, first, later))
+}
+
 // The mailbox was not there when the stream was lost, and has never met the new one.
 func TestAStreamThatWasLostWhileNobodyLookedIsPublishedAgain(t *testing.T) {
 	t.Parallel()

@@ -16,7 +16,8 @@ import (
 
 const (
 	firstDelay = 100 * time.Millisecond
-	// mostDelay bounds how long an event still waits when the cause of its failures is gone.
+	// mostDelay bounds how long an event still waits when the cause of its own failures is gone. Where the
+	// database was away nothing speaks against the event, and it waits for mostPause.
 	mostDelay = 10 * time.Second
 )
 
@@ -108,11 +109,12 @@ func (in *inbox) ack(ctx context.Context, batch []delivery) {
 	}
 }
 
-// putOff has the events delivered again, later and later. Never without a delay: a message that is given
-// back at once comes back within a millisecond, for as long as its cause of failure lasts.
-func (in *inbox) putOff(ctx context.Context, batch []delivery, cause error) {
+// putOff has the events delivered again, later and later, up to the most that its cause of failure asks for.
+// Never without a delay: a message that is given back at once comes back within a millisecond, for as long as
+// the cause lasts.
+func (in *inbox) putOff(ctx context.Context, batch []delivery, cause error, most time.Duration) {
 	for _, d := range batch {
-		delay := backoff(d.attempt(), firstDelay, mostDelay)
+		delay := backoff(d.attempt(), firstDelay, most)
 		in.metrics.postponed.Inc()
 		in.strugglers.putOff(d, d.attempt(), delay, cause)
 		in.log.WarnContext(ctx, "event put off", "order_id", d.event.Order(), "event", d.handler.heard.name, "attempt", d.attempt(), "delay", delay, "error", cause)
@@ -132,7 +134,7 @@ func (in *inbox) refuse(ctx context.Context, d delivery, cause error) {
 		in.park(ctx, d, cause)
 		return
 	}
-	in.putOff(ctx, []delivery{d}, cause)
+	in.putOff(ctx, []delivery{d}, cause, mostDelay)
 }
 
 // park commits the message to dead_letter and only then tells the broker to forget it.

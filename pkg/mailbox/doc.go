@@ -38,6 +38,7 @@
 //   - outbox.go: events become rows.
 //   - relay.go, publish.go, flights.go: rows become messages, and are marked.
 //   - broker.go, replay.go: what happens when the broker forgets what it has acknowledged.
+//   - again.go: what is published again gives way to what is new.
 //   - consume.go, pause.go: messages arrive, from a consumer that may vanish and come back, or that a person has paused.
 //   - inbox.go, remember.go, steps.go: a batch of them takes effect.
 //   - delivery.go, struggling.go, deadletter.go: what is put off, and what is parked.
@@ -66,10 +67,11 @@
 //   - It returns an error marked by [Poison], or the message cannot be understood or is not what its schema
 //     allows (package valid): it is parked in dead_letter with the reason, and then given up, and its order has an
 //     incident. There is no inbox row for it, so it may be given out again, or be handled out of its row ([Mailbox.Redrive]).
-//   - The database is away: all events are put off, nothing is acknowledged.
+//   - The database is away: all events are put off, a second at most, nothing is acknowledged.
 //   - The broker is away, or its stream is full: the rows wait in the outbox. [Mailbox.Unpublished] says how many.
 //   - The consumer or the stream was deleted: the provisioner makes it again, the inbox opens it again, the
-//     relay sees that it is new and publishes a day's events again. The inboxes absorb what they had heard.
+//     relay sees that it is new and publishes a day's events again, behind what is new and no faster than they are
+//     heard. The inboxes absorb what they had heard.
 //   - The process is killed, anywhere: what was not committed has not happened, what was committed is published
 //     after the restart. Package fault has a name for every such place, and there is a test for each.
 //

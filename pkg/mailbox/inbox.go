@@ -67,7 +67,7 @@ func (in *inbox) try(ctx context.Context, batch []delivery) error {
 	case err == nil:
 		return nil
 	case in.unreachable(ctx):
-		in.putOff(ctx, batch, err)
+		in.putOff(ctx, batch, err, mostPause)
 		return errUnreachable
 	case len(batch) == 1:
 		in.refuse(ctx, batch[0], err)
@@ -77,7 +77,7 @@ func (in *inbox) try(ctx context.Context, batch []delivery) error {
 	in.log.WarnContext(ctx, "batch failed, trying its events one by one", "events", len(batch), "error", err)
 	for i := range batch {
 		if err := in.try(ctx, batch[i:i+1]); err != nil {
-			in.putOff(ctx, batch[i+1:], err)
+			in.putOff(ctx, batch[i+1:], err, mostPause)
 			return err
 		}
 	}

@@ -20,11 +20,13 @@ type row struct {
 	Subject     string
 	Payload     []byte
 	MessageID   string
+	Again       bool
 }
 
 // markAndTake is one round trip and one commit for both. The rows are marked by their very ids, and only
 // while the stream is the one that acknowledged them; what is taken is whatever is unpublished and not under
-// way, never "what comes after the last": a transaction that began earlier may commit later.
+// way, never "what comes after the last": a transaction that began earlier may commit later. What was never
+// published comes before what is published again.
 func (r *relay) markAndTake(ctx context.Context, acked []ack, busy []uuid.UUID, room int) ([]row, error) {
 	batch := &pgx.Batch{}
 	if len(acked) > 0 {
@@ -42,9 +44,15 @@ func (r *relay) markAndTake(ctx context.Context, acked []ack, busy []uuid.UUID, 
 			WHERE outbox.id = ack.id AND EXISTS (SELECT FROM same)`, ids, seqs, r.broker.created)
 	}
 	batch.Queue(`
-		SELECT id, order_id, subject, payload, COALESCE(message_id, id::text)
-		FROM outbox WHERE published_at IS NULL AND id <> ALL($1::uuid[])
-		ORDER BY position LIMIT $2`, busy, room)
+		WITH fresh AS (
+			SELECT * FROM outbox WHERE published_at IS NULL AND NOT again AND id <> ALL($1::uuid[])
+			ORDER BY position LIMIT $2),
+		repeated AS (
+			SELECT * FROM outbox WHERE published_at IS NULL AND again AND id <> ALL($1::uuid[])
+			ORDER BY position DESC LIMIT least($3, $2 - (SELECT count(*) FROM fresh)))
+		SELECT id, order_id, subject, payload, COALESCE(message_id, id::text), again
+		FROM (SELECT * FROM fresh UNION ALL SELECT * FROM repeated) AS due ORDER BY again, position`,
+		busy, room, r.roomAgain(ctx, room))
 	return r.send(ctx, batch, len(acked))
 }
 
@@ -73,6 +81,7 @@ func (r *relay) send(ctx context.Context, batch *pgx.Batch, marks int) (taken []
 	if err != nil {
 		return nil, fmt.Errorf("take from the outbox: %w", err)
 	}
+	r.again.took(taken)
 	return taken, nil
 }
 

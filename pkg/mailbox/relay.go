@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/fault"
 )
 
@@ -31,6 +32,7 @@ const (
 
 // relay publishes what the outbox holds, and marks what the broker has acknowledged.
 type relay struct {
+	service events.Service
 	pool    *pgxpool.Pool
 	config  *pgxpool.Config
 	nc      *nats.Conn
@@ -41,14 +43,15 @@ type relay struct {
 
 	wake     chan struct{}
 	flights  *flights
-	broker   broker      // as it was met last
+	broker   broker // as it was met last
+	again    again
 	doubted  atomic.Bool // the stream may not be what it was
 	backlog  atomic.Int64
 	measured time.Time
 }
 
 func newRelay(c Config, counts *metrics) (*relay, error) {
-	r := &relay{config: c.Pool.Config(), nc: c.NATS, faults: c.Faults, log: c.Log, metrics: counts,
+	r := &relay{service: c.Service, config: c.Pool.Config(), nc: c.NATS, faults: c.Faults, log: c.Log, metrics: counts,
 		wake: make(chan struct{}, 1), flights: newFlights()}
 	var err error
 	r.js, err = newJetStream(c.NATS,
@@ -92,6 +95,8 @@ func (r *relay) run(ctx context.Context) {
 			r.metrics.publishErrors.Inc()
 			r.measure(ctx)
 			r.log.WarnContext(ctx, "publishing failed, will try again", "failures", failures, "pause", pause, "error", err)
+		case r.again.withheld:
+			failures, pause = 0, withheldPause
 		case !r.flights.none():
 			failures, pause = 0, markLag
 		default:
@@ -135,7 +140,7 @@ func (r *relay) runOnce(ctx context.Context) error {
 		r.flights.keep(acked)
 		return err
 	}
-	if flying+len(rows) < window {
+	if flying+len(rows) < window && !r.again.withheld {
 		r.setBacklog(int64(flying + len(rows))) // that is all there is
 	} else {
 		r.measure(ctx)

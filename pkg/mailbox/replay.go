@@ -96,7 +96,7 @@ func takeBack(ctx context.Context, tx pgx.Tx, was, now broker) (why string, n in
 }
 
 func unmark(ctx context.Context, tx pgx.Tx, which string, args ...any) (int64, error) {
-	tag, err := tx.Exec(ctx, `UPDATE outbox SET published_at = NULL, stream_seq = NULL WHERE `+which, args...)
+	tag, err := tx.Exec(ctx, `UPDATE outbox SET published_at = NULL, stream_seq = NULL, again = true WHERE `+which, args...)
 	if err != nil {
 		return 0, fmt.Errorf("take marks back: %w", err)
 	}

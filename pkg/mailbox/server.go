@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,7 +76,7 @@ func ServerConfig(o ServerOptions) string {
 	// stream where that is less than the stream may grow to.
 	fmt.Fprintf(&b, "  max_file_store: 16GB\n  sync_interval: %q\n}\n\nauthorization {\n  users = [\n", syncInterval)
 	for _, service := range events.Services {
-		writeUser(&b, string(service), append([]string{fmt.Sprintf("saga.%s.>", service), pauses(service)}, consumes(string(service))...), nil)
+		writeUser(&b, string(service), slices.Concat([]string{fmt.Sprintf("saga.%s.>", service), pauses(service)}, consumes(string(service)), asks(service)), nil)
 	}
 	writeUser(&b, Translator, append([]string{events.OrderCreated{}.Type().Filter()}, consumes(Translator)...), nil)
 	writeUser(&b, Registry, registryPublishes(), nil)
@@ -109,6 +110,17 @@ func consumes(s string) []string {
 		fmt.Sprintf("$JS.ACK.%s.%s.>", events.Stream, s),
 		fmt.Sprintf("$JS.ACK.*.*.%s.%s.>", events.Stream, s),
 	}
+}
+
+// asks is what it takes to see how far those have got who hear the service; see [relay.roomAgain].
+func asks(service events.Service) []string {
+	var subjects []string
+	for _, hearer := range hearers(service) {
+		if hearer != service { // its own it may look at anyway
+			subjects = append(subjects, fmt.Sprintf("$JS.API.CONSUMER.INFO.%s.%s", events.Stream, hearer))
+		}
+	}
+	return subjects
 }
 
 // pauses is what it takes to pause one's own consumer, and no other's; see [Mailbox.Pause].
