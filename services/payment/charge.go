@@ -79,7 +79,7 @@ func (w *workers) lease(ctx context.Context, tx pgx.Tx, limit int, condition str
 		FROM due WHERE p.order_id = due.order_id
 		RETURNING `+columns+`, p.lease_token::text, p.attempts, due.send,
 			NOT due.send AND coalesce(p.sent_until + $5::interval <= now(), false), due.taken_over, coalesce(p.traceparent, '')`,
-		append([]any{limit, w.ChargeBudget, w.leaseTime(), w.attemptTime(), w.Horizon}, args...)...)
+		append([]any{limit, w.ChargeBudget, leaseTime, w.attemptTime(), w.Horizon}, args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("lease payments: %w", err)
 	}

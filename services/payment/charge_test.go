@@ -59,6 +59,25 @@ func TestAClaimedPaymentIsNobodyElsesUntilItsLeaseEnds(t *testing.T) {
 	}
 }
 
+// A call may last longer than a lease. While its worker lives nobody else takes the payment; and a lease that has ended
+// is not brought back to life.
+func TestALeaseIsRenewedWhileItsWorkerWorks(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	id := newID(t)
+	s.hear(reserved(id, "tok_visa"))
+	c := s.claimOne()
+	begun := time.Now()
+	renewed := func() bool {
+		return count(t, s.db.Pool, `SELECT count(*) FROM payment WHERE order_id = $1 AND lease_until > $2`, id, begun.Add(leaseTime)) == 1
+	}
+	done := s.keep(t.Context(), c)
+	testkit.Eventually(t, 20*time.Second, "the lease to be renewed", renewed)
+	s.expireLeases()
+	testkit.Always(t, leaseTime, "the lease is ended", func() bool { return !renewed() })
+	done()
+}
+
 // A worker sleeps longer than its lease: somebody else asks, under the same key, and finishes. The sleeper's
 // answer must change nothing.
 func TestTheAnswerOfAWorkerWhoseLeaseEndedIsDropped(t *testing.T) {

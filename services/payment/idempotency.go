@@ -112,7 +112,7 @@ func (d direct) startAll(ctx context.Context, group []wanted) ([]started, error)
 
 // start claims the key and the payment together, so that neither is ever there without the other.
 func (d direct) start(ctx context.Context, tx pgx.Tx, w wanted, s *started) (err error) {
-	if s.lease, err = idempotency.Claim(ctx, tx, w.Request, d.leaseTime(), keepKeys); err != nil {
+	if s.lease, err = idempotency.Claim(ctx, tx, w.Request, d.attemptTime()+finishTime, keepKeys); err != nil {
 		return err
 	}
 	if s.record, err = w.record(ctx, tx); err != nil {
@@ -132,6 +132,7 @@ func (d direct) start(ctx context.Context, tx pgx.Tx, w wanted, s *started) (err
 func (d direct) callNow(ctx context.Context, c Claim) {
 	attempt, cancel := d.attempt(ctx)
 	defer cancel()
+	defer d.keep(attempt, c)()
 	select {
 	case d.slots <- struct{}{}:
 		defer d.release(1)

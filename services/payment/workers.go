@@ -74,6 +74,7 @@ func (w *workers) runOnce(ctx context.Context) error {
 			w.calls.Go(func() {
 				defer cancel()
 				defer w.release(1)
+				defer w.keep(attempt, c)()
 				w.finish(attempt, c, w.call(attempt, c))
 			})
 		}
@@ -93,10 +94,33 @@ func (w *workers) attempt(ctx context.Context) (context.Context, context.CancelF
 // attemptTime is enough for a request that moves money, a look-up, and the finish.
 func (w *workers) attemptTime() time.Duration { return 2*w.GatewayTimeout + finishTime }
 
-// leaseTime is longer than an attempt, so that a lease that has ended means that nobody works on it any
-// more. When that is wrong after all (a process that was stopped and goes on) the token in the finish, and the
-// key at the gateway, are what is relied on.
-func (w *workers) leaseTime() time.Duration { return w.attemptTime() + finishTime }
+// leaseTime is how long a payment waits for a worker whose process has died; one that lives renews its lease while
+// it works. So a lease that has ended means that nobody works on it any more. When that is wrong after all (a
+// process that was stopped and goes on) the token in the finish, and the key at the gateway, are what is relied on.
+const leaseTime = 4 * time.Second
+
+// keep renews a claim's lease until the attempt ends or the returned function is called, which waits for the end of
+// that. A lease that has ended is somebody else's to take, and is not renewed.
+func (w *workers) keep(attempt context.Context, c Claim) (done func()) {
+	ctx, cancel := context.WithCancel(attempt)
+	var renewing sync.WaitGroup
+	renewing.Go(func() {
+		for every := time.Tick(leaseTime / 2); ; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-every:
+			}
+			_, err := w.pool.Exec(ctx, `
+				UPDATE payment SET lease_until = now() + $3::interval
+				WHERE order_id = $1 AND lease_token = $2 AND lease_until > now()`, c.OrderID, c.Token, leaseTime)
+			if err != nil && ctx.Err() == nil {
+				w.log.WarnContext(ctx, "lease not renewed, another worker may go on", "order_id", c.OrderID, "error", err)
+			}
+		}
+	})
+	return func() { cancel(); renewing.Wait() }
+}
 
 // finishTime is what storing an answer may take.
 const finishTime = 3 * time.Second
