@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/tests/world"
 )
 
@@ -51,6 +52,7 @@ func TestChaos(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	s.publishesAgain(ctx, t)
 	s.world.Holds(t)
 	stopWatching()
 	watcher.Wait()
@@ -74,6 +76,30 @@ func (s *storm) comesToRest(ctx context.Context, t *testing.T) time.Duration {
 		t.Error(err)
 	}
 	return time.Since(healed)
+}
+
+// publishesAgain waits until the services have published again what the broker lost, as long as they get on with it: no
+// saga waits for that, but only then the stream holds everything that was said.
+func (s *storm) publishesAgain(ctx context.Context, t *testing.T) {
+	t.Helper()
+	left := func() (n int) {
+		for _, service := range events.Services {
+			n += s.world.Count(t, string(service), `SELECT count(*)::int FROM outbox WHERE published_at IS NULL`)
+		}
+		return n
+	}
+	before := left()
+	t.Logf("%d events are to be published again", before)
+	for before > 0 {
+		err := world.Until(ctx, "some of it to be published again", func() error {
+			if now := left(); now > 0 && now >= before {
+				return fmt.Errorf("%d are left", now)
+			}
+			return nil
+		})
+		world.Must(t, err)
+		before = left()
+	}
 }
 
 // report prints what happened, and is red where a run was too kind.

@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"sync"
@@ -13,17 +14,51 @@ import (
 
 	"example.com/ordersaga/apps/shop"
 	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/tests/world"
 )
 
 // soon is how long a saga may take that is under way when something is killed: the broker waits 5 s before it
-// gives to somebody else what a dead service held, and a lease in payment lasts no longer.
+// gives to somebody else what a dead service held, and a dead worker's lease in payment lasts 4.
 const soon = 10 * time.Second
 
 // TestSagasEndSoonAfterAKill kills everything once, one after the other and with time to recover, while
 // customers order without a pause: of the sagas that meet a kill, 99 in 100 end soon.
 func TestSagasEndSoonAfterAKill(t *testing.T) {
 	ctx := context.WithoutCancel(t.Context())
+	s := startSystem(ctx, t)
+	watch := &stopwatch{world: world.Of(t, s.Describe())}
+	closeShop := watch.openShop(ctx, t, 16)
+	for _, victim := range []string{"order", "inventory", "payment", "shipping", system.Gateway, system.Ambassador, system.NATS, system.Postgres, system.Provisioner} {
+		watch.strike(t, victim+" is killed", func() error { return s.Kill(victim, syscall.SIGKILL) })
+		select {
+		case <-time.After(soon / 2): // the time that a kill may be felt, during which the load goes on
+		case <-ctx.Done():
+		}
+		world.Must(t, s.AwaitReady(ctx))
+	}
+	closeShop()
+	watch.world.Holds(t)
+	watch.report(t)
+}
+
+// TestSagasEndSoonAfterALostVolume takes the broker's files away while customers order without a pause. All that
+// was ever said is published again, and neither the sagas under way nor the next ones wait behind it.
+func TestSagasEndSoonAfterALostVolume(t *testing.T) {
+	ctx := context.WithoutCancel(t.Context())
+	s := startSystem(ctx, t)
+	watch := &stopwatch{world: world.Of(t, s.Describe())}
+	closeShop := watch.openShop(ctx, t, 64)
+	world.Eventually(t, "a history to be published again", func() error { return watch.atLeast(5000) })
+	watch.strike(t, "the broker's volume is lost", func() error { return s.WipeBroker(ctx) })
+	world.Eventually(t, "everything to be published again", func() error { return watch.publishedAgain(t) })
+	closeShop()
+	watch.world.Holds(t)
+	watch.report(t)
+}
+
+func startSystem(ctx context.Context, t *testing.T) *system.System {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "kill-") //nolint:usetesting // Postgres runs as another user and must reach its data
 	world.Must(t, err)
 	world.Must(t, os.Chmod(dir, 0o755))
@@ -31,33 +66,38 @@ func TestSagasEndSoonAfterAKill(t *testing.T) {
 	s, err := system.Start(ctx, system.Options{Dir: dir, Bin: os.Getenv("ORDERSAGA_BIN")})
 	world.Must(t, err)
 	t.Cleanup(func() { world.Must(t, s.Stop(context.WithoutCancel(ctx))) })
-	watch := &stopwatch{world: world.Of(t, s.Describe())}
-	ordering, stop := context.WithCancel(ctx)
-	var shopping sync.WaitGroup
-	for range 16 {
-		shopping.Go(func() {
-			for ordering.Err() == nil {
-				watch.time(ctx, t)
-			}
-		})
-	}
-	for _, victim := range []string{"order", "inventory", "payment", "shipping", system.Gateway, system.Ambassador, system.NATS, system.Postgres, system.Provisioner} {
-		watch.kill(ctx, t, s, victim)
-	}
-	stop()
-	shopping.Wait()
-	watch.world.Holds(t)
-	watch.report(t)
+	return s
 }
 
-// stopwatch times sagas from the moment they are accepted, or from the kill that they met, to their end.
+// stopwatch times sagas from the moment they are accepted, or from the strike that they met, to their end.
 type stopwatch struct {
 	world *world.World
 
-	mu    sync.Mutex
-	kills []time.Time
-	took  []time.Duration // of sagas that met a kill
-	other int
+	mu      sync.Mutex
+	strikes []strike
+	others  []time.Duration // of sagas that met none
+}
+
+// strike is something that went wrong, and how long the sagas took that met it.
+type strike struct {
+	what string
+	at   time.Time
+	took []time.Duration
+}
+
+// openShop lets so many customers order, each one order after the other, until the returned function is called.
+func (w *stopwatch) openShop(ctx context.Context, t *testing.T, customers int) (closeShop func()) {
+	t.Helper()
+	ordering, stop := context.WithCancel(ctx)
+	var shopping sync.WaitGroup
+	for range customers {
+		shopping.Go(func() {
+			for ordering.Err() == nil {
+				w.time(ctx, t)
+			}
+		})
+	}
+	return func() { stop(); shopping.Wait() }
 }
 
 // time places an order and waits for its end.
@@ -79,38 +119,75 @@ func (w *stopwatch) time(ctx context.Context, t *testing.T) {
 func (w *stopwatch) ended(accepted, ended time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, kill := range slices.Backward(w.kills) {
-		if kill.After(accepted) && kill.Before(ended) {
-			w.took = append(w.took, ended.Sub(kill))
+	for i, strike := range w.strikes { // the first one that it met is the one that it waited for
+		if strike.at.After(accepted) && strike.at.Before(ended) {
+			w.strikes[i].took = append(strike.took, ended.Sub(strike.at))
 			return
 		}
 	}
-	w.other++
+	w.others = append(w.others, ended.Sub(accepted))
 }
 
-// kill ends a process by SIGKILL, and waits until it is back and what it held has surely been given out again.
-func (w *stopwatch) kill(ctx context.Context, t *testing.T, s *system.System, victim string) {
+func (w *stopwatch) strike(t *testing.T, what string, do func() error) {
 	t.Helper()
 	w.mu.Lock()
-	w.kills = append(w.kills, time.Now())
+	w.strikes = append(w.strikes, strike{what: what, at: time.Now()})
 	w.mu.Unlock()
-	world.Must(t, s.Kill(victim, syscall.SIGKILL))
-	select {
-	case <-time.After(soon / 2): // the time that a kill may be felt, during which the load goes on
-	case <-ctx.Done():
-	}
-	world.Must(t, s.AwaitReady(ctx))
+	world.Must(t, do())
 }
 
+// atLeast is nil when so many sagas have ended.
+func (w *stopwatch) atLeast(sagas int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.others) < sagas {
+		return fmt.Errorf("%d of %d sagas have ended", len(w.others), sagas)
+	}
+	return nil
+}
+
+// publishedAgain is nil when nothing is called published that was so before the last strike.
+func (w *stopwatch) publishedAgain(t *testing.T) error {
+	t.Helper()
+	struck := w.strikes[len(w.strikes)-1].at
+	for _, service := range events.Services {
+		n := w.world.Count(t, string(service), `SELECT count(*)::int FROM outbox WHERE published_at < $1 OR (published_at IS NULL AND again)`, struck)
+		if n > 0 {
+			return fmt.Errorf("%s has %d events to publish again", service, n)
+		}
+	}
+	return nil
+}
+
+// report prints how long the sagas took, and is red where some took too long: those that met a strike, and those
+// that came after it.
 func (w *stopwatch) report(t *testing.T) {
 	t.Helper()
-	if len(w.took) < len(w.kills) {
-		t.Fatalf("only %d sagas met one of %d kills: too few to say anything", len(w.took), len(w.kills))
+	var met []time.Duration
+	for _, strike := range w.strikes {
+		slices.Sort(strike.took)
+		t.Logf("%s: %s", strike.what, spread(strike.took))
+		met = append(met, strike.took...)
 	}
-	slices.Sort(w.took)
-	at := func(percent int) time.Duration { return w.took[(len(w.took)-1)*percent/100].Round(time.Millisecond) }
-	t.Logf("%d sagas met one of %d kills and ended after p50 %v, p99 %v, at most %v; %d met none", len(w.took), len(w.kills), at(50), at(99), at(100), w.other)
-	if at(99) >= soon {
-		t.Errorf("p99 is %v, not below %v", at(99), soon)
+	if len(met) < len(w.strikes) {
+		t.Fatalf("only %d sagas met one of %d strikes: too few to say anything", len(met), len(w.strikes))
 	}
+	for who, took := range map[string][]time.Duration{"that met one": met, "that met none": w.others} {
+		slices.Sort(took)
+		t.Logf("all %s: %s", who, spread(took))
+		if p99 := percentile(took, 99); p99 >= soon {
+			t.Errorf("p99 of those %s is %v, not below %v", who, p99, soon)
+		}
+	}
+}
+
+func spread(sorted []time.Duration) string {
+	if len(sorted) == 0 {
+		return "0 sagas"
+	}
+	return fmt.Sprintf("%d sagas ended after p50 %v, p99 %v, at most %v", len(sorted), percentile(sorted, 50), percentile(sorted, 99), percentile(sorted, 100))
+}
+
+func percentile(sorted []time.Duration, percent int) time.Duration {
+	return sorted[(len(sorted)-1)*percent/100].Round(time.Millisecond)
 }

@@ -42,6 +42,26 @@ var mutants = []mutant{
 		dir: "pkg/mailbox", test: "^TestALostStreamIsPublishedAgain$",
 	},
 	{
+		name: "a lease is not renewed", file: "services/payment/workers.go",
+		old: "SET lease_until = now() + $3::interval\n", new: "SET lease_until = lease_until + 0 * $3::interval\n",
+		dir: "services/payment", test: "^TestALeaseIsRenewedWhileItsWorkerWorks$",
+	},
+	{
+		name: "a lease that has ended is renewed", file: "services/payment/workers.go",
+		old: "lease_token = $2 AND lease_until > now()`", new: "lease_token = $2`",
+		dir: "services/payment", test: "^TestALeaseIsRenewedWhileItsWorkerWorks$",
+	},
+	{
+		name: "what was never published waits for what is published again", file: "pkg/mailbox/replay.go",
+		old: "stream_seq = NULL, again = true WHERE", new: "stream_seq = NULL WHERE",
+		dir: "pkg/mailbox", test: "^TestWhatIsPublishedAgainGivesWay$",
+	},
+	{
+		name: "what is published again is not held back", file: "pkg/mailbox/again.go",
+		old: "NumPending >= window }", new: "NumPending > 1<<40 }",
+		dir: "pkg/mailbox", test: "^TestWhatIsPublishedAgainGivesWay$",
+	},
+	{
 		name: "an older version reaches the step as it is", file: "pkg/mailbox/delivery.go",
 		old: "	d.event = d.handler.read(event)\n", new: "",
 		dir: "services/inventory", test: "^TestBothVersionsOfAnOrderAreHeard$",
