@@ -21,7 +21,7 @@ const withheldPause = 20 * time.Millisecond
 // again is how far the relay is with publishing again. It is the relay's own, and lost with it: the rows tell a new
 // one the same.
 type again struct {
-	begun    bool      // the last round that could take some found some
+	begun    bool      // there may be more than what was taken
 	withheld bool      // this round takes none, because somebody lags behind
 	last     time.Time // when some were taken last
 }
@@ -36,13 +36,13 @@ func (r *relay) roomAgain(ctx context.Context, room int) int {
 	return room
 }
 
-// took notes what a round with room for them has taken.
-func (a *again) took(rows []row) {
-	if a.withheld {
-		return
-	}
-	if a.begun = slices.ContainsFunc(rows, func(r row) bool { return r.Again }); a.begun {
-		a.last = time.Now()
+// took notes what a round has taken that had room for so many.
+func (a *again) took(rows []row, room int) {
+	switch {
+	case slices.ContainsFunc(rows, func(r row) bool { return r.Again }):
+		a.begun, a.last = true, time.Now()
+	case !a.withheld && len(rows) < room: // that was all
+		a.begun = false
 	}
 }
 

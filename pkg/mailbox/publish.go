@@ -53,7 +53,11 @@ func (r *relay) markAndTake(ctx context.Context, acked []ack, busy []uuid.UUID, 
 		SELECT id, order_id, subject, payload, COALESCE(message_id, id::text), again
 		FROM (SELECT * FROM fresh UNION ALL SELECT * FROM repeated) AS due ORDER BY again, position`,
 		busy, room, r.roomAgain(ctx, room))
-	return r.send(ctx, batch, len(acked))
+	taken, err := r.send(ctx, batch, len(acked))
+	if err == nil {
+		r.again.took(taken, room)
+	}
+	return taken, err
 }
 
 func (r *relay) send(ctx context.Context, batch *pgx.Batch, marks int) (taken []row, err error) {
@@ -81,7 +85,6 @@ func (r *relay) send(ctx context.Context, batch *pgx.Batch, marks int) (taken []
 	if err != nil {
 		return nil, fmt.Errorf("take from the outbox: %w", err)
 	}
-	r.again.took(taken)
 	return taken, nil
 }
 
