@@ -60,7 +60,7 @@ func TestSagasEndSoonAfterALostVolume(t *testing.T) {
 
 func startSystem(ctx context.Context, t *testing.T) *system.System {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "kill-") //nolint:usetesting // Postgres runs as another user and must reach its data
+	dir, err := os.MkdirTemp("", "kill-")
 	world.Must(t, err)
 	world.Must(t, os.Chmod(dir, 0o755))
 	t.Cleanup(func() { world.Must(t, os.RemoveAll(dir)) })
