@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,7 +19,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // gate is a real card gateway in a process of its own, and the wire that leads to it.
@@ -56,7 +54,12 @@ func newGate(t *testing.T, settings ...string) *gate {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "gateway")
-	if err := os.WriteFile(path, program, 0o700); err != nil {
+	// Nothing may fork while the file is open for writing: the child would hold it open until it execs, and Linux
+	// runs no program that somebody writes.
+	syscall.ForkLock.RLock()
+	err = os.WriteFile(path, program, 0o700)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	command := exec.Command(path)
@@ -67,7 +70,7 @@ func newGate(t *testing.T, settings ...string) *gate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := startProcess(command); err != nil {
+	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -78,17 +81,6 @@ func newGate(t *testing.T, settings ...string) *gate {
 	g.url, g.admin = addresses(t, log)
 	g.wire = newWire(t, g.url)
 	return g
-}
-
-// startProcess starts a program that was just written. Another test that forks in this moment may hold the file
-// open for writing until it execs, which Linux calls "text file busy".
-func startProcess(command *exec.Cmd) error {
-	for deadline := time.Now().Add(5 * time.Second); ; {
-		err := command.Start()
-		if err == nil || time.Now().After(deadline) || !errors.Is(err, syscall.ETXTBSY) {
-			return err
-		}
-	}
 }
 
 // addresses reads from its log where a gateway listens, and goes on reading so that it never blocks.

@@ -27,16 +27,13 @@ const soon = 10 * time.Second
 func TestSagasEndSoonAfterAKill(t *testing.T) {
 	ctx := context.WithoutCancel(t.Context())
 	s := startSystem(ctx, t)
-	watch := &stopwatch{world: world.Of(t, s.Describe())}
+	watch := newStopwatch(t, s)
 	closeShop := watch.openShop(ctx, t, 16)
 	world.Eventually(t, "business to be as usual", func() error { return watch.atLeast(100) })
 	for _, victim := range []string{"order", "inventory", "payment", "shipping", system.Gateway, system.Ambassador, system.NATS, system.Postgres, system.Provisioner} {
 		watch.strike(t, victim+" is killed", func() error { return s.Kill(victim, syscall.SIGKILL) })
-		select {
-		case <-time.After(soon / 2): // the time that a kill may be felt, during which the load goes on
-		case <-ctx.Done():
-		}
 		world.Must(t, s.AwaitReady(ctx))
+		world.Eventually(t, "the sagas that met it to end", watch.recovered) // before the next kill, and the load goes on
 	}
 	closeShop()
 	watch.world.Holds(t)
@@ -48,7 +45,7 @@ func TestSagasEndSoonAfterAKill(t *testing.T) {
 func TestSagasEndSoonAfterALostVolume(t *testing.T) {
 	ctx := context.WithoutCancel(t.Context())
 	s := startSystem(ctx, t)
-	watch := &stopwatch{world: world.Of(t, s.Describe())}
+	watch := newStopwatch(t, s)
 	closeShop := watch.openShop(ctx, t, 64)
 	world.Eventually(t, "a history to be published again", func() error { return watch.atLeast(5000) })
 	watch.strike(t, "the broker's volume is lost", func() error { return s.WipeBroker(ctx) })
@@ -75,8 +72,14 @@ type stopwatch struct {
 	world *world.World
 
 	mu      sync.Mutex
+	open    map[string]time.Time // when each saga under way was accepted
 	strikes []strike
 	others  []time.Duration // of sagas that met none
+}
+
+func newStopwatch(t *testing.T, s *system.System) *stopwatch {
+	t.Helper()
+	return &stopwatch{world: world.Of(t, s.Describe()), open: map[string]time.Time{}}
 }
 
 // strike is something that went wrong, and how long the sagas took that met it.
@@ -109,17 +112,21 @@ func (w *stopwatch) time(ctx context.Context, t *testing.T) {
 		t.Error(err)
 		return
 	}
-	accepted := time.Now()
+	w.mu.Lock()
+	w.open[id] = time.Now()
+	w.mu.Unlock()
 	if _, err := w.world.TryEnd(ctx, id); err != nil {
 		t.Error(err)
 		return
 	}
-	w.ended(accepted, time.Now())
+	w.ended(id, time.Now())
 }
 
-func (w *stopwatch) ended(accepted, ended time.Time) {
+func (w *stopwatch) ended(id string, ended time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	accepted := w.open[id]
+	delete(w.open, id)
 	for i, strike := range w.strikes { // the first one that it met is the one that it waited for
 		if strike.at.After(accepted) && strike.at.Before(ended) {
 			w.strikes[i].took = append(strike.took, ended.Sub(strike.at))
@@ -135,6 +142,18 @@ func (w *stopwatch) strike(t *testing.T, what string, do func() error) {
 	w.strikes = append(w.strikes, strike{what: what, at: time.Now()})
 	w.mu.Unlock()
 	world.Must(t, do())
+}
+
+// recovered is nil when every saga that was accepted before the last strike has ended.
+func (w *stopwatch) recovered() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, accepted := range w.open {
+		if accepted.Before(w.strikes[len(w.strikes)-1].at) {
+			return fmt.Errorf("%s is under way", id)
+		}
+	}
+	return nil
 }
 
 // atLeast is nil when so many sagas have ended.
