@@ -93,6 +93,23 @@ func TestTheDatabaseGoesAway(t *testing.T) {
 	testkit.Eventually(t, within, "the mailbox to be ready", func() bool { return m.Ready(t.Context()) == nil })
 }
 
+// Nothing speaks against an event whose database was away: however long that lasts, it is tried again within a second.
+func TestAnEventDoesNotWaitLongForADatabaseThatWasAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	wire := w.wired()
+	m, _ := w.start()
+	wire.set(true)
+	w.send(1)
+	const often = 8 // an event that fails by itself would now wait for five seconds at least
+	testkit.Eventually(t, within, "the event to be put off again and again", func() bool { return len(m.Struggling(often)) == 1 })
+	if e := m.Struggling(often)[0]; e.NextAt.Sub(e.LastAt) > time.Second {
+		t.Errorf("it waits for %v", e.NextAt.Sub(e.LastAt))
+	}
+	wire.set(false)
+	w.settled()
+}
+
 // The commit may have happened or not when the connection breaks; the inbox knows.
 func TestTheDatabaseGoesAwayInTheMiddleOfABatch(t *testing.T) {
 	t.Parallel()

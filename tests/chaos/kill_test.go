@@ -192,12 +192,16 @@ func (w *stopwatch) report(t *testing.T) {
 		t.Logf("%s: %s", strike.what, spread(strike.took))
 		met = append(met, strike.took...)
 	}
-	for who, took := range map[string][]time.Duration{"that met one": met, "that met none": w.others} {
-		slices.Sort(took)
-		t.Logf("all %s: %s", who, spread(took))
-		if p99 := percentile(took, 99); p99 >= soon {
-			t.Errorf("p99 of those %s is %v, not below %v", who, p99, soon)
-		}
+	judge(t, "that met one", met)
+	judge(t, "that met none", w.others)
+}
+
+func judge(t *testing.T, who string, took []time.Duration) {
+	t.Helper()
+	slices.Sort(took)
+	t.Logf("all %s: %s", who, spread(took))
+	if p99 := percentile(took, 99); p99 >= soon {
+		t.Errorf("p99 of those %s is %v, not below %v", who, p99, soon)
 	}
 }
 

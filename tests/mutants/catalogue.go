@@ -52,6 +52,11 @@ var mutants = []mutant{
 		dir: "services/payment", test: "^TestALeaseIsRenewedWhileItsWorkerWorks$",
 	},
 	{
+		name: "an event waits long for a database that was away", file: "pkg/mailbox/inbox.go",
+		old: "in.putOff(ctx, batch, err, mostPause)", new: "in.putOff(ctx, batch, err, mostDelay)",
+		dir: "pkg/mailbox", test: "^TestAnEventDoesNotWaitLongForADatabaseThatWasAway$",
+	},
+	{
 		name: "what was never published waits for what is published again", file: "pkg/mailbox/replay.go",
 		old: "stream_seq = NULL, again = true WHERE", new: "stream_seq = NULL WHERE",
 		dir: "pkg/mailbox", test: "^TestWhatIsPublishedAgainGivesWay$",
