@@ -38,7 +38,7 @@ help: ## lists the targets
 .PHONY: build
 build: ## compiles every program into bin/, the NATS server from its module among them
 	@mkdir -p bin
-	@$(GOBUILD) -o bin/ ./services/{order,inventory,payment,shipping}/cmd/... ./apps/... github.com/nats-io/nats-server/v2
+	@$(GOBUILD) -o bin/ ./services/{order,inventory,payment,shipping}/cmd/... ./apps/cmd/... github.com/nats-io/nats-server/v2
 
 .PHONY: demo
 demo: build ## runs everything without Docker and plays the scenes (ONCE=1 ends after them, SCENES=none plays none)
@@ -89,12 +89,12 @@ pacts: ## writes down anew what every consumer reads, after a change of what it 
 		(cd $$module && WRITE_PACTS=1 go test -count=1 -run '$(PACTS)' ./... | { grep -v -e 'no test' -e '^?' || true; }); \
 	done
 
-RELEASED := tests/contracts/released
+RELEASED := contracts/released
 
 .PHONY: release-contracts
 release-contracts: contracts ## makes the contracts as they are now the released ones
 	@for service in order inventory payment shipping; do cp services/$$service/api/openapi.yaml $(RELEASED)/$$service/; done
-	@cp apps/gateway/api/openapi.yaml $(RELEASED)/gateway/
+	@cp contracts/gateway/api/openapi.yaml $(RELEASED)/gateway/
 	@cp pkg/events/schemas/*.json $(RELEASED)/events/
 	@cp services/order/api/negotiated.yaml $(RELEASED)/order/
 	@cp services/order/api/order/v1/order.proto $(RELEASED)/order/order/v1/
@@ -118,7 +118,7 @@ crash-matrix-quick: build ## the same for each point of each service once, in on
 
 .PHONY: chaos
 chaos: build ## breaks everything under load by a seeded schedule, heals it and verifies (SEED=1 MINUTES=3 RACE=)
-	@if [ -n "$(RACE)" ]; then mkdir -p bin/race && cp bin/nats-server bin/race/ && go build -race -o bin/race/ ./services/{order,inventory,payment,shipping}/cmd/... ./apps/...; fi
+	@if [ -n "$(RACE)" ]; then mkdir -p bin/race && cp bin/nats-server bin/race/ && go build -race -o bin/race/ ./services/{order,inventory,payment,shipping}/cmd/... ./apps/cmd/...; fi
 	@cd tests && $(if $(RACE),ORDERSAGA_BIN=$(CURDIR)/bin/race) go test -tags=chaos -count=1 -timeout=3h -v ./chaos -args -seed $(or $(SEED),1) -minutes $(or $(MINUTES),3)
 
 .PHONY: mutants

@@ -4,12 +4,6 @@ go 1.26.0
 
 require (
 	charm.land/lipgloss/v2 v2.0.6
-	example.com/ordersaga/pkg v0.0.0
-	example.com/ordersaga/pkg/events v0.0.0
-	example.com/ordersaga/services/inventory v0.0.0
-	example.com/ordersaga/services/order v0.0.0
-	example.com/ordersaga/services/payment v0.0.0
-	example.com/ordersaga/services/shipping v0.0.0
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/charmbracelet/colorprofile v0.4.3
 	github.com/charmbracelet/x/ansi v0.11.8
@@ -21,7 +15,6 @@ require (
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/nats-io/nats.go v1.55.0
-	github.com/oapi-codegen/runtime v1.8.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/client_model v0.6.3
 	github.com/spf13/cobra v1.10.2
@@ -32,8 +25,18 @@ require (
 	google.golang.org/grpc v1.85.0
 )
 
+require github.com/oapi-codegen/runtime v1.9.0 // indirect
+
 require (
 	dario.cat/mergo v1.0.2 // indirect
+	example.com/ordersaga/contracts v0.0.0
+	example.com/ordersaga/internal v0.0.0
+	example.com/ordersaga/pkg v0.0.0
+	example.com/ordersaga/pkg/events v0.0.0
+	example.com/ordersaga/services/inventory v0.0.0
+	example.com/ordersaga/services/order v0.0.0
+	example.com/ordersaga/services/payment v0.0.0
+	example.com/ordersaga/services/shipping v0.0.0
 	github.com/Azure/go-ansiterm v0.0.0-20261006220739-8c912ac31dd4 // indirect
 	github.com/Microsoft/go-winio v0.6.3 // indirect
 	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
@@ -127,6 +130,10 @@ require (
 replace example.com/ordersaga/pkg/events => ../pkg/events
 
 replace example.com/ordersaga/pkg => ../pkg
+
+replace example.com/ordersaga/internal => ../internal
+
+replace example.com/ordersaga/contracts => ../contracts
 
 replace example.com/ordersaga/services/order => ../services/order
 

@@ -3,13 +3,6 @@ module example.com/ordersaga/tests
 go 1.26.0
 
 require (
-	example.com/ordersaga/apps v0.0.0
-	example.com/ordersaga/pkg v0.0.0
-	example.com/ordersaga/pkg/events v0.0.0
-	example.com/ordersaga/services/inventory v0.0.0
-	example.com/ordersaga/services/order v0.0.0
-	example.com/ordersaga/services/payment v0.0.0
-	example.com/ordersaga/services/shipping v0.0.0
 	github.com/chromedp/cdproto v0.0.0-20260321001828-e3e3800016bc
 	github.com/chromedp/chromedp v0.15.1
 	github.com/go-chi/chi/v5 v5.5.0
@@ -24,8 +17,16 @@ require (
 require (
 	charm.land/lipgloss/v2 v2.0.6 // indirect
 	dario.cat/mergo v1.0.2 // indirect
+	example.com/ordersaga/apps v0.0.0
+	example.com/ordersaga/contracts v0.0.0
+	example.com/ordersaga/internal v0.0.0
+	example.com/ordersaga/pkg v0.0.0
+	example.com/ordersaga/pkg/events v0.0.0
+	example.com/ordersaga/services/inventory v0.0.0
+	example.com/ordersaga/services/order v0.0.0
+	example.com/ordersaga/services/payment v0.0.0
+	example.com/ordersaga/services/shipping v0.0.0
 	github.com/Azure/go-ansiterm v0.0.0-20261006220739-8c912ac31dd4 // indirect
-	github.com/HdrHistogram/hdrhistogram-go v1.4.0 // indirect
 	github.com/Microsoft/go-winio v0.6.3 // indirect
 	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
@@ -49,8 +50,6 @@ require (
 	github.com/docker/go-connections v0.8.2 // indirect
 	github.com/docker/go-units v0.5.0 // indirect
 	github.com/ebitengine/purego v0.10.1 // indirect
-	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
-	github.com/emersion/go-smtp v0.25.1 // indirect
 	github.com/felixge/httpsnoop v1.1.0 // indirect
 	github.com/fergusstrange/embedded-postgres v1.34.0 // indirect
 	github.com/getkin/kin-openapi v0.152.0 // indirect
@@ -63,7 +62,6 @@ require (
 	github.com/gobwas/pool v0.2.1 // indirect
 	github.com/gobwas/ws v1.4.0 // indirect
 	github.com/gorilla/mux v1.8.1 // indirect
-	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
@@ -88,7 +86,7 @@ require (
 	github.com/nats-io/nkeys v0.4.16 // indirect
 	github.com/nats-io/nuid v1.0.1 // indirect
 	github.com/oapi-codegen/nethttp-middleware v1.3.1 // indirect
-	github.com/oapi-codegen/runtime v1.8.0 // indirect
+	github.com/oapi-codegen/runtime v1.9.0 // indirect
 	github.com/oasdiff/yaml v0.1.1 // indirect
 	github.com/oasdiff/yaml3 v0.0.14 // indirect
 	github.com/opencontainers/go-digest v1.0.0 // indirect
@@ -103,8 +101,6 @@ require (
 	github.com/sethvargo/go-retry v0.5.0 // indirect
 	github.com/shirou/gopsutil/v4 v4.26.6 // indirect
 	github.com/sirupsen/logrus v1.10.2 // indirect
-	github.com/spf13/cobra v1.10.2 // indirect
-	github.com/spf13/pflag v1.0.9 // indirect
 	github.com/stretchr/testify v1.12.1 // indirect
 	github.com/testcontainers/testcontainers-go v0.45.0 // indirect
 	github.com/tklauser/go-sysconf v0.4.0 // indirect
@@ -121,11 +117,8 @@ require (
 	go.uber.org/goleak v1.3.0 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
-	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
-	google.golang.org/genproto/googleapis/rpc v0.0.0-20261005182115-fad411399dd8 // indirect
-	google.golang.org/grpc v1.85.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
@@ -133,7 +126,9 @@ replace example.com/ordersaga/pkg/events => ../pkg/events
 
 replace example.com/ordersaga/pkg => ../pkg
 
-replace example.com/ordersaga/apps => ../apps
+replace example.com/ordersaga/internal => ../internal
+
+replace example.com/ordersaga/contracts => ../contracts
 
 replace example.com/ordersaga/services/order => ../services/order
 
@@ -142,3 +137,5 @@ replace example.com/ordersaga/services/inventory => ../services/inventory
 replace example.com/ordersaga/services/payment => ../services/payment
 
 replace example.com/ordersaga/services/shipping => ../services/shipping
+
+replace example.com/ordersaga/apps => ../apps

@@ -6,14 +6,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 )
 
 // Once executes requests at most once, each in a transaction of its own. Do runs a function in a
 // transaction; the mailbox's Do also wakes the relay. Faults and Keep may be zero.
 type Once struct {
 	Do     func(ctx context.Context, fn func(tx pgx.Tx) error) error
-	Faults *fault.Set
+	Faults *failpoint.Set
 	Keep   time.Duration
 }
 
@@ -29,7 +29,7 @@ func (o Once) Run(ctx context.Context, request Request, execute func(tx pgx.Tx) 
 			answer, replayed = outcomes[0].Response, outcomes[0].Kind == Replay
 			return outcomes[0].Err()
 		}
-		if err := o.Faults.At(ctx, fault.IdempotencyBegun, orders...); err != nil {
+		if err := o.Faults.At(ctx, failpoint.IdempotencyBegun, orders...); err != nil {
 			return err
 		}
 		if answer, err = execute(tx); err != nil {
@@ -38,10 +38,10 @@ func (o Once) Run(ctx context.Context, request Request, execute func(tx pgx.Tx) 
 		if err := Finish(ctx, tx, []Finished{{Request: request, Response: answer, Keep: o.Keep}}); err != nil {
 			return err
 		}
-		return o.Faults.At(ctx, fault.IdempotencyStored, orders...)
+		return o.Faults.At(ctx, failpoint.IdempotencyStored, orders...)
 	})
 	if err == nil && !replayed {
-		err = o.Faults.At(ctx, fault.IdempotencyCommitted, orders...)
+		err = o.Faults.At(ctx, failpoint.IdempotencyCommitted, orders...)
 	}
 	return answer, replayed, err
 }

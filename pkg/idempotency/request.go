@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"strings"
 
-	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/internal/service"
 )
 
 // Header is the name of the request header that carries the key.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/internal/service"
 )
 
 func TestTheKeyIsReadFromTheHeader(t *testing.T) {

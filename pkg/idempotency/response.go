@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/internal/service"
 )
 
 // Replayed is the header that tells a client that its request had been executed before.

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 )
 
 //go:embed migrations
@@ -123,14 +123,14 @@ func Reap(ctx context.Context, pool *pgxpool.Pool, limit int) (int, error) {
 const reapAtOnce = 1000
 
 // Reaper is one round of a background loop: it deletes all that has expired, batch by batch.
-func Reaper(pool *pgxpool.Pool, faults *fault.Set) func(context.Context) error {
+func Reaper(pool *pgxpool.Pool, faults *failpoint.Set) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for n := reapAtOnce; n == reapAtOnce; {
 			var err error
 			if n, err = Reap(ctx, pool, reapAtOnce); err != nil {
 				return err
 			}
-			if err := faults.At(ctx, fault.IdempotencyReaped); err != nil {
+			if err := faults.At(ctx, failpoint.IdempotencyReaped); err != nil {
 				return err
 			}
 		}

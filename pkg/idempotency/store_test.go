@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/service"
 	"example.com/ordersaga/pkg/testkit"
 )
 

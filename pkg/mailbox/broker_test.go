@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
 	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/testkit"
 )
@@ -77,7 +77,7 @@ func TestWhatIsPublishedAgainGivesWay(t *testing.T) {
 	m, _ := w.start()
 	old := w.put(m, 4*mailbox.Window)
 	w.eventually(0, "all to be marked", unpublished)
-	hold := w.arm(fault.Fault{Point: fault.RelayReplayed, Kind: fault.Hold, Times: 1})
+	hold := w.arm(failpoint.Fault{Point: failpoint.RelayReplayed, Kind: failpoint.Hold, Times: 1})
 	w.restart(w.broker.Wipe)
 	w.held(hold)
 	first := w.put(m, 1)
@@ -205,13 +205,13 @@ func TestNothingIsReplayedWithoutAReason(t *testing.T) {
 func TestAStaleAcknowledgementMarksNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	hold := w.arm(fault.Fault{Point: fault.RelayAcknowledged, Kind: fault.Hold, Times: 1})
+	hold := w.arm(failpoint.Fault{Point: failpoint.RelayAcknowledged, Kind: failpoint.Hold, Times: 1})
 	m, _ := w.start()
 	want := w.put(m, 10)
 	w.held(hold)
 	// What the other replica does.
 	w.exec(`UPDATE broker SET stream_created = stream_created + interval '1 second'`)
-	after := w.arm(fault.Fault{Point: fault.RelayMarked, Kind: fault.Hold, Times: 1})
+	after := w.arm(failpoint.Fault{Point: failpoint.RelayMarked, Kind: failpoint.Hold, Times: 1})
 	w.faults.Release(hold)
 	w.held(after)
 	if n := w.count(unpublished); n != 10 {
@@ -225,7 +225,7 @@ func TestAStaleAcknowledgementMarksNothing(t *testing.T) {
 func TestAcknowledgementsOfALostStreamAreForgotten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	hold := w.arm(fault.Fault{Point: fault.RelayPublished, Kind: fault.Hold, Times: 1})
+	hold := w.arm(failpoint.Fault{Point: failpoint.RelayPublished, Kind: failpoint.Hold, Times: 1})
 	m, _ := w.start()
 	want := w.put(m, 10)
 	w.held(hold)
@@ -243,11 +243,11 @@ func TestAcknowledgementsOfALostStreamAreForgotten(t *testing.T) {
 // Marks are taken back and the broker is remembered together, or a crash between would forget the rest.
 func TestAnInterruptedReplayIsRepeated(t *testing.T) {
 	t.Parallel()
-	for _, point := range []fault.Point{fault.RelayBeforeReplay, fault.RelayReplayed} {
+	for _, point := range []failpoint.Point{failpoint.RelayBeforeReplay, failpoint.RelayReplayed} {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.arm(fault.Fault{Point: point, Kind: fault.Error, Times: 1})
+			w.arm(failpoint.Fault{Point: point, Kind: failpoint.Error, Times: 1})
 			m, _ := w.start()
 			want := w.put(m, 20)
 			w.eventually(0, "all to be marked", unpublished)

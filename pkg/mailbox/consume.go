@@ -9,8 +9,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
 )
 
 const (
@@ -68,7 +68,7 @@ func (in *inbox) consume(ctx context.Context) error {
 	in.consumer.Store(&consumer)
 	in.metrics.opened.Inc()
 	in.opened()
-	if err := in.faults.At(ctx, fault.InboxOpened); err != nil {
+	if err := in.faults.At(ctx, failpoint.InboxOpened); err != nil {
 		return err
 	}
 	return in.receive(ctx, arrived, lost)
@@ -134,7 +134,7 @@ func gather(first jetstream.Msg, arrived <-chan jetstream.Msg) []jetstream.Msg {
 // acknowledgement wait to end.
 func (in *inbox) giveBackAll(ctx context.Context, delivering jetstream.ConsumeContext, arrived <-chan jetstream.Msg) {
 	delivering.Drain()
-	if err := in.faults.At(ctx, fault.InboxBeforeReturn); err != nil {
+	if err := in.faults.At(ctx, failpoint.InboxBeforeReturn); err != nil {
 		return // then they come again when it has ended
 	}
 	closed, late := delivering.Closed(), time.After(brokerTime)

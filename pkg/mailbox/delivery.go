@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"example.com/ordersaga/contracts/payload"
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
-	"example.com/ordersaga/pkg/valid"
 )
 
 const (
@@ -73,7 +73,7 @@ func (in *inbox) understand(message []byte) (delivery, error) {
 		return d, fmt.Errorf("%s does not hear %s", in.service, typ)
 	}
 	// Before anything is made of it, so that the reason is in the words of the contract and not in Go's.
-	if err := valid.Event(typ, envelope.Data); err != nil {
+	if err := payload.Validate(typ, envelope.Data); err != nil {
 		return d, err
 	}
 	event, err := envelope.Event()
@@ -92,7 +92,7 @@ func (in *inbox) understand(message []byte) (delivery, error) {
 func (in *inbox) duplicated(batch []delivery) []delivery {
 	var again []delivery
 	for _, d := range batch {
-		if in.faults.Duplicate(fault.InboxReceived, d.event.Order()) {
+		if in.faults.Duplicate(failpoint.InboxReceived, d.event.Order()) {
 			again = append(again, d)
 		}
 	}
@@ -141,7 +141,7 @@ func (in *inbox) refuse(ctx context.Context, d delivery, cause error) {
 func (in *inbox) park(ctx context.Context, d delivery, reason error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workTime)
 	defer cancel()
-	err := in.faults.At(ctx, fault.InboxBeforePark, d.envelope.Subject)
+	err := in.faults.At(ctx, failpoint.InboxBeforePark, d.envelope.Subject)
 	if err == nil {
 		err = pgx.BeginFunc(ctx, in.pool, func(tx pgx.Tx) error {
 			return in.bury(ctx, tx, d.msg.Subject(), d.msg.Data(), d.envelope, reason)
@@ -149,7 +149,7 @@ func (in *inbox) park(ctx context.Context, d delivery, reason error) {
 	}
 	if err == nil {
 		in.committed() // an incident may have been opened
-		err = in.faults.At(ctx, fault.InboxParked, d.envelope.Subject)
+		err = in.faults.At(ctx, failpoint.InboxParked, d.envelope.Subject)
 	}
 	if err != nil {
 		in.log.WarnContext(ctx, "dead letter not stored, its message will come again", "subject", d.msg.Subject(), "error", err)

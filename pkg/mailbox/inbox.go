@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
 )
 
 // inbox handles what is delivered, in batches.
@@ -23,7 +23,7 @@ type inbox struct {
 	prepare   func(context.Context, pgx.Tx, []events.Event) error
 	committed func() // after every commit
 	opened    func() // after every opening of the consumer
-	faults    *fault.Set
+	faults    *failpoint.Set
 	log       *slog.Logger
 	metrics   *metrics
 
@@ -86,7 +86,7 @@ func (in *inbox) try(ctx context.Context, batch []delivery) error {
 
 // once is the heart: remember, do, answer, commit; then acknowledge, never before.
 func (in *inbox) once(ctx context.Context, batch []delivery) error {
-	if err := in.at(ctx, fault.InboxReceived, batch); err != nil {
+	if err := in.at(ctx, failpoint.InboxReceived, batch); err != nil {
 		return err
 	}
 	fresh, err := in.commit(ctx, batch)
@@ -96,11 +96,11 @@ func (in *inbox) once(ctx context.Context, batch []delivery) error {
 	in.count(batch, fresh)
 	in.strugglers.settled(batch)
 	in.committed()
-	if err := in.at(ctx, fault.InboxAfterCommit, batch); err != nil {
+	if err := in.at(ctx, failpoint.InboxAfterCommit, batch); err != nil {
 		return err
 	}
 	in.ack(ctx, batch)
-	return in.at(ctx, fault.InboxAcked, batch)
+	return in.at(ctx, failpoint.InboxAcked, batch)
 }
 
 // commit is the transaction. What was begun is finished even if ctx ends meanwhile.
@@ -120,7 +120,7 @@ func (in *inbox) apply(ctx context.Context, tx pgx.Tx, batch []delivery) ([]deli
 	if err != nil {
 		return nil, err
 	}
-	if err := in.at(ctx, fault.InboxWritten, batch); err != nil {
+	if err := in.at(ctx, failpoint.InboxWritten, batch); err != nil {
 		return nil, err
 	}
 	answers, err := in.steps(ctx, tx, fresh)
@@ -130,7 +130,7 @@ func (in *inbox) apply(ctx context.Context, tx pgx.Tx, batch []delivery) ([]deli
 	if err := answers.store(ctx, tx); err != nil {
 		return nil, err
 	}
-	return fresh, in.at(ctx, fault.InboxBeforeCommit, batch)
+	return fresh, in.at(ctx, failpoint.InboxBeforeCommit, batch)
 }
 
 // unreachable asks the database itself, instead of guessing from an error whether it was about the event.
@@ -149,7 +149,7 @@ func (in *inbox) count(batch, fresh []delivery) {
 }
 
 // at makes a fault happen that is armed for one of the batch's orders, or for any.
-func (in *inbox) at(ctx context.Context, p fault.Point, batch []delivery) error {
+func (in *inbox) at(ctx context.Context, p failpoint.Point, batch []delivery) error {
 	if !in.faults.Armed() {
 		return nil
 	}

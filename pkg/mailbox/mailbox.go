@@ -14,8 +14,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
 )
 
 // Config is what a mailbox needs. Service, Pool, NATS and Handlers are required.
@@ -30,7 +30,7 @@ type Config struct {
 	Prepare func(ctx context.Context, tx pgx.Tx, batch []events.Event) error
 	// Committed is called after every commit of a batch, to wake workers. Optional; it must not block.
 	Committed func()
-	Faults    *fault.Set            // optional
+	Faults    *failpoint.Set        // optional
 	Log       *slog.Logger          // optional: silent without
 	Metrics   prometheus.Registerer // optional
 }
@@ -112,13 +112,13 @@ func (m *Mailbox) Do(ctx context.Context, fn func(tx pgx.Tx) error) error {
 		if err := fn(tx); err != nil {
 			return err
 		}
-		return m.Faults.At(ctx, fault.OutboxBeforeCommit)
+		return m.Faults.At(ctx, failpoint.OutboxBeforeCommit)
 	})
 	if err != nil {
 		return err
 	}
 	m.relay.poke()
-	return m.Faults.At(ctx, fault.OutboxAfterCommit)
+	return m.Faults.At(ctx, failpoint.OutboxAfterCommit)
 }
 
 // Unpublished is about how many events wait in the outbox. It grows while the broker cannot be reached

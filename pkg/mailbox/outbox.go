@@ -9,8 +9,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/contracts/payload"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/valid"
 )
 
 type causeKey struct{}
@@ -103,7 +103,7 @@ func encode(id string, cause events.Cause, event events.Event) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := valid.Event(event.Type(), envelope.Data); err != nil {
+	if err := payload.Validate(event.Type(), envelope.Data); err != nil {
 		return nil, err
 	}
 	return envelope.Encode()

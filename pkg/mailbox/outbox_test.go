@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
 	"example.com/ordersaga/pkg/mailbox"
 )
 
@@ -81,15 +81,15 @@ func TestPutRefuses(t *testing.T) {
 
 func TestDoHasItsFaults(t *testing.T) {
 	t.Parallel()
-	for point, committed := range map[fault.Point]int{fault.OutboxBeforeCommit: 0, fault.OutboxAfterCommit: 1} {
+	for point, committed := range map[failpoint.Point]int{failpoint.OutboxBeforeCommit: 0, failpoint.OutboxAfterCommit: 1} {
 		w := newWorld(t)
-		w.arm(fault.Fault{Point: point, Kind: fault.Error})
+		w.arm(failpoint.Fault{Point: point, Kind: failpoint.Error})
 		m, err := mailbox.New(w.config)
 		if err != nil {
 			t.Fatal(err)
 		}
 		err = m.Do(t.Context(), func(tx pgx.Tx) error { return mailbox.Put(t.Context(), tx, failures(make([]string, 1))...) })
-		if !errors.Is(err, fault.ErrArmed) {
+		if !errors.Is(err, failpoint.ErrArmed) {
 			t.Errorf("%s: Do returned %v", point, err)
 		}
 		if n := w.count(`SELECT count(*) FROM outbox`); n != committed {

@@ -10,8 +10,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
 )
 
 // row is what the relay needs of an outbox row.
@@ -30,7 +30,7 @@ type row struct {
 func (r *relay) markAndTake(ctx context.Context, acked []ack, busy []uuid.UUID, room int) ([]row, error) {
 	batch := &pgx.Batch{}
 	if len(acked) > 0 {
-		if err := r.faults.At(ctx, fault.RelayAcknowledged); err != nil {
+		if err := r.faults.At(ctx, failpoint.RelayAcknowledged); err != nil {
 			return nil, err
 		}
 		ids, seqs := make([]uuid.UUID, len(acked)), make([]int64, len(acked))
@@ -65,7 +65,7 @@ func (r *relay) send(ctx context.Context, batch *pgx.Batch, marks int) (taken []
 	defer func() {
 		err = errors.Join(err, results.Close()) // commits
 		if err == nil && marks > 0 {
-			err = r.faults.At(ctx, fault.RelayMarked)
+			err = r.faults.At(ctx, failpoint.RelayMarked)
 		}
 	}()
 	if marks > 0 {
@@ -93,11 +93,11 @@ func (r *relay) publish(ctx context.Context, rows []row) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	if err := r.faults.At(ctx, fault.RelayTaken); err != nil {
+	if err := r.faults.At(ctx, failpoint.RelayTaken); err != nil {
 		return err
 	}
 	for _, row := range rows {
-		if err := r.faults.At(ctx, fault.RelayBeforePublish, row.OrderID.String()); err != nil {
+		if err := r.faults.At(ctx, failpoint.RelayBeforePublish, row.OrderID.String()); err != nil {
 			return err
 		}
 		msg := row.message(row.MessageID)
@@ -106,11 +106,11 @@ func (r *relay) publish(ctx context.Context, rows []row) error {
 			r.flights.cancel(msg)
 			return fmt.Errorf("publish: %w", err)
 		}
-		if r.faults.Duplicate(fault.RelayBeforePublish, row.OrderID.String()) {
+		if r.faults.Duplicate(failpoint.RelayBeforePublish, row.OrderID.String()) {
 			_, _ = r.js.PublishMsgAsync(row.message(uuid.NewString()))
 		}
 	}
-	return r.faults.At(ctx, fault.RelayPublished)
+	return r.faults.At(ctx, failpoint.RelayPublished)
 }
 
 func (o row) message(id string) *nats.Msg {

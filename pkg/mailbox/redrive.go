@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 )
 
 // DeadLetter is a message that was parked. The ids and the type are what the message says, if it says so.
@@ -39,11 +39,11 @@ const (
 //
 // Whoever commits calls [Mailbox.Wake].
 func (m *Mailbox) Redrive(ctx context.Context, tx pgx.Tx, letter DeadLetter, message []byte) (DeadLetter, error) {
-	if err := m.Faults.At(ctx, fault.RedriveBegun, letter.OrderID); err != nil {
+	if err := m.Faults.At(ctx, failpoint.RedriveBegun, letter.OrderID); err != nil {
 		return letter, err
 	}
 	as, failure := m.inbox.redrive(ctx, tx, letter, message)
-	if err := m.Faults.At(ctx, fault.RedriveHandled, letter.OrderID); err != nil {
+	if err := m.Faults.At(ctx, failpoint.RedriveHandled, letter.OrderID); err != nil {
 		return letter, err
 	}
 	if failure == nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
 )
 
 const (
@@ -37,7 +37,7 @@ type relay struct {
 	config  *pgxpool.Config
 	nc      *nats.Conn
 	js      jetstream.JetStream
-	faults  *fault.Set
+	faults  *failpoint.Set
 	log     *slog.Logger
 	metrics *metrics
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 )
 
 // compare takes back the marks that the broker no longer vouches for, and remembers it as it is now. Both
@@ -35,7 +35,7 @@ func (r *relay) compare(ctx context.Context, now broker) error {
 			return err
 		}
 		if replayed > 0 {
-			if err := r.faults.At(ctx, fault.RelayBeforeReplay); err != nil {
+			if err := r.faults.At(ctx, failpoint.RelayBeforeReplay); err != nil {
 				return err
 			}
 		}
@@ -51,7 +51,7 @@ func (r *relay) compare(ctx context.Context, now broker) error {
 	if replayed > 0 {
 		r.metrics.replayed.WithLabelValues(why).Add(float64(replayed))
 		r.log.WarnContext(ctx, "the broker may have forgotten events, publishing them again", "why", why, "events", replayed)
-		return r.faults.At(ctx, fault.RelayReplayed)
+		return r.faults.At(ctx, failpoint.RelayReplayed)
 	}
 	return nil
 }

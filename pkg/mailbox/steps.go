@@ -7,8 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
 )
 
 // steps runs the steps and collects the answers. Events about one order keep the order in which they
@@ -30,7 +30,7 @@ func (in *inbox) steps(ctx context.Context, tx pgx.Tx, fresh []delivery) (*outbo
 			err = in.add(answers, d, answer)
 		}
 		if err == nil {
-			err = in.faults.At(ctx, fault.InboxStepped, d.event.Order())
+			err = in.faults.At(ctx, failpoint.InboxStepped, d.event.Order())
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s of order %s: %w", d.handler.heard, d.order, err)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 )
 
 const (
@@ -24,7 +24,7 @@ const (
 // remembered ids beyond the inbox's retention. Dead letters and incidents stay until a person decides.
 type sweeper struct {
 	pool    *pgxpool.Pool
-	faults  *fault.Set
+	faults  *failpoint.Set
 	log     *slog.Logger
 	metrics *metrics
 }
@@ -57,7 +57,7 @@ func (s *sweeper) runOnce(ctx context.Context) error {
 				ORDER BY received_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, inboxRetention},
 	} {
 		for more := true; more; {
-			if err := s.faults.At(ctx, fault.SweepBeforeDelete); err != nil {
+			if err := s.faults.At(ctx, failpoint.SweepBeforeDelete); err != nil {
 				return err
 			}
 			tag, err := s.pool.Exec(ctx, sweep.statement, sweep.older, sweepRows)
@@ -66,7 +66,7 @@ func (s *sweeper) runOnce(ctx context.Context) error {
 			}
 			s.metrics.swept.WithLabelValues(sweep.table).Add(float64(tag.RowsAffected()))
 			more = tag.RowsAffected() == sweepRows
-			if err := s.faults.At(ctx, fault.SweepDeleted); err != nil {
+			if err := s.faults.At(ctx, failpoint.SweepDeleted); err != nil {
 				return err
 			}
 		}

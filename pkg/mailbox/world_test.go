@@ -19,9 +19,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/localservers"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
-	"example.com/ordersaga/pkg/local"
 	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/testkit"
 )
@@ -36,9 +36,9 @@ const within = 20 * time.Second
 type world struct {
 	t        testing.TB
 	pool     *pgxpool.Pool
-	broker   *local.NATS
+	broker   *localservers.NATS
 	admin    jetstream.JetStream // may do everything, unlike anybody in production
-	faults   *fault.Set
+	faults   *failpoint.Set
 	registry *prometheus.Registry
 	config   mailbox.Config
 
@@ -58,7 +58,7 @@ CREATE TABLE effect (
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, faults: fault.NewSet(), registry: prometheus.NewRegistry(), broker: startBroker(t)}
+	w := &world{t: t, faults: failpoint.NewSet(), registry: prometheus.NewRegistry(), broker: startBroker(t)}
 	w.pool = testkit.Database(t, events.Shipping, testkit.Migration{Table: "goose_db_version", FS: table()}).Pool
 	w.admin = jetStream(t, w.connect("admin"))
 	w.provision()
@@ -71,14 +71,14 @@ func newWorld(t testing.TB) *world {
 }
 
 // startBroker starts a server with the logins of production, and one that may do everything.
-func startBroker(t testing.TB) *local.NATS {
+func startBroker(t testing.TB) *localservers.NATS {
 	t.Helper()
 	var env []string
 	for _, user := range mailbox.Logins() {
 		env = append(env, mailbox.PasswordVariable(user)+"=secret-"+user)
 	}
 	config := strings.Replace(mailbox.ServerConfig(mailbox.ServerOptions{}), "users = [", "users = [\n{user: admin, password: secret-admin}", 1)
-	broker, err := local.StartNATS(t.Context(), local.NATSConfig{Dir: t.TempDir(), Config: config, Env: env})
+	broker, err := localservers.StartNATS(t.Context(), localservers.NATSConfig{Dir: t.TempDir(), Config: config, Env: env})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,7 +339,7 @@ func (w *world) counted(name string) float64 {
 }
 
 // arm arms a fault in the running mailboxes.
-func (w *world) arm(f fault.Fault) string {
+func (w *world) arm(f failpoint.Fault) string {
 	w.t.Helper()
 	id, err := w.faults.Arm(f)
 	if err != nil {

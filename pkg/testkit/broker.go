@@ -10,8 +10,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"example.com/ordersaga/internal/localservers"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/local"
 	"example.com/ordersaga/pkg/mailbox"
 )
 
@@ -19,7 +19,7 @@ import (
 // login may do what its process needs and nothing else.
 type NATS struct {
 	url    func(user string) string
-	server *local.NATS // only of an [OwnBroker]
+	server *localservers.NATS // only of an [OwnBroker]
 }
 
 // Broker gives a test a broker that nobody else uses. It ends with the test.

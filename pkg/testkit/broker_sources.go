@@ -18,14 +18,14 @@ import (
 	"github.com/testcontainers/testcontainers-go/log"
 	"github.com/testcontainers/testcontainers-go/wait"
 
+	"example.com/ordersaga/internal/localservers"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/local"
 	"example.com/ordersaga/pkg/mailbox"
 )
 
 func brokerOnMachine(ctx context.Context, t testing.TB) (*NATS, error) {
 	t.Helper()
-	server, err := local.StartNATS(ctx, local.NATSConfig{
+	server, err := localservers.StartNATS(ctx, localservers.NATSConfig{
 		Dir: t.TempDir(), Config: mailbox.ServerConfig(mailbox.ServerOptions{}), Env: environ(),
 	})
 	if err != nil {

@@ -20,13 +20,13 @@ import (
 	"github.com/testcontainers/testcontainers-go/log"
 	"github.com/testcontainers/testcontainers-go/wait"
 
-	"example.com/ordersaga/pkg/local"
+	"example.com/ordersaga/internal/localservers"
 )
 
 // cluster is the PostgreSQL server of this test process.
 type cluster struct {
 	adminURL  string
-	passwords local.Passwords
+	passwords localservers.Passwords
 	stop      func(context.Context) error
 }
 
@@ -44,12 +44,12 @@ func startCluster(ctx context.Context) (*cluster, error) {
 
 // passwordsOf derives the logins' passwords from the superuser's, so that several test processes that
 // share a server, and with it the logins, agree on them without talking to each other.
-func passwordsOf(adminURL string) local.Passwords {
+func passwordsOf(adminURL string) localservers.Passwords {
 	derive := func(login string) string {
 		sum := sha256.Sum256([]byte(login + " " + adminURL))
 		return hex.EncodeToString(sum[:16])
 	}
-	return local.Passwords{Service: derive("service"), Owner: derive("owner"), Audit: derive("audit")}
+	return localservers.Passwords{Service: derive("service"), Owner: derive("owner"), Audit: derive("audit")}
 }
 
 func clusterFromEnv(ctx context.Context) (*cluster, error) {
@@ -76,11 +76,11 @@ func clusterFromEnv(ctx context.Context) (*cluster, error) {
 
 func clusterOnMachine(ctx context.Context) (*cluster, error) {
 	sweep()
-	root, err := local.DataRoot(dataPrefix() + strconv.Itoa(os.Getpid()))
+	root, err := localservers.DataRoot(dataPrefix() + strconv.Itoa(os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
-	server, err := local.StartPostgres(ctx, local.PostgresConfig{Dir: filepath.Join(root, "postgres"), NoFsync: true})
+	server, err := localservers.StartPostgres(ctx, localservers.PostgresConfig{Dir: filepath.Join(root, "postgres"), NoFsync: true})
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(root))
 	}

@@ -15,9 +15,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"example.com/ordersaga/internal/localservers"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/local"
-	"example.com/ordersaga/pkg/service"
 )
 
 // DB is a database of a test's own.
@@ -51,7 +51,7 @@ func Database(t testing.TB, service events.Service, migrations ...Migration) *DB
 		t.Fatal(err)
 	}
 	name := freshName(service)
-	made, err := local.CreateDatabaseAs(ctx, c.adminURL, name, template, service, c.passwords)
+	made, err := localservers.CreateDatabaseAs(ctx, c.adminURL, name, template, service, c.passwords)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func (k *kit) template(ctx context.Context, c *cluster, service events.Service, 
 }
 
 func makeTemplate(ctx context.Context, c *cluster, name string, of events.Service, migrations []Migration) error {
-	made, err := local.CreateDatabaseAs(ctx, c.adminURL, name, "template1", of, c.passwords)
+	made, err := localservers.CreateDatabaseAs(ctx, c.adminURL, name, "template1", of, c.passwords)
 	if err != nil {
 		return err
 	}

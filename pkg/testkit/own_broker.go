@@ -3,7 +3,7 @@ package testkit
 import (
 	"testing"
 
-	"example.com/ordersaga/pkg/local"
+	"example.com/ordersaga/internal/localservers"
 )
 
 // Kill ends the broker by SIGKILL. Like everything below it is for an [OwnBroker] only.
@@ -42,7 +42,7 @@ func (n *NATS) Store(t testing.TB) string {
 	return n.own(t).Store()
 }
 
-func (n *NATS) own(t testing.TB) *local.NATS {
+func (n *NATS) own(t testing.TB) *localservers.NATS {
 	t.Helper()
 	if n.server == nil {
 		t.Fatal("only a broker from testkit.OwnBroker can be ended, started and wiped")

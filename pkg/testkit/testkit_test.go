@@ -17,8 +17,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"example.com/ordersaga/internal/localservers"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/local"
 	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/testkit"
 )
@@ -235,7 +235,7 @@ func child(t *testing.T, env ...string) (string, error) {
 // servers are what somebody would name in the environment.
 func servers(t *testing.T) []string {
 	t.Helper()
-	root, err := local.DataRoot("")
+	root, err := localservers.DataRoot("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,12 +244,12 @@ func servers(t *testing.T) []string {
 			t.Error(err)
 		}
 	})
-	postgres, err := local.StartPostgres(t.Context(), local.PostgresConfig{Dir: filepath.Join(root, "postgres"), NoFsync: true})
+	postgres, err := localservers.StartPostgres(t.Context(), localservers.PostgresConfig{Dir: filepath.Join(root, "postgres"), NoFsync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(postgres.Kill)
-	broker, err := local.StartNATS(t.Context(), local.NATSConfig{Dir: t.TempDir(), Config: "jetstream {}"})
+	broker, err := localservers.StartNATS(t.Context(), localservers.NATSConfig{Dir: t.TempDir(), Config: "jetstream {}"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,11 +6,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/contracts/pact"
+	"example.com/ordersaga/contracts/pacttest"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
-	"example.com/ordersaga/pkg/pact"
-	"example.com/ordersaga/pkg/testkit/pacts"
 )
 
 func TestWhatTheInventoryReadsIsInItsPacts(t *testing.T) {
@@ -18,12 +18,12 @@ func TestWhatTheInventoryReadsIsInItsPacts(t *testing.T) {
 	pool := database(t).Pool
 	found := map[string][]pact.Interaction{}
 	for _, event := range events.HeardBy[events.Inventory] {
-		heard := pacts.Hears(t, event, func(message []byte) (string, error) {
-			return pacts.Outcome(t.Context(), pool, message, hearPrepared, "stock", "reservation")
+		heard := pacttest.Hears(t, event, func(message []byte) (string, error) {
+			return pacttest.Outcome(t.Context(), pool, message, hearPrepared, "stock", "reservation")
 		})
 		found[string(event.Service)] = append(found[string(event.Service)], heard)
 	}
-	pacts.Keep(t, "inventory", found)
+	pacttest.Keep(t, "inventory", found)
 }
 
 // hearPrepared is a step as the mailbox calls it. There must be something to sell before a shipment means anything.
@@ -57,14 +57,14 @@ func TestTheInventorySaysWhatIsReadOfIt(t *testing.T) {
 	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return mailbox.Put(t.Context(), tx, said...) }); err != nil {
 		t.Fatal(err)
 	}
-	pacts.Says(t, events.Inventory, pool)
+	pacttest.Says(t, events.Inventory, pool)
 }
 
 func TestTheInventoryAnswersWhatIsReadOfIt(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	once := idempotency.Once{Do: func(ctx context.Context, fn func(pgx.Tx) error) error { return pgx.BeginFunc(ctx, pool, fn) }}
-	pacts.Answers(t, "inventory", routes(server{pool, once}), map[string]pacts.State{
+	pacttest.Answers(t, "inventory", routes(server{pool, once}), map[string]pacttest.State{
 		"there is stock": func(*testing.T, map[string]string) map[string]string { return nil },
 		"an order is reserved": func(t *testing.T, _ map[string]string) map[string]string {
 			t.Helper()

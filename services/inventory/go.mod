@@ -3,20 +3,22 @@ module example.com/ordersaga/services/inventory
 go 1.26.0
 
 require (
-	example.com/ordersaga/pkg v0.0.0
-	example.com/ordersaga/pkg/events v0.0.0
 	github.com/getkin/kin-openapi v0.152.0
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/nats-io/nats.go v1.55.0
-	github.com/oapi-codegen/runtime v1.8.0
+	github.com/oapi-codegen/runtime v1.9.0
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
 )
 
 require (
 	dario.cat/mergo v1.0.2 // indirect
+	example.com/ordersaga/contracts v0.0.0
+	example.com/ordersaga/internal v0.0.0
+	example.com/ordersaga/pkg v0.0.0
+	example.com/ordersaga/pkg/events v0.0.0
 	github.com/Azure/go-ansiterm v0.0.0-20261006220739-8c912ac31dd4 // indirect
 	github.com/Microsoft/go-winio v0.6.3 // indirect
 	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
@@ -100,3 +102,7 @@ require (
 replace example.com/ordersaga/pkg/events => ../../pkg/events
 
 replace example.com/ordersaga/pkg => ../../pkg
+
+replace example.com/ordersaga/internal => ../../internal
+
+replace example.com/ordersaga/contracts => ../../contracts

@@ -7,7 +7,7 @@ import (
 
 	"google.golang.org/grpc"
 
-	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/services/inventory/api"
 	inventoryv1 "example.com/ordersaga/services/inventory/api/inventory/v1"
 )

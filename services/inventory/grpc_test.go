@@ -13,8 +13,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"example.com/ordersaga/internal/grpcserver"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/rpc"
 	inventoryv1 "example.com/ordersaga/services/inventory/api/inventory/v1"
 )
 
@@ -27,7 +27,7 @@ func dial(t *testing.T, pool *pgxpool.Pool) inventoryv1.StockServiceClient {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
-	over := rpc.Server{Log: slog.New(slog.DiscardHandler), Register: register(server{pool, idempotency.Once{}})}
+	over := grpcserver.Server{Log: slog.New(slog.DiscardHandler), Register: register(server{pool, idempotency.Once{}})}
 	go func() { ended <- over.Serve(ctx, listener) }()
 	connection, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

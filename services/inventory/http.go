@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/service"
 	"example.com/ordersaga/services/inventory/api"
 )
 

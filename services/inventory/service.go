@@ -6,12 +6,12 @@ import (
 	"io/fs"
 	"time"
 
+	"example.com/ordersaga/internal/adminapi"
+	"example.com/ordersaga/internal/grpcserver"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
-	"example.com/ordersaga/pkg/operate"
-	"example.com/ordersaga/pkg/rpc"
-	"example.com/ordersaga/pkg/service"
 )
 
 // Run is the inventory service: it opens what it needs, and serves until ctx ends.
@@ -38,9 +38,9 @@ func Run(ctx context.Context, c service.Config) error {
 	return app.Serve(ctx, service.Parts{
 		Mailbox: box,
 		HTTP:    routes(api),
-		Admin:   operate.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults, Keeps: keeps}.Routes,
+		Admin:   adminapi.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults, Keeps: keeps}.Routes,
 		Loops: []func(context.Context) error{
-			rpc.Server{Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, Register: register(api)}.Run,
+			grpcserver.Server{Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, Register: register(api)}.Run,
 			service.Loop("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
 		},
 	})

@@ -15,9 +15,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"example.com/ordersaga/internal/localservers"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/local"
-	"example.com/ordersaga/pkg/service"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -25,7 +25,7 @@ import (
 // returns the address of the API.
 func process(t *testing.T, db *testkit.DB, broker *testkit.NATS) string {
 	t.Helper()
-	port, err := local.FreePort()
+	port, err := localservers.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,10 +11,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/contracts/pact"
+	"example.com/ordersaga/contracts/pacttest"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/mailbox"
-	"example.com/ordersaga/pkg/pact"
-	"example.com/ordersaga/pkg/testkit/pacts"
 )
 
 // anOrder is the order that the kept events are about.
@@ -38,12 +38,12 @@ func TestWhatTheOrderServiceReadsIsInItsPacts(t *testing.T) {
 			"created_at": "2026-11-22T10:15:02Z"}`),
 	}
 	for _, event := range events.HeardBy[events.Order] {
-		heard := pacts.Hears(t, event, func(message []byte) (string, error) {
-			return pacts.Outcome(t.Context(), pool, message, hearPrepared, "orders", "order_history", "order_incident")
+		heard := pacttest.Hears(t, event, func(message []byte) (string, error) {
+			return pacttest.Outcome(t.Context(), pool, message, hearPrepared, "orders", "order_history", "order_incident")
 		})
 		found[string(event.Service)] = append(found[string(event.Service)], heard)
 	}
-	pacts.Keep(t, "order", found)
+	pacttest.Keep(t, "order", found)
 }
 
 // hearPrepared is a step as the mailbox calls it.
@@ -61,9 +61,9 @@ func readOf(t *testing.T, state, path, answer string) []pact.Interaction {
 	now := time.Date(2026, 11, 22, 10, 16, 0, 0, time.UTC)
 	o := Order{Status: Pending, CreatedAt: now.Add(-time.Minute), UpdatedAt: now.Add(-time.Minute)}
 	o.OrderID = anOrder
-	call := pacts.Call{Description: "the part in an order, where " + state, State: state, Params: map[string]string{"order_id": anOrder}, Status: http.StatusOK, Answer: answer}
-	calls := map[string]pacts.Call{"GET " + path + anOrder: call}
-	return pacts.Calls(t, calls, func(url string) (string, error) {
+	call := pacttest.Call{Description: "the part in an order, where " + state, State: state, Params: map[string]string{"order_id": anOrder}, Status: http.StatusOK, Answer: answer}
+	calls := map[string]pacttest.Call{"GET " + path + anOrder: call}
+	return pacttest.Calls(t, calls, func(url string) (string, error) {
 		others := newColleagues(addresses{}, askTime)
 		defer others.client.CloseIdleConnections()
 		part := others.ask(t.Context(), events.Service("the other"), url, path+anOrder)
@@ -89,7 +89,7 @@ func TestTheOrderServiceSaysWhatIsReadOfIt(t *testing.T) {
 	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return mailbox.Put(t.Context(), tx, said...) }); err != nil {
 		t.Fatal(err)
 	}
-	pacts.Says(t, events.Order, pool)
+	pacttest.Says(t, events.Order, pool)
 }
 
 func TestTheOrderServiceAnswersWhatIsReadOfIt(t *testing.T) {
@@ -100,7 +100,7 @@ func TestTheOrderServiceAnswersWhatIsReadOfIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	none := func(*testing.T, map[string]string) map[string]string { return nil }
-	pacts.Answers(t, "order", httputil.NewSingleHostReverseProxy(target), map[string]pacts.State{
+	pacttest.Answers(t, "order", httputil.NewSingleHostReverseProxy(target), map[string]pacttest.State{
 		"widgets are sold": none,
 		"there are two orders": func(t *testing.T, _ map[string]string) map[string]string {
 			t.Helper()

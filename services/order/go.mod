@@ -3,8 +3,6 @@ module example.com/ordersaga/services/order
 go 1.26.0
 
 require (
-	example.com/ordersaga/pkg v0.0.0
-	example.com/ordersaga/pkg/events v0.0.0
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
 	github.com/emersion/go-smtp v0.25.1
 	github.com/getkin/kin-openapi v0.152.0
@@ -12,7 +10,7 @@ require (
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/nats-io/nats.go v1.55.0
-	github.com/oapi-codegen/runtime v1.8.0
+	github.com/oapi-codegen/runtime v1.9.0
 	github.com/prometheus/client_golang v1.25.0
 	golang.org/x/sync v0.24.0
 	google.golang.org/grpc v1.85.0
@@ -21,6 +19,10 @@ require (
 
 require (
 	dario.cat/mergo v1.0.2 // indirect
+	example.com/ordersaga/contracts v0.0.0
+	example.com/ordersaga/internal v0.0.0
+	example.com/ordersaga/pkg v0.0.0
+	example.com/ordersaga/pkg/events v0.0.0
 	github.com/Azure/go-ansiterm v0.0.0-20261006220739-8c912ac31dd4 // indirect
 	github.com/Microsoft/go-winio v0.6.3 // indirect
 	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
@@ -103,3 +105,7 @@ require (
 replace example.com/ordersaga/pkg/events => ../../pkg/events
 
 replace example.com/ordersaga/pkg => ../../pkg
+
+replace example.com/ordersaga/internal => ../../internal
+
+replace example.com/ordersaga/contracts => ../../contracts

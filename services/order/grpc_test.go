@@ -13,8 +13,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"example.com/ordersaga/internal/grpcserver"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/rpc"
 	"example.com/ordersaga/services/order/api"
 	orderv1 "example.com/ordersaga/services/order/api/order/v1"
 )
@@ -28,7 +28,7 @@ func dial(t *testing.T, s *shop) orderv1.OrderServiceClient {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
-	over := rpc.Server{Log: slog.New(slog.DiscardHandler), Told: told, Register: register(server{db: s.pool, others: newColleagues(addresses{}, askTime)})}
+	over := grpcserver.Server{Log: slog.New(slog.DiscardHandler), Told: told, Register: register(server{db: s.pool, others: newColleagues(addresses{}, askTime)})}
 	go func() { ended <- over.Serve(ctx, listener) }()
 	connection, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

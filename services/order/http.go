@@ -10,10 +10,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
-	"example.com/ordersaga/pkg/service"
 	"example.com/ordersaga/services/order/api"
 )
 
@@ -24,7 +24,7 @@ type server struct {
 	place   func(context.Context, placement) (placed, error) // commits requests in groups
 	backlog func() int                                       // about how many events wait to be published
 	limit   int                                              // at which backlog no more orders are taken
-	faults  *fault.Set
+	faults  *failpoint.Set
 	others  *colleagues // who know more about an order
 }
 
@@ -151,10 +151,10 @@ func (s server) cancel(ctx context.Context, pathID string) (order Order, err err
 		if order, err = readOrder(ctx, tx, id); err != nil {
 			return err
 		}
-		return s.faults.At(ctx, fault.CancelBeforeCommit, id)
+		return s.faults.At(ctx, failpoint.CancelBeforeCommit, id)
 	})
 	if err == nil {
-		err = s.faults.At(ctx, fault.CancelAfterCommit, id)
+		err = s.faults.At(ctx, failpoint.CancelAfterCommit, id)
 	}
 	if err == nil && order.Status.terminal() {
 		err = service.Problem(http.StatusConflict, fmt.Sprintf("the order is %s already", order.Status))

@@ -19,10 +19,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
-	"example.com/ordersaga/pkg/service"
 	"example.com/ordersaga/services/order/api"
 )
 
@@ -33,13 +33,13 @@ type shop struct {
 	url     string
 	client  *api.ClientWithResponses
 	backlog atomic.Int64 // what the mailbox would say
-	faults  *fault.Set
+	faults  *failpoint.Set
 	others  *others // whom the order service asks
 }
 
 func open(t *testing.T) *shop {
 	t.Helper()
-	s := &shop{t: t, pool: database(t).Pool, faults: fault.NewSet(), others: &others{answers: map[string]string{}}}
+	s := &shop{t: t, pool: database(t).Pool, faults: failpoint.NewSet(), others: &others{answers: map[string]string{}}}
 	orders := mailbox.NewGroup(atOnce, intake{do: in(s.pool), faults: s.faults, patience: time.Hour}.commit)
 	listener := httptest.NewServer(routes(server{
 		db: s.pool, do: in(s.pool), place: orders.Do, backlog: func() int { return int(s.backlog.Load()) }, limit: 10, faults: s.faults,

@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
 	"example.com/ordersaga/pkg/idempotency"
 )
 
@@ -22,7 +22,7 @@ const atOnce = 256
 // and share the next transaction.
 type intake struct {
 	do       transaction
-	faults   *fault.Set
+	faults   *failpoint.Set
 	patience time.Duration // from acceptance to deadline
 	version  version       // in which the beginning of a saga is said
 	mails    bool          // whether there is a mail server to tell customers by
@@ -73,14 +73,14 @@ func blamesARow(err error) bool {
 func (in intake) together(ctx context.Context, all []placement) ([]placed, error) {
 	b := batch{placements: all, results: make([]placed, len(all))}
 	ids := idsOf(all)
-	if err := in.passes(ctx, ids, fault.IntakeGathered); err != nil {
+	if err := in.passes(ctx, ids, failpoint.IntakeGathered); err != nil {
 		return nil, err
 	}
 	err := in.do(ctx, func(tx pgx.Tx) error {
 		if err := b.begin(ctx, tx); err != nil {
 			return err
 		}
-		if err := in.passes(ctx, ids, fault.IdempotencyBegun); err != nil {
+		if err := in.passes(ctx, ids, failpoint.IdempotencyBegun); err != nil {
 			return err
 		}
 		if err := b.accept(ctx, tx); err != nil {
@@ -92,15 +92,15 @@ func (in intake) together(ctx context.Context, all []placement) ([]placed, error
 		if err := b.finish(ctx, tx); err != nil {
 			return err
 		}
-		return in.passes(ctx, ids, fault.IdempotencyStored, fault.IntakeBeforeCommit)
+		return in.passes(ctx, ids, failpoint.IdempotencyStored, failpoint.IntakeBeforeCommit)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return b.results, in.passes(ctx, ids, fault.IdempotencyCommitted, fault.IntakeAfterCommit)
+	return b.results, in.passes(ctx, ids, failpoint.IdempotencyCommitted, failpoint.IntakeAfterCommit)
 }
 
-func (in intake) passes(ctx context.Context, ids []string, points ...fault.Point) error {
+func (in intake) passes(ctx context.Context, ids []string, points ...failpoint.Point) error {
 	for _, point := range points {
 		if err := in.faults.At(ctx, point, ids...); err != nil {
 			return err

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 )
 
 const (
@@ -29,14 +29,14 @@ const (
 type mailing struct {
 	pool   *pgxpool.Pool
 	post   post
-	faults *fault.Set
+	faults *failpoint.Set
 	log    *slog.Logger
 	mails  *prometheus.CounterVec // by what became of the attempt
 	unsent prometheus.Gauge
 	oldest prometheus.Gauge
 }
 
-func newMailing(pool *pgxpool.Pool, p post, faults *fault.Set, log *slog.Logger, registerer prometheus.Registerer) mailing {
+func newMailing(pool *pgxpool.Pool, p post, faults *failpoint.Set, log *slog.Logger, registerer prometheus.Registerer) mailing {
 	add := promauto.With(registerer)
 	return mailing{
 		pool: pool, post: p, faults: faults, log: log,
@@ -62,7 +62,7 @@ func (m mailing) runOnce(ctx context.Context) error {
 		if err := markMails(context.WithoutCancel(ctx), m.pool, letters, outcomes); err != nil {
 			return err
 		}
-		if err := m.faults.At(ctx, fault.MailMarked, ordersOf(letters)...); err != nil || unreached != nil || len(letters) < mailsAtOnce {
+		if err := m.faults.At(ctx, failpoint.MailMarked, ordersOf(letters)...); err != nil || unreached != nil || len(letters) < mailsAtOnce {
 			return errorOf(unreached, err)
 		}
 	}

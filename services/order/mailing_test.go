@@ -23,7 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"golang.org/x/sync/errgroup"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 )
 
 // postbox is a mail server that keeps what it takes.
@@ -253,8 +253,8 @@ func TestACrashBetweenSendingAndMarkingSendsTheSameMailAgain(t *testing.T) {
 	pool, box := database(t).Pool, postOffice(t)
 	id := mailed(t, pool, ada)[0]
 	m := sender(pool, box.addr)
-	m.faults = fault.NewSet()
-	arm(t, m.faults, fault.MailSent)
+	m.faults = failpoint.NewSet()
+	arm(t, m.faults, failpoint.MailSent)
 	runOnce(t, m)
 	due(t, pool)
 	runOnce(t, m)
@@ -267,8 +267,8 @@ func TestAFaultBeforeSendingSendsLater(t *testing.T) {
 	pool, box := database(t).Pool, postOffice(t)
 	ids := mailed(t, pool, ada, ada)
 	m := sender(pool, box.addr)
-	m.faults = fault.NewSet()
-	arm(t, m.faults, fault.MailBeforeSend)
+	m.faults = failpoint.NewSet()
+	arm(t, m.faults, failpoint.MailBeforeSend)
 	runOnce(t, m)
 	same(t, "how many mails", len(box.of(t)), 1)
 	same(t, "attempts", count(t, pool, `SELECT sum(attempts) FROM mail`), 2)

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/internal/service"
 )
 
 // negotiate chooses a form and the media type of the answer. Who says nothing gets the first form, now and

@@ -11,7 +11,7 @@ import (
 	"net/textproto"
 	"time"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 )
 
 // post is the mail server that takes the shop's mails: any that speaks SMTP.
@@ -78,8 +78,8 @@ type outcome struct {
 }
 
 // deliver hands one letter over. The server has it from the moment when it answers, which is before we know.
-func (p post) deliver(ctx context.Context, server *smtp.Client, l Letter, faults *fault.Set) outcome {
-	if err := faults.At(ctx, fault.MailBeforeSend, l.Order.OrderID); err != nil {
+func (p post) deliver(ctx context.Context, server *smtp.Client, l Letter, faults *failpoint.Set) outcome {
+	if err := faults.At(ctx, failpoint.MailBeforeSend, l.Order.OrderID); err != nil {
 		return outcome{later: err}
 	}
 	if err := server.Mail(p.from); err != nil {
@@ -98,7 +98,7 @@ func (p post) deliver(ctx context.Context, server *smtp.Client, l Letter, faults
 	if err := body.Close(); err != nil {
 		return refused(err)
 	}
-	return outcome{later: faults.At(ctx, fault.MailSent, l.Order.OrderID)}
+	return outcome{later: faults.At(ctx, failpoint.MailSent, l.Order.OrderID)}
 }
 
 // refused tells a mailbox that does not exist, or a letter that is not wanted (550 to 559), from a server that

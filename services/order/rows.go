@@ -1,9 +1,9 @@
 package order
 
-import "example.com/ordersaga/pkg/operate"
+import "example.com/ordersaga/internal/adminapi"
 
 // keeps is what there is about an order here, as the admin listener shows it: no address, no mail address and no card.
-var keeps = []operate.Table{
+var keeps = []adminapi.Table{
 	{Name: "orders", SQL: `
 		SELECT status, reason, shipment_id, total_amount, currency, deadline, cancel_requested_at, created_at, updated_at
 		FROM orders WHERE id = $1`},

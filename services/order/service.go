@@ -9,12 +9,12 @@ import (
 	"strconv"
 	"time"
 
+	"example.com/ordersaga/internal/adminapi"
+	"example.com/ordersaga/internal/grpcserver"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
-	"example.com/ordersaga/pkg/operate"
-	"example.com/ordersaga/pkg/rpc"
-	"example.com/ordersaga/pkg/service"
 )
 
 // Run is the order service: it opens what it needs, and serves until ctx ends.
@@ -48,7 +48,7 @@ func Run(ctx context.Context, c service.Config) error {
 	loops := []func(context.Context) error{
 		service.Loop("cancel overdue orders", app.Log, time.Second, nil, sweeper{box.Do, app.Faults, own.cancelBudget}.runOnce),
 		service.Loop("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
-		rpc.Server{Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, Told: told, Register: register(api)}.Run,
+		grpcserver.Server{Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, Told: told, Register: register(api)}.Run,
 	}
 	if own.post.addr != "" {
 		mails := newMailing(app.Pool, own.post, app.Faults, app.Log, app.Metrics)
@@ -56,7 +56,7 @@ func Run(ctx context.Context, c service.Config) error {
 			service.Loop("send mails", app.Log, time.Second, nil, mails.runOnce),
 			service.Loop("count mails", app.Log, 10*time.Second, nil, mails.count))
 	}
-	return app.Serve(ctx, service.Parts{Mailbox: box, HTTP: routes(api), Admin: operate.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults, Keeps: keeps}.Routes, Loops: loops})
+	return app.Serve(ctx, service.Parts{Mailbox: box, HTTP: routes(api), Admin: adminapi.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults, Keeps: keeps}.Routes, Loops: loops})
 }
 
 // settings are those that only this service has.

@@ -11,11 +11,11 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/localservers"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/local"
-	"example.com/ordersaga/pkg/service"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -60,7 +60,7 @@ func TestSettingsComeFromTheEnvironment(t *testing.T) {
 // process runs the service as its process does, until the test ends, and returns the address of its API.
 func process(t *testing.T, db *testkit.DB, broker *testkit.NATS) string {
 	t.Helper()
-	port, err := local.FreePort()
+	port, err := localservers.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,18 +145,18 @@ func TestTheServiceWatchesOverDeadlinesAndKeys(t *testing.T) {
 }
 
 // arm makes the next pass of a point fail.
-func arm(t *testing.T, set *fault.Set, point fault.Point) {
+func arm(t *testing.T, set *failpoint.Set, point failpoint.Point) {
 	t.Helper()
-	if _, err := set.Arm(fault.Fault{Point: point, Kind: fault.Error, Times: 1}); err != nil {
+	if _, err := set.Arm(failpoint.Fault{Point: point, Kind: failpoint.Error, Times: 1}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestAFaultWhileAnOrderIsPlacedLeavesAllOrNothing(t *testing.T) {
 	t.Parallel()
-	tests := map[fault.Point]bool{ // whether the order is stored when the fault strikes
-		fault.IntakeGathered: false, fault.IdempotencyBegun: false, fault.IdempotencyStored: false, fault.IntakeBeforeCommit: false,
-		fault.IdempotencyCommitted: true, fault.IntakeAfterCommit: true,
+	tests := map[failpoint.Point]bool{ // whether the order is stored when the fault strikes
+		failpoint.IntakeGathered: false, failpoint.IdempotencyBegun: false, failpoint.IdempotencyStored: false, failpoint.IntakeBeforeCommit: false,
+		failpoint.IdempotencyCommitted: true, failpoint.IntakeAfterCommit: true,
 	}
 	for point, stored := range tests {
 		t.Run(string(point), func(t *testing.T) {
@@ -179,7 +179,7 @@ func TestAFaultWhileAnOrderIsPlacedLeavesAllOrNothing(t *testing.T) {
 
 func TestAFaultWhileACancelIsAskedForLeavesAllOrNothing(t *testing.T) {
 	t.Parallel()
-	for point, asked := range map[fault.Point]Status{fault.CancelBeforeCommit: Pending, fault.CancelAfterCommit: Cancelling} {
+	for point, asked := range map[failpoint.Point]Status{failpoint.CancelBeforeCommit: Pending, failpoint.CancelAfterCommit: Cancelling} {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()
 			s := open(t)
@@ -195,10 +195,10 @@ func TestAFaultWhileACancelIsAskedForLeavesAllOrNothing(t *testing.T) {
 
 func TestAFaultInTheSweeperLeavesAllOrNothing(t *testing.T) {
 	t.Parallel()
-	for point, swept := range map[fault.Point]Status{fault.DeadlineFound: Pending, fault.DeadlineCommitted: Cancelling} {
+	for point, swept := range map[failpoint.Point]Status{failpoint.DeadlineFound: Pending, failpoint.DeadlineCommitted: Cancelling} {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()
-			pool, set := database(t).Pool, fault.NewSet()
+			pool, set := database(t).Pool, failpoint.NewSet()
 			id := order(t, pool, 0)
 			arm(t, set, point)
 			if err := (sweeper{in(pool), set, time.Hour}).runOnce(t.Context()); err == nil {

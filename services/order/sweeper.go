@@ -8,8 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
 	"example.com/ordersaga/pkg/mailbox"
 )
 
@@ -19,7 +19,7 @@ const overdueAtOnce = 200
 // sweeper watches over deadlines.
 type sweeper struct {
 	do           transaction
-	faults       *fault.Set
+	faults       *failpoint.Set
 	cancelBudget time.Duration // how long a cancel may take before a person is told
 }
 
@@ -28,7 +28,7 @@ type sweeper struct {
 func (s sweeper) runOnce(ctx context.Context) error {
 	return errors.Join(
 		s.each(ctx, lockOverdue, func(tx pgx.Tx, found []string) error {
-			if err := s.faults.At(ctx, fault.DeadlineFound, found...); err != nil {
+			if err := s.faults.At(ctx, failpoint.DeadlineFound, found...); err != nil {
 				return err
 			}
 			return askToCancel(ctx, tx, found, byDeadline)
@@ -52,7 +52,7 @@ func (s sweeper) each(
 		if err != nil || len(found) == 0 {
 			return err
 		}
-		if err := s.faults.At(ctx, fault.DeadlineCommitted, found...); err != nil || len(found) < overdueAtOnce {
+		if err := s.faults.At(ctx, failpoint.DeadlineCommitted, found...); err != nil || len(found) < overdueAtOnce {
 			return err
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
-	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/internal/service"
 )
 
 // form is the version of the API in which a client speaks and is answered.

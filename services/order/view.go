@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/service"
 	"example.com/ordersaga/services/order/api"
 )
 

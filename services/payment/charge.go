@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 )
 
 // What happens to a payment between two commits, in the order in which it happens: claim, call, finish.
@@ -28,7 +28,7 @@ type Claim struct {
 func (w *workers) claim(ctx context.Context, limit int) ([]Claim, error) {
 	var claims []Claim
 	err := pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) (err error) {
-		if err := w.faults.At(ctx, fault.GatewayBeforeClaim); err != nil {
+		if err := w.faults.At(ctx, failpoint.GatewayBeforeClaim); err != nil {
 			return err
 		}
 		claims, err = w.lease(ctx, tx, limit, `next_attempt_at <= now()`)
@@ -42,7 +42,7 @@ func (w *workers) claim(ctx context.Context, limit int) ([]Claim, error) {
 		return nil, fmt.Errorf("claim payments: %w", err)
 	}
 	for _, c := range claims {
-		if err := w.faults.At(ctx, fault.GatewayClaimed, c.OrderID); err != nil {
+		if err := w.faults.At(ctx, failpoint.GatewayClaimed, c.OrderID); err != nil {
 			return nil, err // their leases end by themselves
 		}
 	}
@@ -156,7 +156,7 @@ func (w *workers) finishAll(ctx context.Context, batch []finished) ([]bool, erro
 		if err := apply(ctx, tx, changes); err != nil {
 			return err
 		}
-		return w.at(ctx, fault.GatewayBeforeFinish, batch)
+		return w.at(ctx, failpoint.GatewayBeforeFinish, batch)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("finish %d payments: %w", len(batch), err)
@@ -164,11 +164,11 @@ func (w *workers) finishAll(ctx context.Context, batch []finished) ([]bool, erro
 	if again {
 		w.poke()
 	}
-	return stored, w.at(ctx, fault.GatewayFinished, batch)
+	return stored, w.at(ctx, failpoint.GatewayFinished, batch)
 }
 
 // at passes a point with the orders of a batch.
-func (w *workers) at(ctx context.Context, point fault.Point, batch []finished) error {
+func (w *workers) at(ctx context.Context, point failpoint.Point, batch []finished) error {
 	orders := make([]string, 0, len(batch))
 	for _, f := range batch {
 		orders = append(orders, f.OrderID)

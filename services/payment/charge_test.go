@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -308,15 +308,15 @@ func TestOnlyClaimsThatMayBeForgottenAreCommittedWithoutWaiting(t *testing.T) {
 // A fault at each point of the way leaves a payment that somebody else brings to its end.
 func TestAFaultAtEachPointOfTheWayHeals(t *testing.T) {
 	t.Parallel()
-	for point, times := range map[fault.Point]int{
-		fault.GatewayBeforeClaim: 3, fault.GatewayBeforeCharge: 3, fault.GatewayAfterCharge: 2, fault.GatewayBeforeRefund: 3,
-		fault.GatewayAfterRefund: 2, fault.GatewayFinished: 2,
-		fault.GatewayClaimed: 1, fault.GatewayBeforeFinish: 1, // these wait for a lease to end
+	for point, times := range map[failpoint.Point]int{
+		failpoint.GatewayBeforeClaim: 3, failpoint.GatewayBeforeCharge: 3, failpoint.GatewayAfterCharge: 2, failpoint.GatewayBeforeRefund: 3,
+		failpoint.GatewayAfterRefund: 2, failpoint.GatewayFinished: 2,
+		failpoint.GatewayClaimed: 1, failpoint.GatewayBeforeFinish: 1, // these wait for a lease to end
 	} {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()
 			s := newShop(t, func(s *Settings) { s.GatewayTimeout = 100 * time.Millisecond })
-			if _, err := s.armed.Arm(fault.Fault{Point: point, Kind: fault.Error, Times: times}); err != nil {
+			if _, err := s.armed.Arm(failpoint.Fault{Point: point, Kind: failpoint.Error, Times: times}); err != nil {
 				t.Fatal(err)
 			}
 			s.work()

@@ -8,9 +8,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/contracts/pact"
+	"example.com/ordersaga/contracts/pacttest"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/pact"
-	"example.com/ordersaga/pkg/testkit/pacts"
 )
 
 func TestWhatPaymentReadsIsInItsPacts(t *testing.T) {
@@ -18,12 +18,12 @@ func TestWhatPaymentReadsIsInItsPacts(t *testing.T) {
 	pool := database(t).Pool
 	found := map[string][]pact.Interaction{"gateway": readOfTheGateway(t)}
 	for _, event := range events.HeardBy[events.Payment] {
-		heard := pacts.Hears(t, event, func(message []byte) (string, error) {
-			return pacts.Outcome(t.Context(), pool, message, hearPrepared, "payment")
+		heard := pacttest.Hears(t, event, func(message []byte) (string, error) {
+			return pacttest.Outcome(t.Context(), pool, message, hearPrepared, "payment")
 		})
 		found[string(event.Service)] = append(found[string(event.Service)], heard)
 	}
-	pacts.Keep(t, "payment", found)
+	pacttest.Keep(t, "payment", found)
 }
 
 // hearPrepared is a step as the mailbox calls it.
@@ -46,8 +46,8 @@ const (
 // readOfTheGateway is what comes of the gateway's answers where payment believes them.
 func readOfTheGateway(t *testing.T) (found []pact.Interaction) {
 	t.Helper()
-	said := func(description, state string, status int, answer string) pacts.Call {
-		return pacts.Call{
+	said := func(description, state string, status int, answer string) pacttest.Call {
+		return pacttest.Call{
 			Description: description, State: state, Params: map[string]string{"charge_id": aCharge, "reference": anOrder}, Status: status, Answer: answer,
 			Exactly: []string{"$.merchant_reference", "$.amount", "$.currency", "$.status"},
 		}
@@ -59,7 +59,7 @@ func readOfTheGateway(t *testing.T) (found []pact.Interaction) {
 		"status": "succeeded", "created_at": "2026-11-22T10:15:00Z"}], "next": 1}`
 	for _, c := range []struct {
 		route string
-		call  pacts.Call
+		call  pacttest.Call
 		ask   func(*gateway, Claim) any
 		token string
 	}{
@@ -70,7 +70,7 @@ func readOfTheGateway(t *testing.T) (found []pact.Interaction) {
 		{"GET /v1/charges", said("a charge is looked up", "an order is charged", 200, `{"charges": [`+captured+`]}`), askLookUp, "tok_visa"},
 		{"GET /ledger", said("the ledger is read", "an order is charged", 200, ledger), askLedger, "tok_visa"},
 	} {
-		found = append(found, pacts.Calls(t, map[string]pacts.Call{c.route: c.call}, func(url string) (string, error) {
+		found = append(found, pacttest.Calls(t, map[string]pacttest.Call{c.route: c.call}, func(url string) (string, error) {
 			settings := quick()
 			settings.GatewayURL = url
 			g := newGateway(settings, nil)
@@ -122,13 +122,13 @@ func TestPaymentSaysWhatIsReadOfIt(t *testing.T) {
 	if answers := s.told(voided); len(answers) == 0 { // the mailbox puts what a step answers; so does hear
 		t.Fatal("nothing was said of an order that was cancelled before it was charged")
 	}
-	pacts.Says(t, events.Payment, s.db.Pool)
+	pacttest.Says(t, events.Payment, s.db.Pool)
 }
 
 func TestPaymentAnswersWhatIsReadOfIt(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	pacts.Answers(t, "payment", s.api(), map[string]pacts.State{
+	pacttest.Answers(t, "payment", s.api(), map[string]pacttest.State{
 		"an order is paid": func(*testing.T, map[string]string) map[string]string {
 			return map[string]string{"order_id": s.put(Captured)}
 		},

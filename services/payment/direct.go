@@ -9,9 +9,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
-	"example.com/ordersaga/pkg/service"
 	"example.com/ordersaga/services/payment/api"
 )
 

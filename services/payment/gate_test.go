@@ -38,7 +38,7 @@ var gatewayProgram = sync.OnceValues(func() ([]byte, error) {
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
 	program := filepath.Join(folder, "gateway")
-	build := exec.Command("go", "build", "-o", program, "./gateway/cmd/gateway")
+	build := exec.Command("go", "build", "-o", program, "./cmd/gateway")
 	build.Dir = filepath.Join("..", "..", "apps")
 	if output, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the gateway: %w\n%s", err, output)

@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"time"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 )
 
 // maxAnswer is how much of an answer is read: a page of the ledger is a few hundred kilobytes.
@@ -25,10 +25,10 @@ type gateway struct {
 	url     string
 	timeout time.Duration // for one request
 	client  *http.Client
-	faults  *fault.Set
+	faults  *failpoint.Set
 }
 
-func newGateway(s Settings, faults *fault.Set) *gateway {
+func newGateway(s Settings, faults *failpoint.Set) *gateway {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil // the ambassador is the only way out
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = s.Concurrency+1, s.Concurrency+1
@@ -38,31 +38,31 @@ func newGateway(s Settings, faults *fault.Set) *gateway {
 // charge asks for the money. A 201 and a 402 that say exactly what was asked are definite; everything
 // else may or may not have moved money.
 func (g *gateway) charge(ctx context.Context, c Claim) Answer {
-	if err := g.faults.At(ctx, fault.GatewayBeforeCharge, c.OrderID); err != nil {
+	if err := g.faults.At(ctx, failpoint.GatewayBeforeCharge, c.OrderID); err != nil {
 		return Answer{Reason: err.Error()}
 	}
 	sent := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) {
-		_ = g.faults.At(ctx, fault.GatewayChargeSent, c.OrderID) // what was sent cannot fail any more, only crash or wait
+		_ = g.faults.At(ctx, failpoint.GatewayChargeSent, c.OrderID) // what was sent cannot fail any more, only crash or wait
 	}})
 	status, body, err := g.post(sent, c, "/v1/charges", c.ChargeKey, map[string]any{
 		"merchant_reference": c.Reference(), "amount": c.Amount, "currency": c.Currency, "payment_method": c.PaymentMethod,
 	})
 	if err == nil {
-		err = g.faults.At(ctx, fault.GatewayAfterCharge, c.OrderID)
+		err = g.faults.At(ctx, failpoint.GatewayAfterCharge, c.OrderID)
 	}
 	return c.judge(status, body, err, "declined", c.Amount)
 }
 
 // refund asks for the money to be given back.
 func (g *gateway) refund(ctx context.Context, c Claim) Answer {
-	if err := g.faults.At(ctx, fault.GatewayBeforeRefund, c.OrderID); err != nil {
+	if err := g.faults.At(ctx, failpoint.GatewayBeforeRefund, c.OrderID); err != nil {
 		return Answer{Reason: err.Error()}
 	}
 	status, body, err := g.post(ctx, c, "/v1/refunds", c.refundKey(), map[string]any{
 		"charge_id": c.ChargeID, "amount": c.RefundAmount, "currency": c.Currency,
 	})
 	if err == nil {
-		err = g.faults.At(ctx, fault.GatewayAfterRefund, c.OrderID)
+		err = g.faults.At(ctx, failpoint.GatewayAfterRefund, c.OrderID)
 	}
 	return c.judge(status, body, err, "refused", c.RefundAmount)
 }
@@ -72,13 +72,13 @@ func (g *gateway) lookUp(ctx context.Context, c Claim) ([]said, error) {
 	var found struct {
 		Charges []said `json:"charges"`
 	}
-	if err := g.faults.At(ctx, fault.GatewayBeforeLookup, c.OrderID); err != nil {
+	if err := g.faults.At(ctx, failpoint.GatewayBeforeLookup, c.OrderID); err != nil {
 		return nil, err
 	}
 	if err := g.get(ctx, "/v1/charges?merchant_reference="+url.QueryEscape(c.Reference()), &found); err != nil {
 		return nil, err
 	}
-	return found.Charges, g.faults.At(ctx, fault.GatewayAfterLookup, c.OrderID)
+	return found.Charges, g.faults.At(ctx, failpoint.GatewayAfterLookup, c.OrderID)
 }
 
 // entry is a line of the gateway's ledger.

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/service"
 	"example.com/ordersaga/services/payment/api"
 )
 

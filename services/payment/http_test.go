@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/services/payment/api"
 )
 

@@ -9,10 +9,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
-	"example.com/ordersaga/pkg/service"
 )
 
 // Scopes keep the keys of the two operations apart.
@@ -79,7 +79,7 @@ func (d direct) run(ctx context.Context, w wanted) (kept, error) {
 	if err := cmp.Or(err, s.err); err != nil || s.before.replayed {
 		return s.before, err
 	}
-	if err := d.faults.At(ctx, fault.IdempotencyBegun, s.record.OrderID); err != nil {
+	if err := d.faults.At(ctx, failpoint.IdempotencyBegun, s.record.OrderID); err != nil {
 		return kept{}, err
 	}
 	for _, c := range s.claims {
@@ -164,7 +164,7 @@ func (d direct) answer(ctx context.Context, w wanted, s started) (kept, error) {
 		}}); err != nil {
 			return err
 		}
-		return d.faults.At(ctx, fault.IdempotencyStored, s.record.OrderID)
+		return d.faults.At(ctx, failpoint.IdempotencyStored, s.record.OrderID)
 	})
 	if err == nil && undecided {
 		err = &service.Error{
@@ -173,7 +173,7 @@ func (d direct) answer(ctx context.Context, w wanted, s started) (kept, error) {
 		}
 	}
 	if err == nil {
-		err = d.faults.At(ctx, fault.IdempotencyCommitted, s.record.OrderID)
+		err = d.faults.At(ctx, failpoint.IdempotencyCommitted, s.record.OrderID)
 	}
 	return told, err
 }

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/service"
 	"example.com/ordersaga/pkg/testkit"
 	"example.com/ordersaga/services/payment/api"
 )
@@ -231,12 +231,12 @@ func TestAClientThatHangsUpStopsNothing(t *testing.T) {
 
 func TestAFaultAroundAnAnswerHeals(t *testing.T) {
 	t.Parallel()
-	for _, point := range []fault.Point{fault.IdempotencyBegun, fault.IdempotencyStored, fault.IdempotencyCommitted} {
+	for _, point := range []failpoint.Point{failpoint.IdempotencyBegun, failpoint.IdempotencyStored, failpoint.IdempotencyCommitted} {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()
 			s := newShop(t)
 			h := s.api()
-			if _, err := s.armed.Arm(fault.Fault{Point: point, Kind: fault.Error, Times: 1}); err != nil {
+			if _, err := s.armed.Arm(failpoint.Fault{Point: point, Kind: failpoint.Error, Times: 1}); err != nil {
 				t.Fatal(err)
 			}
 			if first := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa")); first.status != http.StatusInternalServerError {

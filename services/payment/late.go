@@ -6,8 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
 	"example.com/ordersaga/pkg/mailbox"
 )
 
@@ -57,7 +57,7 @@ func (r *reconciler) takeOver(ctx context.Context, l late) error {
 				return err
 			}
 		}
-		return r.faults.At(ctx, fault.ReconcileBeforeCommit, l.orderID)
+		return r.faults.At(ctx, failpoint.ReconcileBeforeCommit, l.orderID)
 	})
 	if err != nil {
 		return fmt.Errorf("take the late capture of %s over: %w", l.reference, err)
@@ -68,7 +68,7 @@ func (r *reconciler) takeOver(ctx context.Context, l late) error {
 	r.metrics.late.Inc()
 	r.log.WarnContext(ctx, "late capture found, it will be refunded", "order_id", l.orderID, "charge_id", l.id)
 	r.poke()
-	return r.faults.At(ctx, fault.ReconcileCommitted, l.orderID)
+	return r.faults.At(ctx, failpoint.ReconcileCommitted, l.orderID)
 }
 
 // bookLate moves a payment from its end to LATE_CAPTURED and writes the charge to the ledger. It is false when the

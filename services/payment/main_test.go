@@ -14,11 +14,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
-	"example.com/ordersaga/pkg/service"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -55,7 +55,7 @@ type shop struct {
 	t       *testing.T
 	db      *testkit.DB
 	gate    *gate
-	armed   *fault.Set
+	armed   *failpoint.Set
 	auditor *reconciler
 }
 
@@ -73,7 +73,7 @@ func newShop(t *testing.T, tune ...func(*Settings)) *shop {
 
 func openShop(t *testing.T, db *testkit.DB, gate *gate, settings Settings) *shop {
 	t.Helper()
-	faults := fault.NewSet()
+	faults := failpoint.NewSet()
 	app := &service.App{Pool: db.Pool, Faults: faults, Log: slog.New(slog.DiscardHandler)}
 	w := newWorkers(app, settings, newMetrics(prometheus.NewRegistry()))
 	w.do = func(ctx context.Context, fn func(pgx.Tx) error) error { return pgx.BeginFunc(ctx, db.Pool, fn) }

@@ -10,22 +10,22 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/adminapi"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
-	"example.com/ordersaga/pkg/operate"
-	"example.com/ordersaga/pkg/service"
 )
 
 // operator is the desk of the people who repair payments. An action is three steps, like a worker's: look at the
 // payment, ask the gateway outside of any transaction, and finish in one that finds the payment as the operator saw it.
 type operator struct {
 	*workers
-	desk operate.Desk
+	desk adminapi.Desk
 }
 
 func newOperator(w *workers, box *mailbox.Mailbox) operator {
 	o := operator{workers: w}
-	o.desk = operate.Desk{Pool: w.pool, Transact: w.do, Mailbox: box, Faults: w.faults, Look: o.look, Keeps: keeps}
+	o.desk = adminapi.Desk{Pool: w.pool, Transact: w.do, Mailbox: box, Faults: w.faults, Look: o.look, Keeps: keeps}
 	return o
 }
 
@@ -38,7 +38,7 @@ func (o operator) routes(r chi.Router) {
 
 // wish is what an operator wants. The state, and for a refund its number, are those that the operator has seen.
 type wish struct {
-	operate.Wish
+	adminapi.Wish
 	ExpectedState  State  `json:"expected_state"`
 	ExpectedNumber int    `json:"expected_refund_number"`
 	Outcome        string `json:"outcome"`   // of a resolve
@@ -83,7 +83,7 @@ func (w wish) check(action string) error {
 func (o operator) handle(action string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var wanted wish
-		request, err := operate.Read(w, r, &wanted)
+		request, err := adminapi.Read(w, r, &wanted)
 		if err == nil {
 			err = wanted.check(action)
 		}
@@ -96,7 +96,7 @@ func (o operator) handle(action string) http.HandlerFunc {
 			service.WriteProblem(w, r, asProblem(err))
 			return
 		}
-		operate.Answer(w, answer, replayed)
+		adminapi.Answer(w, answer, replayed)
 	}
 }
 
@@ -111,13 +111,13 @@ func asProblem(err error) error {
 // act does what an operator wants, once. A request that is refused may be the second of two under one key, the first of
 // which has changed the payment in the meantime: then its answer is this one's, too.
 func (o operator) act(ctx context.Context, id string, request idempotency.Request, w wish) ([]byte, bool, error) {
-	answer, found, err := operate.Answered(ctx, o.pool, request)
+	answer, found, err := adminapi.Answered(ctx, o.pool, request)
 	if err != nil || found {
 		return answer, found, err
 	}
 	answer, replayed, err := o.repairNow(ctx, id, request, w)
 	if _, late := errors.AsType[refused](err); late {
-		if answer, found, failed := operate.Answered(ctx, o.pool, request); failed != nil || found {
+		if answer, found, failed := adminapi.Answered(ctx, o.pool, request); failed != nil || found {
 			return answer, found, failed
 		}
 	}
@@ -137,7 +137,7 @@ func (o operator) repairNow(ctx context.Context, id string, request idempotency.
 	if err != nil {
 		return nil, false, err
 	}
-	answer, replayed, err := o.desk.Do(ctx, request, func(tx pgx.Tx) (operate.Action, error) {
+	answer, replayed, err := o.desk.Do(ctx, request, func(tx pgx.Tx) (adminapi.Action, error) {
 		return o.finishRepair(ctx, tx, incident, w, sight{shown, definite})
 	})
 	if err == nil && !replayed {
@@ -150,7 +150,7 @@ func (o operator) repairNow(ctx context.Context, id string, request idempotency.
 // see is the payment before anybody is asked about it; a wish that comes too late costs no call. It also says until when
 // requests for the charge were sent, where all of them are behind the horizon already: only then will it be definite
 // when the gateway shows none.
-func (o operator) see(ctx context.Context, incident operate.Incident, w wish) (p Payment, definite *time.Time, err error) {
+func (o operator) see(ctx context.Context, incident adminapi.Incident, w wish) (p Payment, definite *time.Time, err error) {
 	if !incident.Open() {
 		return p, nil, refuse("The incident is resolved: %s.", *incident.Resolution)
 	}

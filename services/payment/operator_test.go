@@ -14,8 +14,8 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"example.com/ordersaga/internal/adminapi"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/operate"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -72,10 +72,10 @@ func (s *shop) refundRefused() (orderID, incident string) {
 }
 
 // details are what the desk shows of an incident.
-func (s *shop) details(id string) operate.Details {
+func (s *shop) details(id string) adminapi.Details {
 	s.t.Helper()
 	answer := s.operator(http.MethodGet, "/incidents/"+id, "", nil)
-	var d operate.Details
+	var d adminapi.Details
 	if err := json.Unmarshal([]byte(answer.body), &d); err != nil || answer.status != http.StatusOK {
 		s.t.Fatalf("%+v, %v", answer, err)
 	}

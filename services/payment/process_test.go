@@ -15,9 +15,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
-	"example.com/ordersaga/pkg/service"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -106,8 +106,8 @@ func process(t *testing.T, db *testkit.DB, broker *testkit.NATS, gate *gate, fau
 // The five places where a charge can be killed. Each time the next process brings it to its end, with one charge.
 func TestPaymentIsKilledOnTheWayAndChargesOnce(t *testing.T) {
 	t.Parallel()
-	for _, point := range []fault.Point{
-		fault.GatewayClaimed, fault.GatewayChargeSent, fault.GatewayAfterCharge, fault.GatewayBeforeFinish, fault.GatewayFinished,
+	for _, point := range []failpoint.Point{
+		failpoint.GatewayClaimed, failpoint.GatewayChargeSent, failpoint.GatewayAfterCharge, failpoint.GatewayBeforeFinish, failpoint.GatewayFinished,
 	} {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()

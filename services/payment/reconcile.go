@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 )
 
 // reconciler compares our ledger with the gateway's, row by row and in both directions. It is part of the
@@ -21,7 +21,7 @@ type reconciler struct {
 	pool    *pgxpool.Pool
 	do      func(context.Context, func(pgx.Tx) error) error
 	gateway *gateway
-	faults  *fault.Set
+	faults  *failpoint.Set
 	log     *slog.Logger
 	metrics *metrics
 	poke    func() // wakes the workers, who give late captures back
@@ -63,7 +63,7 @@ func (r *reconciler) read(ctx context.Context) error {
 		if next < after { // it can only grow: this is not the ledger that we know
 			return fmt.Errorf("the gateway's ledger has %d lines, %d were read before", next, after)
 		}
-		if err := r.faults.At(ctx, fault.ReconcileRead); err != nil {
+		if err := r.faults.At(ctx, failpoint.ReconcileRead); err != nil {
 			return err
 		}
 		if err := r.keep(ctx, after, lines); err != nil || len(lines) < pageSize {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -247,13 +247,13 @@ func TestALedgerThatShrankIsAnError(t *testing.T) {
 
 func TestAFaultWhileReconcilingIsMadeUpForInTheNextRound(t *testing.T) {
 	t.Parallel()
-	for _, point := range []fault.Point{fault.ReconcileRead, fault.ReconcileBeforeCommit, fault.ReconcileCommitted} {
+	for _, point := range []failpoint.Point{failpoint.ReconcileRead, failpoint.ReconcileBeforeCommit, failpoint.ReconcileCommitted} {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()
 			s := newShop(t)
 			id := s.put(Declined)
 			s.gate.charge(t, "lost", id, 1999)
-			if _, err := s.armed.Arm(fault.Fault{Point: point, Kind: fault.Error, Times: 1}); err != nil {
+			if _, err := s.armed.Arm(failpoint.Fault{Point: point, Kind: failpoint.Error, Times: 1}); err != nil {
 				t.Fatal(err)
 			}
 			if s.auditor.runOnce(t.Context()) == nil {

@@ -3,8 +3,8 @@ package payment
 import (
 	"fmt"
 
+	"example.com/ordersaga/internal/adminapi"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/operate"
 )
 
 // What an operator may do about a payment, decided on its state and on what the gateway shows, and on nothing that
@@ -29,19 +29,19 @@ const manualSettlement = "manual_settlement"
 func settledAs(reference string) string { return "settlement:" + reference }
 
 // possible is what can be done about a payment in a state.
-func possible(s State) []operate.Step {
+func possible(s State) []adminapi.Step {
 	switch s {
 	case Unknown:
-		return []operate.Step{
+		return []adminapi.Step{
 			{Action: retryIt, Means: "the charge is sent again under the same key, for another CHARGE_BUDGET"},
 			{Action: resolveIt, Outcome: asCaptured, Means: "the charge that the gateway shows is taken for ours"},
 			{Action: resolveIt, Outcome: asDeclined, Means: "behind the horizon, when the gateway shows no charge: the order is undone"},
 			{Action: resolveIt, Outcome: asRefund, Means: "the one charge that the gateway shows, over another amount, is booked and given back"},
 		}
 	case Refunding:
-		return []operate.Step{{Action: retryIt, Means: "the gateway is asked now, under the same key"}}
+		return []adminapi.Step{{Action: retryIt, Means: "the gateway is asked now, under the same key"}}
 	case RefundRefused:
-		return []operate.Step{
+		return []adminapi.Step{
 			{Action: retryIt, Means: "the refund is asked for under the next key, when the gateway shows none"},
 			{Action: resolveIt, Outcome: asRefund, Means: "the refund_id that the gateway's look-up confirms is taken for ours"},
 			{Action: resolveIt, Outcome: asSettled, Means: "when the gateway shows no refund: the reference of a settlement outside it is recorded"},

@@ -8,8 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/adminapi"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/operate"
 )
 
 // repaired is what an operator is told about an action.
@@ -22,17 +22,17 @@ type repaired struct {
 }
 
 // finishRepair is the transaction of an action: the payment must still be as the operator saw it.
-func (o operator) finishRepair(ctx context.Context, tx pgx.Tx, incident operate.Incident, w wish, seen sight) (operate.Action, error) {
+func (o operator) finishRepair(ctx context.Context, tx pgx.Tx, incident adminapi.Incident, w wish, seen sight) (adminapi.Action, error) {
 	h, horizon, err := lockForRepair(ctx, tx, incident.OrderID, seen.definite)
 	if err != nil {
-		return operate.Action{}, err
+		return adminapi.Action{}, err
 	}
 	if err := h.as(w); err != nil {
-		return operate.Action{}, err
+		return adminapi.Action{}, err
 	}
 	done, err := h.repair(w, seen.shown, horizon)
 	if err != nil {
-		return operate.Action{}, err
+		return adminapi.Action{}, err
 	}
 	switch done.outcome {
 	case asTriedOnce:
@@ -43,15 +43,15 @@ func (o operator) finishRepair(ctx context.Context, tx pgx.Tx, incident operate.
 		err = apply(ctx, tx, []change{{held: h, next: done.change}})
 	}
 	if err != nil {
-		return operate.Action{}, err
+		return adminapi.Action{}, err
 	}
 	after, err := readRecord(tx.QueryRow(ctx, recordOf, h.OrderID))
 	if err != nil {
-		return operate.Action{}, err
+		return adminapi.Action{}, err
 	}
 	told := repaired{incident.ID, h.OrderID, done.outcome, h.standing(), after.standing()}
-	return operate.Action{
-		By: w.By, Why: w.Why, Action: w.name(), TargetKind: operate.IncidentTarget, TargetID: incident.ID,
+	return adminapi.Action{
+		By: w.By, Why: w.Why, Action: w.name(), TargetKind: adminapi.IncidentTarget, TargetID: incident.ID,
 		Before: told.Before, After: told.After, Answer: told,
 	}, nil
 }
@@ -125,7 +125,7 @@ func raiseRefund(ctx context.Context, tx pgx.Tx, orderID string) error {
 }
 
 // look is how a payment stands for an operator, and what can be done.
-func (o operator) look(ctx context.Context, incident operate.Incident) (any, []operate.Step, error) {
+func (o operator) look(ctx context.Context, incident adminapi.Incident) (any, []adminapi.Step, error) {
 	r, err := paymentOf(ctx, o.pool, incident.OrderID)
 	if errors.Is(err, pgx.ErrNoRows) { // the gateway's ledger shows an order that we do not know
 		return nil, nil, nil

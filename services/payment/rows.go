@@ -1,9 +1,9 @@
 package payment
 
-import "example.com/ordersaga/pkg/operate"
+import "example.com/ordersaga/internal/adminapi"
 
 // keeps is what there is about an order here, as the admin listener shows it: no address, no mail address and no card.
-var keeps = []operate.Table{
+var keeps = []adminapi.Table{
 	{Name: "payment", SQL: `
 		SELECT state, amount, currency, charge_id, refund_id, refund_number, refund_amount, cancel_wanted, reason, problem, attempts, lease_until,
 			created_at, updated_at

@@ -9,10 +9,10 @@ import (
 	"strconv"
 	"time"
 
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
-	"example.com/ordersaga/pkg/service"
 )
 
 // Settings are what payment reads from the environment beyond what every service does.

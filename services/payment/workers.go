@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/mailbox"
-	"example.com/ordersaga/pkg/service"
 )
 
 // finishAtOnce bounds how many answers one transaction stores.
@@ -24,7 +24,7 @@ type workers struct {
 	pool     *pgxpool.Pool
 	do       func(context.Context, func(pgx.Tx) error) error // a transaction, after which the relay is awake
 	gateway  *gateway
-	faults   *fault.Set
+	faults   *failpoint.Set
 	log      *slog.Logger
 	metrics  *metrics
 	finishes *mailbox.Group[finished, bool]

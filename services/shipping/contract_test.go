@@ -5,10 +5,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/contracts/pact"
+	"example.com/ordersaga/contracts/pacttest"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/mailbox"
-	"example.com/ordersaga/pkg/pact"
-	"example.com/ordersaga/pkg/testkit/pacts"
 )
 
 func TestWhatShippingReadsIsInItsPacts(t *testing.T) {
@@ -16,12 +16,12 @@ func TestWhatShippingReadsIsInItsPacts(t *testing.T) {
 	pool := database(t).Pool
 	found := map[string][]pact.Interaction{}
 	for _, event := range events.HeardBy[events.Shipping] {
-		heard := pacts.Hears(t, event, func(message []byte) (string, error) {
-			return pacts.Outcome(t.Context(), pool, message, react, "shipment")
+		heard := pacttest.Hears(t, event, func(message []byte) (string, error) {
+			return pacttest.Outcome(t.Context(), pool, message, react, "shipment")
 		})
 		found[string(event.Service)] = append(found[string(event.Service)], heard)
 	}
-	pacts.Keep(t, "shipping", found)
+	pacttest.Keep(t, "shipping", found)
 }
 
 func TestShippingSaysWhatIsReadOfIt(t *testing.T) {
@@ -34,13 +34,13 @@ func TestShippingSaysWhatIsReadOfIt(t *testing.T) {
 	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return mailbox.Put(t.Context(), tx, said...) }); err != nil {
 		t.Fatal(err)
 	}
-	pacts.Says(t, events.Shipping, pool)
+	pacttest.Says(t, events.Shipping, pool)
 }
 
 func TestShippingAnswersWhatIsReadOfIt(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
-	pacts.Answers(t, "shipping", routes(server{pool}), map[string]pacts.State{
+	pacttest.Answers(t, "shipping", routes(server{pool}), map[string]pacttest.State{
 		"an order is shipped": func(t *testing.T, _ map[string]string) map[string]string {
 			t.Helper()
 			id := newOrderID(t)

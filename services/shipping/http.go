@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/services/shipping/api"
 )
 

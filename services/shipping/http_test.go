@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"example.com/ordersaga/pkg/service"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/services/shipping/api"
 )
 

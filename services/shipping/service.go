@@ -5,10 +5,10 @@ import (
 	"embed"
 	"io/fs"
 
+	"example.com/ordersaga/internal/adminapi"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/mailbox"
-	"example.com/ordersaga/pkg/operate"
-	"example.com/ordersaga/pkg/service"
 )
 
 // Run is the shipping service: it opens what it needs, and serves until ctx ends.
@@ -29,7 +29,7 @@ func Run(ctx context.Context, c service.Config) error {
 	if err != nil {
 		return err
 	}
-	return app.Serve(ctx, service.Parts{Mailbox: box, HTTP: routes(server{app.Pool}), Admin: operate.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults, Keeps: keeps}.Routes})
+	return app.Serve(ctx, service.Parts{Mailbox: box, HTTP: routes(server{app.Pool}), Admin: adminapi.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults, Keeps: keeps}.Routes})
 }
 
 //go:embed migrations/*.sql

@@ -3,20 +3,16 @@
 package browser
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 
-	"example.com/ordersaga/apps/console"
-	wishes "example.com/ordersaga/apps/shop"
-	"example.com/ordersaga/apps/system"
+	wishes "example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/supervisor"
 	order "example.com/ordersaga/services/order/api"
-	"example.com/ordersaga/tests/world"
 )
 
 // fill writes into a field of a form, or chooses.
@@ -151,7 +147,7 @@ func gatewayMisbehaves(t *testing.T, s *shop) {
 func breakPageSurvives(t *testing.T, s *shop) {
 	p := s.visit(t, "/break", 800, 600)
 	p.wait("the services", `document.querySelector('[data-process=order]') !== null`)
-	if err := s.system.Kill(system.Console, syscall.SIGKILL); err != nil {
+	if err := s.system.Kill(supervisor.Console, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	p.reads(".note", "The console does not answer.")
@@ -216,19 +212,10 @@ func aLoad(t *testing.T, s *shop) {
 
 // nothingToBreak visits a console that was told of no admin listener, as where faults are not enabled.
 func nothingToBreak(t *testing.T, s *shop) {
-	ctx, stop := context.WithCancel(t.Context())
 	at := s.At
 	at.Admin = nil
-	other, err := console.Open(ctx, console.Config{Addr: "127.0.0.1:0", System: at}, slog.New(slog.DiscardHandler))
-	world.Must(t, err)
-	ended := make(chan error)
-	go func() { ended <- other.Serve(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		world.Must(t, <-ended)
-	})
 	p := s.visit(t, "/", 800, 600)
-	p.at = "http://" + other.Addr
+	p.at = startConsole(t, at)
 	p.goTo("/break")
 	p.reads("[data-is=off]", "Nothing can be broken here: this works only where faults are enabled: make demo enables them")
 	if buttons := value[int](p, `document.querySelectorAll('main button').length`); buttons != 0 {

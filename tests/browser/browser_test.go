@@ -18,8 +18,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"example.com/ordersaga/apps/running"
-	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/tests/world"
 )
 
@@ -42,7 +42,7 @@ const patience = time.Minute
 // shop is a running system, and a browser before it.
 type shop struct {
 	*world.World
-	system  *system.System
+	system  *supervisor.System
 	dir     string          // keeps its data and its secrets
 	browser context.Context //nolint:containedctx // that is what chromedp calls a browser
 }
@@ -52,7 +52,7 @@ func open(t *testing.T) *shop {
 	dir, err := os.MkdirTemp("", "browser-") //nolint:usetesting // the logs of a failed test must stay
 	world.Must(t, err)
 	world.Must(t, os.Chmod(dir, 0o755)) // Postgres runs as another user
-	running, err := system.Start(t.Context(), system.Options{Dir: dir, Bin: os.Getenv("ORDERSAGA_BIN"), Faults: true, NoFsync: true, Deadline: 10 * time.Minute})
+	running, err := supervisor.Start(t.Context(), supervisor.Options{Dir: dir, Bin: os.Getenv("ORDERSAGA_BIN"), Faults: true, NoFsync: true, Deadline: 10 * time.Minute})
 	world.Must(t, err)
 	t.Cleanup(func() {
 		world.Must(t, running.Stop(context.WithoutCancel(t.Context())))
@@ -90,7 +90,7 @@ func (s *shop) visit(t *testing.T, path string, width, height int64) *page {
 	t.Helper()
 	tab, closeTab := chromedp.NewContext(s.browser)
 	t.Cleanup(closeTab)
-	p := &page{t, tab, s.At.URLs[running.Console]}
+	p := &page{t, tab, s.At.URLs[endpoints.Console]}
 	chromedp.ListenTarget(tab, func(event any) {
 		if thrown, is := event.(*runtime.EventExceptionThrown); is {
 			t.Errorf("the page threw: %s", thrown.ExceptionDetails.Error())

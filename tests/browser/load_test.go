@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"slices"
@@ -21,10 +20,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
-	"example.com/ordersaga/apps/console"
-	"example.com/ordersaga/apps/observe"
-	"example.com/ordersaga/apps/running"
-	wishes "example.com/ordersaga/apps/shop"
+	wishes "example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/apps/system/eventlog"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/testkit"
@@ -77,13 +75,13 @@ func eventsAppear(t *testing.T, s *shop) {
 	}
 	p.row(slices.Max(probes), "Succeeded") // the newest has the largest id
 	shown := value[map[string]int64](p, "window.shown")
-	stream, err := observe.Open(s.At.NATS)
+	stream, err := eventlog.Open(s.At.NATS)
 	world.Must(t, err)
 	defer stream.Close()
 	var late []time.Duration
 	for _, id := range probes {
-		var said []observe.Seen
-		world.Must(t, stream.History(t.Context(), id, func(seen observe.Seen) error { said = append(said, seen); return nil }))
+		var said []eventlog.Seen
+		world.Must(t, stream.History(t.Context(), id, func(seen eventlog.Seen) error { said = append(said, seen); return nil }))
 		at := int64(0)
 		for _, seen := range slices.Backward(said) {
 			if own := shown[id+" "+seen.Event.Type().Name]; own != 0 && (at == 0 || own < at) {
@@ -136,14 +134,14 @@ func (s *shop) load(t *testing.T, rate int) (probes []string) {
 // consoleCosts: with one page that listens, what the console's process uses.
 func consoleCosts(t *testing.T, s *shop) {
 	ctx, leave := context.WithCancel(t.Context())
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.At.URLs[running.Console]+"/api/sagas/stream", http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.At.URLs[endpoints.Console]+"/api/sagas/stream", http.NoBody)
 	world.Must(t, err)
 	response, err := http.DefaultClient.Do(request)
 	world.Must(t, err)
 	go func() { _, _ = io.Copy(io.Discard, response.Body) }()
 	defer response.Body.Close()
 	defer leave()
-	pid := s.system.Describe().PIDs[running.Console]
+	pid := s.system.Describe().PIDs[endpoints.Console]
 	began, used := time.Now(), cpu(t, pid)
 	for _, id := range s.load(t, 500) {
 		s.Ends(t, id)
@@ -209,7 +207,7 @@ func TestTenThousandSagasStayScrollable(t *testing.T) {
 		publish(t, js, order)
 	}
 	<-js.PublishAsyncComplete()
-	s := &shop{World: &world.World{At: running.System{URLs: map[string]string{running.Console: alone(t, broker)}}}, browser: browser(t)}
+	s := &shop{World: &world.World{At: endpoints.System{URLs: map[string]string{endpoints.Console: alone(t, broker)}}}, browser: browser(t)}
 	p := s.visit(t, "/", 1360, 900)
 	p.reads(".note", "10000 of 10000 sagas")
 	got := value[struct {
@@ -236,12 +234,6 @@ func publish(t *testing.T, js jetstream.JetStream, order string) {
 func alone(t *testing.T, broker *testkit.NATS) string {
 	t.Helper()
 	const nobody = "http://127.0.0.1:1"
-	system := running.System{NATS: broker.URL(mailbox.Console), URLs: map[string]string{"order": nobody, "inventory": nobody}}
-	ctx, stop := context.WithCancel(t.Context())
-	c, err := console.Open(ctx, console.Config{Addr: "127.0.0.1:0", System: system}, slog.New(slog.DiscardHandler))
-	world.Must(t, err)
-	ended := make(chan error, 1)
-	go func() { ended <- c.Serve(ctx) }()
-	t.Cleanup(func() { stop(); world.Must(t, <-ended) })
-	return "http://" + c.Addr
+	system := endpoints.System{NATS: broker.URL(mailbox.Console), URLs: map[string]string{"order": nobody, "inventory": nobody}}
+	return startConsole(t, system)
 }

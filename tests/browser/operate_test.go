@@ -16,7 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 
-	wishes "example.com/ordersaga/apps/shop"
+	wishes "example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/pkg/events"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/world"

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/ordersaga/apps/observe"
-	customers "example.com/ordersaga/apps/shop"
-	"example.com/ordersaga/apps/timeline"
+	customers "example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/eventlog"
+	"example.com/ordersaga/apps/system/sagaview"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/world"
 )
@@ -85,7 +85,7 @@ func (p *page) judges(told trace) verdict {
 // rested waits until nothing about an order moves any more, and tells what there is of it.
 func (s *shop) rested(t *testing.T, id string) (told trace) {
 	t.Helper()
-	stream, err := observe.Open(s.At.NATS)
+	stream, err := eventlog.Open(s.At.NATS)
 	world.Must(t, err)
 	defer stream.Close()
 	got, err := s.Shop.Await(t.Context(), id)
@@ -95,8 +95,8 @@ func (s *shop) rested(t *testing.T, id string) (told trace) {
 			"order": s.orderRow(t, id), "inventory": s.State(t, "inventory", "reservation", id),
 			"payment": s.State(t, "payment", "payment", id), "shipping": s.State(t, "shipping", "shipment", id),
 		}}
-		saga := timeline.NewSaga()
-		err := stream.History(t.Context(), id, func(e observe.Seen) error {
+		saga := sagaview.NewSaga()
+		err := stream.History(t.Context(), id, func(e eventlog.Seen) error {
 			told.Events = append(told.Events, e.Raw)
 			saga.Apply(e.Event)
 			return e.Problem

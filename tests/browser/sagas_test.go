@@ -11,10 +11,10 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"example.com/ordersaga/apps/running"
-	wishes "example.com/ordersaga/apps/shop"
-	"example.com/ordersaga/apps/system"
-	"example.com/ordersaga/pkg/fault"
+	wishes "example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/apps/system/supervisor"
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/tests/world"
 )
 
@@ -62,7 +62,7 @@ func listSurvives(t *testing.T, s *shop) {
 	before := s.Place(t, wishes.One("widget", 1))
 	p.row(before, "Succeeded")
 	p.do(chromedp.Evaluate(`document.body.dataset.same = 'page'`, nil))
-	if err := s.system.Kill(system.Console, syscall.SIGKILL); err != nil {
+	if err := s.system.Kill(supervisor.Console, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	after := s.Place(t, wishes.One("widget", 1))
@@ -135,7 +135,7 @@ func followAnOrder(t *testing.T, s *shop) {
 // killed meanwhile leaves a mark in its lane.
 func rowsOfAnOrder(t *testing.T, s *shop) {
 	always := 0
-	hold := running.AdminRequest{Process: "shipping", Method: http.MethodPost, Path: "/faults", Body: fault.Armament{Point: fault.InboxReceived, Kind: fault.Hold, Times: &always}}
+	hold := endpoints.AdminRequest{Process: "shipping", Method: http.MethodPost, Path: "/faults", Body: failpoint.Armament{Point: failpoint.InboxReceived, Kind: failpoint.Hold, Times: &always}}
 	world.Must(t, s.At.AskAdmin(t.Context(), hold, nil))
 	id := s.Place(t, wishes.One("widget", 2))
 	p := s.visit(t, "/order?id="+id, 1360, 900)
@@ -146,7 +146,7 @@ func rowsOfAnOrder(t *testing.T, s *shop) {
 	p.reads("[data-rows=shipping]", "nothing")
 	world.Must(t, s.system.Kill("payment", syscall.SIGKILL))
 	p.reads("[data-mark='payment back']", "started anew")
-	world.Must(t, s.At.AskAdmin(t.Context(), running.AdminRequest{Process: "shipping", Method: http.MethodDelete, Path: "/faults"}, nil))
+	world.Must(t, s.At.AskAdmin(t.Context(), endpoints.AdminRequest{Process: "shipping", Method: http.MethodDelete, Path: "/faults"}, nil))
 	p.reads("[data-rows=order] [data-table=orders]", "CONFIRMED")
 	p.reads("[data-rows=inventory] [data-table=reservation]", "SOLD")
 	p.reads("[data-rows=shipping] [data-table=shipment]", "CREATED")

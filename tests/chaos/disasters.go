@@ -16,7 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/apps/system/supervisor"
 )
 
 // disaster is something that goes wrong, for as long as strike takes or longer.
@@ -30,16 +30,16 @@ func disasters() []disaster {
 	kill := disaster{"a service is killed", func(ctx context.Context, s *storm) error { return s.kill(ctx, s.someone()) }}
 	return []disaster{
 		kill, kill, kill,
-		{"the ambassador is killed", func(ctx context.Context, s *storm) error { return s.kill(ctx, system.Ambassador) }},
-		{"the gateway is killed", func(ctx context.Context, s *storm) error { return s.kill(ctx, system.Gateway) }},
+		{"the ambassador is killed", func(ctx context.Context, s *storm) error { return s.kill(ctx, supervisor.Ambassador) }},
+		{"the gateway is killed", func(ctx context.Context, s *storm) error { return s.kill(ctx, supervisor.Gateway) }},
 		{"a service is paused longer than the broker waits", pause},
-		{"the broker is killed", func(ctx context.Context, s *storm) error { return s.kill(ctx, system.NATS) }},
+		{"the broker is killed", func(ctx context.Context, s *storm) error { return s.kill(ctx, supervisor.NATS) }},
 		{"the broker is paused", func(ctx context.Context, s *storm) error {
-			if err := s.signal(ctx, system.NATS, syscall.SIGSTOP); err != nil {
+			if err := s.signal(ctx, supervisor.NATS, syscall.SIGSTOP); err != nil {
 				return err
 			}
 			s.breathe(ctx, 2*time.Second)
-			return s.Continue(system.NATS)
+			return s.Continue(supervisor.NATS)
 		}},
 		{"the broker's volume is lost", func(ctx context.Context, s *storm) error { return s.WipeBroker(ctx) }},
 		{"the broker forgets its last seconds", forgetTail},
@@ -79,7 +79,7 @@ func (s *storm) signal(ctx context.Context, name string, signal syscall.Signal) 
 // someone is a process of a service.
 func (s *storm) someone() string {
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(s.Describe().Admin)), func(name string) bool {
-		return name == system.Gateway || name == system.Ambassador
+		return name == supervisor.Gateway || name == supervisor.Ambassador
 	})
 	return names[s.dice.IntN(len(names))]
 }
@@ -143,7 +143,7 @@ func (s *storm) disarm(ctx context.Context, name string) error {
 func (s *storm) gateway(ctx context.Context, faults string) error {
 	var err error
 	for range 50 {
-		if err = s.ask(ctx, http.MethodPut, s.Describe().Admin[system.Gateway]+"/faults", faults); err == nil {
+		if err = s.ask(ctx, http.MethodPut, s.Describe().Admin[supervisor.Gateway]+"/faults", faults); err == nil {
 			return nil
 		}
 		s.breathe(ctx, 100*time.Millisecond)

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/apps/system/supervisor"
 )
 
 // diskSize is how much the broker can store: little, so that filling it up takes little.
@@ -27,7 +27,7 @@ func (d disk) ballast() string { return filepath.Join(d.at, "ballast") }
 // mountDisk moves what the broker has stored to a disk of its own. It needs the right to mount.
 func (s *storm) mountDisk(ctx context.Context, t *testing.T) error {
 	t.Helper()
-	if err := s.Down(ctx, system.NATS); err != nil {
+	if err := s.Down(ctx, supervisor.NATS); err != nil {
 		return err
 	}
 	d := disk{filepath.Dir(s.BrokerStore())}
@@ -46,7 +46,7 @@ func (s *storm) mountDisk(ctx context.Context, t *testing.T) error {
 	if err := os.CopyFS(d.at, os.DirFS(before)); err != nil {
 		return err
 	}
-	return s.Up(ctx, system.NATS)
+	return s.Up(ctx, supervisor.NATS)
 }
 
 func (d disk) unmount() error {
@@ -74,7 +74,7 @@ func fillDisk(ctx context.Context, s *storm) error {
 	if err := errors.Join(ballast.Close(), os.Remove(s.disk.ballast())); err != nil {
 		return err
 	}
-	return s.Restart(ctx, system.NATS, nil)
+	return s.Restart(ctx, supervisor.NATS, nil)
 }
 
 // forgetTail has the broker lose what it has stored and acknowledged within the last moments, as a power
@@ -85,17 +85,17 @@ func forgetTail(ctx context.Context, s *storm) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(older) }()
-	if err := s.Down(ctx, system.NATS); err != nil {
+	if err := s.Down(ctx, supervisor.NATS); err != nil {
 		return err
 	}
 	if err := os.CopyFS(older, os.DirFS(s.BrokerStore())); err != nil {
 		return err
 	}
-	if err := s.Up(ctx, system.NATS); err != nil {
+	if err := s.Up(ctx, supervisor.NATS); err != nil {
 		return err
 	}
 	s.breathe(ctx, 1500*time.Millisecond)
-	if err := s.Down(ctx, system.NATS); err != nil {
+	if err := s.Down(ctx, supervisor.NATS); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(s.BrokerStore()); err != nil {
@@ -104,5 +104,5 @@ func forgetTail(ctx context.Context, s *storm) error {
 	if err := os.CopyFS(s.BrokerStore(), os.DirFS(older)); err != nil {
 		return err
 	}
-	return s.Up(ctx, system.NATS)
+	return s.Up(ctx, supervisor.NATS)
 }

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"example.com/ordersaga/apps/shop"
-	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/tests/world"
 )
@@ -30,7 +30,7 @@ func TestSagasEndSoonAfterAKill(t *testing.T) {
 	watch := newStopwatch(t, s)
 	closeShop := watch.openShop(ctx, t, 16)
 	world.Eventually(t, "business to be as usual", func() error { return watch.atLeast(100) })
-	for _, victim := range []string{"order", "inventory", "payment", "shipping", system.Gateway, system.Ambassador, system.NATS, system.Postgres, system.Provisioner} {
+	for _, victim := range []string{"order", "inventory", "payment", "shipping", supervisor.Gateway, supervisor.Ambassador, supervisor.NATS, supervisor.Postgres, supervisor.Provisioner} {
 		watch.strike(t, victim+" is killed", func() error { return s.Kill(victim, syscall.SIGKILL) })
 		world.Must(t, s.AwaitReady(ctx))
 		world.Eventually(t, "the sagas that met it to end", watch.recovered) // before the next kill, and the load goes on
@@ -55,13 +55,13 @@ func TestSagasEndSoonAfterALostVolume(t *testing.T) {
 	watch.report(t)
 }
 
-func startSystem(ctx context.Context, t *testing.T) *system.System {
+func startSystem(ctx context.Context, t *testing.T) *supervisor.System {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "kill-")
 	world.Must(t, err)
 	world.Must(t, os.Chmod(dir, 0o755))
 	t.Cleanup(func() { world.Must(t, os.RemoveAll(dir)) })
-	s, err := system.Start(ctx, system.Options{Dir: dir, Bin: os.Getenv("ORDERSAGA_BIN")})
+	s, err := supervisor.Start(ctx, supervisor.Options{Dir: dir, Bin: os.Getenv("ORDERSAGA_BIN")})
 	world.Must(t, err)
 	t.Cleanup(func() { world.Must(t, s.Stop(context.WithoutCancel(ctx))) })
 	return s
@@ -77,7 +77,7 @@ type stopwatch struct {
 	others  []time.Duration // of sagas that met none
 }
 
-func newStopwatch(t *testing.T, s *system.System) *stopwatch {
+func newStopwatch(t *testing.T, s *supervisor.System) *stopwatch {
 	t.Helper()
 	return &stopwatch{world: world.Of(t, s.Describe()), open: map[string]time.Time{}}
 }
@@ -107,7 +107,7 @@ func (w *stopwatch) openShop(ctx context.Context, t *testing.T, customers int) (
 // time places an order and waits for its end.
 func (w *stopwatch) time(ctx context.Context, t *testing.T) {
 	t.Helper()
-	id, err := w.world.TryPlace(ctx, shop.One("widget", 1))
+	id, err := w.world.TryPlace(ctx, client.One("widget", 1))
 	if err != nil {
 		t.Error(err)
 		return

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"example.com/ordersaga/apps/promise"
-	"example.com/ordersaga/apps/shop"
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/slo"
 	"example.com/ordersaga/tests/world"
 )
 
@@ -49,10 +49,10 @@ func (l *load) stop() []string {
 // promised prints the order contract's promise beside what the customers met, and is red where it was broken.
 func (l *load) promised(t *testing.T) {
 	t.Helper()
-	given, err := promise.OfOrders()
+	given, err := slo.OfOrders()
 	world.Must(t, err)
 	for _, p := range given {
-		if p.Measure != promise.Availability {
+		if p.Measure != slo.Availability {
 			continue
 		}
 		kept := p.Beside(float64(len(l.placed)) / float64(max(1, len(l.placed)+l.denied)))
@@ -67,7 +67,7 @@ func (l *load) promised(t *testing.T) {
 
 // order places one order of any kind, and now and then cancels it.
 func (l *load) order(ctx context.Context, s *storm, dice *rand.Rand) {
-	wish := shop.One([]string{"widget", "gadget", "gizmo"}[dice.IntN(3)], 1+dice.IntN(3))
+	wish := client.One([]string{"widget", "gadget", "gizmo"}[dice.IntN(3)], 1+dice.IntN(3))
 	switch dice.IntN(10) {
 	case 0:
 		wish.Token = "tok_declined"

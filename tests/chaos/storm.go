@@ -12,14 +12,14 @@ import (
 	"testing"
 	"time"
 
-	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/tests/world"
 )
 
 // storm is a running system, the wires that it hangs on, and what has happened to it.
 type storm struct {
-	*system.System
+	*supervisor.System
 	world *world.World
 	dice  *rand.Rand
 	// wires are the proxies on which the first process of every service reaches its database and the broker.
@@ -36,7 +36,7 @@ func newStorm(ctx context.Context, t *testing.T, dir string, seed uint64) *storm
 	s := &storm{dice: rand.New(rand.NewPCG(seed, 0)), wires: map[string]*Proxy{}, faults: map[string]int{}} //nolint:gosec // the schedule must be repeatable, not secret
 	t.Cleanup(func() { world.Must(t, s.disk.unmount()) })                                                   // after the system has ended
 	var err error
-	s.System, err = system.Start(ctx, system.Options{
+	s.System, err = supervisor.Start(ctx, supervisor.Options{
 		Dir: dir, Bin: os.Getenv("ORDERSAGA_BIN"), Faults: true, Deadline: time.Minute,
 		Replicas: map[string]int{"inventory": 2, "payment": 2, "shipping": 2},
 		Env: map[string]map[string]string{
@@ -118,11 +118,11 @@ func (s *storm) heal(ctx context.Context, t *testing.T) {
 		wire.Heal()
 	}
 	for name := range s.Describe().Admin {
-		if name == system.Gateway {
+		if name == supervisor.Gateway {
 			world.Must(t, s.gateway(ctx, `{}`))
 			continue
 		}
-		if name != system.Ambassador {
+		if name != supervisor.Ambassador {
 			world.Eventually(t, "the faults of "+name+" to be cleared", func() error { return s.disarm(ctx, name) })
 		}
 	}

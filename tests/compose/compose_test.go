@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"example.com/ordersaga/apps/running"
-	"example.com/ordersaga/apps/shop"
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/endpoints"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/world"
 )
@@ -60,7 +60,7 @@ func up(t *testing.T) *containers {
 	began := time.Now()
 	deploy(t.Context(), "up")
 	t.Logf("up after %v, with the images", time.Since(began).Round(time.Second))
-	at, err := running.Read(filepath.Join(dir, "run.json"))
+	at, err := endpoints.Read(filepath.Join(dir, "run.json"))
 	world.Must(t, err)
 	return &containers{world.Of(t, at), project, secrets(t, filepath.Join(dir, "env"))}
 }
@@ -85,7 +85,7 @@ func secrets(t *testing.T, file string) []string {
 
 // paymentKilled: the gateway takes a second over the charge, and payment does not live to hear the answer.
 func paymentKilled(t *testing.T, w *containers) {
-	wish := shop.One("widget", 1)
+	wish := client.One("widget", 1)
 	wish.Token = "tok_slow"
 	id := w.Place(t, wish)
 	world.Eventually(t, "the charge to be asked for", func() error {
@@ -104,7 +104,7 @@ func paymentKilled(t *testing.T, w *containers) {
 
 func shippingDead(t *testing.T, w *containers) {
 	docker(t, "kill", w.name("shipping"))
-	id := w.Place(t, shop.One("widget", 1))
+	id := w.Place(t, client.One("widget", 1))
 	w.AwaitState(t, "payment", "payment", id, "CAPTURED")
 	world.Eventually(t, "the order to say what it waits for", func() error {
 		got, err := w.Shop.Get(t.Context(), id)

@@ -8,29 +8,35 @@ import (
 	"net/http"
 	"testing"
 
-	"example.com/ordersaga/apps/console/desk"
-	"example.com/ordersaga/apps/console/sagas"
-	"example.com/ordersaga/apps/running"
-	"example.com/ordersaga/apps/shop"
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/tests/world"
 )
 
 // consoleAsks: from its container the console reaches everybody whom its pages want to know something of.
 func consoleAsks(t *testing.T, w *containers) {
-	id := w.Place(t, shop.One("widget", 1))
+	id := w.Place(t, client.One("widget", 1))
 	w.Ends(t, id)
-	var kept struct{ Rows []sagas.Rows }
+	var kept struct {
+		Rows []struct {
+			Of, Problem string
+			Tables      []struct{ Rows []json.RawMessage }
+		}
+	}
 	world.Must(t, w.console(t, "/api/sagas/"+id+"/rows", &kept))
 	if len(kept.Rows) != 5 {
 		t.Errorf("the rows are those of %d, not of four services and the gateway", len(kept.Rows))
 	}
 	for _, rows := range kept.Rows {
 		if rows.Problem != "" || len(rows.Tables) == 0 || len(rows.Tables[0].Rows) == 0 {
-			t.Errorf("of %s there is %q, %+v", rows.Of, rows.Problem, rows.Kept)
+			t.Errorf("of %s there is %q, %+v", rows.Of, rows.Problem, rows.Tables)
 		}
 	}
 	world.Eventually(t, "the lags of everybody", func() error {
-		var lags desk.Lags
+		var lags struct {
+			Problem             string
+			Processes, Breakers []json.RawMessage
+		}
 		err := w.console(t, "/api/operate/lags", &lags)
 		if err == nil && (lags.Problem != "" || len(lags.Processes) != 4 || len(lags.Breakers) != 1) {
 			err = fmt.Errorf("there are %+v", lags)
@@ -38,7 +44,10 @@ func consoleAsks(t *testing.T, w *containers) {
 		return err
 	})
 	world.Eventually(t, "the books to be checked", func() error {
-		var books desk.Books
+		var books struct {
+			Holds  bool
+			Orders int
+		}
 		err := w.console(t, "/api/operate/books", &books)
 		if err == nil && (!books.Holds || books.Orders == 0) {
 			err = fmt.Errorf("they are %+v", books)
@@ -50,7 +59,7 @@ func consoleAsks(t *testing.T, w *containers) {
 // console asks the console what its pages ask it.
 func (w *containers) console(t *testing.T, path string, into any) error {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.At.URLs[running.Console]+path, http.NoBody)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.At.URLs[endpoints.Console]+path, http.NoBody)
 	if err != nil {
 		return err
 	}

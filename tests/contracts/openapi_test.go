@@ -15,7 +15,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 
-	gateway "example.com/ordersaga/apps/gateway/api"
+	gateway "example.com/ordersaga/contracts/gateway/api"
 	"example.com/ordersaga/pkg/events"
 	inventory "example.com/ordersaga/services/inventory/api"
 	order "example.com/ordersaga/services/order/api"
@@ -32,7 +32,7 @@ var openAPIs = map[string]struct {
 	"inventory": {"../../services/inventory/api/openapi.yaml", func(r chi.Router) http.Handler { return inventory.HandlerFromMux(inventory.Unimplemented{}, r) }},
 	"payment":   {"../../services/payment/api/openapi.yaml", func(r chi.Router) http.Handler { return payment.HandlerFromMux(payment.Unimplemented{}, r) }},
 	"shipping":  {"../../services/shipping/api/openapi.yaml", func(r chi.Router) http.Handler { return shipping.HandlerFromMux(shipping.Unimplemented{}, r) }},
-	"gateway":   {"../../apps/gateway/api/openapi.yaml", func(r chi.Router) http.Handler { return gateway.HandlerFromMux(gateway.Unimplemented{}, r) }},
+	"gateway":   {"../../contracts/gateway/api/openapi.yaml", func(r chi.Router) http.Handler { return gateway.HandlerFromMux(gateway.Unimplemented{}, r) }},
 }
 
 // object is a JSON object.

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/ordersaga/contracts/pact"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/pact"
 )
 
 func pactsOf(t *testing.T) []pact.Pact {

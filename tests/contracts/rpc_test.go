@@ -41,7 +41,7 @@ func TestEveryRPCIsWrittenAsItShouldBeAndBreaksNoClient(t *testing.T) {
 		if reasons := buf(t.Context(), t, "lint", apiOf(service)); reasons != "" {
 			t.Errorf("%s: %s", service, reasons)
 		}
-		if reasons := buf(t.Context(), t, "breaking", apiOf(service), "--against", filepath.Join("released", service)); reasons != "" {
+		if reasons := buf(t.Context(), t, "breaking", apiOf(service), "--against", filepath.Join("../../contracts/released", service)); reasons != "" {
 			t.Errorf("%s: this is a new version beside the old one, not a change of it:\n%s", service, reasons)
 		}
 	}
@@ -60,7 +60,7 @@ func TestTheGateRefusesAnRPCThatBreaksItsClients(t *testing.T) {
 		{"an answer has a field more", "  // What it costs.\n", "  // The parcel's number.\n  string parcel = 17;\n  // What it costs.\n", false},
 	} {
 		module := t.TempDir()
-		if err := os.CopyFS(module, os.DirFS(filepath.Join("released", "order"))); err != nil {
+		if err := os.CopyFS(module, os.DirFS(filepath.Join("../../contracts/released", "order"))); err != nil {
 			t.Fatal(err)
 		}
 		file := filepath.Join(module, rpcs["order"])
@@ -75,7 +75,7 @@ func TestTheGateRefusesAnRPCThatBreaksItsClients(t *testing.T) {
 		if err := os.WriteFile(file, []byte(after), 0o600); err != nil { //nolint:gosec // a file of the test's own
 			t.Fatal(err)
 		}
-		reasons := buf(t.Context(), t, "breaking", module, "--against", filepath.Join("released", "order"))
+		reasons := buf(t.Context(), t, "breaking", module, "--against", filepath.Join("../../contracts/released", "order"))
 		switch {
 		case change.breaks && reasons == "":
 			t.Errorf("accepted: %s", change.what)

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/ordersaga/contracts/schema"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/schema"
 )
 
 // releasedEvents are the schemas of the events as they were last released; make release-contracts moves them.
-const releasedEvents = "released/events"
+const releasedEvents = "../../contracts/released/events"
 
 // place is where the schemas are that refer to each other: what was released to what was released, not to what is now.
 type place func(file string) ([]byte, error)

@@ -2,13 +2,13 @@
 
 package crash
 
-import "example.com/ordersaga/pkg/fault"
+import "example.com/ordersaga/internal/failpoint"
 
 // impossible says why a kind of saga never passes a point of a service.
 func impossible(c combination) (reason string, yes bool) {
-	outbox := c.point == fault.OutboxBeforeCommit || c.point == fault.OutboxAfterCommit
-	refund := c.point == fault.GatewayBeforeRefund || c.point == fault.GatewayAfterRefund
-	cancel := c.point == fault.CancelBeforeCommit || c.point == fault.CancelAfterCommit
+	outbox := c.point == failpoint.OutboxBeforeCommit || c.point == failpoint.OutboxAfterCommit
+	refund := c.point == failpoint.GatewayBeforeRefund || c.point == failpoint.GatewayAfterRefund
+	cancel := c.point == failpoint.CancelBeforeCommit || c.point == failpoint.CancelAfterCommit
 	switch {
 	case cancel && !c.scenario.cancel:
 		return "nobody cancels", true
@@ -23,10 +23,10 @@ func impossible(c combination) (reason string, yes bool) {
 }
 
 // hearing reports whether a point is passed only with an event to handle, or to publish.
-func hearing(p fault.Point) bool {
+func hearing(p failpoint.Point) bool {
 	switch p { //nolint:exhaustive // the others are passed without an event
-	case fault.InboxReceived, fault.InboxWritten, fault.InboxStepped, fault.InboxBeforeCommit, fault.InboxAfterCommit, fault.InboxAcked,
-		fault.RelayTaken, fault.RelayBeforePublish, fault.RelayPublished, fault.RelayAcknowledged, fault.RelayMarked:
+	case failpoint.InboxReceived, failpoint.InboxWritten, failpoint.InboxStepped, failpoint.InboxBeforeCommit, failpoint.InboxAfterCommit, failpoint.InboxAcked,
+		failpoint.RelayTaken, failpoint.RelayBeforePublish, failpoint.RelayPublished, failpoint.RelayAcknowledged, failpoint.RelayMarked:
 		return true
 	}
 	return false

@@ -12,10 +12,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats.go"
 
-	"example.com/ordersaga/apps/running"
-	"example.com/ordersaga/apps/system"
-	"example.com/ordersaga/apps/verify"
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/apps/system/supervisor"
+	"example.com/ordersaga/apps/system/verify"
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/testkit/saga"
 	"example.com/ordersaga/tests/world"
 )
@@ -24,7 +24,7 @@ import (
 // brokers' acknowledgement waits at the same time.
 type lane struct {
 	dir    string
-	system *system.System
+	system *supervisor.System
 	saga   *saga.System
 }
 
@@ -38,7 +38,7 @@ func openLane(ctx context.Context, t *testing.T) *lane {
 		t.Fatal(err)
 	}
 	l := &lane{dir: dir}
-	l.system, err = system.Start(ctx, system.Options{Dir: dir, Faults: true, Env: map[string]map[string]string{
+	l.system, err = supervisor.Start(ctx, supervisor.Options{Dir: dir, Faults: true, Env: map[string]map[string]string{
 		// Whatever waits for the gateway waits for less than with the defaults, which are made for slower ones.
 		"payment": {"GATEWAY_TIMEOUT": "3s", "GATEWAY_HORIZON": "4s", "CHARGE_BUDGET": "2s", "RECONCILE_EVERY": "1s", "RECONCILE_GRACE": "2s"},
 		"gateway": {"IN_FLIGHT_HORIZON": "4s"},
@@ -49,7 +49,7 @@ func openLane(ctx context.Context, t *testing.T) *lane {
 	if err := l.system.Publish(); err != nil {
 		t.Fatal(err)
 	}
-	l.saga = saga.Attach(t, filepath.Join(dir, filepath.Base(running.DefaultFile)), "")
+	l.saga = saga.Attach(t, filepath.Join(dir, filepath.Base(endpoints.DefaultFile)), "")
 	l.saga.AwaitEnd(t, l.saga.Place(t, saga.Order{}).ID) // so that every service has published something
 	return l
 }
@@ -67,15 +67,15 @@ func (l *lane) close(t *testing.T) {
 }
 
 // fired is how often the point has crashed the service so far: the process writes it down before it dies.
-func (l *lane) fired(t *testing.T, service string, p fault.Point) int {
+func (l *lane) fired(t *testing.T, service string, p failpoint.Point) int {
 	t.Helper()
-	lines, err := fault.ReadLog(filepath.Join(l.dir, "logs", service+".faults"))
+	lines, err := failpoint.ReadLog(filepath.Join(l.dir, "logs", service+".faults"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := 0
 	for _, line := range lines {
-		if line.Point == p && line.Kind == fault.Crash {
+		if line.Point == p && line.Kind == failpoint.Crash {
 			n++
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/testkit/saga"
 )
 
@@ -22,7 +22,7 @@ var (
 
 // combination is one cell of the matrix.
 type combination struct {
-	point    fault.Point
+	point    failpoint.Point
 	service  string
 	scenario scenario
 }
@@ -35,7 +35,7 @@ func (c combination) String() string {
 func combinations() []combination {
 	var all []combination
 	rotation := 0
-	for _, point := range fault.Points() {
+	for _, point := range failpoint.Points() {
 		for _, service := range homes(point.Point) {
 			for i := range scenarios {
 				c := combination{point.Point, service, scenarios[(rotation+i)%len(scenarios)]}
@@ -121,12 +121,12 @@ func (c combination) try(t *testing.T, l *lane) string {
 func (c combination) arm(t *testing.T, l *lane, atStart bool) {
 	t.Helper()
 	if !atStart {
-		l.saga.Arm(t, c.service, saga.Fault{Point: string(c.point), Kind: string(fault.Crash)})
+		l.saga.Arm(t, c.service, saga.Fault{Point: string(c.point), Kind: string(failpoint.Crash)})
 		return
 	}
 	// A fault of the environment fires as often as it says over all starts: once more than it has by now.
 	n := l.fired(t, c.service, c.point) + 1
-	text := fault.Fault{Point: c.point, Kind: fault.Crash, Times: n}.String()
+	text := failpoint.Fault{Point: c.point, Kind: failpoint.Crash, Times: n}.String()
 	if err := l.system.Restart(t.Context(), c.service, map[string]string{"FAULTS": text}); err != nil {
 		t.Fatal(err)
 	}

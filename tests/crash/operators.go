@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"example.com/ordersaga/apps/running"
+	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/testkit/saga"
@@ -80,14 +80,14 @@ func (l *lane) act(t *testing.T, service, path string, wish map[string]any) {
 	wish["by"], wish["why"] = "grace", "it is mended"
 	key := uuid.NewString()
 	eventually(t, "the operator is answered", func() error {
-		return l.system.Describe().AskAdmin(t.Context(), running.AdminRequest{Process: service, Method: http.MethodPost, Path: path, Body: wish, Key: key}, nil)
+		return l.system.Describe().AskAdmin(t.Context(), endpoints.AdminRequest{Process: service, Method: http.MethodPost, Path: path, Body: wish, Key: key}, nil)
 	})
 }
 
 // desk asks a service's admin listener, and wants something of the answer.
 func (l *lane) desk(t *testing.T, service, path string, into any, wanted func() bool) error {
 	t.Helper()
-	err := l.system.Describe().AskAdmin(t.Context(), running.AdminRequest{Process: service, Method: http.MethodGet, Path: path}, into)
+	err := l.system.Describe().AskAdmin(t.Context(), endpoints.AdminRequest{Process: service, Method: http.MethodGet, Path: path}, into)
 	if err == nil && !wanted() {
 		err = fmt.Errorf("%s of %s answers %+v", path, service, into)
 	}

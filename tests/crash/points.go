@@ -5,13 +5,13 @@ package crash
 import (
 	"strings"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 )
 
 var allServices = []string{"order", "inventory", "payment", "shipping"}
 
 // homes are the services that have the point.
-func homes(p fault.Point) []string {
+func homes(p failpoint.Point) []string {
 	area, _, _ := strings.Cut(string(p), ".")
 	switch area {
 	case "inbox", "outbox", "relay", "sweep", "redrive", "operator":
@@ -19,7 +19,7 @@ func homes(p fault.Point) []string {
 	case "gateway", "reconcile":
 		return []string{"payment"}
 	case "idempotency":
-		if p == fault.IdempotencyBegun || p == fault.IdempotencyReaped {
+		if p == failpoint.IdempotencyBegun || p == failpoint.IdempotencyReaped {
 			return []string{"order", "inventory", "payment"}
 		}
 		return []string{"inventory", "payment"} // order's are those of its intake
@@ -28,7 +28,7 @@ func homes(p fault.Point) []string {
 }
 
 // healing says what makes up for a crash, by the point's area and moment.
-func healing(p fault.Point) (inFlight, heals, customer string) {
+func healing(p failpoint.Point) (inFlight, heals, customer string) {
 	for _, h := range healings {
 		if strings.HasPrefix(string(p), h.prefix) {
 			return h.inFlight, h.heals, h.customer

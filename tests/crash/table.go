@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 )
 
 // least is how many combinations a run must have seen.
@@ -17,14 +17,14 @@ const least = 120
 // check fails when a point has not fired in any combination.
 func (f *table) check(t *testing.T) {
 	t.Helper()
-	fired, points := 0, map[fault.Point]bool{}
+	fired, points := 0, map[failpoint.Point]bool{}
 	for _, c := range combinations() {
 		if f.ends[c.String()] != "" {
 			fired++
 			points[c.point] = true
 		}
 	}
-	for _, p := range fault.Points() {
+	for _, p := range failpoint.Points() {
 		if !points[p.Point] {
 			t.Errorf("%s has not fired in any combination", p.Point)
 		}
@@ -57,7 +57,7 @@ func (f *table) write(t *testing.T, path string) {
 	b.WriteString(strings.Repeat("---|", len(scenarios)+3) + "\n")
 	never := f.rows(&b)
 	b.WriteString("\n## The points\n\n")
-	for _, p := range fault.Points() {
+	for _, p := range failpoint.Points() {
 		fmt.Fprintf(&b, "- `%s`: %s\n", p.Point, p.Sentence)
 	}
 	b.WriteString("\n## What cannot occur\n\n")
@@ -71,7 +71,7 @@ func (f *table) write(t *testing.T, path string) {
 
 // rows writes a row for each point of a service, and returns what cannot occur, with the reasons.
 func (f *table) rows(b *strings.Builder) (never []string) {
-	for _, p := range fault.Points() {
+	for _, p := range failpoint.Points() {
 		for _, service := range homes(p.Point) {
 			fmt.Fprintf(b, "| `%s` | %s |", p.Point, service)
 			for _, scenario := range scenarios {

@@ -13,9 +13,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/apps/system/supervisor"
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/fault"
 	"example.com/ordersaga/pkg/testkit/saga"
 )
 
@@ -28,41 +28,41 @@ type trigger struct {
 }
 
 // triggers by point. A point that is not here is passed by a saga as it goes.
-func triggers() map[fault.Point]trigger {
+func triggers() map[failpoint.Point]trigger {
 	restartBroker, poison := trigger{during: killBroker}, trigger{during: publishPoison}
 	letter, action := trigger{during: redrive}, trigger{during: operate}
 	old, keyed, unknown := trigger{atStart: true, before: age}, trigger{during: sendKeyed}, trigger{during: askInVain}
-	return map[fault.Point]trigger{
-		fault.InboxOpened:           {atStart: true},
-		fault.InboxBeforeReturn:     {during: terminate},
-		fault.RelayBeforeReplay:     restartBroker,
-		fault.RelayReplayed:         restartBroker,
-		fault.InboxBeforePark:       poison,
-		fault.InboxParked:           poison,
-		fault.RedriveBegun:          letter,
-		fault.RedriveHandled:        letter,
-		fault.OperatorBeforeCommit:  action,
-		fault.OperatorCommitted:     action,
-		fault.SweepBeforeDelete:     old,
-		fault.SweepDeleted:          old,
-		fault.OutboxBeforeCommit:    keyed,
-		fault.OutboxAfterCommit:     keyed,
-		fault.IdempotencyBegun:      keyed,
-		fault.IdempotencyStored:     keyed,
-		fault.IdempotencyCommitted:  keyed,
-		fault.IdempotencyReaped:     {atStart: true, before: expireKeys},
-		fault.DeadlineFound:         {during: overdue},
-		fault.DeadlineCommitted:     {during: overdue},
-		fault.GatewayBeforeLookup:   unknown,
-		fault.GatewayAfterLookup:    unknown,
-		fault.ReconcileBeforeCommit: {during: captureLate},
-		fault.ReconcileCommitted:    {during: captureLate},
+	return map[failpoint.Point]trigger{
+		failpoint.InboxOpened:           {atStart: true},
+		failpoint.InboxBeforeReturn:     {during: terminate},
+		failpoint.RelayBeforeReplay:     restartBroker,
+		failpoint.RelayReplayed:         restartBroker,
+		failpoint.InboxBeforePark:       poison,
+		failpoint.InboxParked:           poison,
+		failpoint.RedriveBegun:          letter,
+		failpoint.RedriveHandled:        letter,
+		failpoint.OperatorBeforeCommit:  action,
+		failpoint.OperatorCommitted:     action,
+		failpoint.SweepBeforeDelete:     old,
+		failpoint.SweepDeleted:          old,
+		failpoint.OutboxBeforeCommit:    keyed,
+		failpoint.OutboxAfterCommit:     keyed,
+		failpoint.IdempotencyBegun:      keyed,
+		failpoint.IdempotencyStored:     keyed,
+		failpoint.IdempotencyCommitted:  keyed,
+		failpoint.IdempotencyReaped:     {atStart: true, before: expireKeys},
+		failpoint.DeadlineFound:         {during: overdue},
+		failpoint.DeadlineCommitted:     {during: overdue},
+		failpoint.GatewayBeforeLookup:   unknown,
+		failpoint.GatewayAfterLookup:    unknown,
+		failpoint.ReconcileBeforeCommit: {during: captureLate},
+		failpoint.ReconcileCommitted:    {during: captureLate},
 	}
 }
 
 func killBroker(t *testing.T, l *lane, _ string) {
 	t.Helper()
-	if err := l.system.Kill(system.NATS, syscall.SIGKILL); err != nil {
+	if err := l.system.Kill(supervisor.NATS, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 }

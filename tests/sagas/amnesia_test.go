@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"example.com/ordersaga/apps/shop"
-	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/supervisor"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/world"
 )
@@ -21,7 +21,7 @@ const inFlight = 200
 // then takes those away from it: everything, or the end. The services publish again what is missing.
 func TestTheBrokerForgets(t *testing.T) {
 	t.Parallel()
-	w := open(t, system.Options{})
+	w := open(t, supervisor.Options{})
 	for name, forget := range map[string]func(*testing.T, *processes) []string{
 		"everything":                       forgetEverything,
 		"the last of what it acknowledged": forgetTail,
@@ -49,14 +49,14 @@ func forgetEverything(t *testing.T, w *processes) []string {
 func forgetTail(t *testing.T, w *processes) []string {
 	world.Must(t, w.AwaitReady(t.Context()))
 	older := t.TempDir()
-	world.Must(t, w.Down(t.Context(), system.NATS))
+	world.Must(t, w.Down(t.Context(), supervisor.NATS))
 	world.Must(t, os.CopyFS(older, os.DirFS(w.BrokerStore())))
-	world.Must(t, w.Up(t.Context(), system.NATS))
+	world.Must(t, w.Up(t.Context(), supervisor.NATS))
 	orders := w.midway(t)
-	world.Must(t, w.Down(t.Context(), system.NATS))
+	world.Must(t, w.Down(t.Context(), supervisor.NATS))
 	world.Must(t, os.RemoveAll(w.BrokerStore()))
 	world.Must(t, os.CopyFS(w.BrokerStore(), os.DirFS(older)))
-	world.Must(t, w.Up(t.Context(), system.NATS))
+	world.Must(t, w.Up(t.Context(), supervisor.NATS))
 	world.Must(t, w.Up(t.Context(), "shipping"))
 	return orders
 }
@@ -72,7 +72,7 @@ func (w *processes) midway(t *testing.T) []string {
 	customers.SetLimit(32)
 	for i := range orders {
 		customers.Go(func() (err error) {
-			orders[i], err = w.TryPlace(t.Context(), shop.One("widget", 1))
+			orders[i], err = w.TryPlace(t.Context(), client.One("widget", 1))
 			return err
 		})
 	}

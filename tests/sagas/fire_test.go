@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"example.com/ordersaga/apps/shop"
-	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/supervisor"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/world"
 )
@@ -19,7 +19,7 @@ import (
 // TestTheSystemUnderFire kills, stops and starts everything there is, while sagas are under way.
 func TestTheSystemUnderFire(t *testing.T) {
 	t.Parallel()
-	w := open(t, system.Options{Faults: true})
+	w := open(t, supervisor.Options{Faults: true})
 	for _, test := range midway {
 		t.Run(test.victim+" is killed in the middle of a saga", func(t *testing.T) { test.run(t, w) })
 	}
@@ -48,15 +48,15 @@ var midway = []killing{
 	{"ambassador", "ambassador", func(t *testing.T, w *processes, id string) { w.attempted(t, id) }},
 	{"shipping", "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
 	{"order", "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
-	{system.Provisioner, "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
-	{system.NATS, "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
-	{system.Postgres, "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
+	{supervisor.Provisioner, "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
+	{supervisor.NATS, "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
+	{supervisor.Postgres, "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
 }
 
 func (k killing) run(t *testing.T, w *processes) {
 	deaths := w.Deaths(k.victim)
 	world.Must(t, w.Pause(k.paused))
-	id := w.Place(t, shop.One("widget", 1))
+	id := w.Place(t, client.One("widget", 1))
 	k.until(t, w, id)
 	world.Must(t, w.Kill(k.victim, syscall.SIGKILL))
 	world.Eventually(t, "the death of "+k.victim, func() error {
@@ -101,7 +101,7 @@ func (w *processes) attempted(t *testing.T, id string) {
 // everyoneUnderLoad kills each of our processes while customers go on ordering.
 func everyoneUnderLoad(t *testing.T, w *processes) {
 	w.underLoad(t, func() {
-		for _, victim := range []string{"order", "inventory", "payment", "shipping", "gateway", "ambassador", system.Provisioner, system.Mail} {
+		for _, victim := range []string{"order", "inventory", "payment", "shipping", "gateway", "ambassador", supervisor.Provisioner, supervisor.Mail} {
 			deaths := w.Deaths(victim)
 			world.Must(t, w.Kill(victim, syscall.SIGKILL))
 			world.Eventually(t, victim+" to be back", func() error {
@@ -117,7 +117,7 @@ func everyoneUnderLoad(t *testing.T, w *processes) {
 // serversUnderLoad ends NATS and Postgres, cleanly and by SIGKILL, while customers go on ordering.
 func serversUnderLoad(t *testing.T, w *processes) {
 	w.underLoad(t, func() {
-		for _, server := range []string{system.NATS, system.Postgres} {
+		for _, server := range []string{supervisor.NATS, supervisor.Postgres} {
 			world.Must(t, w.Restart(t.Context(), server, nil))
 			world.Must(t, w.AwaitReady(t.Context()))
 			deaths := w.Deaths(server)
@@ -160,7 +160,7 @@ func (w *processes) underLoad(t *testing.T, do func()) {
 }
 
 func (w *processes) shopping(ctx context.Context) error {
-	wish := shop.One("gizmo", 1)
+	wish := client.One("gizmo", 1)
 	wish.Email = "ada@customers.example"
 	id, err := w.TryPlace(ctx, wish)
 	if err != nil {
@@ -178,7 +178,7 @@ func (w *processes) shopping(ctx context.Context) error {
 func deadline(t *testing.T, w *processes) {
 	world.Must(t, w.Restart(t.Context(), "order", map[string]string{"ORDER_DEADLINE": "1s"}))
 	world.Must(t, w.Down(t.Context(), "inventory"))
-	id := w.Place(t, shop.One("widget", 1))
+	id := w.Place(t, client.One("widget", 1))
 	w.AwaitState(t, "shipping", "shipment", id, "FENCED")
 	w.AwaitState(t, "payment", "payment", id, "VOIDED")
 	if got, err := w.Shop.Get(t.Context(), id); err != nil || got.Status != order.CANCELLING {

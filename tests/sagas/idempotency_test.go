@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"example.com/ordersaga/apps/verify"
+	"example.com/ordersaga/apps/system/verify"
 )
 
 // impatient is an order whose customer can be counted.

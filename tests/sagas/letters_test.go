@@ -17,9 +17,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
-	"example.com/ordersaga/apps/running"
-	"example.com/ordersaga/apps/shop"
-	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/apps/system/supervisor"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/world"
 )
@@ -30,14 +30,14 @@ import (
 func TestAThousandPoisonMessages(t *testing.T) {
 	t.Parallel()
 	const thousand = 1000
-	w := open(t, system.Options{})
+	w := open(t, supervisor.Options{})
 	world.Must(t, w.Publish())
 	w.spoilGizmos(t)
 	var customers errgroup.Group
 	customers.SetLimit(32)
 	for n := range 2 * thousand {
 		customers.Go(func() error {
-			_, err := w.TryPlace(t.Context(), shop.One([]string{"gizmo", "widget"}[n%2], 1))
+			_, err := w.TryPlace(t.Context(), client.One([]string{"gizmo", "widget"}[n%2], 1))
 			return err
 		})
 	}
@@ -116,7 +116,7 @@ func (w *processes) mend(t *testing.T, name string) error {
 	return world.Until(t.Context(), name+" to be answered", func() error {
 		command := exec.CommandContext(t.Context(), filepath.Join(cmp.Or(os.Getenv("ORDERSAGA_BIN"), "../../bin"), "sagactl"),
 			"dead-letters", "redrive", "--all", "--service", "inventory", "--reason", "quantity: it must be at least 1", "--key", key, "--by", name,
-			"--replace", `"quantity":-1`, "--with", `"quantity":1`, "--why", "a wrong sign", "--file", filepath.Join(w.dir, filepath.Base(running.DefaultFile)))
+			"--replace", `"quantity":-1`, "--with", `"quantity":1`, "--why", "a wrong sign", "--file", filepath.Join(w.dir, filepath.Base(endpoints.DefaultFile)))
 		out, err := command.CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)

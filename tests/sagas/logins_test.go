@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/nats-io/nats.go"
 
+	"example.com/ordersaga/internal/localservers"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/local"
 	"example.com/ordersaga/pkg/mailbox"
 )
 
@@ -19,7 +19,7 @@ import (
 func databaseLogins(t *testing.T, w *processes) {
 	const insufficientPrivilege = "42501"
 	for _, service := range events.Services {
-		for _, login := range []string{string(service), local.Owner(service)} {
+		for _, login := range []string{string(service), localservers.Owner(service)} {
 			for _, other := range append([]events.Service{"postgres", "template1"}, events.Services...) {
 				if other == service {
 					continue
@@ -34,7 +34,7 @@ func databaseLogins(t *testing.T, w *processes) {
 				t.Errorf("%s: %s: code %q, want %s", service, sql, code, insufficientPrivilege)
 			}
 		}
-		if code := w.refusal(t, local.Audit, string(service), "BEGIN READ WRITE; DELETE FROM outbox"); code != insufficientPrivilege {
+		if code := w.refusal(t, localservers.Audit, string(service), "BEGIN READ WRITE; DELETE FROM outbox"); code != insufficientPrivilege {
 			t.Errorf("audit deletes in %s: code %q", service, code)
 		}
 	}

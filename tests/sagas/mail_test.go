@@ -5,11 +5,10 @@ import (
 	"net/http"
 	"testing"
 
-	"example.com/ordersaga/apps/mailsink"
-	"example.com/ordersaga/apps/running"
-	"example.com/ordersaga/apps/shop"
-	"example.com/ordersaga/apps/system"
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/apps/system/supervisor"
+	"example.com/ordersaga/internal/failpoint"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/world"
 )
@@ -17,7 +16,7 @@ import (
 // TestMailsThatAreLost is about what lies between the order service and the mail server.
 func TestMailsThatAreLost(t *testing.T) {
 	t.Parallel()
-	w := open(t, system.Options{Faults: true})
+	w := open(t, supervisor.Options{Faults: true})
 	t.Run("order dies when a mail is sent and not marked", func(t *testing.T) { diesAfterSending(t, w) })
 	t.Run("the mail server is down", func(t *testing.T) { mailServerDown(t, w) })
 	w.Holds(t, w.Secrets()...)
@@ -29,13 +28,13 @@ const received, cancelled = "We have received your order", "Your order is cancel
 // Message-ID, and keeps one.
 func diesAfterSending(t *testing.T, w *processes) {
 	deaths := w.Deaths("order")
-	world.Must(t, w.At.AskAdmin(t.Context(), running.AdminRequest{
-		Process: "order", Method: http.MethodPost, Path: "/faults", Body: fault.Armament{Point: fault.MailSent, Kind: fault.Crash},
+	world.Must(t, w.At.AskAdmin(t.Context(), endpoints.AdminRequest{
+		Process: "order", Method: http.MethodPost, Path: "/faults", Body: failpoint.Armament{Point: failpoint.MailSent, Kind: failpoint.Crash},
 	}, nil))
-	wish := shop.One("widget", 1)
+	wish := client.One("widget", 1)
 	wish.Email = "ada@customers.example"
 	id := w.Place(t, wish)
-	var mails []mailsink.Message
+	var mails []world.Mail
 	world.Eventually(t, "the mail to come a second time", func() error {
 		mails = w.Mailbox(t, id)
 		if len(mails) == 0 || mails[0].Deliveries < 2 {
@@ -54,8 +53,8 @@ func diesAfterSending(t *testing.T, w *processes) {
 
 // mailServerDown: orders go on, and their mails come later, in their order.
 func mailServerDown(t *testing.T, w *processes) {
-	world.Must(t, w.Down(t.Context(), system.Mail))
-	kept, lost := shop.One("widget", 1), shop.One("unobtainium", 1)
+	world.Must(t, w.Down(t.Context(), supervisor.Mail))
+	kept, lost := client.One("widget", 1), client.One("unobtainium", 1)
 	kept.Email, lost.Email = "ada@customers.example", "bob@customers.example"
 	ids := []string{w.Place(t, kept), w.Place(t, lost)}
 	for i, status := range []order.Status{order.CONFIRMED, order.CANCELLED} {
@@ -70,7 +69,7 @@ func mailServerDown(t *testing.T, w *processes) {
 		}
 		return nil
 	})
-	world.Must(t, w.Up(t.Context(), system.Mail))
+	world.Must(t, w.Up(t.Context(), supervisor.Mail))
 	w.AwaitMails(t, ids[0], received)
 	w.AwaitMails(t, ids[1], received, cancelled)
 }

@@ -7,9 +7,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"example.com/ordersaga/apps/shop"
-	"example.com/ordersaga/apps/system"
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/supervisor"
+	"example.com/ordersaga/internal/failpoint"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/world"
 )
@@ -17,7 +17,7 @@ import (
 // TestTheSystem is everything that one quiet system shows: nothing dies here.
 func TestTheSystem(t *testing.T) {
 	t.Parallel()
-	w := open(t, system.Options{Faults: true, Env: map[string]map[string]string{
+	w := open(t, supervisor.Options{Faults: true, Env: map[string]map[string]string{
 		"gateway": {"SLOW_DELAY": "3s"}, // time enough to cancel while the gateway thinks
 	}})
 	t.Run("together", func(t *testing.T) { // ends when all of them have
@@ -39,10 +39,10 @@ func TestTheSystem(t *testing.T) {
 // cancelTooLate: the shipment exists and the order service has not heard of it yet, when the customer
 // cancels. The wish is recorded, and the order is confirmed in spite of it.
 func cancelTooLate(t *testing.T, w *processes) {
-	wish := shop.One("gizmo", 1)
+	wish := client.One("gizmo", 1)
 	wish.Token = "tok_slow" // so that the order service is deaf before there is something to hear
 	id := w.Place(t, wish)
-	release := w.hold(t, "order", fault.InboxReceived, id)
+	release := w.hold(t, "order", failpoint.InboxReceived, id)
 	w.AwaitState(t, "shipping", "shipment", id, "CREATED")
 	if got, err := w.Shop.Cancel(t.Context(), id); err != nil || got.Status != order.CANCELLING {
 		t.Errorf("the cancel: the order is %s (%v), want CANCELLING", got.Status, err)
@@ -70,7 +70,7 @@ func fiftyWantTen(t *testing.T, w *processes) {
 	count := map[order.Status]int{}
 	for range 50 {
 		customers.Go(func() error {
-			id, err := w.TryPlace(t.Context(), shop.One("last-one", 1))
+			id, err := w.TryPlace(t.Context(), client.One("last-one", 1))
 			if err != nil {
 				return err
 			}

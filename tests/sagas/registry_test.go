@@ -1,9 +1,10 @@
 package sagas
 
 import (
-	"bytes"
+	"cmp"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -11,11 +12,10 @@ import (
 	"syscall"
 	"testing"
 
-	"example.com/ordersaga/apps/sagactl"
-	"example.com/ordersaga/apps/shop"
-	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/supervisor"
+	"example.com/ordersaga/contracts/registry"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/registry"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/world"
 )
@@ -28,12 +28,12 @@ var chargeID = regexp.MustCompile(`("charge_id":\s*\{\s*"type":\s*")string`)
 func TestTheSchemaRegistry(t *testing.T) {
 	t.Parallel()
 	// Payment is told of the registry later: by then its subject has a version that it contradicts.
-	w := open(t, system.Options{Env: map[string]map[string]string{"payment": {"SCHEMA_REGISTRY_URL": ""}}})
-	client := registry.Client{URL: w.At.URLs[system.Registry]}
+	w := open(t, supervisor.Options{Env: map[string]map[string]string{"payment": {"SCHEMA_REGISTRY_URL": ""}}})
+	schemas := registry.Client{URL: w.At.URLs[supervisor.Registry]}
 	registered := func(wanted events.Type) {
 		t.Helper()
 		world.Eventually(t, wanted.String()+" to be registered", func() error {
-			subjects, err := client.Subjects(t.Context())
+			subjects, err := schemas.Subjects(t.Context())
 			if err == nil && !slices.Contains(subjects, registry.Subject(wanted)) {
 				err = fmt.Errorf("there are %v", subjects)
 			}
@@ -47,30 +47,30 @@ func TestTheSchemaRegistry(t *testing.T) {
 	}
 	confirmed := func(when string) {
 		t.Helper()
-		if got := w.Ends(t, w.Place(t, shop.One("widget", 1))); got.Status != order.CONFIRMED {
+		if got := w.Ends(t, w.Place(t, client.One("widget", 1))); got.Status != order.CONFIRMED {
 			t.Errorf("%s an order is %s", when, got.Status)
 		}
 	}
 
-	world.Must(t, w.Kill(system.Registry, syscall.SIGKILL))
+	world.Must(t, w.Kill(supervisor.Registry, syscall.SIGKILL))
 	confirmed("while the registry is killed")
-	world.Must(t, w.Down(t.Context(), system.Registry))
+	world.Must(t, w.Down(t.Context(), supervisor.Registry))
 	world.Must(t, w.Restart(t.Context(), "shipping", nil))
 	world.Must(t, w.AwaitReady(t.Context(), "shipping"))
 	confirmed("while the registry is down, and shipping has started without it,")
-	world.Must(t, w.Up(t.Context(), system.Registry))
-	world.Must(t, w.AwaitReady(t.Context(), system.Registry))
+	world.Must(t, w.Up(t.Context(), supervisor.Registry))
+	world.Must(t, w.AwaitReady(t.Context(), supervisor.Registry))
 
 	typ := events.PaymentProcessed{}.Type()
-	shared, err := client.Version(t.Context(), registry.Shared, "latest")
+	shared, err := schemas.Version(t.Context(), registry.Shared, "latest")
 	world.Must(t, err)
 	earlier, err := registry.Of(typ, shared.Version)
 	world.Must(t, err)
 	earlier.Text = chargeID.ReplaceAllString(earlier.Text, `${1}integer`)
-	_, err = client.Register(t.Context(), registry.Subject(typ), earlier)
+	_, err = schemas.Register(t.Context(), registry.Subject(typ), earlier)
 	world.Must(t, err)
 	w.asksForSchemas(t)
-	err = w.Restart(t.Context(), "payment", map[string]string{"SCHEMA_REGISTRY_URL": client.URL})
+	err = w.Restart(t.Context(), "payment", map[string]string{"SCHEMA_REGISTRY_URL": schemas.URL})
 	if err == nil {
 		err = w.AwaitReady(t.Context(), "payment")
 	}
@@ -123,11 +123,13 @@ func (w *processes) asksForSchemas(t *testing.T) {
 		{[]string{"config", "another", "--set", "BACKWARD"}, 0, "BACKWARD"},
 		{[]string{"config"}, 0, "FULL_TRANSITIVE"},
 	} {
-		var said bytes.Buffer
 		args := append([]string{"schemas", "--file", filepath.Join(w.dir, "run.json")}, step.args...)
-		code := sagactl.Run(t.Context(), args, sagactl.Terminal{Out: &said, Err: &said, Environ: []string{"NO_COLOR=1"}})
-		if code != step.code || !strings.Contains(said.String(), step.want) {
-			t.Errorf("%v: exit code %d, want %d with %q:\n%s", step.args, code, step.code, step.want, said.String())
+		command := exec.CommandContext(t.Context(), filepath.Join(cmp.Or(os.Getenv("ORDERSAGA_BIN"), "../../bin"), "sagactl"), args...)
+		command.Env = append(os.Environ(), "NO_COLOR=1")
+		output, _ := command.CombinedOutput() // the exit code is looked at
+		code := command.ProcessState.ExitCode()
+		if code != step.code || !strings.Contains(string(output), step.want) {
+			t.Errorf("%v: exit code %d, want %d with %q:\n%s", step.args, code, step.code, step.want, string(output))
 		}
 	}
 }

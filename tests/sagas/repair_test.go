@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"example.com/ordersaga/apps/running"
-	"example.com/ordersaga/apps/shop"
-	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/apps/system/supervisor"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/world"
 )
@@ -20,7 +20,7 @@ import (
 // ends as if nothing had failed once sagactl has repaired it, either way.
 func TestARefundThatIsRefused(t *testing.T) {
 	t.Parallel()
-	w := open(t, system.Options{})
+	w := open(t, supervisor.Options{})
 	world.Must(t, w.Publish())
 	for _, repair := range []struct {
 		name            string
@@ -33,7 +33,7 @@ func TestARefundThatIsRefused(t *testing.T) {
 		{"tried again once the gateway has recovered", true, []string{"retry"}, "REFUNDED", 1},
 	} {
 		t.Run(repair.name, func(t *testing.T) {
-			wish := shop.One("widget", 1)
+			wish := client.One("widget", 1)
 			wish.Token, wish.Country = "tok_refund_refused", "AQ"
 			id := w.Place(t, wish)
 			saga := w.awaitSaga(t, id, "to need attention", func(s order.Saga) bool {
@@ -43,8 +43,8 @@ func TestARefundThatIsRefused(t *testing.T) {
 				t.Errorf("the stock is %s while the money is not back", held)
 			}
 			if repair.gatewayRecovers {
-				world.Must(t, w.Describe().AskAdmin(t.Context(), running.AdminRequest{
-					Process: running.Gateway, Method: http.MethodPut, Path: "/faults", Body: map[string]string{"refund_refusals": "never"},
+				world.Must(t, w.Describe().AskAdmin(t.Context(), endpoints.AdminRequest{
+					Process: endpoints.Gateway, Method: http.MethodPut, Path: "/faults", Body: map[string]string{"refund_refusals": "never"},
 				}, nil))
 			}
 			args := append([]string{"incidents", repair.args[0], saga.Incidents[0].Id, "--by", "grace", "--why", "it was refused"}, repair.args[1:]...)
@@ -72,7 +72,7 @@ func TestARefundThatIsRefused(t *testing.T) {
 // sagactl runs a command on the system, and returns what it printed.
 func (w *processes) sagactl(t *testing.T, args ...string) []byte {
 	t.Helper()
-	args = append(args, "--file", filepath.Join(w.dir, filepath.Base(running.DefaultFile)))
+	args = append(args, "--file", filepath.Join(w.dir, filepath.Base(endpoints.DefaultFile)))
 	command := exec.CommandContext(t.Context(), filepath.Join(cmp.Or(os.Getenv("ORDERSAGA_BIN"), "../../bin"), "sagactl"), args...)
 	command.Stderr = os.Stderr
 	out, err := command.Output()

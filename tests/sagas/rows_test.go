@@ -7,15 +7,15 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/ordersaga/apps/running"
-	"example.com/ordersaga/apps/shop"
-	"example.com/ordersaga/pkg/operate"
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/internal/adminapi"
 	"example.com/ordersaga/tests/world"
 )
 
 // rowsOfAnOrder: each service shows its own rows of an order on its admin listener, without address, card or mail address.
 func rowsOfAnOrder(t *testing.T, w *processes) {
-	wish := shop.One("gadget", 3)
+	wish := client.One("gadget", 3)
 	wish.Email = "ada@example.com"
 	id := w.Place(t, wish)
 	w.Ends(t, id)
@@ -26,8 +26,8 @@ func rowsOfAnOrder(t *testing.T, w *processes) {
 		"payment":   {"payment": `"state":"CAPTURED"`, "ledger_entry": `"account":"customers"`},
 		"shipping":  {"shipment": `"state":"CREATED"`},
 	} {
-		var kept operate.Kept
-		world.Must(t, w.At.AskAdmin(t.Context(), running.AdminRequest{Process: service, Method: http.MethodGet, Path: "/rows?order=" + id}, &kept))
+		var kept adminapi.Kept
+		world.Must(t, w.At.AskAdmin(t.Context(), endpoints.AdminRequest{Process: service, Method: http.MethodGet, Path: "/rows?order=" + id}, &kept))
 		all := ""
 		for _, table := range kept.Tables {
 			for _, row := range table.Rows {

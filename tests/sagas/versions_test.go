@@ -7,9 +7,9 @@ import (
 	"syscall"
 	"testing"
 
-	"example.com/ordersaga/apps/observe"
-	"example.com/ordersaga/apps/shop"
-	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/eventlog"
+	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/pkg/events"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/world"
@@ -24,14 +24,14 @@ const (
 // may speak the one that it speaks, and they are upgraded one after the other while customers go on ordering.
 func TestAMixedFleet(t *testing.T) {
 	t.Parallel()
-	w := open(t, system.Options{
+	w := open(t, supervisor.Options{
 		Replicas: map[string]int{"order": 2, "inventory": 2},
 		Env:      map[string]map[string]string{"order-2": {"ORDER_CREATED_VERSION": "2"}},
 	})
 	old, upgraded := w.customersOf(t, "order"), w.customersOf(t, "order-2")
 	t.Run("each speaks its version, and both are heard", func(t *testing.T) {
 		for customers, version := range map[*world.World]string{old: first, upgraded: second} {
-			id := customers.Place(t, shop.One("widget", 1))
+			id := customers.Place(t, client.One("widget", 1))
 			if got := customers.Ends(t, id); got.Status != order.CONFIRMED {
 				t.Errorf("said as %s the order is %s because of %q", version, got.Status, world.Deref(got.Reason))
 			}
@@ -84,7 +84,7 @@ func rollingUpgrade(t *testing.T, w *processes, elsewhere *world.World) {
 	// The last word is the new one's alone.
 	last := w.announced(t)
 	for _, customers := range []*world.World{w.World, elsewhere} {
-		customers.Ends(t, customers.Place(t, shop.One("widget", 1)))
+		customers.Ends(t, customers.Place(t, client.One("widget", 1)))
 	}
 	after := w.announced(t)
 	if after[first] != last[first] || after[second] != last[second]+2 {
@@ -127,7 +127,7 @@ func (w *processes) noDeadLetters(t *testing.T) {
 // order service says nothing else any more.
 func TestLegacyConsumers(t *testing.T) {
 	t.Parallel()
-	w := open(t, system.Options{Translate: true, Env: map[string]map[string]string{"order": {"ORDER_CREATED_VERSION": "2"}}})
+	w := open(t, supervisor.Options{Translate: true, Env: map[string]map[string]string{"order": {"ORDER_CREATED_VERSION": "2"}}})
 	t.Run("outcomes", func(t *testing.T) { world.Outcomes(t, w.World) })
 	t.Run("the translator is killed under load", func(t *testing.T) {
 		w.underLoad(t, func() {
@@ -135,13 +135,13 @@ func TestLegacyConsumers(t *testing.T) {
 			for range 3 {
 				w.more(t, second, before)
 				before = w.announced(t)
-				deaths := w.Deaths(system.Translator)
-				world.Must(t, w.Kill(system.Translator, syscall.SIGKILL))
+				deaths := w.Deaths(supervisor.Translator)
+				world.Must(t, w.Kill(supervisor.Translator, syscall.SIGKILL))
 				world.Eventually(t, "the translator to be back", func() error {
-					if w.Deaths(system.Translator) == deaths {
+					if w.Deaths(supervisor.Translator) == deaths {
 						return fmt.Errorf("it has not died yet")
 					}
-					return w.AwaitReady(t.Context(), system.Translator)
+					return w.AwaitReady(t.Context(), supervisor.Translator)
 				})
 			}
 		})
@@ -162,7 +162,7 @@ func TestLegacyConsumers(t *testing.T) {
 // that it was given, so an order may come both ways, and the state guard absorbs it; none comes no way.
 func consumersLearn(t *testing.T, w *processes) {
 	w.underLoad(t, func() {
-		world.Must(t, w.Restart(t.Context(), system.Provisioner, map[string]string{"TRANSLATED": ""}))
+		world.Must(t, w.Restart(t.Context(), supervisor.Provisioner, map[string]string{"TRANSLATED": ""}))
 		world.Eventually(t, "inventory to hear the second version", func() error {
 			if n := w.Count(t, "inventory", `SELECT count(*)::int FROM inbox WHERE type = $1`, second); n < 16 {
 				return fmt.Errorf("it has heard %d", n)
@@ -176,12 +176,12 @@ func consumersLearn(t *testing.T, w *processes) {
 // What the broker had lost is said again for orders that have ended long ago, so it may take a while.
 func (w *processes) saidOnce(t *testing.T) {
 	t.Helper()
-	stream, err := observe.Open(w.At.NATS)
+	stream, err := eventlog.Open(w.At.NATS)
 	world.Must(t, err)
 	defer stream.Close()
 	world.Eventually(t, "every order to be said once in each version", func() error {
 		said := map[string]map[string]int{first: {}, second: {}}
-		err := stream.History(t.Context(), "", func(seen observe.Seen) error {
+		err := stream.History(t.Context(), "", func(seen eventlog.Seen) error {
 			if orders := said[seen.Envelope.Type]; orders != nil {
 				orders[seen.Envelope.Subject]++
 			}
@@ -207,16 +207,16 @@ func (w *processes) saidOnce(t *testing.T) {
 // it after all, in words that are known, it meets the tombstone.
 func TestAVersionThatNobodyKnows(t *testing.T) {
 	t.Parallel()
-	w := open(t, system.Options{Translate: true, Env: map[string]map[string]string{
+	w := open(t, supervisor.Options{Translate: true, Env: map[string]map[string]string{
 		// Nobody translates: for these consumers the second version is one to come.
 		"order": {"ORDER_CREATED_VERSION": "2", "ORDER_DEADLINE": "2s"},
 	}})
-	world.Must(t, w.Down(t.Context(), system.Translator))
-	id := w.Place(t, shop.One("widget", 1))
+	world.Must(t, w.Down(t.Context(), supervisor.Translator))
+	id := w.Place(t, client.One("widget", 1))
 	if got := w.Ends(t, id); got.Status != order.CANCELLED || world.Deref(got.Reason) != "deadline" {
 		t.Errorf("the order is %s because of %q", got.Status, world.Deref(got.Reason))
 	}
-	world.Must(t, w.Up(t.Context(), system.Translator))
+	world.Must(t, w.Up(t.Context(), supervisor.Translator))
 	world.Eventually(t, "inventory to hear of it", func() error {
 		if n := w.Count(t, "inventory", `SELECT count(*)::int FROM inbox WHERE order_id = $1 AND type = $2`, id, first); n != 1 {
 			return fmt.Errorf("it was told %d times", n)
@@ -227,7 +227,7 @@ func TestAVersionThatNobodyKnows(t *testing.T) {
 		t.Errorf("the reservation is %s", got)
 	}
 	world.Must(t, w.Restart(t.Context(), "order", map[string]string{"ORDER_CREATED_VERSION": "1", "ORDER_DEADLINE": ""}))
-	if got := w.Ends(t, w.Place(t, shop.One("widget", 1))); got.Status != order.CONFIRMED {
+	if got := w.Ends(t, w.Place(t, client.One("widget", 1))); got.Status != order.CONFIRMED {
 		t.Errorf("an order in a version that is known is %s", got.Status)
 	}
 	w.noDeadLetters(t)

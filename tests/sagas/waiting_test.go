@@ -18,9 +18,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"example.com/ordersaga/apps/running"
-	"example.com/ordersaga/apps/shop"
-	"example.com/ordersaga/apps/system"
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/apps/system/supervisor"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/world"
 )
@@ -28,7 +28,7 @@ import (
 // TestOrdersThatWait is about what a customer and an operator see while a saga does not go on.
 func TestOrdersThatWait(t *testing.T) {
 	t.Parallel()
-	w := open(t, system.Options{Faults: true, Env: map[string]map[string]string{
+	w := open(t, supervisor.Options{Faults: true, Env: map[string]map[string]string{
 		"order":   {"CANCEL_BUDGET": "1s"},
 		"payment": {"GATEWAY_TIMEOUT": "3s", "GATEWAY_HORIZON": "4s", "CHARGE_BUDGET": "3s", "RECONCILE_EVERY": "1s", "RECONCILE_GRACE": "2s"},
 		"gateway": {"IN_FLIGHT_HORIZON": "4s"},
@@ -39,7 +39,7 @@ func TestOrdersThatWait(t *testing.T) {
 }
 
 func gatewaySilent(t *testing.T, w *processes) {
-	wish := shop.One("widget", 1)
+	wish := client.One("widget", 1)
 	wish.Token = "tok_error_always"
 	id := w.Place(t, wish)
 	saga := w.awaitSaga(t, id, "to wait for the gateway", func(s order.Saga) bool {
@@ -63,7 +63,7 @@ func gatewaySilent(t *testing.T, w *processes) {
 // too long and why, and everything is well by itself when shipping is there again.
 func shippingDown(t *testing.T, w *processes) {
 	world.Must(t, w.Down(t.Context(), "shipping"))
-	id := w.Place(t, shop.One("widget", 1))
+	id := w.Place(t, client.One("widget", 1))
 	screen := w.watch(t, id)
 	saga := w.awaitSaga(t, id, "to wait for shipping", func(s order.Saga) bool { return s.WaitingFor != nil && s.WaitingFor.Step == "ship" })
 	if saga.WaitingFor.Why != "shipping cannot be reached" || saga.Direction != order.SagaDirectionForward || saga.Expected.Service != "shipping" {
@@ -100,7 +100,7 @@ func (w *processes) watch(t *testing.T, id string) (screen func() string) {
 	world.Must(t, err)
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	watching := exec.CommandContext(ctx, filepath.Join(cmp.Or(os.Getenv("ORDERSAGA_BIN"), "../../bin"), "sagactl"),
-		"watch", id, "--file", filepath.Join(w.dir, filepath.Base(running.DefaultFile)))
+		"watch", id, "--file", filepath.Join(w.dir, filepath.Base(endpoints.DefaultFile)))
 	watching.Stdout, watching.Stderr = out, out
 	world.Must(t, watching.Start())
 	t.Cleanup(func() {
@@ -137,13 +137,13 @@ func shows(t *testing.T, screen func() string, lines ...string) {
 func TestACancelStorm(t *testing.T) {
 	t.Parallel()
 	const orders, cancels = 100, 100
-	w := open(t, system.Options{Env: map[string]map[string]string{"gateway": {"SLOW_DELAY": "300ms"}}})
+	w := open(t, supervisor.Options{Env: map[string]map[string]string{"gateway": {"SLOW_DELAY": "300ms"}}})
 	var customers errgroup.Group
 	var mu sync.Mutex
 	ends := map[order.Status]int{}
 	for n := range orders {
 		customers.Go(func() error {
-			wish := shop.One("widget", 1)
+			wish := client.One("widget", 1)
 			if n%2 == 0 {
 				wish.Token = "tok_slow" // so that some cancels meet an open charge
 			}

@@ -8,26 +8,26 @@ import (
 	"path/filepath"
 	"testing"
 
-	"example.com/ordersaga/apps/running"
-	"example.com/ordersaga/apps/system"
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/apps/system/supervisor"
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/tests/world"
 )
 
 // processes are a running system whose every process can be ended, and its customers.
 type processes struct {
 	*world.World
-	*system.System
+	*supervisor.System
 	dir string
 }
 
 // open starts a system. When the test ends, everything must hold, and everything ends.
-func open(t *testing.T, o system.Options) *processes {
+func open(t *testing.T, o supervisor.Options) *processes {
 	t.Helper()
 	w := &processes{dir: directory(t)}
 	o.Dir, o.Bin, o.NoFsync = w.dir, os.Getenv("ORDERSAGA_BIN"), true
 	var err error
-	if w.System, err = system.Start(t.Context(), o); err != nil {
+	if w.System, err = supervisor.Start(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -76,16 +76,16 @@ func (w *processes) secret(t *testing.T, name string) string {
 }
 
 // hold keeps a service from going beyond a point with an order, until it is released.
-func (w *processes) hold(t *testing.T, service string, at fault.Point, id string) (release func()) {
+func (w *processes) hold(t *testing.T, service string, at failpoint.Point, id string) (release func()) {
 	t.Helper()
-	var armed fault.Armament
+	var armed failpoint.Armament
 	ask := func(method, path string, body any) {
 		t.Helper()
-		err := w.At.AskAdmin(t.Context(), running.AdminRequest{Process: service, Method: method, Path: path, Body: body}, &armed)
+		err := w.At.AskAdmin(t.Context(), endpoints.AdminRequest{Process: service, Method: method, Path: path, Body: body}, &armed)
 		if err != nil && method == http.MethodPost && body != nil {
 			t.Fatal(err)
 		}
 	}
-	ask(http.MethodPost, "/faults", fault.Armament{Point: at, Kind: fault.Hold, Order: id, Times: new(int)})
+	ask(http.MethodPost, "/faults", failpoint.Armament{Point: at, Kind: failpoint.Hold, Order: id, Times: new(int)})
 	return func() { ask(http.MethodDelete, "/faults/"+armed.ID, nil) }
 }

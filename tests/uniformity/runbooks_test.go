@@ -82,7 +82,7 @@ func kinds(t *testing.T, path string) (found []string) {
 // tests are the names of the tests in this repository.
 func tests(t *testing.T) (names []string) {
 	t.Helper()
-	for _, pattern := range []string{"services/*", "pkg/*", "apps/*", "tests/*"} {
+	for _, pattern := range []string{"services/*", "pkg/*", "internal/*", "contracts/*", "apps/*/*", "apps/*/*/*", "tests/*"} {
 		files, err := filepath.Glob(filepath.Join("../..", pattern, "*_test.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -8,12 +8,21 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/ordersaga/apps/mailsink"
-	"example.com/ordersaga/apps/running"
+	"example.com/ordersaga/apps/system/endpoints"
 )
 
+// Mail is a message that the mail server keeps.
+type Mail struct {
+	ID         string `json:"message_id"`
+	To         string `json:"to"`
+	Subject    string `json:"subject"`
+	InReplyTo  string `json:"in_reply_to,omitempty"`
+	Body       string `json:"body"`
+	Deliveries int    `json:"deliveries"` // how often it came
+}
+
 // Mailbox is what the mail server has got about an order, the oldest first.
-func (w *World) Mailbox(t testing.TB, id string) []mailsink.Message {
+func (w *World) Mailbox(t testing.TB, id string) []Mail {
 	t.Helper()
 	mails, err := w.mailbox(t, id)
 	Must(t, err)
@@ -36,8 +45,8 @@ func (w *World) AwaitMails(t testing.TB, id string, subjects ...string) {
 	})
 }
 
-func (w *World) mailbox(t testing.TB, id string) ([]mailsink.Message, error) {
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.At.URLs[running.Mail]+"/messages", nil)
+func (w *World) mailbox(t testing.TB, id string) ([]Mail, error) {
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.At.URLs[endpoints.Mail]+"/messages", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -47,10 +56,10 @@ func (w *World) mailbox(t testing.TB, id string) ([]mailsink.Message, error) {
 	}
 	defer response.Body.Close()
 	var all struct {
-		Messages []mailsink.Message `json:"messages"`
+		Messages []Mail `json:"messages"`
 	}
 	if err := json.NewDecoder(response.Body).Decode(&all); err != nil {
 		return nil, fmt.Errorf("read the mails: %w", err)
 	}
-	return slices.DeleteFunc(all.Messages, func(m mailsink.Message) bool { return !strings.HasPrefix(m.ID, id+".") }), nil
+	return slices.DeleteFunc(all.Messages, func(m Mail) bool { return !strings.HasPrefix(m.ID, id+".") }), nil
 }

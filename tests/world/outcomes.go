@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/ordersaga/apps/shop"
+	"example.com/ordersaga/apps/system/client"
 	order "example.com/ordersaga/services/order/api"
 )
 
@@ -13,21 +13,21 @@ import (
 func Outcomes(t *testing.T, w *World) {
 	for _, test := range []struct {
 		name                           string
-		wish                           func(*shop.Wish)
+		wish                           func(*client.Wish)
 		status                         order.Status
 		reason                         string // a part of it
 		reservation, payment, shipment string // states; empty: the service never heard of the order
 		captured, refunded             int
 	}{
-		{"success", func(*shop.Wish) {}, order.CONFIRMED, "", "SOLD", "CAPTURED", "CREATED", 1, 0},
-		{"out of stock", func(o *shop.Wish) { o.Items[0].Sku = "unobtainium" }, order.CANCELLED, "out_of_stock", "REJECTED", "", "", 0, 0},
-		{"declined", func(o *shop.Wish) { o.Token = "tok_declined" }, order.CANCELLED, "card_declined", "RELEASED", "DECLINED", "", 0, 0},
-		{"shipping fails", func(o *shop.Wish) { o.Country = "AQ" }, order.CANCELLED, "destination_not_served", "RELEASED", "REFUNDED", "FAILED", 1, 1},
-		{"the gateway's answer is lost", func(o *shop.Wish) { o.Token = "tok_lost_response" }, order.CONFIRMED, "", "SOLD", "CAPTURED", "CREATED", 1, 0},
+		{"success", func(*client.Wish) {}, order.CONFIRMED, "", "SOLD", "CAPTURED", "CREATED", 1, 0},
+		{"out of stock", func(o *client.Wish) { o.Items[0].Sku = "unobtainium" }, order.CANCELLED, "out_of_stock", "REJECTED", "", "", 0, 0},
+		{"declined", func(o *client.Wish) { o.Token = "tok_declined" }, order.CANCELLED, "card_declined", "RELEASED", "DECLINED", "", 0, 0},
+		{"shipping fails", func(o *client.Wish) { o.Country = "AQ" }, order.CANCELLED, "destination_not_served", "RELEASED", "REFUNDED", "FAILED", 1, 1},
+		{"the gateway's answer is lost", func(o *client.Wish) { o.Token = "tok_lost_response" }, order.CONFIRMED, "", "SOLD", "CAPTURED", "CREATED", 1, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			wish := shop.One("gadget", 2)
+			wish := client.One("gadget", 2)
 			test.wish(&wish)
 			id := w.Place(t, wish)
 			got := w.Ends(t, id)
@@ -51,7 +51,7 @@ func Outcomes(t *testing.T, w *World) {
 // CancelInTime has a customer change their mind while the gateway still thinks, so that what it captures is
 // given back.
 func CancelInTime(t *testing.T, w *World) {
-	wish := shop.One("gizmo", 1)
+	wish := client.One("gizmo", 1)
 	wish.Token = "tok_slow"
 	id := w.Place(t, wish)
 	if _, err := w.Shop.Cancel(t.Context(), id); err != nil {
@@ -75,7 +75,7 @@ func CancelInTime(t *testing.T, w *World) {
 // Mails has two customers told what became of their orders: one that it was received, the other one that it is
 // cancelled, too. The mails are read where any mail server keeps them: at the far end.
 func Mails(t *testing.T, w *World) {
-	kept, lost := shop.One("widget", 1), shop.One("unobtainium", 1)
+	kept, lost := client.One("widget", 1), client.One("unobtainium", 1)
 	kept.Email, lost.Email = "ada@customers.example", "bob@customers.example"
 	confirmed, cancelled := w.Place(t, kept), w.Place(t, lost)
 	w.AwaitMails(t, confirmed, "We have received your order")

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/ordersaga/apps/observe"
+	"example.com/ordersaga/apps/system/eventlog"
+	"example.com/ordersaga/contracts/schema"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/schema"
 )
 
 // Follows wants every message that the stream holds to be what the JSON Schemas of its envelope and of its event say,
@@ -16,12 +16,12 @@ import (
 // looked at them before.
 func (w *World) Follows(t testing.TB) {
 	t.Helper()
-	stream, err := observe.Open(w.At.NATS)
+	stream, err := eventlog.Open(w.At.NATS)
 	Must(t, err)
 	defer stream.Close()
 	read, parked := schemas{}, w.parked(t)
 	looked := 0
-	Must(t, stream.History(t.Context(), "", func(seen observe.Seen) error {
+	Must(t, stream.History(t.Context(), "", func(seen eventlog.Seen) error {
 		looked++
 		if err := read.follow(seen); err != nil && !parked[sha256.Sum256(seen.Raw)] {
 			t.Errorf("message %d on %s: %v", seen.Sequence, seen.Subject, err)
@@ -48,7 +48,7 @@ func (w *World) parked(t testing.TB) map[[sha256.Size]byte]bool {
 // schemas are those of the events by their ids, as far as they were asked for.
 type schemas map[string]*schema.Schema
 
-func (s schemas) follow(seen observe.Seen) error {
+func (s schemas) follow(seen eventlog.Seen) error {
 	for id, payload := range map[string][]byte{"/schemas/envelope/v1": seen.Raw, seen.Envelope.DataSchema: seen.Envelope.Data} {
 		expected, err := s.of(id)
 		if err != nil {

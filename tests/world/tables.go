@@ -12,7 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"example.com/ordersaga/apps/running"
+	"example.com/ordersaga/apps/system/endpoints"
 )
 
 // Count counts rows in a service's database.
@@ -42,7 +42,7 @@ func (w *World) AwaitState(t testing.TB, service, table, id, want string) {
 func (w *World) Gateway(t testing.TB, id string) (captured, refunded int) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
-		w.At.URLs[running.Gateway]+"/v1/charges?merchant_reference="+url.QueryEscape(id), nil)
+		w.At.URLs[endpoints.Gateway]+"/v1/charges?merchant_reference="+url.QueryEscape(id), nil)
 	Must(t, err)
 	response, err := http.DefaultClient.Do(request)
 	Must(t, err)
@@ -94,7 +94,7 @@ func Query[T any](t testing.TB, url, sql string, args ...any) T {
 
 // Status is what a service answered, when an error is its refusal.
 func Status(err error) int {
-	if refused := (*running.Refused)(nil); errors.As(err, &refused) {
+	if refused := (*endpoints.Refused)(nil); errors.As(err, &refused) {
 		return refused.Status
 	}
 	return 0

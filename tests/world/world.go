@@ -12,31 +12,31 @@ import (
 
 	"github.com/google/uuid"
 
-	"example.com/ordersaga/apps/running"
-	"example.com/ordersaga/apps/shop"
-	"example.com/ordersaga/apps/verify"
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/apps/system/verify"
 	order "example.com/ordersaga/services/order/api"
 )
 
 // World is a running system and its customers.
 type World struct {
-	At   running.System
-	Shop *shop.Shop
+	At   endpoints.System
+	Shop *client.Shop
 
 	mu    sync.Mutex
 	acked []verify.Acknowledged // what customers were promised
 }
 
 // Of is the world around a running system.
-func Of(t testing.TB, at running.System) *World {
+func Of(t testing.TB, at endpoints.System) *World {
 	t.Helper()
-	s, err := shop.Open(at)
+	s, err := client.Open(at)
 	Must(t, err)
 	return &World{At: at, Shop: s}
 }
 
 // Place places an order that must be accepted.
-func (w *World) Place(t testing.TB, wish shop.Wish) string {
+func (w *World) Place(t testing.TB, wish client.Wish) string {
 	t.Helper()
 	id, err := w.TryPlace(t.Context(), wish)
 	Must(t, err)
@@ -45,7 +45,7 @@ func (w *World) Place(t testing.TB, wish shop.Wish) string {
 
 // TryPlace is [World.Place] for a customer of their own. Whoever is not answered, or answered "not now", asks
 // again with the same key.
-func (w *World) TryPlace(ctx context.Context, wish shop.Wish) (id string, err error) {
+func (w *World) TryPlace(ctx context.Context, wish client.Wish) (id string, err error) {
 	if wish.Key == "" {
 		wish.Key = uuid.NewString()
 	}

@@ -2,8 +2,8 @@
 package main
 
 import (
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/service"
 	"example.com/ordersaga/services/order"
 )
 

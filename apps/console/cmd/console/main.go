@@ -1,9 +1,0 @@
-// Command console runs mission control in the browser; see package console.
-package main
-
-import (
-	"example.com/ordersaga/apps/console"
-	"example.com/ordersaga/apps/internal/process"
-)
-
-func main() { process.Main("console", console.Run) }

@@ -1,9 +1,0 @@
-// Command gateway runs the simulated card gateway; see package gateway.
-package main
-
-import (
-	"example.com/ordersaga/apps/gateway"
-	"example.com/ordersaga/apps/internal/process"
-)
-
-func main() { process.Main("gateway", gateway.Run) }

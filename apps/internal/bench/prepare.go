@@ -1,0 +1,124 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"example.com/ordersaga/apps/internal/bench/baseline"
+	"example.com/ordersaga/apps/system/supervisor"
+	"example.com/ordersaga/internal/localservers"
+	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/services/inventory"
+	"example.com/ordersaga/services/order"
+	"example.com/ordersaga/services/payment"
+	"example.com/ordersaga/services/shipping"
+)
+
+// plain is the other side: the baseline's processes. It has a card gateway and an ambassador of its own, or
+// the payment service would find charges in the gateway's ledger that nobody asked it for.
+type plain struct {
+	processes []*localservers.Process
+	url       string
+	databases []string
+}
+
+// startBaseline gives the baseline databases of its own, with the services' tables, on the system's Postgres,
+// and starts its processes.
+func startBaseline(ctx context.Context, s *supervisor.System) (*plain, error) {
+	p := &plain{}
+	env := map[string]string{}
+	for service, variable := range baseline.Variables {
+		name := "baseline_" + string(service)
+		url, err := baselineDatabase(ctx, s, name, service)
+		if err != nil {
+			return nil, err
+		}
+		p.databases, env[variable] = append(p.databases, name), url
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("start the baseline: %w", err)
+	}
+	logs := s.Describe().Logs
+	gateway, err := p.start(ctx, filepath.Join(s.Bin(), supervisor.Gateway), logs, map[string]string{
+		"LEDGER_FILE": filepath.Join(filepath.Dir(logs), "baseline.ledger"),
+	})
+	if err != nil {
+		return p, err
+	}
+	if env["GATEWAY_URL"], err = p.start(ctx, filepath.Join(s.Bin(), supervisor.Ambassador), logs, map[string]string{"GATEWAY_URLS": gateway}); err != nil {
+		return p, err
+	}
+	p.url, err = p.start(ctx, self, logs, env, "bench", "baseline")
+	return p, err
+}
+
+// start starts one of the baseline's processes and waits until it listens.
+func (p *plain) start(ctx context.Context, path, logs string, env map[string]string, args ...string) (string, error) {
+	port, err := localservers.FreePort()
+	if err != nil {
+		return "", err
+	}
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	list := append(os.Environ(), "HTTP_ADDR="+addr)
+	for name, value := range env {
+		list = append(list, name+"="+value)
+	}
+	log, err := os.Create(filepath.Join(logs, "baseline-"+filepath.Base(path)+".log"))
+	if err != nil {
+		return "", fmt.Errorf("start the baseline: %w", err)
+	}
+	defer log.Close()
+	process, err := localservers.Start(localservers.Command{Path: path, Args: args, Env: list, Log: log})
+	if err != nil {
+		return "", err
+	}
+	p.processes = append(p.processes, process)
+	return "http://" + addr, listening(ctx, process, addr)
+}
+
+func (p *plain) stop() {
+	for _, process := range p.processes {
+		process.Kill()
+	}
+}
+
+func baselineDatabase(ctx context.Context, s *supervisor.System, name string, of events.Service) (string, error) {
+	database, err := localservers.CreateDatabaseAs(ctx, s.Superuser(), name, "template1", of, s.Passwords(of))
+	if err != nil {
+		return "", err
+	}
+	sets := []service.Migrations{{Table: "goose_db_version", Files: map[events.Service]func() fs.FS{
+		events.Order: order.Migrations, events.Inventory: inventory.Migrations,
+		events.Payment: payment.Migrations, events.Shipping: shipping.Migrations,
+	}[of]()}}
+	if of == events.Order {
+		sets = append(sets, service.Migrations{Table: idempotency.Table, Files: idempotency.Migrations()})
+	}
+	return database.URL, service.Migrate(ctx, database.OwnerURL, sets...)
+}
+
+// listening waits until the baseline answers.
+func listening(ctx context.Context, process *localservers.Process, addr string) error {
+	for {
+		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-process.Done():
+			return fmt.Errorf("the baseline ended: %w", process.Wait())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package console_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"example.com/ordersaga/apps/internal/console"
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/pkg/testkit"
+)
+
+// open starts a console of a system that is not there.
+func open(t *testing.T) string {
+	t.Helper()
+	system := endpoints.System{NATS: "nats://console:secret@127.0.0.1:1", URLs: map[string]string{"order": "http://127.0.0.1:1", "inventory": "http://127.0.0.1:1"}}
+	ctx, stop := context.WithCancel(t.Context())
+	c, err := console.Open(ctx, console.Config{Addr: "127.0.0.1:0", System: system}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- c.Serve(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return c.Addr
+}
+
+func TestWhatIsNotForTheConsoleIsRefused(t *testing.T) {
+	t.Parallel()
+	addr := open(t)
+	for _, test := range []struct {
+		name, method, path, body string
+		change                   func(*http.Request)
+		status                   int
+	}{
+		{"a page is served without the system", "GET", "/simulator", "", nil, http.StatusOK},
+		{"the flow too", "GET", "/api/flow", "", nil, http.StatusOK},
+		{"an address that is not there", "GET", "/api/nothing", "", nil, http.StatusNotFound},
+		{"the name of another site", "GET", "/simulator", "", func(r *http.Request) { r.Host = "rebound.example" }, http.StatusMisdirectedRequest},
+		{"a change from another site's page", "POST", "/api/simulator/orders", "{}", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, http.StatusForbidden},
+		{"a repair from another site's page", "POST", "/api/operate/incidents/payment/" + uuid.NewString() + "/retry", "{}", func(r *http.Request) { r.Header.Set("Origin", "https://elsewhere.example") }, http.StatusForbidden},
+		{"no JSON", "POST", "/api/simulator/orders", "no", nil, http.StatusBadRequest},
+		{"a field that there is not", "POST", "/api/simulator/orders", `{"end": "declined"}`, nil, http.StatusBadRequest},
+		{"an ending that there is not", "POST", "/api/simulator/orders", `{"ending": "happy"}`, nil, http.StatusUnprocessableEntity},
+		{"a service that there is not", "POST", "/api/simulator/orders/1/release", `{"service": "mail"}`, nil, http.StatusUnprocessableEntity},
+		{"something is broken from another site's page", "POST", "/api/break/processes/order/kill", "", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, http.StatusForbidden},
+		{"something is broken where faults are not enabled", "GET", "/api/break", "", nil, http.StatusNotFound},
+		{"the gateway too", "PUT", "/api/break/gateway", "{}", nil, http.StatusNotFound},
+		{"a process that there is not is killed", "POST", "/api/break/processes/gateway/kill", "", nil, http.StatusNotFound},
+		{"a consumer that there is not is paused", "PUT", "/api/break/consumers/mail", `{"for": "1m"}`, nil, http.StatusUnprocessableEntity},
+		{"a fault is armed in a service that there is not", "POST", "/api/break/faults", `{"service": "mail", "fault": {}}`, nil, http.StatusUnprocessableEntity},
+		{"an order that is none", "POST", "/api/place/orders", `{"sku": 7}`, nil, http.StatusBadRequest},
+		{"an order that nobody takes", "POST", "/api/place/orders", `{"sku": "widget", "quantity": 1, "card": "tok_visa", "country": "DE"}`, nil, http.StatusServiceUnavailable},
+		{"a load of nothing", "POST", "/api/place/load", `{"rate": 0, "seconds": 5}`, nil, http.StatusUnprocessableEntity},
+		{"a load of too much", "POST", "/api/place/load", `{"rate": 201, "seconds": 5}`, nil, http.StatusUnprocessableEntity},
+		{"a load for too long", "POST", "/api/place/load", `{"rate": 1, "seconds": 61}`, nil, http.StatusUnprocessableEntity},
+		{"a load of more declined cards than cards", "POST", "/api/place/load", `{"rate": 1, "seconds": 1, "declined": 101}`, nil, http.StatusUnprocessableEntity},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			request, err := http.NewRequestWithContext(t.Context(), test.method, "http://"+addr+test.path, strings.NewReader(test.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.change != nil {
+				test.change(request)
+			}
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if response.StatusCode != test.status {
+				t.Errorf("answered with %s, want %d", response.Status, test.status)
+			}
+			problem := strings.HasPrefix(response.Header.Get("Content-Type"), "application/problem+json")
+			if problem != (test.status >= http.StatusBadRequest) {
+				t.Errorf("the answer is %s", response.Header.Get("Content-Type"))
+			}
+			if policy := response.Header.Get("Content-Security-Policy"); test.status == http.StatusOK && !strings.Contains(policy, "script-src 'self';") {
+				t.Errorf("the policy is %q", policy)
+			}
+		})
+	}
+}
+
+func TestOneLoadRunsAtATimeAndEndsWithTheConsole(t *testing.T) {
+	t.Parallel()
+	addr := open(t)
+	ask := func(method, body string) int {
+		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+"/api/place/load", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		return response.StatusCode
+	}
+	const load = `{"rate": 1, "seconds": 60}`
+	if first, second := ask("POST", load), ask("POST", load); first != http.StatusNoContent || second != http.StatusConflict {
+		t.Errorf("two loads are answered with %d and %d", first, second)
+	}
+	if stopped := ask("DELETE", ""); stopped != http.StatusNoContent {
+		t.Errorf("stopping is answered with %d", stopped)
+	}
+	again := 0
+	testkit.Eventually(t, time.Minute, "the stopped load to make room", func() bool {
+		again = ask("POST", load)
+		return again != http.StatusConflict
+	})
+	if again != http.StatusNoContent {
+		t.Errorf("another load is answered with %d", again)
+	} // it runs for a minute, and the console ends before
+}

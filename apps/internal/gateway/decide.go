@@ -1,0 +1,98 @@
+package gateway
+
+import (
+	"encoding/hex"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"example.com/ordersaga/contracts/gateway/api"
+)
+
+// decideCharge is what one charge comes to, in view of everything that was written before it.
+func (d *desk) decideCharge(b *book, key keyed, body api.ChargeRequest, token Token) (outcome, *record) {
+	if out, done := d.already(b, key); done {
+		return out, nil
+	}
+	if e := d.turnAway(key.key, token.busy); e != nil {
+		return outcome{problem: e}, nil
+	}
+	if token.delay != promptly {
+		return outcome{wait: token.delay}, nil
+	}
+	if token.decline != "" {
+		r := newRecord(declined, key, api.Decline{
+			Status: api.Declined, DeclineCode: token.decline,
+			MerchantReference: body.MerchantReference, Amount: body.Amount, Currency: body.Currency,
+		})
+		return outcome{answer: r}, r
+	}
+	r := newRecord(charged, key, newCharge(body.MerchantReference, body.Amount+token.extra, body.Currency))
+	r.Method = token.Name
+	return outcome{answer: r, damage: token.damage}, r
+}
+
+// decideRefund is what one refund comes to.
+func (d *desk) decideRefund(b *book, key keyed, body api.RefundRequest) (outcome, *record) {
+	if out, done := d.already(b, key); done {
+		return out, nil
+	}
+	a := b.charges[body.ChargeId]
+	switch {
+	case a == nil:
+		return problem(http.StatusNotFound, "there is no charge with this id"), nil
+	case a.charge.Currency != body.Currency:
+		return problem(http.StatusUnprocessableEntity, "/currency: the charge was made in another one"), nil
+	case body.Amount > a.charge.Amount-a.refunded:
+		return refuse(key, a, body, "more_than_captured")
+	}
+	token := d.tokens[a.method]
+	if e := d.turnAway(key.key, token.refundBusy); e != nil {
+		return outcome{problem: e}, nil
+	}
+	if d.faults.Load().refuses(token) {
+		return refuse(key, a, body, "refund_refused")
+	}
+	r := newRecord(refunded, key, api.Refund{
+		Id: newID("re_"), ChargeId: a.charge.Id, MerchantReference: a.charge.MerchantReference,
+		Amount: body.Amount, Currency: body.Currency, Status: api.RefundStatusSucceeded, CreatedAt: time.Now().UTC(),
+	})
+	return outcome{answer: r, damage: token.refundDamage}, r
+}
+
+func refuse(key keyed, a *account, body api.RefundRequest, code string) (outcome, *record) {
+	r := newRecord(refused, key, api.Refusal{
+		Status: api.Refused, RefusalCode: code, ChargeId: a.charge.Id, MerchantReference: a.charge.MerchantReference,
+		Amount: body.Amount, Currency: body.Currency,
+	})
+	return outcome{answer: r}, r
+}
+
+// already is what every request is asked first: whether its key has an answer, and whether it comes too
+// late. A request that lay somewhere for longer than the horizon, here or behind the lock, must not move
+// money any more: its sender may have been told by now that it never will.
+func (d *desk) already(b *book, key keyed) (out outcome, done bool) {
+	if r := b.answers[key.key]; r != nil {
+		if r.Fingerprint != key.fingerprint {
+			return problem(http.StatusUnprocessableEntity, "this Idempotency-Key belongs to another request"), true
+		}
+		return outcome{answer: r, replayed: true}, true
+	}
+	if time.Since(key.received) > d.times.InFlightHorizon {
+		return problem(http.StatusServiceUnavailable, "the request waited for too long; nothing was done, ask again with the same key"), true
+	}
+	return outcome{}, false
+}
+
+func newCharge(reference string, amount int64, currency string) api.Charge {
+	return api.Charge{
+		Id: newID("ch_"), MerchantReference: reference, Amount: amount, Currency: currency,
+		Status: api.ChargeStatusSucceeded, CreatedAt: time.Now().UTC(), Refunds: []api.Refund{},
+	}
+}
+
+func newID(prefix string) string {
+	id := uuid.Must(uuid.NewV7())
+	return prefix + hex.EncodeToString(id[:])
+}

@@ -1,0 +1,182 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"example.com/ordersaga/contracts/gateway/api"
+	"example.com/ordersaga/internal/service"
+)
+
+// desk takes charges and refunds: once per key, and as the test card says.
+type desk struct {
+	ledger  *ledger
+	times   Times
+	tokens  map[string]Token
+	faults  *atomic.Pointer[Faults]
+	running sync.Map       // the keys that are being worked on in this process
+	turned  map[string]int // how often a key was turned away; only decisions touch it, one at a time
+	closing <-chan struct{}
+	settles sync.WaitGroup
+}
+
+func newDesk(l *ledger, times Times, faults *atomic.Pointer[Faults], closing <-chan struct{}) *desk {
+	d := &desk{ledger: l, times: times, faults: faults, closing: closing, tokens: map[string]Token{}, turned: map[string]int{}}
+	for _, token := range Tokens() {
+		d.tokens[token.Name] = token
+	}
+	return d
+}
+
+// Times are the gateway's promises and habits.
+type Times struct {
+	InFlightHorizon time.Duration // nothing is captured later than this after the request came
+	SettleDelay     time.Duration // when tok_settles_late is captured
+	SlowDelay       time.Duration // how long tok_slow takes
+}
+
+// keyed is the name of a request: what makes it the same as an earlier one.
+type keyed struct {
+	key         string
+	fingerprint string
+	received    time.Time
+}
+
+// outcome is what a request came to.
+type outcome struct {
+	answer   *record        // kept under the key; nil when there is a problem
+	replayed bool           // the answer is an earlier request's
+	damage   damage         // what happens to it on its way
+	problem  *service.Error // nothing was done, nothing is kept
+	wait     delay          // nothing yet: to be decided when it has settled
+}
+
+// name gives a request its key and the fingerprint of its body. Two bodies that mean the same have the
+// same fingerprint, however they were written.
+func name(operation, key string, body any, received time.Time) keyed {
+	text, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // the API's types always marshal
+	}
+	sum := sha256.Sum256(append([]byte(operation+"\n"), text...))
+	return keyed{key: key, fingerprint: hex.EncodeToString(sum[:]), received: received}
+}
+
+// charge takes money from a card.
+func (d *desk) charge(ctx context.Context, key keyed, body api.ChargeRequest) (outcome, error) {
+	token, known := d.tokens[body.PaymentMethod]
+	if !known {
+		return problem(http.StatusUnprocessableEntity, "/payment_method: this gateway knows no such card"), nil
+	}
+	if !accepted(body.Currency) {
+		return problem(http.StatusUnprocessableEntity, "/currency: this gateway does not take it"), nil
+	}
+	release, free := d.occupy(key.key)
+	if !free {
+		return inProgress(), nil
+	}
+	out, err := do(ctx, d.ledger, func(b *book) (outcome, *record) { return d.decideCharge(b, key, body, token) })
+	if err != nil || out.wait == promptly {
+		release()
+		return out, err
+	}
+	settled := d.settle(context.WithoutCancel(ctx), key, body, token, release)
+	if out.wait == late {
+		return problem(http.StatusGatewayTimeout, "the card's bank has not answered yet; ask again with the same key"), nil
+	}
+	select {
+	case out = <-settled:
+		return out, nil
+	case <-ctx.Done():
+		return outcome{}, ctx.Err()
+	}
+}
+
+// settle captures after the card's delay, whether or not anybody still waits for it. The key stays
+// occupied until then. When the process ends first, nothing is captured.
+func (d *desk) settle(ctx context.Context, key keyed, body api.ChargeRequest, token Token, release func()) <-chan outcome {
+	after := d.times.SlowDelay
+	if token.delay == late {
+		after = d.times.SettleDelay
+	}
+	token.delay = promptly
+	settled := make(chan outcome, 1)
+	d.settles.Go(func() {
+		defer release()
+		select {
+		case <-time.After(after):
+		case <-d.closing:
+			settled <- problem(http.StatusServiceUnavailable, "the gateway is shutting down; ask again with the same key")
+			return
+		}
+		out, err := do(ctx, d.ledger, func(b *book) (outcome, *record) { return d.decideCharge(b, key, body, token) })
+		if err != nil {
+			out = problem(http.StatusInternalServerError, unsure)
+		}
+		settled <- out
+	})
+	return settled
+}
+
+// refund gives money back.
+func (d *desk) refund(ctx context.Context, key keyed, body api.RefundRequest) (outcome, error) {
+	release, free := d.occupy(key.key)
+	if !free {
+		return inProgress(), nil
+	}
+	defer release()
+	return do(ctx, d.ledger, func(b *book) (outcome, *record) { return d.decideRefund(b, key, body) })
+}
+
+// occupy keeps a second request with the same key out while the first one is being worked on. It is a
+// courtesy: two endpoints do not see each other's, and the ledger alone decides which one was first.
+func (d *desk) occupy(key string) (release func(), free bool) {
+	if _, taken := d.running.LoadOrStore(key, true); taken {
+		return nil, false
+	}
+	return func() { d.running.Delete(key) }, true
+}
+
+const unsure = "something went wrong, and whether money moved is not said; ask again with the same key"
+
+func problem(status int, detail string) outcome {
+	return outcome{problem: service.Problem(status, detail)}
+}
+
+func inProgress() outcome {
+	return outcome{problem: &service.Error{
+		Status: http.StatusConflict, Detail: "a request with this key is being worked on", RetryAfter: time.Second,
+	}}
+}
+
+// turnAway says whether a card's busy still has something against this request.
+func (d *desk) turnAway(key string, b busy) *service.Error {
+	if b.times != forever && d.turned[key] >= b.times {
+		delete(d.turned, key)
+		return nil
+	}
+	if b.times != forever {
+		d.turned[key]++
+	}
+	e := service.Problem(b.status, fmt.Sprintf("%s; nothing was done, ask again with the same key", http.StatusText(b.status)))
+	if b.status == http.StatusTooManyRequests || b.status == http.StatusConflict {
+		e.RetryAfter = time.Second
+	}
+	return e
+}
+
+// accepted are the currencies that this gateway takes.
+func accepted(currency string) bool {
+	switch currency {
+	case "AUD", "CAD", "CHF", "DKK", "EUR", "GBP", "JPY", "NOK", "PLN", "SEK", "USD":
+		return true
+	}
+	return false
+}

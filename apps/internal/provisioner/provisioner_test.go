@@ -1,0 +1,128 @@
+package provisioner_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"example.com/ordersaga/apps/internal/provisioner"
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// addr waits for the address that the process logs when it serves.
+type addr struct {
+	mu   sync.Mutex
+	addr string
+}
+
+func (a *addr) Write(line []byte) (int, error) {
+	var entry struct {
+		Addr string `json:"addr"`
+	}
+	if json.Unmarshal(line, &entry) == nil && entry.Addr != "" {
+		a.mu.Lock()
+		a.addr = entry.Addr
+		a.mu.Unlock()
+	}
+	return len(line), nil
+}
+
+func (a *addr) url(path string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return "http://" + a.addr + path
+}
+
+// run runs a provisioner until the test ends.
+func run(t *testing.T, natsURL string) *addr {
+	t.Helper()
+	where := &addr{}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- provisioner.Run(ctx, func(name string) string { return map[string]string{"NATS_URL": natsURL}[name] },
+			slog.New(slog.NewJSONHandler(where, nil)))
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	})
+	testkit.Eventually(t, 10*time.Second, "it serves", func() bool { return status(where.url("/healthz")) == http.StatusOK })
+	return where
+}
+
+func status(url string) int {
+	response, err := http.Get(url)
+	if err != nil {
+		return 0
+	}
+	defer response.Body.Close()
+	_, _ = io.Copy(io.Discard, response.Body)
+	return response.StatusCode
+}
+
+func TestWhatIsLostComesBack(t *testing.T) {
+	t.Parallel()
+	broker := testkit.OwnBroker(t)
+	where := run(t, broker.URL(mailbox.Provisioner))
+	testkit.Eventually(t, 10*time.Second, "it is ready", func() bool { return status(where.url("/readyz")) == http.StatusOK })
+
+	broker.Stop(t)
+	testkit.Eventually(t, 20*time.Second, "it says that the broker is gone", func() bool {
+		return status(where.url("/readyz")) == http.StatusServiceUnavailable
+	})
+	broker.Wipe(t)
+	broker.Start(t)
+	js, err := jetstream.New(broker.ConnectAs(t, string(events.Payment)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, 20*time.Second, "a service finds its consumer again", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := js.Consumer(ctx, events.Stream, string(events.Payment))
+		return err == nil
+	})
+	testkit.Eventually(t, 10*time.Second, "it is ready again", func() bool { return status(where.url("/readyz")) == http.StatusOK })
+}
+
+func TestItWaitsForABroker(t *testing.T) {
+	t.Parallel()
+	where := run(t, "nats://provisioner:x@127.0.0.1:1")
+	if got := status(where.url("/readyz")); got != http.StatusServiceUnavailable {
+		t.Errorf("without a broker it answers %d", got)
+	}
+	if got := status(where.url("/elsewhere")); got != http.StatusNotFound {
+		t.Errorf("an unknown address is a %d", got)
+	}
+}
+
+// A misspelt type would be translated by nobody and heard by nobody; it is found out at the start.
+func TestItRefusesToHaveTranslatedWhatNobodyHears(t *testing.T) {
+	t.Parallel()
+	for list, want := range map[string]string{
+		"OrderCreated":               "is not saga.<service>.<event>.v<major>",
+		"saga.order.OrderCreated.v3": "no service hears saga.order.OrderCreated.v3",
+		"saga.order.OrderCreated.v2, saga.order.OrderConfirmed.v1": "no service hears saga.order.OrderConfirmed.v1",
+	} {
+		env := map[string]string{"NATS_URL": "nats://provisioner:x@127.0.0.1:1", "TRANSLATED": list}
+		err := provisioner.Run(t.Context(), func(name string) string { return env[name] }, slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "TRANSLATED") {
+			t.Errorf("%q: %v, want %q", list, err, want)
+		}
+	}
+}

@@ -1,0 +1,320 @@
+package sagactl_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/ordersaga/apps/internal/sagactl"
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/internal/failpoint"
+)
+
+// said is what the program printed and how it ended.
+type said struct {
+	code     int
+	out, err string
+}
+
+func run(t *testing.T, environ []string, args ...string) said {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code := sagactl.Run(t.Context(), args, sagactl.Terminal{Out: &out, Err: &errs, Environ: append(environ, "NO_COLOR=1")})
+	return said{code, out.String(), errs.String()}
+}
+
+// describe writes a description of a system whose services all answer with the handler.
+func describe(t *testing.T, handler http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	urls := map[string]string{}
+	for _, name := range []string{"order", "inventory", "payment", "shipping", "gateway"} {
+		urls[name] = server.URL
+	}
+	file := filepath.Join(t.TempDir(), "run.json")
+	if err := (endpoints.System{URLs: urls, Admin: urls, AdminToken: "the-token", NATS: "nats://127.0.0.1:1"}).Write(file); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestExitCodesAndWhatToRunNext(t *testing.T) {
+	t.Parallel()
+	nowhere := filepath.Join(t.TempDir(), "run.json")
+	refusing := describe(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte(`{"type":"about:blank","title":"Not Found","status":404,"detail":"there is no such order"}`))
+	})
+	stale := filepath.Join(t.TempDir(), "run.json")
+	if err := (endpoints.System{URLs: map[string]string{"order": "http://127.0.0.1:1", "inventory": "http://127.0.0.1:1"}}).Write(stale); err != nil {
+		t.Fatal(err)
+	}
+	broken := filepath.Join(t.TempDir(), "run.json")
+	if err := os.WriteFile(broken, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		args []string
+		code int
+		says string
+		next string
+	}{
+		"no system runs":             {[]string{"order", "list", "--file", nowhere}, 3, "no system is running", "make demo"},
+		"nobody answers":             {[]string{"order", "get", "x", "--file", stale}, 3, "connection refused", "make demo"},
+		"nobody answers about stock": {[]string{"stock", "list", "--file", stale}, 3, "connection refused", "make demo"},
+		"refused":                    {[]string{"order", "get", "x", "--file", refusing}, 1, "there is no such order", "sagactl order list"},
+		"refused to show a saga":     {[]string{"order", "saga", "x", "--file", refusing}, 1, "there is no such order", "sagactl order list"},
+		"refused to cancel":          {[]string{"order", "cancel", "x", "--file", refusing}, 1, "there is no such order", "sagactl order get x"},
+		"an unknown command":         {[]string{"nonsense"}, 2, "unknown command", "sagactl --help"},
+		"an unknown subcommand":      {[]string{"order", "nonsense"}, 2, "unknown command", "sagactl order --help"},
+		"an unknown flag":            {[]string{"order", "list", "--nonsense"}, 2, "unknown flag", "sagactl order list --help"},
+		"an argument missing":        {[]string{"order", "get"}, 2, "accepts 1 arg", "sagactl order get --help"},
+		"an unknown format":          {[]string{"order", "list", "-o", "xml"}, 2, "table or json", "sagactl order list --help"},
+		"no number of pieces":        {[]string{"stock", "set", "widget", "many"}, 2, "many", "sagactl stock set widget 100"},
+		"a fault that is none":       {[]string{"faults", "arm", "order", "nowhere=crash", "--file", refusing}, 2, "no point", "sagactl faults points"},
+		"a service without admin":    {[]string{"faults", "list", "nobody", "--file", refusing}, 2, "no admin listener", "sagactl faults list"},
+		"an incident that is none":   {[]string{"incidents", "show", "x", "--file", refusing}, 1, "no service has an incident", "sagactl incidents list --all"},
+		"a repair without a reason":  {[]string{"incidents", "retry", "x", "--file", refusing}, 2, "why", "sagactl incidents retry --help"},
+		"a repair by nobody":         {[]string{"incidents", "retry", "x", "--why", "y", "--file", refusing}, 2, "nobody does it", "sagactl incidents retry x --by YOU"},
+		"a resolve without outcome":  {[]string{"incidents", "resolve", "x", "--why", "y", "--file", refusing}, 2, "outcome", "sagactl incidents resolve --help"},
+		"a dead letter that is none": {[]string{"dead-letters", "show", "x", "--file", refusing}, 1, "no service has a dead letter", "sagactl dead-letters list --all"},
+		"a redrive of nothing":       {[]string{"dead-letters", "redrive", "--why", "y", "--file", refusing}, 2, "say which one, or --all", "sagactl dead-letters redrive --help"},
+		"a discard without a reason": {[]string{"dead-letters", "discard", "x", "--file", refusing}, 2, "why", "sagactl dead-letters discard --help"},
+		"a redrive by nobody":        {[]string{"dead-letters", "redrive", "x", "--why", "y", "--file", refusing}, 2, "nobody does it", "sagactl dead-letters redrive x --by YOU"},
+		"an edit that is no JSON":    {[]string{"dead-letters", "redrive", "x", "--why", "y", "--by", "z", "--payload", broken, "--file", refusing}, 2, "is no JSON", "sagactl dead-letters show x"},
+		"letters of nobody":          {[]string{"dead-letters", "list", "--service", "nobody", "--file", refusing}, 2, "no admin listener", "sagactl dead-letters list"},
+		"a broken description":       {[]string{"order", "list", "--file", broken}, 2, "run.json", "sagactl --file"},
+		"an incomplete description":  {[]string{"verify", "--file", refusing}, 2, "lacks the order database", "sagactl verify --file"},
+		"scenes that there are not":  {[]string{"demo", "--scenes", "some"}, 2, "all or none", "sagactl demo --help"},
+		"a port that is none":        {[]string{"demo", "--port", "order"}, 2, "process=port", "sagactl demo --port"},
+		"no programs":                {[]string{"demo", "--bin", t.TempDir(), "--dir", t.TempDir()}, 1, "lacks the programs", "make build"},
+	}
+	for what, test := range tests {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			got := run(t, nil, test.args...)
+			if got.code != test.code || !strings.Contains(got.err, test.says) || !strings.Contains(got.err, "\ntry: "+test.next) {
+				t.Errorf("code %d, said %q; want %d, %q and %q", got.code, got.err, test.code, test.says, test.next)
+			}
+			if strings.Count(strings.TrimSpace(got.err), "\n") > 1 {
+				t.Errorf("an error and what to do are two lines, not %q", got.err)
+			}
+		})
+	}
+}
+
+func TestHelpIsNoError(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{}, {"--help"}, {"order"}, {"order", "place", "--help"}, {"faults"}} {
+		if got := run(t, nil, args...); got.code != 0 || got.out == "" || got.err != "" {
+			t.Errorf("%v: %+v", args, got)
+		}
+	}
+}
+
+const placed = `{"id":"0193","status":"CANCELLED","reason":"card_declined","customer_id":"c","total":{"amount":3998,"currency":"USD"},
+	"items":[{"sku":"widget","quantity":2,"unit_price":1999}],"incidents":[],"payment_method":"tok_declined","shipment_id":null,
+	"ship_to":{"name":"n","street":"s","city":"c","postal_code":"p","country":"DE"},
+	"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:05Z","deadline":"2026-01-02T03:05:05Z"}`
+
+func TestAnOrderIsPlacedAsTheFlagsSay(t *testing.T) {
+	t.Parallel()
+	var body map[string]any
+	key := ""
+	file := describe(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.Method == http.MethodPost {
+			key = r.Header.Get("Idempotency-Key")
+			if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+				t.Error(err)
+			}
+			w.WriteHeader(http.StatusAccepted)
+		}
+		_, _ = w.Write([]byte(placed))
+	})
+	got := run(t, []string{"ORDERSAGA_FILE=" + file}, "order", "place", "--sku", "widget", "--quantity", "2",
+		"--token", "tok_declined", "--country", "AQ", "--key", "mine", "--wait")
+	want := "ORDER  STATUS         TOTAL  ITEMS       WHY\n0193   CANCELLED  39.98 USD  2 × widget  card_declined\n"
+	if got.code != 0 || got.out != want {
+		t.Errorf("%+v, want %q", got, want)
+	}
+	if key != "mine" || body["payment_method"] != "tok_declined" || body["ship_to"].(map[string]any)["country"] != "AQ" {
+		t.Errorf("key %q, body %v", key, body)
+	}
+	if items := body["items"].([]any); len(items) != 1 || items[0].(map[string]any)["quantity"] != 2.0 {
+		t.Errorf("items %v", items)
+	}
+}
+
+func TestJSONIsForPrograms(t *testing.T) {
+	t.Parallel()
+	file := describe(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(placed))
+	})
+	got := run(t, nil, "order", "get", "0193", "-o", "json", "--file", file)
+	var order map[string]any
+	if err := json.Unmarshal([]byte(got.out), &order); err != nil || order["status"] != "CANCELLED" {
+		t.Errorf("%v: %q", err, got.out)
+	}
+}
+
+func TestASagaIsShownWithWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	since := time.Now().Add(-3 * time.Second).Format(time.RFC3339)
+	saga := `{"order_id": "0193", "status": "NEEDS_ATTENTION", "state": "In Progress", "direction": "forward",
+		"steps": [{"step": "charge", "service": "payment", "progress": "Processing", "state": "UNKNOWN", "attempts": 4, "problem": "no answer"}],
+		"incidents": [{"id": "i", "service": "payment", "kind": "charge_undecided", "reason": "no answer", "opened_at": "` + since + `"}],
+		"mails": [{"kind": "received", "attempts": 2}],
+		"expected": {"service": "payment", "events": ["PaymentProcessed", "PaymentFailed"]},
+		"waiting_for": {"step": "charge", "service": "payment", "since": "` + since + `", "attempts": 4, "why": "no answer"}}`
+	file := describe(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/orders/0193/saga" {
+			t.Errorf("asked for %s", r.URL.Path)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(saga))
+	})
+	got := run(t, nil, "order", "saga", "0193", "--file", file)
+	if got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	for _, want := range []string{
+		"In Progress, forward; the order is NEEDS_ATTENTION", "charge  payment  Processing  UNKNOWN", "incident i of payment: charge_undecided: no answer",
+		"waits for charge by payment for ", ", 4 attempts: no answer", "next: PaymentProcessed or PaymentFailed from payment",
+		"mail received: to be sent, 2 attempts",
+	} {
+		if !strings.Contains(got.out, want) {
+			t.Errorf("%q is not in\n%s", want, got.out)
+		}
+	}
+}
+
+func TestFaultsAreArmedOverTheAdminListener(t *testing.T) {
+	t.Parallel()
+	set := failpoint.NewSet()
+	handler := failpoint.Handler(set)
+	file := describe(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer the-token" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
+	armed := run(t, nil, "faults", "arm", "payment", "gateway.before_charge=delay:3s;times=2;percent=50", "--file", file)
+	if armed.code != 0 {
+		t.Fatalf("%+v", armed)
+	}
+	list := set.List()
+	if len(list) != 1 || list[0].Delay != 3*time.Second || list[0].Times != 2 || list[0].Percent != 50 {
+		t.Errorf("armed: %+v", list)
+	}
+	if got := run(t, nil, "faults", "list", "payment", "--file", file); !strings.Contains(got.out, "gateway.before_charge  delay:3s") {
+		t.Errorf("listed: %+v", got)
+	}
+	if got := run(t, nil, "faults", "clear", "payment", list[0].ID, "--file", file); got.code != 0 || len(set.List()) != 0 {
+		t.Errorf("cleared: %+v, left %v", got, set.List())
+	}
+	if got := run(t, nil, "faults", "release", "payment", "99", "--file", file); got.code != 1 || !strings.Contains(got.err, "no such fault") {
+		t.Errorf("released what is not there: %+v", got)
+	}
+}
+
+func TestEveryPointHasASentence(t *testing.T) {
+	t.Parallel()
+	got := run(t, nil, "faults", "points")
+	if lines := strings.Count(got.out, "\n"); got.code != 0 || lines != len(failpoint.Points())+1 || lines < 40 {
+		t.Errorf("code %d, %d lines", got.code, lines)
+	}
+}
+
+func TestTablesFitANarrowTerminal(t *testing.T) {
+	t.Parallel()
+	got := run(t, []string{"COLUMNS=30"}, "faults", "points")
+	for line := range strings.SplitSeq(got.out, "\n") {
+		if len([]rune(line)) > 30 {
+			t.Errorf("%q is wider than 30 columns", line)
+		}
+	}
+}
+
+func TestTheBrokersConfigurationIsTheOneOfTheDeployment(t *testing.T) {
+	t.Parallel()
+	want, err := os.ReadFile("../../../deploy/nats.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := run(t, nil, "nats-conf"); got.code != 0 || got.out != string(want) {
+		t.Errorf("deploy/nats.conf is stale: run `make generate`; code %d\n%s", got.code, got.out)
+	}
+}
+
+func TestAnInterruptedProgramEnds(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	code := sagactl.Run(ctx, []string{"demo", "--dir", t.TempDir(), "--scenes", "none"}, sagactl.Terminal{Out: &out, Err: &errs})
+	if code != 1 {
+		t.Errorf("code %d: %s", code, errs.String())
+	}
+}
+
+// The desk shows an incident of payment's; what the operator says arrives there with the state that was shown.
+func TestAnIncidentIsRepairedForTheStateThatIsShown(t *testing.T) {
+	t.Parallel()
+	const id = "019ab0f2-7c3e-7d10-9a55-0c2f6a1b7e42"
+	shown := `{"id":"` + id + `","order_id":"o-1","kind":"refund_refused","reason":"refund_refused","opened_at":"2026-01-02T03:04:05Z",
+		"resolved_at":null,"resolution":null,"state":{"state":"REFUND_REFUSED","refund_number":3},
+		"possible":[{"action":"resolve","outcome":"settlement","means":"it is recorded"}],
+		"actions":[{"at":"2026-01-02T03:04:06Z","by":"ada","why":"to try","action":"retry","before":{},"after":{}}]}`
+	sent := make(chan map[string]any, 10)
+	file := describe(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			body := map[string]any{"path": r.URL.Path, "key": r.Header.Get("Idempotency-Key")}
+			if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+				t.Error(err)
+			}
+			sent <- body
+			if body["expected_state"] == "UNKNOWN" {
+				w.WriteHeader(http.StatusConflict)
+				shown := `{"title":"Conflict","status":409,"detail":"The payment is REFUND_REFUSED (refund 3)."}`
+				_, _ = w.Write([]byte(shown))
+				return
+			}
+		}
+		_, _ = w.Write([]byte(shown))
+	})
+	user := []string{"USER=grace"}
+	got := run(t, user, "incidents", "resolve", id, "--outcome", "settlement", "--reference", "bank 7", "--why", "it came back", "--key", "k", "--file", file)
+	if got.code != 0 || !strings.Contains(got.out, "can     resolve settlement: it is recorded") || !strings.Contains(got.out, "retry by ada: to try") {
+		t.Errorf("%+v", got)
+	}
+	want := map[string]any{
+		"path": "/incidents/" + id + "/resolve", "key": "k", "by": "grace", "why": "it came back", "outcome": "settlement",
+		"reference": "bank 7", "expected_state": "REFUND_REFUSED", "expected_refund_number": 3.0,
+	}
+	if body := <-sent; !maps.Equal(body, want) {
+		t.Errorf("sent %v", body)
+	}
+	got = run(t, user, "incidents", "retry", id, "--why", "y", "--expect", "UNKNOWN", "--file", file)
+	if got.code != 1 || !strings.Contains(got.err, "The payment is REFUND_REFUSED (refund 3).") || !strings.Contains(got.err, "try: sagactl incidents show "+id) {
+		t.Errorf("%+v", got)
+	}
+	if got = run(t, user, "incidents", "retry", id, "--why", "y", "--expect", "UNKNOWN:x", "--file", file); got.code != 2 {
+		t.Errorf("%+v", got)
+	}
+	if body := <-sent; body["expected_state"] != "UNKNOWN" || body["key"] == "" {
+		t.Errorf("sent %v", body)
+	}
+}

@@ -1,0 +1,81 @@
+package sagactl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/spf13/cobra"
+
+	"example.com/ordersaga/apps/system/verify"
+)
+
+func (p *program) verify() *cobra.Command {
+	var o verify.Options
+	c := &cobra.Command{
+		Use:   "verify",
+		Short: "Checks what must hold, over all databases, the gateway's ledger and the stream, read-only.",
+		Long: `Checks what must hold, over all databases, the gateway's own ledger and the stream. Nothing is changed.
+
+Without --at-rest only what holds at every instant is checked: usable in a loop while load runs. With it
+everything is, once the system has come to rest, for which it is given some time. A violation is exit code 1.`,
+		Args: cobra.NoArgs,
+		RunE: runs(func(c *cobra.Command, _ []string) error { return p.check(c.Context(), o) }),
+	}
+	c.Flags().BoolVar(&o.AtRest, "at-rest", false, "check also what holds only when nothing is under way any more")
+	c.Flags().DurationVar(&o.Within, "within", time.Minute, "how long the system may take to come to rest")
+	return c
+}
+
+func (p *program) check(ctx context.Context, o verify.Options) error {
+	system, err := p.system()
+	if err != nil {
+		return err
+	}
+	if err := system.Complete(); err != nil {
+		return &Failure{usage, err, "sagactl verify --file another/run.json"}
+	}
+	report, err := verify.Check(ctx, system, o)
+	if err != nil {
+		return &Failure{unreachable, err, "make demo   (or make up)"}
+	}
+	if p.output == "json" {
+		err = p.json(report)
+	} else {
+		showReport(p.out, p.width(), report)
+	}
+	if err == nil && !report.Holds {
+		return &Failure{failed, errors.New("the system is not as it must be"), "sagactl watch ORDER   (of an order named above)"}
+	}
+	return err
+}
+
+// shownOffenders is how many of an invariant's offenders are shown; -o json has all.
+const shownOffenders = 5
+
+func showReport(w io.Writer, width int, r verify.Report) {
+	line := func(text string) {
+		if width > 0 {
+			text = ansi.Truncate(text, width, "…")
+		}
+		fmt.Fprintln(w, text)
+	}
+	for _, result := range r.Results {
+		mark, id := good.Render("✓"), fmt.Sprintf("%-4s", result.ID)
+		if !result.Holds {
+			mark, id = bad.Render("✗"), bad.Render(id)
+		}
+		line(mark + " " + id + result.Sentence)
+		for _, offender := range result.Offenders[:min(shownOffenders, len(result.Offenders))] {
+			line("       " + bad.Render(offender.Key+": ") + offender.Detail)
+		}
+		if more := len(result.Offenders) - shownOffenders; more > 0 {
+			line(fmt.Sprintf("       and %d more", more))
+		}
+	}
+	line(faint.Render(fmt.Sprintf("looked at %d orders, %d charges, %d refunds, %d messages in %.1f s",
+		r.Counted.Orders, r.Counted.Charges, r.Counted.Refunds, r.Counted.Messages, r.Took.Seconds())))
+}

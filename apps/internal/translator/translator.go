@@ -1,0 +1,124 @@
+// Package translator stands between a publisher that speaks the second version of an event and consumers that
+// have only learned the first: it hears OrderCreated v2 and says OrderCreated v1, on the subject and in the form
+// that they have always known. They are not changed, not restarted, and do not know of it.
+//
+// # Exactly once in effect, without a database
+//
+// The message is published first and acknowledged afterwards, so nothing is lost, whenever the process dies.
+// It may be published twice, and that has no effect: a translation is a pure function, and its event's id is
+// derived from the original's. So a repetition carries the same id, on the wire and in the envelope. The stream
+// recognises it within the duplicate window, the consumers' inboxes at any time, as they do with the original
+// services' repetitions. There is nothing that this process would have to remember.
+//
+// One thing a service's outbox does that cannot be done here: publish again what a broker has forgotten after it
+// had acknowledged it. Its disk is up to a second behind. Therefore the original is acknowledged only when its
+// translation is surely on the disk ([mailbox.OnDisk]): what a power loss takes is delivered and translated again.
+//
+// # No loops
+//
+// Its login may publish the one version and its consumer is given the other, so it cannot hear itself. And
+// whoever provisions the broker gives a translated version to the translator alone: an event does not come both ways.
+//
+// # What cannot be said
+//
+// An order in two currencies has no first version. Such a message, and one that cannot be read, is given up
+// with an error in the log and in translator_messages_total. It stays in the stream; the order service cancels
+// the order at its deadline like any that is not heard.
+package translator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"example.com/ordersaga/apps/internal/process"
+	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/mailbox"
+)
+
+// again is the pause before the consumer is opened anew when it was lost.
+const again = 250 * time.Millisecond
+
+// Run translates until ctx ends. The environment has NATS_URL, with the translator's login, and HTTP_ADDR for
+// health and metrics.
+func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) error {
+	nc, err := process.Connect(process.Env(getenv, "NATS_URL", "nats://"+mailbox.Translator+"@127.0.0.1:4222"), mailbox.Translator, log)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	t, err := newTranslator(nc, log)
+	if err != nil {
+		return err
+	}
+	server, err := process.Listen(ctx, process.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"), t.routes())
+	if err != nil {
+		return err
+	}
+	log.InfoContext(ctx, "serving", "addr", server.Addr)
+	err = process.Serve(ctx, []*process.Server{server}, service.Loop("translate", log, again, nil, t.consume), t.acknowledge)
+	// Acknowledgements are only written to a buffer; what goes with it is translated again, to no effect.
+	if flushing := nc.FlushTimeout(time.Second); flushing != nil {
+		log.WarnContext(ctx, "acknowledgements may be lost", "error", flushing)
+	}
+	log.InfoContext(ctx, "ended")
+	return err
+}
+
+type translator struct {
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	log      *slog.Logger
+	open     atomic.Bool   // the consumer is there
+	settling chan settling // in the order in which they were published
+	metrics  *prometheus.Registry
+	messages *prometheus.CounterVec
+}
+
+func newTranslator(nc *nats.Conn, log *slog.Logger) (*translator, error) {
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(2*time.Second))
+	if err != nil {
+		return nil, fmt.Errorf("use JetStream: %w", err)
+	}
+	t := &translator{nc: nc, js: js, log: log, settling: make(chan settling, unsettled), metrics: process.Metrics()}
+	t.messages = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "translator_messages_total", Help: "Messages by what became of them: translated, repeated, refused, postponed.",
+	}, []string{"outcome"})
+	t.metrics.MustRegister(t.messages)
+	return t, nil
+}
+
+// ready is nil while messages are heard.
+func (t *translator) ready() error {
+	switch {
+	case t.nc.Status() != nats.CONNECTED:
+		return errors.New("the broker is not connected")
+	case !t.open.Load():
+		return errors.New("the broker has no consumer for the translator; the provisioner's TRANSLATED says what it is to hear")
+	}
+	return nil
+}
+
+func (t *translator) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := t.ready(); err != nil {
+			service.WriteProblem(w, r, service.Problem(http.StatusServiceUnavailable, err.Error()))
+		}
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(t.metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		service.WriteProblem(w, r, service.Problem(http.StatusNotFound, "there is nothing at this address"))
+	})
+	return mux
+}

@@ -1,0 +1,167 @@
+// Package client is a customer of the system and its stock clerk: it places orders, asks for them, cancels
+// them, and sets the stock, over the services' public HTTP APIs.
+package client
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/pkg/events"
+	inventory "example.com/ordersaga/services/inventory/api"
+	order "example.com/ordersaga/services/order/api"
+)
+
+// Shop speaks with the order and the inventory service.
+type Shop struct {
+	orders *order.ClientWithResponses
+	stock  *inventory.ClientWithResponses
+}
+
+// Open makes a shop of a running system. It makes no request yet.
+func Open(system endpoints.System) (*Shop, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 64 // whoever orders a lot at once keeps the connections
+	client := &http.Client{Timeout: 30 * time.Second, Transport: transport}
+	orders, err := order.NewClientWithResponses(system.URLs[string(events.Order)], order.WithHTTPClient(client))
+	if err != nil {
+		return nil, fmt.Errorf("the order service's address: %w", err)
+	}
+	stock, err := inventory.NewClientWithResponses(system.URLs[string(events.Inventory)], inventory.WithHTTPClient(client))
+	if err != nil {
+		return nil, fmt.Errorf("the inventory service's address: %w", err)
+	}
+	return &Shop{orders, stock}, nil
+}
+
+// Wish is what to order.
+type Wish struct {
+	Items   []order.NewItem
+	Token   string
+	Country string
+	Email   string               // where mails about it go; empty: nowhere
+	Total   *order.ExpectedTotal // what it is believed to cost; nil: whatever it costs
+	Key     string               // the Idempotency-Key; empty: a new one
+}
+
+// One is a wish for some pieces of one SKU, paid with an approved card and shipped inside Germany.
+func One(sku string, quantity int) Wish {
+	return Wish{Items: []order.NewItem{{Sku: sku, Quantity: quantity}}, Token: "tok_visa", Country: "DE"}
+}
+
+// Place places an order. It returns the order and the answer's bytes.
+func (s *Shop) Place(ctx context.Context, w Wish) (order.Order, []byte, error) {
+	if w.Key == "" {
+		w.Key = uuid.NewString()
+	}
+	var contact *string
+	if w.Email != "" {
+		contact = &w.Email
+	}
+	answer, err := s.orders.PlaceOrderWithResponse(ctx, &order.PlaceOrderParams{IdempotencyKey: w.Key}, order.NewOrder{
+		ContactEmail:  contact,
+		CustomerId:    "customer-1",
+		ExpectedTotal: w.Total,
+		Items:         w.Items,
+		PaymentMethod: w.Token,
+		ShipTo: order.NewAddress{
+			Name: "Ada Lovelace", Street: "Chausseestr. 1", City: "Berlin", PostalCode: "10115", Country: w.Country,
+		},
+	})
+	if err != nil {
+		return order.Order{}, nil, fmt.Errorf("place an order: %w", err)
+	}
+	if answer.JSON202 == nil {
+		return order.Order{}, nil, fmt.Errorf("place an order: %w", refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+	}
+	return *answer.JSON202, answer.Body, nil
+}
+
+// Get is the order as it is now.
+func (s *Shop) Get(ctx context.Context, id string) (order.Order, error) {
+	answer, err := s.orders.GetOrderWithResponse(ctx, id)
+	if err != nil {
+		return order.Order{}, fmt.Errorf("get order %s: %w", id, err)
+	}
+	if answer.JSON200 == nil {
+		return order.Order{}, fmt.Errorf("get order %s: %w", id, refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+	}
+	return *answer.JSON200, nil
+}
+
+// Saga is how far the order is in every service.
+func (s *Shop) Saga(ctx context.Context, id string) (order.Saga, error) {
+	answer, err := s.orders.GetSagaWithResponse(ctx, id)
+	if err != nil {
+		return order.Saga{}, fmt.Errorf("get the saga of order %s: %w", id, err)
+	}
+	if answer.JSON200 == nil {
+		return order.Saga{}, fmt.Errorf("get the saga of order %s: %w", id, refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+	}
+	return *answer.JSON200, nil
+}
+
+// List is a page of orders, the newest first; empty status: all.
+func (s *Shop) List(ctx context.Context, status string, limit int, cursor string) (order.OrderList, error) {
+	params := &order.ListOrdersParams{Limit: &limit}
+	if status != "" {
+		params.Status = (*order.Status)(&status)
+	}
+	if cursor != "" {
+		params.Cursor = &cursor
+	}
+	answer, err := s.orders.ListOrdersWithResponse(ctx, params)
+	if err != nil {
+		return order.OrderList{}, fmt.Errorf("list orders: %w", err)
+	}
+	if answer.JSON200 == nil {
+		return order.OrderList{}, fmt.Errorf("list orders: %w", refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+	}
+	return *answer.JSON200, nil
+}
+
+// Cancel asks for an order to be undone.
+func (s *Shop) Cancel(ctx context.Context, id string) (order.Order, error) {
+	answer, err := s.orders.CancelOrderWithResponse(ctx, id)
+	if err != nil {
+		return order.Order{}, fmt.Errorf("cancel order %s: %w", id, err)
+	}
+	if answer.JSON202 == nil {
+		return order.Order{}, fmt.Errorf("cancel order %s: %w", id, refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+	}
+	return *answer.JSON202, nil
+}
+
+// Await waits until the order has ended or needs a person.
+func (s *Shop) Await(ctx context.Context, id string) (order.Order, error) {
+	for {
+		o, err := s.Get(ctx, id)
+		if err != nil || o.Status == order.CONFIRMED || o.Status == order.CANCELLED || o.Status == order.NEEDSATTENTION {
+			return o, err
+		}
+		select {
+		case <-ctx.Done():
+			return o, fmt.Errorf("wait for order %s, which is %s: %w", id, o.Status, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func refused[P order.Problem | inventory.Problem](response *http.Response, problem *P) error {
+	r := &endpoints.Refused{Status: response.StatusCode, Title: http.StatusText(response.StatusCode)}
+	switch p := any(problem).(type) {
+	case *order.Problem:
+		if p != nil && p.Detail != nil {
+			r.Detail = *p.Detail
+		}
+	case *inventory.Problem:
+		if p != nil && p.Detail != nil {
+			r.Detail = *p.Detail
+		}
+	}
+	return r
+}

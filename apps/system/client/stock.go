@@ -1,0 +1,46 @@
+package client
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	inventory "example.com/ordersaga/services/inventory/api"
+)
+
+// Stock is how much there is of every SKU.
+func (s *Shop) Stock(ctx context.Context) ([]inventory.Stock, error) {
+	answer, err := s.stock.ListStockWithResponse(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list the stock: %w", err)
+	}
+	if answer.JSON200 == nil {
+		return nil, fmt.Errorf("list the stock: %w", refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+	}
+	return answer.JSON200.Stock, nil
+}
+
+// SetStock makes an adjustment after which the given number is available. The ledger keeps the reason.
+func (s *Shop) SetStock(ctx context.Context, sku string, available int64, reason string) (inventory.Stock, error) {
+	found, err := s.stock.GetStockWithResponse(ctx, sku)
+	if err != nil {
+		return inventory.Stock{}, fmt.Errorf("get the stock of %s: %w", sku, err)
+	}
+	if found.JSON200 == nil {
+		return inventory.Stock{}, fmt.Errorf("get the stock of %s: %w", sku, refused(found.HTTPResponse, found.ApplicationproblemJSONDefault))
+	}
+	delta := available - found.JSON200.Available
+	if delta == 0 {
+		return *found.JSON200, nil
+	}
+	answer, err := s.stock.AdjustStockWithResponse(ctx, sku, &inventory.AdjustStockParams{IdempotencyKey: uuid.NewString()},
+		inventory.NewAdjustment{Delta: delta, Reason: reason})
+	if err != nil {
+		return inventory.Stock{}, fmt.Errorf("adjust the stock of %s: %w", sku, err)
+	}
+	if answer.JSON201 == nil {
+		return inventory.Stock{}, fmt.Errorf("adjust the stock of %s: %w", sku, refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+	}
+	return answer.JSON201.Stock, nil
+}

@@ -1,0 +1,141 @@
+package eventlog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"example.com/ordersaga/pkg/events"
+)
+
+// batch is how many stored messages are asked for at once: some hundred kilobytes, far below what the
+// connection buffers.
+const batch = 500
+
+// remembered bounds how many ids a follower keeps: some ten megabytes.
+const remembered = 200_000
+
+// History calls each for every stored event about one order (about all when orderID is empty), oldest
+// first, until each returns an error or the events that were there at the beginning are through.
+func (s *Stream) History(ctx context.Context, orderID string, each func(Seen) error) error {
+	_, err := s.from(ctx, ofOrder(orderID), 1, each)
+	return err
+}
+
+// ErrNewStream says that the stream is not the one that was read before: it was lost and made again.
+var ErrNewStream = errors.New("the stream was made anew")
+
+// Since calls each for every stored event about any order from a sequence on, oldest first, and returns the sequence
+// to go on with. Whoever remembers that misses nothing, however long the broker was away, and needs to hear nothing live.
+func (s *Stream) Since(ctx context.Context, next uint64, each func(Seen) error) (uint64, error) {
+	return s.from(ctx, events.StreamSubjects, next, each)
+}
+
+// Same is [ErrNewStream] when the stream ends before what was read of it.
+func (s *Stream) Same(ctx context.Context, next uint64) error {
+	info, err := s.Info(ctx)
+	if err == nil && info.Last+1 < next {
+		return ErrNewStream
+	}
+	return err
+}
+
+// from reads what is stored from a sequence on, and returns the sequence to go on with.
+func (s *Stream) from(ctx context.Context, subjects string, next uint64, each func(Seen) error) (uint64, error) {
+	for {
+		last, more, err := s.page(ctx, subjects, next, each)
+		next = max(next, last+1)
+		if err != nil || !more {
+			return next, err
+		}
+	}
+}
+
+// page reads one batch that begins at a sequence. It needs no consumer, so the observer's login need not
+// be allowed to create one: it is the direct-get API, which answers a batch with one message per event and
+// a last one without content.
+func (s *Stream) page(ctx context.Context, subjects string, first uint64, each func(Seen) error) (last uint64, more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	inbox := s.nc.NewInbox()
+	answers, err := s.nc.SubscribeSync(inbox)
+	if err != nil {
+		return 0, false, fmt.Errorf("read the stream: %w", err)
+	}
+	defer answers.Unsubscribe() //nolint:errcheck // a closed connection has no subscription either
+	request, err := json.Marshal(map[string]any{"seq": first, "next_by_subj": subjects, "batch": batch})
+	if err != nil {
+		return 0, false, fmt.Errorf("read the stream: %w", err)
+	}
+	if err := s.nc.PublishRequest("$JS.API.DIRECT.GET."+events.Stream, inbox, request); err != nil {
+		return 0, false, fmt.Errorf("read the stream: %w", err)
+	}
+	for {
+		msg, err := answers.NextMsgWithContext(ctx)
+		if err != nil {
+			return 0, false, fmt.Errorf("read the stream: %w", err)
+		}
+		switch status := msg.Header.Get("Status"); status {
+		case "404": // nothing from here on
+			return 0, false, nil
+		case "204": // the end of the batch
+			return last, msg.Header.Get("Nats-Num-Pending") != "0", nil
+		case "": // an event
+			if last, err = stored(msg, each); err != nil {
+				return 0, false, err
+			}
+		default:
+			return 0, false, fmt.Errorf("read the stream: the broker answered %s %s", status, msg.Header.Get("Description"))
+		}
+	}
+}
+
+func stored(msg *nats.Msg, each func(Seen) error) (uint64, error) {
+	sequence, err := strconv.ParseUint(msg.Header.Get("Nats-Sequence"), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("read the stream: sequence of a stored message: %w", err)
+	}
+	event := seen(msg.Header.Get("Nats-Subject"), msg)
+	event.Sequence = sequence
+	return sequence, each(event)
+}
+
+// Follow calls each for every event about one order (about all when orderID is empty): first those that
+// are stored, when past is wanted, then those that come, each once, until each returns an error or ctx ends.
+func (s *Stream) Follow(ctx context.Context, orderID string, past bool, each func(Seen) error) error {
+	live, err := s.Listen(orderID) // before the history is read: nothing falls between the two
+	if err != nil {
+		return err
+	}
+	defer live.Stop() //nolint:errcheck // a closed connection has no subscription either
+	known := map[string]bool{}
+	once := func(event Seen) error {
+		if known[event.Envelope.ID] && event.Problem == nil {
+			return nil
+		}
+		if len(known) > remembered {
+			clear(known) // a duplicate follows its first within minutes, so what is forgotten here is old
+		}
+		known[event.Envelope.ID] = true
+		return each(event)
+	}
+	if past {
+		if err := s.History(ctx, orderID, once); err != nil {
+			return err
+		}
+	}
+	for {
+		event, err := live.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := once(event); err != nil {
+			return err
+		}
+	}
+}

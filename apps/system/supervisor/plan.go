@@ -1,0 +1,173 @@
+package supervisor
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"path/filepath"
+	"strings"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/mailbox"
+)
+
+// member is one process of our own programs: what it is called, which program it runs, where it listens.
+type member struct {
+	name    string // order, order-2, gateway, …
+	program string
+	http    int // port; 0: none
+	admin   int // the same
+	smtp    int // the same
+	// kept holds the HTTP port until the process starts, so that nobody else finds it free; nil: nobody does.
+	kept net.Listener
+}
+
+// members lists the processes and gives each its ports. The provisioner comes first, since everyone waits
+// for its stream.
+func members(o Options) ([]member, error) {
+	all := []member{{name: Provisioner, program: Provisioner}}
+	taken := map[int]bool{}
+	for _, program := range httpNames() {
+		for n := range max(1, o.Replicas[program]) {
+			m := member{name: program, program: program}
+			if n > 0 {
+				m.name = fmt.Sprintf("%s-%d", program, n+1)
+			}
+			var err error
+			if m.http, err = port(o.Ports[m.name], taken); err != nil {
+				return nil, err
+			}
+			if m.admin, err = port(0, taken); err != nil {
+				return nil, err
+			}
+			all = append(all, m)
+		}
+	}
+	others, err := besides(o, taken)
+	return append(all, others...), err
+}
+
+// besides are the processes that have neither replicas nor an admin listener.
+func besides(o Options, taken map[int]bool) (all []member, err error) {
+	post := member{name: Mail, program: mailsink}
+	if post.smtp, err = port(0, taken); err != nil {
+		return nil, err
+	}
+	all = append(all, post, member{name: Console, program: Console}, member{name: Registry, program: Registry})
+	if o.Translate {
+		all = append(all, member{name: Translator, program: Translator})
+	}
+	for i := range all {
+		if err := all[i].listen(o, taken); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// environmentOf is what a process is told. What the options say for its service, and for itself, comes last.
+func (s *System) environmentOf(m member) map[string]string {
+	env := map[string]string{}
+	if m.http != 0 {
+		env["HTTP_ADDR"] = address(m.http)
+	}
+	if m.admin != 0 {
+		env["ADMIN_ADDR"] = address(m.admin)
+		env["ADMIN_TOKEN"] = s.secrets[adminToken]
+	}
+	switch m.program {
+	case Provisioner:
+		env["NATS_URL"] = s.natsURL(Provisioner)
+		if s.options.Translate {
+			env["TRANSLATED"] = events.OrderCreatedV2{}.Type().String()
+		}
+	case Translator, Registry:
+		env["NATS_URL"] = s.natsURL(m.program)
+	case Gateway:
+		env["LEDGER_FILE"] = filepath.Join(s.folder.data, "gateway", "ledger.jsonl")
+	case Console:
+		s.consoleEnvironment(env)
+	case mailsink:
+		env["SMTP_ADDR"] = address(m.smtp)
+	case Ambassador:
+		env["GATEWAY_URLS"] = strings.Join(s.urlsOf(Gateway), ",")
+	default:
+		s.serviceEnvironment(events.Service(m.program), m.name, env)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.Copy(env, s.env[m.program])
+	maps.Copy(env, s.env[m.name])
+	return env
+}
+
+func (s *System) serviceEnvironment(service events.Service, process string, env map[string]string) {
+	database := s.databases[service]
+	env["DATABASE_URL"], env["MIGRATIONS_URL"] = database.URL, database.OwnerURL
+	env["NATS_URL"] = s.natsURL(string(service))
+	env["SCHEMA_REGISTRY_URL"] = s.urlsOf(Registry)[0]
+	if s.options.Faults {
+		env["FAULTS_ENABLED"] = "true"
+		env["FAULTS_LOG"] = filepath.Join(s.folder.logs(), process+".faults") // tells a crash on purpose from another one
+	}
+	switch service {
+	case events.Payment:
+		env["GATEWAY_URL"] = s.urlsOf(Ambassador)[0]
+	case events.Order:
+		for _, other := range events.Services[1:] {
+			env[strings.ToUpper(string(other))+"_URL"] = s.urlsOf(string(other))[0]
+		}
+		for _, m := range s.members {
+			if m.smtp != 0 {
+				env["SMTP_ADDR"] = address(m.smtp)
+			}
+		}
+		if s.options.Deadline > 0 {
+			env["ORDER_DEADLINE"] = s.options.Deadline.String()
+		}
+	default: // the others call nobody
+	}
+}
+
+// consoleEnvironment tells the console where it may ask.
+func (s *System) consoleEnvironment(env map[string]string) {
+	env["ORDERSAGA_NATS"] = s.natsURL(mailbox.Console)
+	env["ORDERSAGA_ADMIN_TOKEN"] = s.secrets[adminToken]
+	for service, database := range s.databases {
+		env["ORDERSAGA_"+strings.ToUpper(string(service))+"_DATABASE"] = database.AuditURL
+	}
+	for _, m := range s.members {
+		name := "ORDERSAGA_" + strings.ToUpper(m.name)
+		if m.http != 0 && m.program != Console {
+			env[name+"_URL"] = url(m.http)
+		}
+		if m.admin != 0 {
+			env[name+"_ADMIN"] = url(m.admin)
+		}
+	}
+}
+
+func (s *System) natsURL(user string) string {
+	return s.nats.URL(user, s.secrets["nats_"+user])
+}
+
+// urlsOf are the addresses of all replicas of a program.
+func (s *System) urlsOf(program string) []string {
+	var urls []string
+	for _, m := range s.members {
+		if m.program == program && m.http != 0 {
+			urls = append(urls, url(m.http))
+		}
+	}
+	return urls
+}
+
+// Environment is what a process is told.
+func (s *System) Environment(name string) (map[string]string, error) {
+	for _, m := range s.members {
+		if m.name == name {
+			return s.environmentOf(m), nil
+		}
+	}
+	return nil, fmt.Errorf("there is no program %q of ours", name)
+}

@@ -1,0 +1,45 @@
+package supervisor
+
+import (
+	"fmt"
+	"net"
+
+	"example.com/ordersaga/internal/localservers"
+)
+
+// listen gives the process its HTTP port: the one that is asked for, the preferred one if nobody has it, or a free one.
+func (m *member) listen(o Options, taken map[int]bool) (err error) {
+	wanted := o.Ports[m.name]
+	if preferred := o.Prefer[m.name]; wanted == 0 && preferred != 0 && !taken[preferred] {
+		if m.kept, err = net.Listen("tcp", address(preferred)); err == nil {
+			wanted = preferred
+		}
+	}
+	m.http, err = port(wanted, taken)
+	return err
+}
+
+// giveUp gives the port to the process, which is about to start, or to whoever wants it.
+func (m member) giveUp() {
+	if m.kept != nil {
+		_ = m.kept.Close() // it may have been given up already
+	}
+}
+
+// port is the wanted one, or a free one that nobody else here has.
+func port(wanted int, taken map[int]bool) (int, error) {
+	for wanted == 0 {
+		free, err := localservers.FreePort()
+		if err != nil {
+			return 0, err
+		}
+		if !taken[free] {
+			wanted = free
+		}
+	}
+	taken[wanted] = true
+	return wanted, nil
+}
+
+func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+func url(port int) string     { return "http://" + address(port) }

@@ -1,0 +1,163 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"example.com/ordersaga/internal/localservers"
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/mailbox"
+)
+
+// startServers starts Postgres with its databases, and NATS, at the same time.
+func (s *System) startServers(ctx, supervised context.Context) error {
+	group, starting := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.startPostgres(starting) })
+	group.Go(func() error { return s.startNATS(starting) })
+	err := group.Wait()
+	if s.postgres != nil {
+		s.adopt(supervised, &child{name: Postgres, server: s.postgres})
+	}
+	if s.nats != nil {
+		s.adopt(supervised, &child{name: NATS, server: s.nats})
+	}
+	return err
+}
+
+func (s *System) startPostgres(ctx context.Context) error {
+	server, err := localservers.StartPostgres(ctx, localservers.PostgresConfig{
+		Dir: filepath.Join(s.folder.data, "postgres"), Password: s.secrets["postgres"], NoFsync: s.options.NoFsync,
+	})
+	if err != nil {
+		return err
+	}
+	s.postgres, s.databases = server, map[events.Service]localservers.Database{}
+	for _, service := range events.Services {
+		s.databases[service], err = localservers.CreateDatabase(ctx, server.URL(), service, s.Passwords(service))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *System) startNATS(ctx context.Context) error {
+	var env []string
+	for name, secret := range s.secrets {
+		if user, is := strings.CutPrefix(name, "nats_"); is {
+			env = append(env, mailbox.PasswordVariable(user)+"="+secret)
+		}
+	}
+	server, err := localservers.StartNATS(ctx, localservers.NATSConfig{
+		Dir: filepath.Join(s.folder.data, "nats"), Config: mailbox.ServerConfig(mailbox.ServerOptions{}), Env: env,
+	})
+	if err != nil {
+		return err
+	}
+	s.nats = server
+	return nil
+}
+
+func (s *System) startProgram(ctx, supervised context.Context, m member) error {
+	if m.program == Gateway {
+		if err := os.MkdirAll(filepath.Join(s.folder.data, "gateway"), 0o700); err != nil {
+			return fmt.Errorf("make the gateway's directory: %w", err)
+		}
+	}
+	p := &program{
+		path: filepath.Join(s.options.Bin, m.program),
+		log:  filepath.Join(s.folder.logs(), m.name+".log"),
+		env:  func() map[string]string { return s.environmentOf(m) },
+	}
+	m.giveUp()
+	if err := p.Start(ctx); err != nil {
+		return err
+	}
+	s.adopt(supervised, &child{name: m.name, server: p})
+	return nil
+}
+
+// adopt takes a server that runs under supervision.
+func (s *System) adopt(supervised context.Context, c *child) {
+	c.log, c.died, c.started = s.options.Log, s.options.Died, s.republish
+	c.mark()
+	s.children[c.name] = c
+	s.order = append(s.order, c.name)
+	s.loops.Go(func() error { return c.supervise(supervised) })
+}
+
+// republish keeps the process ids in run.json true.
+func (s *System) republish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.published {
+		return
+	}
+	if err := s.Describe().Write(s.folder.runFile()); err != nil {
+		s.options.Log.Error("description not written", "error", err)
+	}
+}
+
+// startLimit is how long everything may take to be ready, on a machine that is busy.
+const startLimit = 60 * time.Second
+
+// AwaitReady waits until the named processes say that they are ready; all of them when none is named.
+func (s *System) AwaitReady(ctx context.Context, names ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	wanted := map[string]bool{}
+	for _, name := range names {
+		wanted[name] = true
+	}
+	group, waiting := errgroup.WithContext(ctx)
+	for _, m := range s.members {
+		if m.http != 0 && (len(names) == 0 || wanted[m.name]) {
+			group.Go(func() error { return s.awaitReady(waiting, m) })
+		}
+	}
+	return group.Wait()
+}
+
+func (s *System) awaitReady(ctx context.Context, m member) error {
+	client := http.Client{Timeout: 2 * time.Second}
+	reason := errors.New("it does not answer")
+	for {
+		if said := ready(ctx, &client, url(m.http)+"/readyz"); said == nil {
+			return nil
+		} else if ctx.Err() == nil {
+			reason = said
+		}
+		if how, gaveUp := s.children[m.name].gaveUp(); gaveUp {
+			return fmt.Errorf("%s ended with %s: %s", m.name, how, lastLine(filepath.Join(s.folder.logs(), m.name+".log")))
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not ready: %w", m.name, reason)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func ready(ctx context.Context, client *http.Client, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return errors.New("it answers " + response.Status)
+	}
+	return nil
+}

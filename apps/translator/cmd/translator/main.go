@@ -1,9 +1,0 @@
-// Command translator says newer events in older words; see package translator.
-package main
-
-import (
-	"example.com/ordersaga/apps/internal/process"
-	"example.com/ordersaga/apps/translator"
-)
-
-func main() { process.Main("translator", translator.Run) }

@@ -1,0 +1,148 @@
+package adminapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
+
+	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/mailbox"
+)
+
+// fewLetters are shown to whoever does not say how many; nobody gets more than most.
+const fewLetters = 50
+
+// getDeadLetters answers GET /dead-letters?open=true&type=PART&reason=PART&order=ID&limit=N&after=ID.
+func (d Desk) getDeadLetters(w http.ResponseWriter, r *http.Request) {
+	wanted, err := readPage(r.URL.Query())
+	if err != nil {
+		service.WriteProblem(w, r, err)
+		return
+	}
+	list, err := d.letters(r.Context(), wanted)
+	if err != nil {
+		service.WriteProblem(w, r, err)
+		return
+	}
+	var next *string // where the next page begins, if there may be one
+	if len(list) == wanted.limit {
+		next = &list[len(list)-1].ID
+	}
+	write(w, r, map[string]any{"dead_letters": append([]mailbox.DeadLetter{}, list...), "next": next})
+}
+
+func readPage(query url.Values) (p page, err error) {
+	p = page{Filter: Filter{Type: query.Get("type"), Reason: query.Get("reason"), Order: query.Get("order")}, limit: fewLetters}
+	bad := func(detail string) (page, error) { return page{}, service.Problem(http.StatusBadRequest, detail) }
+	switch query.Get("open") {
+	case "":
+	case "true", "false":
+		p.open = new(query.Get("open") == "true")
+	default:
+		return bad("open is true or false.")
+	}
+	if n := query.Get("limit"); n != "" {
+		if p.limit, err = strconv.Atoi(n); err != nil || p.limit < 1 || p.limit > most {
+			return bad(fmt.Sprintf("limit is 1 to %d.", most))
+		}
+	}
+	if seen := query.Get("after"); seen != "" {
+		id, err := uuid.Parse(seen)
+		if err != nil {
+			return bad("after is the id of a dead letter: the next of the page before.")
+		}
+		p.after = &id
+	}
+	return p, p.check()
+}
+
+// getDeadLetter answers GET /dead-letters/{id}.
+func (d Desk) getDeadLetter(w http.ResponseWriter, r *http.Request) {
+	letter, err := d.letter(r.Context(), chi.URLParam(r, "id"))
+	if err != nil {
+		service.WriteProblem(w, r, err)
+		return
+	}
+	write(w, r, letter)
+}
+
+// letterWish is what is wanted of one letter, for the attempts that were seen.
+type letterWish struct {
+	Wish
+	ExpectedAttempts int `json:"expected_attempts"`
+}
+
+func (l letterWish) check() error {
+	if l.ExpectedAttempts < 1 {
+		return service.Problem(http.StatusBadRequest, "Say expected_attempts: how often it had been tried when you decided.")
+	}
+	return l.Check()
+}
+
+// redriveWish is a [letterWish] that may have put the message right.
+type redriveWish struct {
+	letterWish
+	Payload *json.RawMessage `json:"payload"` // null or absent: as it is
+}
+
+// redrive answers POST /dead-letters/{id}/redrive.
+func (d Desk) redrive(r *http.Request, request idempotency.Request, wanted *redriveWish) ([]byte, bool, error) {
+	one := redriving{wanted.Wish, chi.URLParam(r, "id"), wanted.ExpectedAttempts, nil}
+	if wanted.Payload != nil {
+		one.edit = func([]byte) []byte { return *wanted.Payload }
+	}
+	return d.redriveNow(r.Context(), request, one)
+}
+
+// redriveAll answers POST /dead-letters/redrive.
+func (d Desk) redriveAll(r *http.Request, request idempotency.Request, wanted *many) ([]byte, bool, error) {
+	return d.redriveMany(r.Context(), request, *wanted)
+}
+
+// discard answers POST /dead-letters/{id}/discard.
+func (d Desk) discard(r *http.Request, request idempotency.Request, wanted *letterWish) ([]byte, bool, error) {
+	return d.discardNow(r.Context(), request, chi.URLParam(r, "id"), wanted.Wish, wanted.ExpectedAttempts)
+}
+
+// action answers a POST that asks for one: what is wanted is read and checked, and then done.
+func action[T any, P interface {
+	*T
+	check() error
+}](act func(*http.Request, idempotency.Request, P) ([]byte, bool, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		wanted := P(new(T))
+		request, err := Read(w, r, wanted)
+		if err == nil {
+			err = wanted.check()
+		}
+		var answer []byte
+		var replayed bool
+		if err == nil {
+			answer, replayed, err = act(r, request, wanted)
+		}
+		if err != nil {
+			service.WriteProblem(w, r, err)
+			return
+		}
+		Answer(w, answer, replayed)
+	}
+}
+
+// getStruggling answers GET /struggling?attempts=N.
+func (d Desk) getStruggling(w http.ResponseWriter, r *http.Request) {
+	attempts := mailbox.Struggles
+	if n := r.URL.Query().Get("attempts"); n != "" {
+		var err error
+		if attempts, err = strconv.Atoi(n); err != nil || attempts < 1 {
+			service.WriteProblem(w, r, service.Problem(http.StatusBadRequest, "attempts is a number from 1."))
+			return
+		}
+	}
+	write(w, r, map[string][]mailbox.Struggling{"struggling": d.Mailbox.Struggling(attempts)})
+}

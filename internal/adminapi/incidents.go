@@ -1,0 +1,115 @@
+package adminapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/internal/service"
+)
+
+// Incident is something with which the service cannot, or could not, go on by itself.
+type Incident struct {
+	ID         string     `json:"id"`
+	OrderID    string     `json:"order_id"`
+	Kind       string     `json:"kind"`
+	Reason     string     `json:"reason"`
+	OpenedAt   time.Time  `json:"opened_at"`
+	ResolvedAt *time.Time `json:"resolved_at"`
+	Resolution *string    `json:"resolution"`
+}
+
+// Open says whether it still is one.
+func (i Incident) Open() bool { return i.ResolvedAt == nil }
+
+// Details are an incident with all that is known about it.
+type Details struct {
+	Incident
+	State    any    `json:"state"`    // how what it is about stands now; null where the service does not say
+	Possible []Step `json:"possible"` // what can be done about it now
+	Actions  []Done `json:"actions"`  // what was done, oldest first
+}
+
+// Done is an action as it was recorded.
+type Done struct {
+	At     time.Time       `json:"at"`
+	By     string          `json:"by"`
+	Why    string          `json:"why"`
+	Action string          `json:"action"`
+	Before json.RawMessage `json:"before"`
+	After  json.RawMessage `json:"after"`
+}
+
+// IncidentTarget is the kind of target of actions on incidents.
+const IncidentTarget = "incident"
+
+// most is how many incidents are listed. Who has more has one problem, not a thousand.
+const most = 500
+
+const incidentColumns = `id::text, order_id::text, kind, reason, opened_at, resolved_at, resolution`
+
+func (i *Incident) fields() []any {
+	return []any{&i.ID, &i.OrderID, &i.Kind, &i.Reason, &i.OpenedAt, &i.ResolvedAt, &i.Resolution}
+}
+
+// list is the newest incidents, oldest last; of one order where one is named.
+func (d Desk) list(ctx context.Context, onlyOpen bool, order *uuid.UUID) ([]Incident, error) {
+	rows, err := d.Pool.Query(ctx, `
+		SELECT `+incidentColumns+` FROM incident
+		WHERE ($1 IS FALSE OR resolved_at IS NULL) AND ($2::uuid IS NULL OR order_id = $2)
+		ORDER BY opened_at DESC, id DESC LIMIT $3`, onlyOpen, order, most)
+	if err != nil {
+		return nil, fmt.Errorf("list incidents: %w", err)
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (i Incident, err error) { return i, row.Scan(i.fields()...) })
+}
+
+// Incident is the one with an id; a problem of status 404 when there is none.
+func (d Desk) Incident(ctx context.Context, id string) (i Incident, err error) {
+	key, err := uuid.Parse(id)
+	if err != nil {
+		return i, service.Problem(http.StatusNotFound, "There is no such incident.")
+	}
+	err = d.Pool.QueryRow(ctx, `SELECT `+incidentColumns+` FROM incident WHERE id = $1`, key).Scan(i.fields()...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return i, service.Problem(http.StatusNotFound, "There is no such incident.")
+	}
+	if err != nil {
+		return i, fmt.Errorf("read incident %s: %w", id, err)
+	}
+	return i, nil
+}
+
+func (d Desk) details(ctx context.Context, id string) (Details, error) {
+	i, err := d.Incident(ctx, id)
+	if err != nil {
+		return Details{}, err
+	}
+	details := Details{Incident: i, Possible: []Step{}}
+	if d.Look != nil {
+		state, possible, err := d.Look(ctx, i)
+		if err != nil {
+			return Details{}, err
+		}
+		details.State, details.Possible = state, append(details.Possible, possible...)
+	}
+	details.Actions, err = d.history(ctx, IncidentTarget, i.ID)
+	return details, err
+}
+
+// history is what was done to something.
+func (d Desk) history(ctx context.Context, kind, id string) ([]Done, error) {
+	rows, err := d.Pool.Query(ctx, `
+		SELECT at, by, why, action, before, after FROM operator_action
+		WHERE target_kind = $1 AND target_id = $2 ORDER BY at, id`, kind, id)
+	if err != nil {
+		return nil, fmt.Errorf("read what was done to %s %s: %w", kind, id, err)
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Done])
+}

@@ -1,0 +1,129 @@
+package adminapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/mailbox"
+)
+
+// Letter is a dead letter with all that is known about it.
+type Letter struct {
+	mailbox.DeadLetter
+	Payload json.RawMessage `json:"payload"`                  // null when the message is no JSON
+	Base64  []byte          `json:"payload_base64,omitempty"` // the message, when it is no JSON
+	Actions []Done          `json:"actions"`                  // what was done, oldest first
+}
+
+// LetterTarget is the kind of target of actions on dead letters.
+const LetterTarget = "dead letter"
+
+// Filter says which dead letters are meant; what it does not say is not looked at.
+type Filter struct {
+	Type   string `json:"type"`   // a part of the type
+	Reason string `json:"reason"` // a part of the reason
+	Order  string `json:"order"`  // the order id as the message says it
+}
+
+func (f Filter) check() error { return storable(f.Type, f.Reason, f.Order) }
+
+// storable refuses what the database can neither hold nor look for.
+func storable(texts ...string) error {
+	for _, text := range texts {
+		if strings.ContainsRune(text, 0) || !utf8.ValidString(text) {
+			return service.Problem(http.StatusBadRequest, "A text is not UTF-8, or has the character NUL in it.")
+		}
+	}
+	return nil
+}
+
+const letterColumns = `id::text, event_id, order_id, type, subject, reason, attempts, first_at, last_at, closed_at, closed_as`
+
+func letterFields(l *mailbox.DeadLetter) []any {
+	return []any{&l.ID, &l.EventID, &l.OrderID, &l.Type, &l.Subject, &l.Reason, &l.Attempts, &l.FirstAt, &l.LastAt, &l.ClosedAt, &l.ClosedAs}
+}
+
+func collectLetters(rows pgx.Rows) ([]mailbox.DeadLetter, error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (l mailbox.DeadLetter, err error) {
+		return l, row.Scan(letterFields(&l)...)
+	})
+}
+
+// matches has the filter as its first three arguments.
+const matches = `($1 = '' OR position($1 IN type) > 0) AND ($2 = '' OR position($2 IN reason) > 0) AND ($3 = '' OR order_id = $3)`
+
+// page is some of the letters, newest first: the first ones, or those behind one that was seen.
+type page struct {
+	Filter
+	open  *bool // nil: either way
+	limit int
+	after *uuid.UUID
+}
+
+func (d Desk) letters(ctx context.Context, p page) ([]mailbox.DeadLetter, error) {
+	rows, err := d.Pool.Query(ctx, `
+		SELECT `+letterColumns+` FROM dead_letter
+		WHERE `+matches+`
+		  AND ($4::boolean IS NULL OR (closed_at IS NULL) = $4)
+		  AND ($5::uuid IS NULL OR (first_at, id) < (SELECT first_at, id FROM dead_letter WHERE id = $5))
+		ORDER BY first_at DESC, id DESC LIMIT $6`, p.Type, p.Reason, p.Order, p.open, p.after, p.limit)
+	if err != nil {
+		return nil, fmt.Errorf("list dead letters: %w", err)
+	}
+	return collectLetters(rows)
+}
+
+// letter is the one with an id, with its message and what was done to it.
+func (d Desk) letter(ctx context.Context, id string) (l Letter, err error) {
+	found, message, err := readLetter(ctx, d.Pool, id, "")
+	if err != nil {
+		return l, err
+	}
+	l = Letter{DeadLetter: found}
+	if json.Valid(message) && utf8.Valid(message) {
+		l.Payload = message
+	} else {
+		l.Base64 = message
+	}
+	l.Actions, err = d.history(ctx, LetterTarget, found.ID)
+	return l, err
+}
+
+// readLetter is a letter and its message; a problem of status 404 when there is none.
+func readLetter(ctx context.Context, q querier, id, lock string) (l mailbox.DeadLetter, message []byte, err error) {
+	none := service.Problem(http.StatusNotFound, "There is no such dead letter.")
+	key, err := uuid.Parse(id)
+	if err != nil {
+		return l, nil, none
+	}
+	err = q.QueryRow(ctx, `SELECT `+letterColumns+`, payload FROM dead_letter WHERE id = $1 `+lock, key).Scan(append(letterFields(&l), &message)...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return l, nil, none
+	}
+	if err != nil {
+		return l, nil, fmt.Errorf("read dead letter %s: %w", id, err)
+	}
+	return l, message, nil
+}
+
+// as refuses a letter that is not as the operator has seen it, and says how it is.
+func as(l mailbox.DeadLetter, attempts int) error {
+	if l.ClosedAs != nil {
+		return service.Problem(http.StatusConflict, "The dead letter is "+*l.ClosedAs+" since "+l.ClosedAt.UTC().Format(time.RFC3339)+".")
+	}
+	if l.Attempts != attempts {
+		return service.Problem(http.StatusConflict, fmt.Sprintf("It has been tried %d times by now, the last time at %s: %s",
+			l.Attempts, l.LastAt.UTC().Format(time.RFC3339), l.Reason))
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package adminapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/mailbox"
+)
+
+// many is the wish that all dead letters of a filter take effect. A request does some of them; whoever wants all sends
+// another one, with the moment that the first answer tells, until none remains.
+type many struct {
+	Wish
+	Filter
+	Replace string     `json:"replace"` // a text of the messages that is wrong
+	With    string     `json:"with"`    // what it should have been
+	Until   *time.Time `json:"until"`   // only letters that were not tried since; absent: now
+	Limit   int        `json:"limit"`   // absent: mostAtOnce
+}
+
+// mostAtOnce letters take less than the client's patience, each in a transaction of its own.
+const mostAtOnce = 100
+
+func (m *many) check() error {
+	switch {
+	case m.Limit == 0:
+		m.Limit = mostAtOnce
+	case m.Limit < 0 || m.Limit > mostAtOnce:
+		return service.Problem(http.StatusBadRequest, fmt.Sprintf("limit is 1 to %d; the answer says how many remain.", mostAtOnce))
+	}
+	if m.Replace == "" && m.With != "" {
+		return service.Problem(http.StatusBadRequest, "Say replace, too: what is to be replaced.")
+	}
+	return errors.Join(m.Filter.check(), storable(m.Replace, m.With), m.Check())
+}
+
+// edit is what is done to every message; nil: nothing.
+func (m *many) edit() func([]byte) []byte {
+	if m.Replace == "" {
+		return nil
+	}
+	return func(message []byte) []byte { return bytes.ReplaceAll(message, []byte(m.Replace), []byte(m.With)) }
+}
+
+// Tally is what became of many dead letters.
+type Tally struct {
+	Redriven   int       `json:"redriven"`
+	Duplicates int       `json:"duplicates"`
+	Failed     int       `json:"failed"`
+	Skipped    int       `json:"skipped"`   // somebody else was there first
+	Remaining  int       `json:"remaining"` // open, matching, and not tried since
+	Until      time.Time `json:"until"`
+	Letters    []Outcome `json:"letters"` // each one that was tried, in this order
+}
+
+// Add makes it the tally of another lot, too.
+func (t *Tally) Add(other Tally) {
+	for _, o := range other.Letters {
+		t.add(o)
+	}
+	t.Remaining, t.Until = other.Remaining, other.Until
+}
+
+func (t *Tally) add(o Outcome) {
+	switch o.Outcome {
+	case mailbox.Redriven:
+		t.Redriven++
+	case mailbox.Duplicate:
+		t.Duplicates++
+	case Failed:
+		t.Failed++
+	default:
+		t.Skipped++
+	}
+	t.Letters = append(t.Letters, o)
+}
+
+// redriveMany handles letters one after the other, each once under this key. A request that ends in the middle is sent
+// again: what was done stays done and is not done again.
+func (d Desk) redriveMany(ctx context.Context, request idempotency.Request, m many) ([]byte, bool, error) {
+	if answer, found, err := Answered(ctx, d.Pool, request); err != nil || found {
+		return answer, found, err
+	}
+	letters, until, err := d.lot(ctx, m)
+	if err != nil {
+		return nil, false, err
+	}
+	tally := Tally{Until: until, Letters: []Outcome{}}
+	for _, letter := range letters {
+		outcome, err := d.oneOf(ctx, request, m, letter)
+		if err != nil {
+			return nil, false, err
+		}
+		tally.add(outcome)
+	}
+	return d.Do(ctx, request, func(tx pgx.Tx) (Action, error) {
+		err := tx.QueryRow(ctx, `SELECT count(*) FROM dead_letter WHERE `+matches+` AND `+untried,
+			m.Type, m.Reason, m.Order, until).Scan(&tally.Remaining)
+		if err != nil {
+			return Action{}, fmt.Errorf("count dead letters: %w", err)
+		}
+		return Action{
+			By: m.By, Why: m.Why, Action: "redrive all", TargetKind: LetterTarget + "s", TargetID: "those that match",
+			Before: m, After: tally, Answer: tally,
+		}, nil
+	})
+}
+
+// untried has a moment as its fourth argument. What has failed since is not tried again for the same wish.
+const untried = `closed_at IS NULL AND last_at <= $4`
+
+// lot is the next letters, oldest first, as events are handled, and the moment that the wish is about.
+func (d Desk) lot(ctx context.Context, m many) (letters []mailbox.DeadLetter, until time.Time, err error) {
+	if err := d.Pool.QueryRow(ctx, `SELECT coalesce($1, now())`, m.Until).Scan(&until); err != nil {
+		return nil, until, fmt.Errorf("ask the database for the time: %w", err)
+	}
+	rows, err := d.Pool.Query(ctx, `SELECT `+letterColumns+` FROM dead_letter WHERE `+matches+` AND `+untried+` ORDER BY first_at, id LIMIT $5`,
+		m.Type, m.Reason, m.Order, until, m.Limit)
+	if err != nil {
+		return nil, until, fmt.Errorf("look for dead letters: %w", err)
+	}
+	letters, err = collectLetters(rows)
+	return letters, until, err
+}
+
+// oneOf handles one of many, under a key that is made from the request's and the letter's.
+func (d Desk) oneOf(ctx context.Context, request idempotency.Request, m many, letter mailbox.DeadLetter) (o Outcome, err error) {
+	request.Key += " " + letter.ID
+	answer, _, err := d.redriveNow(ctx, request, redriving{m.Wish, letter.ID, letter.Attempts, m.edit()})
+	if changed, ok := errors.AsType[*service.Error](err); ok && changed.Status == http.StatusConflict {
+		return Outcome{ID: letter.ID, Outcome: "skipped", Attempts: letter.Attempts, Reason: changed.Detail}, nil
+	}
+	if err != nil {
+		return o, err
+	}
+	if err := json.Unmarshal(answer, &o); err != nil {
+		return o, fmt.Errorf("read what became of dead letter %s: %w", letter.ID, err)
+	}
+	return o, nil
+}

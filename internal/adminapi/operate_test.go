@@ -1,0 +1,139 @@
+package adminapi_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"example.com/ordersaga/internal/adminapi"
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// desk is one of a service whose transactions wake nobody.
+func desk(t *testing.T, service events.Service) adminapi.Desk {
+	t.Helper()
+	pool := testkit.Database(t, service).Pool
+	return adminapi.Desk{Pool: pool, Transact: func(ctx context.Context, fn func(pgx.Tx) error) error { return pgx.BeginFunc(ctx, pool, fn) }}
+}
+
+func request(body string) idempotency.Request {
+	return idempotency.Request{Scope: "operator", Key: "k", Fingerprint: []byte(body)}
+}
+
+var action = adminapi.Action{
+	By: "grace", Why: "it was stuck", Action: "push", TargetKind: "thing", TargetID: "1",
+	Before: map[string]int{"at": 1}, After: map[string]int{"at": 2}, Answer: map[string]string{"z": "first", "a": "second"},
+}
+
+func TestOneKeyIsOneActionHoweverManyAskAtOnce(t *testing.T) {
+	t.Parallel()
+	d := desk(t, events.Shipping)
+	var acted, fresh atomic.Int32
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			answer, replayed, err := d.Do(t.Context(), request("body"), func(pgx.Tx) (adminapi.Action, error) {
+				acted.Add(1)
+				return action, nil
+			})
+			if err != nil || string(answer) != `{"a":"second","z":"first"}` {
+				t.Errorf("%s, %v", answer, err)
+			}
+			if !replayed {
+				fresh.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if acted.Load() != 1 || fresh.Load() != 1 {
+		t.Errorf("acted %d times, %d were told that they were the first", acted.Load(), fresh.Load())
+	}
+	if _, _, err := d.Do(t.Context(), request("another"), nil); err == nil || !strings.Contains(err.Error(), "another request") {
+		t.Errorf("another body under the key: %v", err)
+	}
+}
+
+// An action that fails leaves neither its change nor its record, and its key is free.
+func TestWhatFailsIsNotRecorded(t *testing.T) {
+	t.Parallel()
+	d := desk(t, events.Shipping)
+	broken := errors.New("broken")
+	if _, _, err := d.Do(t.Context(), request(""), func(pgx.Tx) (adminapi.Action, error) { return action, broken }); !errors.Is(err, broken) {
+		t.Errorf("%v", err)
+	}
+	if _, replayed, err := d.Do(t.Context(), request(""), func(pgx.Tx) (adminapi.Action, error) { return action, nil }); replayed || err != nil {
+		t.Errorf("replayed %v, %v", replayed, err)
+	}
+}
+
+// The history is kept from the login of every service, whatever it is called.
+func TestNoServiceCanRewriteItsHistory(t *testing.T) {
+	t.Parallel()
+	for _, service := range events.Services {
+		t.Run(string(service), func(t *testing.T) {
+			t.Parallel()
+			d := desk(t, service)
+			if _, _, err := d.Do(t.Context(), request(""), func(pgx.Tx) (adminapi.Action, error) { return action, nil }); err != nil {
+				t.Fatal(err)
+			}
+			for _, sql := range []string{`UPDATE operator_action SET by = 'x'`, `DELETE FROM operator_action`, `TRUNCATE operator_action`} {
+				_, err := d.Pool.Exec(t.Context(), sql)
+				if refused, ok := errors.AsType[*pgconn.PgError](err); !ok || refused.Code != "42501" {
+					t.Errorf("%s: %v", sql, err)
+				}
+			}
+		})
+	}
+}
+
+// A service that closes its incidents by itself shows them, and offers nothing.
+func TestIncidentsAreShownWhereNothingCanBeDone(t *testing.T) {
+	t.Parallel()
+	d := desk(t, events.Order)
+	order := uuid.NewString()
+	var id string
+	err := pgx.BeginFunc(t.Context(), d.Pool, func(tx pgx.Tx) (err error) {
+		id, err = mailbox.OpenIncident(t.Context(), tx, events.Order, order, "overdue", "it waits")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	router := chi.NewRouter()
+	d.Routes(router)
+	for path, test := range map[string]struct {
+		status int
+		says   string
+	}{
+		"/incidents?open=true":              {http.StatusOK, id},
+		"/incidents?open=false":             {http.StatusOK, id},
+		"/incidents?order=" + order:         {http.StatusOK, `"reason":"it waits"`},
+		"/incidents?order=" + id:            {http.StatusOK, `{"incidents":[]}`},
+		"/incidents/" + id:                  {http.StatusOK, `"state":null,"possible":[],"actions":[]`},
+		"/incidents/" + order:               {http.StatusNotFound, "no such incident"},
+		"/incidents/none":                   {http.StatusNotFound, "no such incident"},
+		"/incidents?open=perhaps":           {http.StatusBadRequest, "true or false"},
+		"/incidents?open=true&order=widget": {http.StatusBadRequest, "a UUID"},
+	} {
+		answer := httptest.NewRecorder()
+		router.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody))
+		if answer.Code != test.status || !strings.Contains(answer.Body.String(), test.says) {
+			t.Errorf("%s: %d %s", path, answer.Code, answer.Body)
+		}
+	}
+}

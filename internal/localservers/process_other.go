@@ -1,0 +1,11 @@
+//go:build unix && !linux
+
+package localservers
+
+import "syscall"
+
+// attributes gives the child its user and a process group of its own. Only Linux can tie its life to
+// ours; elsewhere a child survives us when we are killed.
+func attributes(c Command) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Credential: c.User.credential()}
+}

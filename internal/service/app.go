@@ -1,0 +1,169 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"example.com/ordersaga/internal/failpoint"
+)
+
+// maxConns bounds a service's connections to its database: the inbox, the relay, the intake and the
+// workers need one each, the rest is for reading over HTTP. Four services stay far below Postgres' 100.
+const maxConns = 12
+
+// App is what a service works with: everything is open, nothing runs but the listener's front.
+type App struct {
+	Config
+	Pool    *pgxpool.Pool
+	NATS    *nats.Conn
+	Faults  *failpoint.Set // nil unless faults are enabled
+	Log     *slog.Logger
+	Metrics *prometheus.Registry
+
+	front  *front
+	server *http.Server
+}
+
+// Open listens, waits for Postgres, migrates, and connects to NATS. It waits as long as ctx lasts: what
+// is started first does not matter. The own migrations come after the mailbox's and the given sets.
+func Open(ctx context.Context, c Config, migrations fs.FS, sets ...Migrations) (*App, error) {
+	a := &App{Config: c, Log: newLogger(c), Metrics: prometheus.NewRegistry()}
+	a.Metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := a.listen(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.open(ctx, append(sets, Migrations{Table: "goose_db_version", Files: migrations})); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *App) open(ctx context.Context, sets []Migrations) error {
+	var err error
+	if a.FaultsEnabled {
+		if a.Faults, err = failpoint.FromEnv(os.Getenv); err != nil {
+			return err
+		}
+	}
+	if err := a.openDatabase(ctx, sets); err != nil {
+		return err
+	}
+	return a.openBroker(ctx)
+}
+
+func newLogger(c Config) *slog.Logger {
+	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})
+	return slog.New(handler).With("service", string(c.Service))
+}
+
+// listen opens the public listener and answers with the front: health now, the API once it is there.
+func (a *App) listen(ctx context.Context) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", a.Addr, err)
+	}
+	a.Addr = listener.Addr().String()
+	a.front = newFront()
+	a.server = newServer(traced(a.Log, a.front))
+	go func() { _ = a.server.Serve(listener) }() // ends with Shutdown or Close, which report for it
+	return nil
+}
+
+// newServer bounds everything that a client could otherwise take as long as it likes for.
+func newServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+	}
+}
+
+// openDatabase waits until the database is there and migrated.
+func (a *App) openDatabase(ctx context.Context, sets []Migrations) error {
+	config, err := pgxpool.ParseConfig(a.DatabaseURL)
+	if err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	config.MaxConns = maxConns
+	// A statement, a lock or a forgotten transaction that lasts longer than this is an error to be
+	// retried, not something to wait for.
+	maps.Copy(config.ConnConfig.RuntimeParams, map[string]string{
+		"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s",
+		"application_name": string(a.Service),
+	})
+	if a.Pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	return a.patiently(ctx, "waiting for the database", func() error {
+		if err := Migrate(ctx, a.MigrationsURL, sets...); err != nil {
+			return err
+		}
+		return a.Pool.Ping(ctx)
+	})
+}
+
+// patiently tries until it works or ctx ends, and tells the front and the log what it waits for.
+func (a *App) patiently(ctx context.Context, what string, try func() error) error {
+	for failures := 1; ; failures++ {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		a.front.waitFor(fmt.Errorf("%s: %w", what, err))
+		a.Log.WarnContext(ctx, "not ready yet", "what", what, "error", err)
+		if !rest(ctx, Backoff(failures), nil) {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+}
+
+// openBroker connects to NATS and goes on connecting for ever: the client's own defaults would give up
+// after two minutes, and would publish later what the caller was told had failed.
+func (a *App) openBroker(context.Context) error {
+	var err error
+	a.NATS, err = nats.Connect(a.NATSURL,
+		nats.Name(string(a.Service)),
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		nats.ReconnectBufSize(-1),
+		nats.ReconnectWait(250*time.Millisecond),
+		nats.Timeout(2*time.Second),
+		nats.PingInterval(10*time.Second),
+		nats.CustomInboxPrefix("_INBOX."+string(a.Service)),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			a.Log.Warn("broker reported an error", "error", err) // also the only place where a refused publish shows
+		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { a.Log.Warn("broker disconnected", "error", err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { a.Log.Info("broker reconnected") }))
+	if err != nil {
+		return fmt.Errorf("connect to the broker: %w", err)
+	}
+	return nil
+}
+
+// Close gives everything back that [Open] took; Serve calls it.
+func (a *App) Close() error {
+	if a.NATS != nil {
+		a.NATS.Close()
+	}
+	if a.Pool != nil {
+		a.Pool.Close()
+	}
+	return a.server.Close()
+}

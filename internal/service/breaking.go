@@ -1,0 +1,99 @@
+package service
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/pkg/mailbox"
+)
+
+// breaking is what the admin listener takes, besides faults at points, where faults are enabled.
+//
+//	GET    /consumer        {"paused_for", "waiting"}: what the service is to hear
+//	PUT    /consumer/pause  {"for"}: the broker delivers nothing to the service for so long
+//	DELETE /consumer/pause  it goes on
+//	GET    /process         {"pid", "since"}: which process this is
+//	POST   /process/kill    the process ends as by SIGKILL
+//	POST   /process/end     the process ends as by SIGTERM: it finishes what it has begun
+//
+// Whoever watches over the process starts it again.
+type breaking struct {
+	box   *mailbox.Mailbox
+	since time.Time // when the process began
+}
+
+func (b breaking) routes(r chi.Router) {
+	r.Get("/consumer", b.getConsumer)
+	r.Put("/consumer/pause", b.pause)
+	r.Delete("/consumer/pause", b.resume)
+	r.Get("/process", func(w http.ResponseWriter, _ *http.Request) {
+		tell(w, map[string]any{"pid": os.Getpid(), "since": b.since})
+	})
+	r.Post("/process/kill", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+		_ = http.NewResponseController(w).Flush() // nothing is sent later
+		failpoint.Die()
+	})
+	r.Post("/process/end", func(w http.ResponseWriter, r *http.Request) {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+			WriteProblem(w, r, fmt.Errorf("end the process: %w", err))
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+	})
+}
+
+func (b breaking) getConsumer(w http.ResponseWriter, r *http.Request) {
+	hearing, err := b.box.Hearing(r.Context())
+	if err != nil {
+		WriteProblem(w, r, err)
+		return
+	}
+	body := map[string]any{"waiting": hearing.Waiting, "paused_for": ""}
+	if hearing.PausedFor > 0 {
+		body["paused_for"] = hearing.PausedFor.Round(time.Second).String()
+	}
+	tell(w, body)
+}
+
+func tell(w http.ResponseWriter, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(body) // the client has gone
+}
+
+func (b breaking) pause(w http.ResponseWriter, r *http.Request) {
+	var wanted struct {
+		For string `json:"for"`
+	}
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&wanted); err != nil {
+		WriteProblem(w, r, Problem(http.StatusBadRequest, "the body is not a JSON object with for"))
+		return
+	}
+	d, err := time.ParseDuration(wanted.For)
+	if err != nil || d <= 0 || d > mailbox.LongestPause {
+		WriteProblem(w, r, Problem(http.StatusUnprocessableEntity, "for is a duration of 15m at most, such as 30s"))
+		return
+	}
+	b.done(w, r, b.box.Pause(r.Context(), d))
+}
+
+func (b breaking) resume(w http.ResponseWriter, r *http.Request) {
+	b.done(w, r, b.box.Resume(r.Context()))
+}
+
+func (b breaking) done(w http.ResponseWriter, r *http.Request, err error) {
+	if err != nil {
+		WriteProblem(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}

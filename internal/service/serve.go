@@ -1,0 +1,121 @@
+package service
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+
+	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/pkg/mailbox"
+)
+
+// drainTime is how long a service may take to finish what it has begun when it is told to end.
+const drainTime = 10 * time.Second
+
+// Parts is what a service brings to be served.
+type Parts struct {
+	Mailbox *mailbox.Mailbox
+	HTTP    http.Handler                  // the public API
+	Admin   func(chi.Router)              // more routes of the admin listener; optional
+	Loops   []func(context.Context) error // run until ctx ends; see [Loop]
+}
+
+// Serve runs the service until ctx ends, then drains: no new requests, no new messages, what has begun
+// is finished and acknowledged, at most 10 s. An error of one part ends all.
+func (a *App) Serve(ctx context.Context, p Parts) error {
+	api := http.NewServeMux()
+	api.Handle("/metrics", promhttp.HandlerFor(a.Metrics, promhttp.HandlerOpts{}))
+	api.Handle("/", p.HTTP)
+
+	registered, err := a.announce(ctx)
+	if err != nil {
+		return errors.Join(err, a.Close())
+	}
+	group, running := errgroup.WithContext(ctx)
+	if !registered {
+		group.Go(func() error { return a.announceLater(running) })
+	}
+	admin, err := a.serveAdmin(running, group, p)
+	if err != nil {
+		return errors.Join(err, a.Close())
+	}
+	group.Go(func() error { return p.Mailbox.Run(running) })
+	for _, loop := range p.Loops {
+		group.Go(func() error { return loop(running) })
+	}
+	a.front.open(api, p.Mailbox.Ready)
+	a.Log.InfoContext(ctx, "serving", "addr", a.Addr, "admin_addr", a.AdminAddr)
+
+	<-running.Done()
+	a.front.waitFor(errors.New("shutting down"))
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	err = errors.Join(a.server.Shutdown(drain), admin.Shutdown(drain), wait(drain, group))
+	a.Log.InfoContext(ctx, "ended")
+	return errors.Join(err, a.Close())
+}
+
+// wait is the group's own error, or that it did not end in time.
+func wait(ctx context.Context, group *errgroup.Group) error {
+	done := make(chan error, 1)
+	go func() { done <- group.Wait() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("work was still going on after %v", drainTime)
+	}
+}
+
+// serveAdmin opens the admin listener, where one is configured: apart from the public API, behind a token.
+func (a *App) serveAdmin(ctx context.Context, group *errgroup.Group, p Parts) (*http.Server, error) {
+	router := chi.NewRouter()
+	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		WriteProblem(w, r, Problem(http.StatusNotFound, "there is nothing at this address"))
+	})
+	if a.Faults != nil {
+		router.Mount("/faults", failpoint.Handler(a.Faults))
+		breaking{p.Mailbox, time.Now()}.routes(router)
+	}
+	if p.Admin != nil {
+		p.Admin(router)
+	}
+	server := newServer(traced(a.Log, Authorized(a.AdminToken, router)))
+	if a.AdminAddr == "" {
+		return server, nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.AdminAddr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", a.AdminAddr, err)
+	}
+	a.AdminAddr = listener.Addr().String()
+	group.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("admin listener: %w", err)
+		}
+		return nil
+	})
+	return server, nil
+}
+
+// Authorized lets only those through who know the token.
+func Authorized(token string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok || subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			WriteProblem(w, r, Problem(http.StatusUnauthorized, "the admin listener needs its token"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
