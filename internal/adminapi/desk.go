@@ -10,9 +10,9 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // fewLetters are shown to whoever does not say how many; nobody gets more than most.
@@ -22,12 +22,12 @@ const fewLetters = 50
 func (d Desk) getDeadLetters(w http.ResponseWriter, r *http.Request) {
 	wanted, err := readPage(r.URL.Query())
 	if err != nil {
-		service.WriteProblem(w, r, err)
+		problem.Write(w, r, err)
 		return
 	}
 	list, err := d.letters(r.Context(), wanted)
 	if err != nil {
-		service.WriteProblem(w, r, err)
+		problem.Write(w, r, err)
 		return
 	}
 	var next *string // where the next page begins, if there may be one
@@ -39,7 +39,7 @@ func (d Desk) getDeadLetters(w http.ResponseWriter, r *http.Request) {
 
 func readPage(query url.Values) (p page, err error) {
 	p = page{Filter: Filter{Type: query.Get("type"), Reason: query.Get("reason"), Order: query.Get("order")}, limit: fewLetters}
-	bad := func(detail string) (page, error) { return page{}, service.Problem(http.StatusBadRequest, detail) }
+	bad := func(detail string) (page, error) { return page{}, problem.New(http.StatusBadRequest, detail) }
 	switch query.Get("open") {
 	case "":
 	case "true", "false":
@@ -66,7 +66,7 @@ func readPage(query url.Values) (p page, err error) {
 func (d Desk) getDeadLetter(w http.ResponseWriter, r *http.Request) {
 	letter, err := d.letter(r.Context(), chi.URLParam(r, "id"))
 	if err != nil {
-		service.WriteProblem(w, r, err)
+		problem.Write(w, r, err)
 		return
 	}
 	write(w, r, letter)
@@ -80,7 +80,7 @@ type letterWish struct {
 
 func (l letterWish) check() error {
 	if l.ExpectedAttempts < 1 {
-		return service.Problem(http.StatusBadRequest, "Say expected_attempts: how often it had been tried when you decided.")
+		return problem.New(http.StatusBadRequest, "Say expected_attempts: how often it had been tried when you decided.")
 	}
 	return l.Check()
 }
@@ -127,7 +127,7 @@ func action[T any, P interface {
 			answer, replayed, err = act(r, request, wanted)
 		}
 		if err != nil {
-			service.WriteProblem(w, r, err)
+			problem.Write(w, r, err)
 			return
 		}
 		Answer(w, answer, replayed)
@@ -140,7 +140,7 @@ func (d Desk) getStruggling(w http.ResponseWriter, r *http.Request) {
 	if n := r.URL.Query().Get("attempts"); n != "" {
 		var err error
 		if attempts, err = strconv.Atoi(n); err != nil || attempts < 1 {
-			service.WriteProblem(w, r, service.Problem(http.StatusBadRequest, "attempts is a number from 1."))
+			problem.Write(w, r, problem.New(http.StatusBadRequest, "attempts is a number from 1."))
 			return
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // Routes are what every service's admin listener shows; see [service.Parts].
@@ -34,21 +34,21 @@ func (d Desk) getIncidents(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	open := query.Get("open")
 	if open != "" && open != "true" && open != "false" {
-		service.WriteProblem(w, r, service.Problem(http.StatusBadRequest, "open is true or false."))
+		problem.Write(w, r, problem.New(http.StatusBadRequest, "open is true or false."))
 		return
 	}
 	var order *uuid.UUID
 	if named := query.Get("order"); named != "" {
 		id, err := uuid.Parse(named)
 		if err != nil {
-			service.WriteProblem(w, r, service.Problem(http.StatusBadRequest, "order is the id of an order, a UUID."))
+			problem.Write(w, r, problem.New(http.StatusBadRequest, "order is the id of an order, a UUID."))
 			return
 		}
 		order = &id
 	}
 	list, err := d.list(r.Context(), open == "true", order)
 	if err != nil {
-		service.WriteProblem(w, r, err)
+		problem.Write(w, r, err)
 		return
 	}
 	write(w, r, map[string][]Incident{"incidents": append([]Incident{}, list...)})
@@ -58,7 +58,7 @@ func (d Desk) getIncidents(w http.ResponseWriter, r *http.Request) {
 func (d Desk) getIncident(w http.ResponseWriter, r *http.Request) {
 	details, err := d.details(r.Context(), chi.URLParam(r, "id"))
 	if err != nil {
-		service.WriteProblem(w, r, err)
+		problem.Write(w, r, err)
 		return
 	}
 	write(w, r, details)
@@ -67,7 +67,7 @@ func (d Desk) getIncident(w http.ResponseWriter, r *http.Request) {
 func write(w http.ResponseWriter, r *http.Request, body any) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
-		service.WriteProblem(w, r, err)
+		problem.Write(w, r, err)
 		return
 	}
 	Answer(w, encoded, false)
@@ -93,7 +93,7 @@ const maxWords = 1000
 func (w Wish) Check() error {
 	for _, said := range []struct{ what, words string }{{"by", w.By}, {"why", w.Why}} {
 		if strings.TrimSpace(said.words) == "" || len(said.words) > maxWords || strings.ContainsRune(said.words, 0) {
-			return service.Problem(http.StatusBadRequest, "Say "+said.what+", in 1 to 1000 bytes: it is kept with what you do.")
+			return problem.New(http.StatusBadRequest, "Say "+said.what+", in 1 to 1000 bytes: it is kept with what you do.")
 		}
 	}
 	return nil
@@ -107,15 +107,15 @@ const maxBody = 64 << 10
 func Read(w http.ResponseWriter, r *http.Request, into any) (idempotency.Request, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		return idempotency.Request{}, service.Problem(http.StatusBadRequest, "The body cannot be read, or is longer than 64 KiB.")
+		return idempotency.Request{}, problem.New(http.StatusBadRequest, "The body cannot be read, or is longer than 64 KiB.")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
-		return idempotency.Request{}, service.Problem(http.StatusBadRequest, "The body is not the JSON object that is wanted here; the documentation shows one.")
+		return idempotency.Request{}, problem.New(http.StatusBadRequest, "The body is not the JSON object that is wanted here; the documentation shows one.")
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return idempotency.Request{}, service.Problem(http.StatusBadRequest, "The body goes on behind its JSON object.")
+		return idempotency.Request{}, problem.New(http.StatusBadRequest, "The body goes on behind its JSON object.")
 	}
 	return idempotency.FromRequest(r, "operator", body)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // Incident is something with which the service cannot, or could not, go on by itself.
@@ -74,11 +74,11 @@ func (d Desk) list(ctx context.Context, onlyOpen bool, order *uuid.UUID) ([]Inci
 func (d Desk) Incident(ctx context.Context, id string) (i Incident, err error) {
 	key, err := uuid.Parse(id)
 	if err != nil {
-		return i, service.Problem(http.StatusNotFound, "There is no such incident.")
+		return i, problem.New(http.StatusNotFound, "There is no such incident.")
 	}
 	err = d.Pool.QueryRow(ctx, `SELECT `+incidentColumns+` FROM incident WHERE id = $1`, key).Scan(i.fields()...)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return i, service.Problem(http.StatusNotFound, "There is no such incident.")
+		return i, problem.New(http.StatusNotFound, "There is no such incident.")
 	}
 	if err != nil {
 		return i, fmt.Errorf("read incident %s: %w", id, err)

@@ -13,8 +13,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // Letter is a dead letter with all that is known about it.
@@ -41,7 +41,7 @@ func (f Filter) check() error { return storable(f.Type, f.Reason, f.Order) }
 func storable(texts ...string) error {
 	for _, text := range texts {
 		if strings.ContainsRune(text, 0) || !utf8.ValidString(text) {
-			return service.Problem(http.StatusBadRequest, "A text is not UTF-8, or has the character NUL in it.")
+			return problem.New(http.StatusBadRequest, "A text is not UTF-8, or has the character NUL in it.")
 		}
 	}
 	return nil
@@ -101,7 +101,7 @@ func (d Desk) letter(ctx context.Context, id string) (l Letter, err error) {
 
 // readLetter is a letter and its message; a problem of status 404 when there is none.
 func readLetter(ctx context.Context, q querier, id, lock string) (l mailbox.DeadLetter, message []byte, err error) {
-	none := service.Problem(http.StatusNotFound, "There is no such dead letter.")
+	none := problem.New(http.StatusNotFound, "There is no such dead letter.")
 	key, err := uuid.Parse(id)
 	if err != nil {
 		return l, nil, none
@@ -119,10 +119,10 @@ func readLetter(ctx context.Context, q querier, id, lock string) (l mailbox.Dead
 // as refuses a letter that is not as the operator has seen it, and says how it is.
 func as(l mailbox.DeadLetter, attempts int) error {
 	if l.ClosedAs != nil {
-		return service.Problem(http.StatusConflict, "The dead letter is "+*l.ClosedAs+" since "+l.ClosedAt.UTC().Format(time.RFC3339)+".")
+		return problem.New(http.StatusConflict, "The dead letter is "+*l.ClosedAs+" since "+l.ClosedAt.UTC().Format(time.RFC3339)+".")
 	}
 	if l.Attempts != attempts {
-		return service.Problem(http.StatusConflict, fmt.Sprintf("It has been tried %d times by now, the last time at %s: %s",
+		return problem.New(http.StatusConflict, fmt.Sprintf("It has been tried %d times by now, the last time at %s: %s",
 			l.Attempts, l.LastAt.UTC().Format(time.RFC3339), l.Reason))
 	}
 	return nil

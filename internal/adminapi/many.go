@@ -11,9 +11,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // many is the wish that all dead letters of a filter take effect. A request does some of them; whoever wants all sends
@@ -35,10 +35,10 @@ func (m *many) check() error {
 	case m.Limit == 0:
 		m.Limit = mostAtOnce
 	case m.Limit < 0 || m.Limit > mostAtOnce:
-		return service.Problem(http.StatusBadRequest, fmt.Sprintf("limit is 1 to %d; the answer says how many remain.", mostAtOnce))
+		return problem.New(http.StatusBadRequest, fmt.Sprintf("limit is 1 to %d; the answer says how many remain.", mostAtOnce))
 	}
 	if m.Replace == "" && m.With != "" {
-		return service.Problem(http.StatusBadRequest, "Say replace, too: what is to be replaced.")
+		return problem.New(http.StatusBadRequest, "Say replace, too: what is to be replaced.")
 	}
 	return errors.Join(m.Filter.check(), storable(m.Replace, m.With), m.Check())
 }
@@ -136,7 +136,7 @@ func (d Desk) lot(ctx context.Context, m many) (letters []mailbox.DeadLetter, un
 func (d Desk) oneOf(ctx context.Context, request idempotency.Request, m many, letter mailbox.DeadLetter) (o Outcome, err error) {
 	request.Key += " " + letter.ID
 	answer, _, err := d.redriveNow(ctx, request, redriving{m.Wish, letter.ID, letter.Attempts, m.edit()})
-	if changed, ok := errors.AsType[*service.Error](err); ok && changed.Status == http.StatusConflict {
+	if changed, ok := errors.AsType[*problem.Error](err); ok && changed.Status == http.StatusConflict {
 		return Outcome{ID: letter.ID, Outcome: "skipped", Attempts: letter.Attempts, Reason: changed.Detail}, nil
 	}
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // Table is one of a service's tables, as far as it is about an order.
@@ -56,24 +56,24 @@ func (d Desk) getRows(since time.Time) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		order, err := uuid.Parse(r.URL.Query().Get("order"))
 		if err != nil {
-			service.WriteProblem(w, r, service.Problem(http.StatusBadRequest, "order is the id of an order, a UUID."))
+			problem.Write(w, r, problem.New(http.StatusBadRequest, "order is the id of an order, a UUID."))
 			return
 		}
 		named := r.URL.Query()["event"]
 		if len(named) > mostEvents {
-			service.WriteProblem(w, r, service.Problem(http.StatusBadRequest, "Name at most 200 events."))
+			problem.Write(w, r, problem.New(http.StatusBadRequest, "Name at most 200 events."))
 			return
 		}
 		ids := make([]uuid.UUID, len(named))
 		for i, name := range named {
 			if ids[i], err = uuid.Parse(name); err != nil {
-				service.WriteProblem(w, r, service.Problem(http.StatusBadRequest, "event is the id of an event, a UUID."))
+				problem.Write(w, r, problem.New(http.StatusBadRequest, "event is the id of an event, a UUID."))
 				return
 			}
 		}
 		kept := Kept{Since: since}
 		if kept.Tables, err = d.rows(r.Context(), order, ids); err != nil {
-			service.WriteProblem(w, r, err)
+			problem.Write(w, r, err)
 			return
 		}
 		write(w, r, kept)

@@ -21,6 +21,7 @@ import (
 
 	"example.com/ordersaga/internal/grpcserver"
 	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // echo is a service with one call, which does what the test wants.
@@ -74,10 +75,10 @@ func TestAnErrorIsTheProblemThatHTTPWouldTell(t *testing.T) {
 		code codes.Code
 		says string
 	}{
-		{"nothing", service.Problem(404, "there is no such order"), codes.NotFound, "there is no such order"},
-		{"a bad request", service.Problem(400, "no"), codes.InvalidArgument, "no"},
-		{"a conflict", service.Problem(409, "the order is CANCELLED already"), codes.FailedPrecondition, "the order is CANCELLED already"},
-		{"not now", &service.Error{Status: 503, Detail: "busy", RetryAfter: 5 * time.Second}, codes.Unavailable, "busy"},
+		{"nothing", problem.New(404, "there is no such order"), codes.NotFound, "there is no such order"},
+		{"a bad request", problem.New(400, "no"), codes.InvalidArgument, "no"},
+		{"a conflict", problem.New(409, "the order is CANCELLED already"), codes.FailedPrecondition, "the order is CANCELLED already"},
+		{"not now", &problem.Error{Status: 503, Detail: "busy", RetryAfter: 5 * time.Second}, codes.Unavailable, "busy"},
 		{"something of ours", errors.New("dial 10.0.0.7: secret"), codes.Internal, "the call could not be carried out; trying again is safe"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -91,7 +92,7 @@ func TestAnErrorIsTheProblemThatHTTPWouldTell(t *testing.T) {
 			if !is || info.GetMetadata()["title"] == "" || info.GetMetadata()["detail"] != c.says {
 				t.Errorf("the details %v are no problem", got.Details())
 			}
-			var busy *service.Error
+			var busy *problem.Error
 			if errors.As(c.err, &busy) && busy.RetryAfter > 0 {
 				if retry, is := got.Details()[1].(*errdetails.RetryInfo); !is || retry.GetRetryDelay().AsDuration() != busy.RetryAfter {
 					t.Errorf("the details %v do not say when to ask again", got.Details())

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // codesOf are the codes of the problems that HTTP would tell.
@@ -36,29 +36,29 @@ func (s Server) status(ctx context.Context, method string, err error) error {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return status.Error(codes.Canceled, "the client has left")
 	}
-	problem, told := errors.AsType[*service.Error](err)
-	if !told {
+	answer, isProblem := errors.AsType[*problem.Error](err)
+	if !isProblem {
 		s.Log.ErrorContext(ctx, "call failed", "method", method, "error", err)
-		problem = service.Problem(http.StatusInternalServerError, "the call could not be carried out; trying again is safe")
+		answer = problem.New(http.StatusInternalServerError, "the call could not be carried out; trying again is safe")
 	}
-	code, known := codesOf[problem.Status]
+	code, known := codesOf[answer.Status]
 	if !known {
 		code = codes.Internal
 	}
-	title := problem.Title
+	title := answer.Title
 	if title == "" {
-		title = http.StatusText(problem.Status)
+		title = http.StatusText(answer.Status)
 	}
 	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{
 		Reason: code.String(), Domain: "ordersaga",
-		Metadata: map[string]string{"type": "about:blank", "title": title, "status": strconv.Itoa(problem.Status), "detail": problem.Detail},
+		Metadata: map[string]string{"type": "about:blank", "title": title, "status": strconv.Itoa(answer.Status), "detail": answer.Detail},
 	}}
-	if problem.RetryAfter > 0 {
-		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(problem.RetryAfter)})
+	if answer.RetryAfter > 0 {
+		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(answer.RetryAfter)})
 	}
-	detailed, err := status.New(code, problem.Detail).WithDetails(details...)
+	detailed, err := status.New(code, answer.Detail).WithDetails(details...)
 	if err != nil {
-		return status.Error(code, problem.Detail) // the details are ours and always fit
+		return status.Error(code, answer.Detail) // the details are ours and always fit
 	}
 	return detailed.Err()
 }

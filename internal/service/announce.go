@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/ordersaga/contracts/registry"
+	"example.com/ordersaga/pkg/loop"
 )
 
 // announceTime is how long a start waits for the schema registry. It answers in milliseconds, or is away.
@@ -35,7 +36,7 @@ func (a *App) announce(ctx context.Context) (registered bool, err error) {
 // announceLater tries until the registry has answered. A refusal ends the service, as it would have at the start:
 // its events have been valid by its own schemas, and their readers cannot read them.
 func (a *App) announceLater(ctx context.Context) error {
-	for failures := 1; rest(ctx, Backoff(failures), nil); failures++ {
+	for failures := 1; loop.Rest(ctx, loop.Backoff(failures), nil); failures++ {
 		if registered, err := a.announce(ctx); registered || err != nil {
 			return err
 		}

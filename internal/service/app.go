@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/pkg/loop"
 )
 
 // maxConns bounds a service's connections to its database: the inbox, the relay, the intake and the
@@ -127,7 +128,7 @@ func (a *App) patiently(ctx context.Context, what string, try func() error) erro
 		}
 		a.front.waitFor(fmt.Errorf("%s: %w", what, err))
 		a.Log.WarnContext(ctx, "not ready yet", "what", what, "error", err)
-		if !rest(ctx, Backoff(failures), nil) {
+		if !loop.Rest(ctx, loop.Backoff(failures), nil) {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // breaking is what the admin listener takes, besides faults at points, where faults are enabled.
@@ -43,7 +44,7 @@ func (b breaking) routes(r chi.Router) {
 	})
 	r.Post("/process/end", func(w http.ResponseWriter, r *http.Request) {
 		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
-			WriteProblem(w, r, fmt.Errorf("end the process: %w", err))
+			problem.Write(w, r, fmt.Errorf("end the process: %w", err))
 			return
 		}
 		w.WriteHeader(http.StatusAccepted)
@@ -53,7 +54,7 @@ func (b breaking) routes(r chi.Router) {
 func (b breaking) getConsumer(w http.ResponseWriter, r *http.Request) {
 	hearing, err := b.box.Hearing(r.Context())
 	if err != nil {
-		WriteProblem(w, r, err)
+		problem.Write(w, r, err)
 		return
 	}
 	body := map[string]any{"waiting": hearing.Waiting, "paused_for": ""}
@@ -75,12 +76,12 @@ func (b breaking) pause(w http.ResponseWriter, r *http.Request) {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&wanted); err != nil {
-		WriteProblem(w, r, Problem(http.StatusBadRequest, "the body is not a JSON object with for"))
+		problem.Write(w, r, problem.New(http.StatusBadRequest, "the body is not a JSON object with for"))
 		return
 	}
 	d, err := time.ParseDuration(wanted.For)
 	if err != nil || d <= 0 || d > mailbox.LongestPause {
-		WriteProblem(w, r, Problem(http.StatusUnprocessableEntity, "for is a duration of 15m at most, such as 30s"))
+		problem.Write(w, r, problem.New(http.StatusUnprocessableEntity, "for is a duration of 15m at most, such as 30s"))
 		return
 	}
 	b.done(w, r, b.box.Pause(r.Context(), d))
@@ -92,7 +93,7 @@ func (b breaking) resume(w http.ResponseWriter, r *http.Request) {
 
 func (b breaking) done(w http.ResponseWriter, r *http.Request, err error) {
 	if err != nil {
-		WriteProblem(w, r, err)
+		problem.Write(w, r, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

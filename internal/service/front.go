@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"example.com/ordersaga/pkg/problem"
 )
 
 // front answers for the service from the first moment: about its health always, with the API once
@@ -44,7 +46,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/readyz":
 		f.readiness(w, r)
 	case api == nil:
-		WriteProblem(w, r, &Error{Status: http.StatusServiceUnavailable, Detail: "the service is starting", RetryAfter: time.Second})
+		problem.Write(w, r, &problem.Error{Status: http.StatusServiceUnavailable, Detail: "the service is starting", RetryAfter: time.Second})
 	default:
 		(*api).ServeHTTP(w, r)
 	}
@@ -52,13 +54,13 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (f *front) readiness(w http.ResponseWriter, r *http.Request) {
 	if reason := f.waiting.Load(); reason != nil {
-		WriteProblem(w, r, Problem(http.StatusServiceUnavailable, *reason))
+		problem.Write(w, r, problem.New(http.StatusServiceUnavailable, *reason))
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
 	if err := (*f.ready.Load())(ctx); err != nil {
-		WriteProblem(w, r, Problem(http.StatusServiceUnavailable, err.Error()))
+		problem.Write(w, r, problem.New(http.StatusServiceUnavailable, err.Error()))
 		return
 	}
 	w.WriteHeader(http.StatusOK)

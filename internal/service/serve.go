@@ -16,6 +16,7 @@ import (
 
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // drainTime is how long a service may take to finish what it has begun when it is told to end.
@@ -80,7 +81,7 @@ func wait(ctx context.Context, group *errgroup.Group) error {
 func (a *App) serveAdmin(ctx context.Context, group *errgroup.Group, p Parts) (*http.Server, error) {
 	router := chi.NewRouter()
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		WriteProblem(w, r, Problem(http.StatusNotFound, "there is nothing at this address"))
+		problem.Write(w, r, problem.New(http.StatusNotFound, "there is nothing at this address"))
 	})
 	if a.Faults != nil {
 		router.Mount("/faults", failpoint.Handler(a.Faults))
@@ -113,7 +114,7 @@ func Authorized(token string, next http.Handler) http.Handler {
 		given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok || subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			WriteProblem(w, r, Problem(http.StatusUnauthorized, "the admin listener needs its token"))
+			problem.Write(w, r, problem.New(http.StatusUnauthorized, "the admin listener needs its token"))
 			return
 		}
 		next.ServeHTTP(w, r)

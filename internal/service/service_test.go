@@ -3,21 +3,18 @@ package service
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/problem"
 )
 
 func TestConfigurationIsReadFromTheEnvironment(t *testing.T) {
@@ -59,7 +56,7 @@ func TestAnUnexpectedErrorShowsNothingOfItself(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(&logged, nil))
 	w := httptest.NewRecorder()
 	traced(log, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		WriteProblem(w, r, fmt.Errorf("relation %q does not exist", "orders"))
+		problem.Write(w, r, fmt.Errorf("relation %q does not exist", "orders"))
 	})).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
 
 	if w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "relation") {
@@ -67,24 +64,6 @@ func TestAnUnexpectedErrorShowsNothingOfItself(t *testing.T) {
 	}
 	if !strings.Contains(logged.String(), "does not exist") {
 		t.Errorf("the log does not have the cause: %s", logged.String())
-	}
-}
-
-func TestAProblemSaysWhenToComeBack(t *testing.T) {
-	t.Parallel()
-	w := httptest.NewRecorder()
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-	WriteProblem(w, r, fmt.Errorf("place order: %w", &Error{Status: 503, Detail: "busy", RetryAfter: 1100 * time.Millisecond}))
-
-	var body problem
-	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
-		t.Fatal(err)
-	}
-	if want := (problem{"about:blank", "Service Unavailable", 503, "busy"}); body != want {
-		t.Errorf("body is %+v, want %+v", body, want)
-	}
-	if got := w.Header().Get("Retry-After"); got != "2" {
-		t.Errorf("Retry-After is %q, want whole seconds rounded up: 2", got)
 	}
 }
 
@@ -140,56 +119,6 @@ func TestAPauseIsBounded(t *testing.T) {
 		router.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/consumer/pause", strings.NewReader(body)))
 		if w.Code != want || w.Header().Get("Content-Type") != "application/problem+json" {
 			t.Errorf("with %q: %d %s, want %d", body, w.Code, w.Body, want)
-		}
-	}
-}
-
-func TestALoopRunsAtOnceWhenWokenAndAfterFailures(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		wake := make(chan struct{})
-		var rounds atomic.Int32
-		var fail atomic.Bool
-		loop := Loop("test", slog.New(slog.DiscardHandler), time.Hour, wake, func(context.Context) error {
-			rounds.Add(1)
-			if fail.Load() {
-				return errors.New("broken")
-			}
-			return nil
-		})
-		ended := make(chan error)
-		go func() { ended <- loop(ctx) }()
-
-		synctest.Wait()
-		if n := rounds.Load(); n != 1 {
-			t.Fatalf("%d rounds at start, want 1", n)
-		}
-		fail.Store(true)
-		wake <- struct{}{}
-		synctest.Wait()
-		if n := rounds.Load(); n != 2 {
-			t.Fatalf("%d rounds after waking, want 2", n)
-		}
-		<-time.After(time.Minute) // the bubble's clock: failures are retried long before the hour is over
-		synctest.Wait()
-		if n := rounds.Load(); n < 5 {
-			t.Errorf("%d rounds in a minute of failures, want it to try again and again", n)
-		}
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("ended with %v, want nil", err)
-		}
-	})
-}
-
-func TestBackoffGrowsToItsCap(t *testing.T) {
-	t.Parallel()
-	for failures, most := range map[int]time.Duration{1: 100 * time.Millisecond, 3: 400 * time.Millisecond, 8: 10 * time.Second, 1000: 10 * time.Second} {
-		for range 100 {
-			if got := Backoff(failures); got < most/2 || got > most {
-				t.Fatalf("after %d failures: %v, want between %v and %v", failures, got, most/2, most)
-			}
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"log/slog"
@@ -10,6 +9,7 @@ import (
 
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // traceParent is the header of W3C Trace Context, version 00 (https://www.w3.org/TR/trace-context/).
@@ -23,7 +23,7 @@ func traced(log *slog.Logger, next http.Handler) http.Handler {
 		if !traceParent.MatchString(parent) {
 			parent = newTraceParent()
 		}
-		ctx := context.WithValue(r.Context(), loggerKey{}, log)
+		ctx := problem.WithLogger(r.Context(), log)
 		ctx = mailbox.WithCause(ctx, events.Cause{TraceParent: parent})
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
@@ -33,14 +33,4 @@ func newTraceParent() string {
 	var id [24]byte
 	_, _ = rand.Read(id[:]) // crypto/rand.Read never returns an error
 	return "00-" + hex.EncodeToString(id[:16]) + "-" + hex.EncodeToString(id[16:]) + "-01"
-}
-
-type loggerKey struct{}
-
-// logger is the one that the request came with, or slog's default.
-func logger(ctx context.Context) *slog.Logger {
-	if log, ok := ctx.Value(loggerKey{}).(*slog.Logger); ok {
-		return log
-	}
-	return slog.Default()
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	nethttpmiddleware "github.com/oapi-codegen/nethttp-middleware"
+
+	"example.com/ordersaga/pkg/problem"
 )
 
 // MaxBody is how many bytes the body of a request may have.
@@ -40,7 +42,7 @@ func ValidateRequests(spec *openapi3.T) func(http.Handler) http.Handler {
 			if errors.Is(err, routers.ErrMethodNotAllowed) {
 				w.Header().Set("Allow", allow(r.URL.Path))
 			}
-			WriteProblem(w, r, refusal(err))
+			problem.Write(w, r, refusal(err))
 		},
 	})
 	return func(next http.Handler) http.Handler {
@@ -60,11 +62,11 @@ func oneValue(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			WriteProblem(w, r, refusal(err)) // of an operation that takes no body; the validator reads the others
+			problem.Write(w, r, refusal(err)) // of an operation that takes no body; the validator reads the others
 			return
 		}
 		if len(body) > 0 && strings.HasSuffix(mediaType(r), "json") && !json.Valid(body) {
-			WriteProblem(w, r, Problem(http.StatusBadRequest, "the body cannot be read as JSON"))
+			problem.Write(w, r, problem.New(http.StatusBadRequest, "the body cannot be read as JSON"))
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -80,7 +82,7 @@ func mediaType(r *http.Request) string {
 // Unreadable answers 400 where the generated code cannot read what the contract allows: 1.0 or 1e2 is an
 // integer in JSON Schema but not in Go, and a header can be there twice.
 func Unreadable(w http.ResponseWriter, r *http.Request, _ error) {
-	WriteProblem(w, r, Problem(http.StatusBadRequest, "a number or a header of the request cannot be read"))
+	problem.Write(w, r, problem.New(http.StatusBadRequest, "a number or a header of the request cannot be read"))
 }
 
 // refusal says in the client's terms what the validator found.
@@ -89,13 +91,13 @@ func refusal(err error) error {
 	var request *openapi3filter.RequestError
 	switch {
 	case errors.Is(err, routers.ErrPathNotFound):
-		return Problem(http.StatusNotFound, "there is nothing at this address")
+		return problem.New(http.StatusNotFound, "there is nothing at this address")
 	case errors.Is(err, routers.ErrMethodNotAllowed):
-		return Problem(http.StatusMethodNotAllowed, "this address does not take this method")
+		return problem.New(http.StatusMethodNotAllowed, "this address does not take this method")
 	case errors.As(err, &tooLarge):
-		return Problem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit))
+		return problem.New(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit))
 	case errors.As(err, &request) && request.Parameter != nil:
-		return Problem(http.StatusBadRequest, fmt.Sprintf("parameter %s: %s", request.Parameter.Name, reason(err)))
+		return problem.New(http.StatusBadRequest, fmt.Sprintf("parameter %s: %s", request.Parameter.Name, reason(err)))
 	case errors.As(err, &request) && request.RequestBody != nil:
 		return bodyRefusal(request)
 	}
@@ -106,13 +108,13 @@ func bodyRefusal(request *openapi3filter.RequestError) error {
 	var schema *openapi3.SchemaError
 	switch {
 	case errors.As(request.Err, &schema):
-		return Problem(http.StatusUnprocessableEntity, reason(request.Err))
+		return problem.New(http.StatusUnprocessableEntity, reason(request.Err))
 	case strings.Contains(request.Reason, "Content-Type"):
-		return Problem(http.StatusUnsupportedMediaType, "the body must be "+strings.Join(mediaTypes(request.RequestBody), " or "))
+		return problem.New(http.StatusUnsupportedMediaType, "the body must be "+strings.Join(mediaTypes(request.RequestBody), " or "))
 	case errors.Is(request.Err, openapi3filter.ErrInvalidRequired):
-		return Problem(http.StatusBadRequest, "the body is missing")
+		return problem.New(http.StatusBadRequest, "the body is missing")
 	}
-	return Problem(http.StatusBadRequest, "the body cannot be read as JSON")
+	return problem.New(http.StatusBadRequest, "the body cannot be read as JSON")
 }
 
 func mediaTypes(body *openapi3.RequestBody) []string {

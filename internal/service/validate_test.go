@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"example.com/ordersaga/pkg/problem"
 )
 
 const contract = `
@@ -83,8 +85,8 @@ func TestRequestsOutsideTheContractAreRefused(t *testing.T) {
 			if w.Code != c.status || !strings.Contains(string(body), c.detail) {
 				t.Fatalf("answered %d %s, want %d with %q", w.Code, body, c.status, c.detail)
 			}
-			if c.status >= 400 && w.Header().Get("Content-Type") != ProblemType {
-				t.Errorf("content type is %q, want %q", w.Header().Get("Content-Type"), ProblemType)
+			if c.status >= 400 && w.Header().Get("Content-Type") != problem.ContentType {
+				t.Errorf("content type is %q, want %q", w.Header().Get("Content-Type"), problem.ContentType)
 			}
 			if c.status == 405 && w.Header().Get("Allow") != "GET" {
 				t.Errorf("Allow is %q, want GET", w.Header().Get("Allow"))

@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"strings"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // Header is the name of the request header that carries the key.
@@ -27,7 +27,7 @@ type Request struct {
 }
 
 // FromRequest reads the key of a request and fingerprints method, path and body. A key that is missing
-// or malformed is a [service.Error] with status 400.
+// or malformed is a [problem.Error] with status 400.
 func FromRequest(r *http.Request, scope string, body []byte) (Request, error) {
 	values := r.Header.Values(Header)
 	if len(values) == 0 {
@@ -58,7 +58,7 @@ func newRequest(scope, header, operation string, body []byte) (Request, error) {
 }
 
 func badKey(detail string) error {
-	return &service.Error{Status: http.StatusBadRequest, Title: "Idempotency-Key missing or malformed", Detail: detail}
+	return &problem.Error{Status: http.StatusBadRequest, Title: "Idempotency-Key missing or malformed", Detail: detail}
 }
 
 // parseKey reads a quoted string of RFC 9651 or a bare token; both name the key inside the quotes.

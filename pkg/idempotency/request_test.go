@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 func TestTheKeyIsReadFromTheHeader(t *testing.T) {
@@ -50,7 +50,7 @@ func TestTheKeyIsReadFromTheHeader(t *testing.T) {
 				r.Header.Add(Header, value)
 			}
 			request, err := FromRequest(r, "orders", []byte(`{}`))
-			var refused *service.Error
+			var refused *problem.Error
 			switch {
 			case test.key != "" && (err != nil || request.Key != test.key):
 				t.Errorf("read %q, %v; want %q", request.Key, err, test.key)

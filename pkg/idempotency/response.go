@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // Replayed is the header that tells a client that its request had been executed before.
@@ -65,12 +65,12 @@ type Outcome struct {
 func (o Outcome) Err() error {
 	switch o.Kind {
 	case OtherBody:
-		return &service.Error{
+		return &problem.Error{
 			Status: http.StatusUnprocessableEntity, Title: "Idempotency-Key already used",
 			Detail: "This Idempotency-Key was used for another request. Use a new key for a new request.",
 		}
 	case InProgress:
-		return &service.Error{
+		return &problem.Error{
 			Status: http.StatusConflict, Title: "Request in progress", RetryAfter: retryAfter,
 			Detail: "A request with this Idempotency-Key is being executed. Try again with the same key to get its answer.",
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -405,7 +405,7 @@ func TestOutcomesTellTheClientWhatToDo(t *testing.T) {
 		retryAfter bool
 	}{{OtherBody, 422, false}, {InProgress, 409, true}}
 	for _, test := range tests {
-		var told *service.Error
+		var told *problem.Error
 		if err := (Outcome{Kind: test.kind}).Err(); !errors.As(err, &told) || told.Status != test.status || (told.RetryAfter > 0) != test.retryAfter {
 			t.Errorf("kind %d: %#v", test.kind, err)
 		}
@@ -459,7 +459,7 @@ func storm(t *testing.T, run func(context.Context, Request) (Response, bool, err
 		group.Go(func() error {
 			for {
 				answer, replayed, err := run(ctx, request)
-				var told *service.Error
+				var told *problem.Error
 				if errors.As(err, &told) && told.Status == http.StatusConflict {
 					continue // in progress: try again, as a client would
 				}
@@ -486,7 +486,7 @@ func TestOnceTellsARefusedInputButDoesNotKeepIt(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	o := Once{Do: func(ctx context.Context, fn func(pgx.Tx) error) error { return pgx.BeginFunc(ctx, db.Pool, fn) }}
-	refused := service.Problem(http.StatusUnprocessableEntity, "no such sku")
+	refused := problem.New(http.StatusUnprocessableEntity, "no such sku")
 	for range 2 {
 		_, replayed, err := o.Run(t.Context(), wish(t, "k", "a"), func(pgx.Tx) (Response, error) { return Response{}, refused })
 		if !errors.Is(err, refused) || replayed {

@@ -7,7 +7,7 @@ import (
 
 	"google.golang.org/grpc"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/inventory/api"
 	inventoryv1 "example.com/ordersaga/services/inventory/api/inventory/v1"
 )
@@ -43,7 +43,7 @@ var sku = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
 // GetStock answers for one SKU.
 func (c calls) GetStock(ctx context.Context, r *inventoryv1.GetStockRequest) (*inventoryv1.GetStockResponse, error) {
 	if !sku.MatchString(r.GetSku()) {
-		return nil, service.Problem(http.StatusBadRequest, "sku is not what a SKU looks like")
+		return nil, problem.New(http.StatusBadRequest, "sku is not what a SKU looks like")
 	}
 	answer, err := c.server.GetStock(ctx, api.GetStockRequestObject{Sku: r.GetSku()})
 	if err != nil {

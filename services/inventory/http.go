@@ -14,6 +14,7 @@ import (
 
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/inventory/api"
 )
 
@@ -26,7 +27,7 @@ func routes(s server) http.Handler {
 	}
 	handlers := api.NewStrictHandlerWithOptions(s, nil, api.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  service.Unreadable,
-		ResponseErrorHandlerFunc: service.WriteProblem,
+		ResponseErrorHandlerFunc: problem.Write,
 	})
 	return service.ValidateRequests(spec)(api.HandlerWithOptions(handlers, api.ChiServerOptions{
 		ErrorHandlerFunc: service.Unreadable,
@@ -84,7 +85,7 @@ func adjust(ctx context.Context, tx pgx.Tx, sku string, wish api.NewAdjustment) 
 	case err != nil:
 		return idempotency.Response{}, err
 	case !level.covers(wish.Delta):
-		return refusal(&service.Error{
+		return refusal(&problem.Error{
 			Status: http.StatusConflict, Title: "Not enough stock",
 			Detail: fmt.Sprintf("%d of %s are available, %d cannot be taken", level.Available, sku, -wish.Delta),
 		})
@@ -104,13 +105,13 @@ func adjust(ctx context.Context, tx pgx.Tx, sku string, wish api.NewAdjustment) 
 func (s server) GetReservation(ctx context.Context, request api.GetReservationRequestObject) (api.GetReservationResponseObject, error) {
 	r, err := reservationOf(ctx, s.pool, request.OrderId.String())
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, service.Problem(http.StatusNotFound, "nothing is known about this order")
+		return nil, problem.New(http.StatusNotFound, "nothing is known about this order")
 	}
 	return api.GetReservation200JSONResponse(reservationView(request.OrderId, r)), err
 }
 
-func unknownSKU(sku string) *service.Error {
-	return service.Problem(http.StatusNotFound, "there is no SKU "+sku)
+func unknownSKU(sku string) *problem.Error {
+	return problem.New(http.StatusNotFound, "there is no SKU "+sku)
 }
 
 // kept is an answer that is stored under an Idempotency-Key and sent as it is stored.
@@ -132,8 +133,8 @@ func answer(status int, mediaType string, body any) (idempotency.Response, error
 	return idempotency.Response{Status: status, Header: map[string]string{"Content-Type": mediaType}, Body: encoded}, nil
 }
 
-func refusal(e *service.Error) (idempotency.Response, error) {
-	return answer(e.Status, service.ProblemType, api.Problem{
+func refusal(e *problem.Error) (idempotency.Response, error) {
+	return answer(e.Status, problem.ContentType, api.Problem{
 		Type: new("about:blank"), Title: cmp.Or(e.Title, http.StatusText(e.Status)), Status: e.Status, Detail: &e.Detail,
 	})
 }

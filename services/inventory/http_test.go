@@ -17,6 +17,7 @@ import (
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/inventory/api"
 )
 
@@ -114,7 +115,7 @@ func TestARefusedAdjustmentStaysRefused(t *testing.T) {
 	pool := database(t).Pool
 	client, _ := serve(t, pool)
 	first := adjustBy(t, client, "last-one", "key-1", -2, "theft")
-	if first.StatusCode() != http.StatusConflict || first.ContentType() != service.ProblemType || first.HTTPResponse.Header.Get("Retry-After") != "" {
+	if first.StatusCode() != http.StatusConflict || first.ContentType() != problem.ContentType || first.HTTPResponse.Header.Get("Retry-After") != "" {
 		t.Fatalf("answered %s %s %s, want a 409 that is for good", first.Status(), first.ContentType(), first.Body)
 	}
 	adjustBy(t, client, "last-one", "key-2", 10, "delivery")
@@ -245,7 +246,7 @@ func TestBadRequestsAreRefusedAndChangeNothing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if response.StatusCode != c.status || response.Header.Get("Content-Type") != service.ProblemType {
+			if response.StatusCode != c.status || response.Header.Get("Content-Type") != problem.ContentType {
 				t.Errorf("answered %s %s %s, want a problem with status %d", response.Status, response.Header.Get("Content-Type"), body, c.status)
 			}
 			checkAvailable(t, pool, "widget", 1_000_000)

@@ -11,6 +11,7 @@ import (
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/loop"
 	"example.com/ordersaga/pkg/mailbox"
 )
 
@@ -41,7 +42,7 @@ func Run(ctx context.Context, c service.Config) error {
 		Admin:   adminapi.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults, Keeps: keeps}.Routes,
 		Loops: []func(context.Context) error{
 			grpcserver.Server{Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, Register: register(api)}.Run,
-			service.Loop("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
+			loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
 		},
 	})
 }

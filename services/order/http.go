@@ -14,6 +14,7 @@ import (
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/order/api"
 )
 
@@ -36,7 +37,7 @@ func routes(s server) http.Handler {
 	}
 	handlers := api.NewStrictHandlerWithOptions(s, nil, api.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  service.Unreadable,
-		ResponseErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) { service.WriteProblem(w, r, told(err)) },
+		ResponseErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) { problem.Write(w, r, told(err)) },
 	})
 	return versioned(spec, service.ValidateRequests(spec)(api.HandlerWithOptions(handlers, api.ChiServerOptions{
 		ErrorHandlerFunc: service.Unreadable,
@@ -48,9 +49,9 @@ func told(err error) error {
 	var refused Refusal
 	switch {
 	case errors.As(err, &refused):
-		return service.Problem(http.StatusUnprocessableEntity, refused.Error())
+		return problem.New(http.StatusUnprocessableEntity, refused.Error())
 	case errors.Is(err, pgx.ErrNoRows):
-		return service.Problem(http.StatusNotFound, "there is no such order")
+		return problem.New(http.StatusNotFound, "there is no such order")
 	case errors.Is(err, mailbox.ErrBusy):
 		return busy("more orders come in than can be stored")
 	}
@@ -58,7 +59,7 @@ func told(err error) error {
 }
 
 func busy(detail string) error {
-	return &service.Error{Status: http.StatusServiceUnavailable, Detail: detail, RetryAfter: 5 * time.Second}
+	return &problem.Error{Status: http.StatusServiceUnavailable, Detail: detail, RetryAfter: 5 * time.Second}
 }
 
 // PlaceOrder answers 202 once the order and the beginning of its saga are stored. What comes after that is
@@ -157,7 +158,7 @@ func (s server) cancel(ctx context.Context, pathID string) (order Order, err err
 		err = s.faults.At(ctx, failpoint.CancelAfterCommit, id)
 	}
 	if err == nil && order.Status.terminal() {
-		err = service.Problem(http.StatusConflict, fmt.Sprintf("the order is %s already", order.Status))
+		err = problem.New(http.StatusConflict, fmt.Sprintf("the order is %s already", order.Status))
 	}
 	return order, err
 }

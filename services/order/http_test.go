@@ -20,9 +20,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/internal/failpoint"
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/order/api"
 )
 
@@ -109,12 +109,12 @@ func (s *shop) placed(key string) api.Order {
 // isProblem wants an answer to be a problem document of this status that says nothing internal.
 func isProblem(t *testing.T, got answer, status int) {
 	t.Helper()
-	var problem api.Problem
-	if err := json.Unmarshal([]byte(got.body), &problem); err != nil {
+	var body api.Problem
+	if err := json.Unmarshal([]byte(got.body), &body); err != nil {
 		t.Errorf("%q is not a problem: %v", got.body, err)
 	}
-	if got.status != status || problem.Status != status || problem.Title == "" || problem.Detail == nil ||
-		got.header.Get("Content-Type") != service.ProblemType {
+	if got.status != status || body.Status != status || body.Title == "" || body.Detail == nil ||
+		got.header.Get("Content-Type") != problem.ContentType {
 		t.Errorf("answered %d %s %s, want a %d", got.status, got.header.Get("Content-Type"), got.body, status)
 	}
 	for _, secret := range []string{"SQLSTATE", "pgx", "postgres", "goroutine"} {

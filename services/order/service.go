@@ -14,6 +14,7 @@ import (
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/loop"
 	"example.com/ordersaga/pkg/mailbox"
 )
 
@@ -46,15 +47,15 @@ func Run(ctx context.Context, c service.Config) error {
 		others: newColleagues(own.others, askTime),
 	}
 	loops := []func(context.Context) error{
-		service.Loop("cancel overdue orders", app.Log, time.Second, nil, sweeper{box.Do, app.Faults, own.cancelBudget}.runOnce),
-		service.Loop("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
+		loop.New("cancel overdue orders", app.Log, time.Second, nil, sweeper{box.Do, app.Faults, own.cancelBudget}.runOnce),
+		loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
 		grpcserver.Server{Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, Told: told, Register: register(api)}.Run,
 	}
 	if own.post.addr != "" {
 		mails := newMailing(app.Pool, own.post, app.Faults, app.Log, app.Metrics)
 		loops = append(loops,
-			service.Loop("send mails", app.Log, time.Second, nil, mails.runOnce),
-			service.Loop("count mails", app.Log, 10*time.Second, nil, mails.count))
+			loop.New("send mails", app.Log, time.Second, nil, mails.runOnce),
+			loop.New("count mails", app.Log, 10*time.Second, nil, mails.count))
 	}
 	return app.Serve(ctx, service.Parts{Mailbox: box, HTTP: routes(api), Admin: adminapi.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults, Keeps: keeps}.Routes, Loops: loops})
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // form is the version of the API in which a client speaks and is answered.
@@ -61,7 +61,7 @@ func versioned(spec *openapi3.T, next http.Handler) http.Handler {
 		w.Header().Set("Cache-Control", "private, no-cache")
 		chosen, media, err := negotiate(at[1], r.Header)
 		if err != nil {
-			service.WriteProblem(w, r, err)
+			problem.Write(w, r, err)
 			return
 		}
 		w.Header().Set(versionHeader, strconv.Itoa(int(chosen)))

@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/order/api"
 )
 
@@ -86,7 +86,7 @@ func position(cursor *string) (before string, err error) {
 	}
 	id, err := base64.RawURLEncoding.DecodeString(*cursor)
 	if err != nil || len(id) != len(uuid.UUID{}) {
-		return "", service.Problem(http.StatusBadRequest, "the cursor is not one that a page came with")
+		return "", problem.New(http.StatusBadRequest, "the cursor is not one that a page came with")
 	}
 	return uuid.UUID(id).String(), nil
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/payment/api"
 )
 
@@ -54,7 +54,7 @@ func recordCharge(ctx context.Context, tx pgx.Tx, key, trace string, charge api.
 	}
 	r, err := directOf(ctx, tx, charge.Reference)
 	if err == nil && r.ChargeRequest != key {
-		err = &service.Error{
+		err = &problem.Error{
 			Status: http.StatusConflict, Title: "Reference already used",
 			Detail: "Something was charged under this reference before, with another Idempotency-Key.",
 		}
@@ -97,14 +97,14 @@ func wantRefund(key string, body *api.NewRefund) (wanted, error) {
 func recordRefund(ctx context.Context, tx pgx.Tx, key string, refund api.NewRefund) (record, error) {
 	reference, err := referenceOf(ctx, tx, refund.ChargeId)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return record{}, service.Problem(http.StatusNotFound, "There is no such charge.")
+		return record{}, problem.New(http.StatusNotFound, "There is no such charge.")
 	}
 	if err != nil {
 		return record{}, err
 	}
 	order, direct := whose(reference)
 	if order != nil {
-		return record{}, service.Problem(http.StatusConflict, "This charge belongs to an order; cancelling the order gives it back.")
+		return record{}, problem.New(http.StatusConflict, "This charge belongs to an order; cancelling the order gives it back.")
 	}
 	_, err = tx.Exec(ctx, `
 		UPDATE payment SET state = 'REFUNDING', refund_amount = $2, refund_request = $3, attempts = 0,
@@ -119,9 +119,9 @@ func recordRefund(ctx context.Context, tx pgx.Tx, key string, refund api.NewRefu
 	case err != nil || r.RefundRequest == key:
 		return r, err
 	case r.State == Captured:
-		return r, service.Problem(http.StatusUnprocessableEntity, fmt.Sprintf("%d %s were captured; that is the most that can be refunded.", r.Amount, r.Currency))
+		return r, problem.New(http.StatusUnprocessableEntity, fmt.Sprintf("%d %s were captured; that is the most that can be refunded.", r.Amount, r.Currency))
 	}
-	return r, service.Problem(http.StatusConflict, "A refund of this charge was asked for before, with another Idempotency-Key.")
+	return r, problem.New(http.StatusConflict, "A refund of this charge was asked for before, with another Idempotency-Key.")
 }
 
 // referenceOf is the merchant reference under which a charge was captured; pgx.ErrNoRows when there is none.
@@ -148,7 +148,7 @@ func refundAnswer(r record) (answer idempotency.Response, decided bool, err erro
 
 // refusal is the gateway's definite no, which is kept like a yes.
 func refusal(title, detail, code string) (idempotency.Response, error) {
-	return response(http.StatusPaymentRequired, service.ProblemType, api.Problem{
+	return response(http.StatusPaymentRequired, problem.ContentType, api.Problem{
 		Type: new("about:blank"), Title: title, Status: http.StatusPaymentRequired, Detail: &detail, Code: &code,
 	})
 }
@@ -157,7 +157,7 @@ func refusal(title, detail, code string) (idempotency.Response, error) {
 func (s server) GetCharge(ctx context.Context, request api.GetChargeRequestObject) (api.GetChargeResponseObject, error) {
 	r, err := directOf(ctx, s.pool, request.Reference)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, service.Problem(http.StatusNotFound, "There is no charge with this reference.")
+		return nil, problem.New(http.StatusNotFound, "There is no charge with this reference.")
 	}
 	view := api.DirectPayment{
 		Reference: r.Direct, State: api.DirectPaymentState(r.State), Amount: r.Amount, Currency: r.Currency,

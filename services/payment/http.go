@@ -12,6 +12,7 @@ import (
 
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/payment/api"
 )
 
@@ -24,7 +25,7 @@ func routes(s server) http.Handler {
 	}
 	handlers := api.NewStrictHandlerWithOptions(s, nil, api.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  service.Unreadable,
-		ResponseErrorHandlerFunc: service.WriteProblem,
+		ResponseErrorHandlerFunc: problem.Write,
 	})
 	return service.ValidateRequests(spec)(api.HandlerWithOptions(handlers, api.ChiServerOptions{
 		ErrorHandlerFunc: service.Unreadable,
@@ -41,7 +42,7 @@ type server struct {
 func (s server) GetPayment(ctx context.Context, request api.GetPaymentRequestObject) (api.GetPaymentResponseObject, error) {
 	r, err := paymentOf(ctx, s.pool, request.OrderId.String())
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, service.Problem(http.StatusNotFound, "Nothing is known about this order.")
+		return nil, problem.New(http.StatusNotFound, "Nothing is known about this order.")
 	}
 	view := api.Payment{
 		OrderId: request.OrderId, State: api.PaymentState(r.State), ChargeId: orNil(r.ChargeID), RefundId: orNil(r.RefundID),

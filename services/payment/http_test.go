@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/payment/api"
 )
 
@@ -126,9 +126,9 @@ func TestBadRequestsAreRefusedAndLeaveNothing(t *testing.T) {
 	}
 	for _, test := range tests {
 		answer := ask(t, h, test.method, test.path, test.key, test.body)
-		var problem api.Problem
-		err := json.Unmarshal([]byte(answer.body), &problem)
-		if answer.status != test.status || answer.header.Get("Content-Type") != service.ProblemType || err != nil || problem.Status != test.status || problem.Title == "" {
+		var body api.Problem
+		err := json.Unmarshal([]byte(answer.body), &body)
+		if answer.status != test.status || answer.header.Get("Content-Type") != problem.ContentType || err != nil || body.Status != test.status || body.Title == "" {
 			t.Errorf("%s: %d %s %s, want %d", test.sentence, answer.status, answer.header.Get("Content-Type"), answer.body, test.status)
 		}
 		for _, internal := range []string{"SQLSTATE", "pgx", "sql", "goroutine", ".go:"} {
@@ -158,7 +158,7 @@ func TestAFailureInsideSaysNothingAboutTheInside(t *testing.T) {
 	s := newShop(t)
 	s.db.Pool.Close()
 	answer := ask(t, s.api(), http.MethodPost, "/v1/charges", "k", `{"reference":"r-1","amount":1,"currency":"USD","payment_method":"tok_visa"}`)
-	if answer.status != http.StatusInternalServerError || strings.Contains(answer.body, "pool") || answer.header.Get("Content-Type") != service.ProblemType {
+	if answer.status != http.StatusInternalServerError || strings.Contains(answer.body, "pool") || answer.header.Get("Content-Type") != problem.ContentType {
 		t.Errorf("%d %s", answer.status, answer.body)
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/internal/failpoint"
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // Scopes keep the keys of the two operations apart.
@@ -74,7 +74,7 @@ func (d direct) run(ctx context.Context, w wanted) (kept, error) {
 	ctx = context.WithoutCancel(ctx) // a client that hangs up does not stop what was begun
 	s, err := d.starts.Do(ctx, w)
 	if errors.Is(err, mailbox.ErrBusy) {
-		err = &service.Error{Status: http.StatusServiceUnavailable, RetryAfter: time.Second, Detail: "Too many requests are waiting."}
+		err = &problem.Error{Status: http.StatusServiceUnavailable, RetryAfter: time.Second, Detail: "Too many requests are waiting."}
 	}
 	if err := cmp.Or(err, s.err); err != nil || s.before.replayed {
 		return s.before, err
@@ -167,7 +167,7 @@ func (d direct) answer(ctx context.Context, w wanted, s started) (kept, error) {
 		return d.faults.At(ctx, failpoint.IdempotencyStored, s.record.OrderID)
 	})
 	if err == nil && undecided {
-		err = &service.Error{
+		err = &problem.Error{
 			Status: http.StatusServiceUnavailable, Title: "Not decided yet", RetryAfter: time.Second,
 			Detail: "The card gateway has given no definite answer yet. Send the same request with the same key again.",
 		}

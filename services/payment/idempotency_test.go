@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"example.com/ordersaga/internal/failpoint"
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/pkg/testkit"
 	"example.com/ordersaga/services/payment/api"
 )
@@ -73,7 +73,7 @@ func TestADeclineIsAnAnswerLikeAnyOther(t *testing.T) {
 	h := s.api()
 	first := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_insufficient_funds"))
 	again := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_insufficient_funds"))
-	if first.status != http.StatusPaymentRequired || first.header.Get("Content-Type") != service.ProblemType || !strings.Contains(first.body, `"code":"insufficient_funds"`) {
+	if first.status != http.StatusPaymentRequired || first.header.Get("Content-Type") != problem.ContentType || !strings.Contains(first.body, `"code":"insufficient_funds"`) {
 		t.Errorf("%d %s", first.status, first.body)
 	}
 	if again.body != first.body || again.header.Get(idempotency.Replayed) != "true" {

@@ -11,9 +11,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/internal/adminapi"
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // operator is the desk of the people who repair payments. An action is three steps, like a worker's: look at the
@@ -58,7 +58,7 @@ const maxReference = 200
 
 // check says what is missing or does not belong together.
 func (w wish) check(action string) error {
-	bad := func(detail string) error { return service.Problem(http.StatusBadRequest, detail) }
+	bad := func(detail string) error { return problem.New(http.StatusBadRequest, detail) }
 	refunds := w.ExpectedState == Refunding || w.ExpectedState == RefundRefused
 	switch {
 	case w.ExpectedState == "":
@@ -88,12 +88,12 @@ func (o operator) handle(action string) http.HandlerFunc {
 			err = wanted.check(action)
 		}
 		if err != nil {
-			service.WriteProblem(w, r, err)
+			problem.Write(w, r, err)
 			return
 		}
 		answer, replayed, err := o.act(r.Context(), chi.URLParam(r, "id"), request, wanted)
 		if err != nil {
-			service.WriteProblem(w, r, asProblem(err))
+			problem.Write(w, r, asProblem(err))
 			return
 		}
 		adminapi.Answer(w, answer, replayed)
@@ -103,7 +103,7 @@ func (o operator) handle(action string) http.HandlerFunc {
 // asProblem lets the operator read why an action would be wrong.
 func asProblem(err error) error {
 	if reason, ok := errors.AsType[refused](err); ok {
-		return service.Problem(http.StatusConflict, string(reason))
+		return problem.New(http.StatusConflict, string(reason))
 	}
 	return err
 }
@@ -175,7 +175,7 @@ func (o operator) ask(ctx context.Context, p Payment, w wish) ([]said, error) {
 	}
 	shown, err := o.gateway.lookUp(ctx, Claim{Payment: p})
 	if err != nil {
-		return nil, &service.Error{
+		return nil, &problem.Error{
 			Status: http.StatusServiceUnavailable, RetryAfter: time.Second,
 			Detail: "Nothing was changed, since the payment could not be looked up: " + err.Error() + ".",
 		}

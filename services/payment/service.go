@@ -12,6 +12,7 @@ import (
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/loop"
 	"example.com/ordersaga/pkg/mailbox"
 )
 
@@ -109,8 +110,8 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 		Admin:   newOperator(work, box).routes,
 		Loops: []func(context.Context) error{
 			work.loop,
-			service.Loop("reconcile", app.Log, s.ReconcileEvery, nil, audit.runOnce),
-			service.Loop("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
+			loop.New("reconcile", app.Log, s.ReconcileEvery, nil, audit.runOnce),
+			loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
 		},
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/loop"
 	"example.com/ordersaga/pkg/mailbox"
 )
 
@@ -54,7 +55,7 @@ func (w *workers) poke() {
 // [workers.poke]; the poll finds what another process left behind, and what is to be tried again.
 func (w *workers) loop(ctx context.Context) error {
 	defer w.calls.Wait()
-	return service.Loop("gateway calls", w.log, w.Poll, w.wake, w.runOnce)(ctx)
+	return loop.New("gateway calls", w.log, w.Poll, w.wake, w.runOnce)(ctx)
 }
 
 // runOnce takes payments until none is due, as many at a time as there are free slots.

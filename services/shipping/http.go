@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/shipping/api"
 )
 
@@ -22,7 +23,7 @@ func routes(s server) http.Handler {
 	}
 	handlers := api.NewStrictHandlerWithOptions(s, nil, api.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  service.Unreadable,
-		ResponseErrorHandlerFunc: service.WriteProblem,
+		ResponseErrorHandlerFunc: problem.Write,
 	})
 	return service.ValidateRequests(spec)(api.HandlerWithOptions(handlers, api.ChiServerOptions{
 		ErrorHandlerFunc: service.Unreadable,
@@ -38,7 +39,7 @@ type server struct {
 func (s server) GetShipment(ctx context.Context, request api.GetShipmentRequestObject) (api.GetShipmentResponseObject, error) {
 	shipment, err := shipmentOf(ctx, s.pool, request.OrderId.String())
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, service.Problem(http.StatusNotFound, "nothing is known about this order")
+		return nil, problem.New(http.StatusNotFound, "nothing is known about this order")
 	}
 	return api.GetShipment200JSONResponse(shipmentView(request.OrderId, shipment)), err
 }

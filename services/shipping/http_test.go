@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/shipping/api"
 )
 
@@ -92,7 +92,7 @@ func TestBadRequestsAreRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if response.StatusCode != c.status || response.Header.Get("Content-Type") != service.ProblemType {
+			if response.StatusCode != c.status || response.Header.Get("Content-Type") != problem.ContentType {
 				t.Errorf("answered %s %s %s, want a problem with status %d", response.Status, response.Header.Get("Content-Type"), body, c.status)
 			}
 		})

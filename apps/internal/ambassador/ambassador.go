@@ -22,6 +22,7 @@ import (
 
 	"example.com/ordersaga/apps/internal/process"
 	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/loop"
 )
 
 // Config is what an ambassador is told from outside.
@@ -144,8 +145,8 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Ambassador, error) 
 // Serve proxies until ctx ends, then lets what has begun finish.
 func (a *Ambassador) Serve(ctx context.Context) error {
 	a.log.InfoContext(ctx, "serving", "addr", a.Addr, "admin_addr", a.AdminAddr)
-	health := service.Loop("health", a.log, a.config.HealthInterval, nil, a.checkAll)
-	names := service.Loop("discovery", a.log, a.config.DNSInterval, nil, a.discovery.lookUp)
+	health := loop.New("health", a.log, a.config.HealthInterval, nil, a.checkAll)
+	names := loop.New("discovery", a.log, a.config.DNSInterval, nil, a.discovery.lookUp)
 	err := process.Serve(ctx, a.servers, health, names)
 	a.transport.base.CloseIdleConnections()
 	a.log.InfoContext(ctx, "ended")

@@ -13,7 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // maxBody is how large a request may be: what may have to be sent again is kept in memory meanwhile.
@@ -33,7 +33,7 @@ func (a *Ambassador) routes() http.Handler {
 func (a *Ambassador) adminRoutes() http.Handler {
 	router := chi.NewRouter()
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		service.WriteProblem(w, r, service.Problem(http.StatusNotFound, "there is nothing at this address"))
+		problem.Write(w, r, problem.New(http.StatusNotFound, "there is nothing at this address"))
 	})
 	router.Handle("/metrics", a.metricsHandler())
 	router.Get("/breaker", func(w http.ResponseWriter, _ *http.Request) {
@@ -49,7 +49,7 @@ func (a *Ambassador) metricsHandler() http.Handler {
 
 func (a *Ambassador) ready(w http.ResponseWriter, r *http.Request) {
 	if !a.pool.reachable() {
-		service.WriteProblem(w, r, service.Problem(http.StatusServiceUnavailable, "no endpoint of the gateway is healthy"))
+		problem.Write(w, r, problem.New(http.StatusServiceUnavailable, "no endpoint of the gateway is healthy"))
 		return
 	}
 	w.WriteHeader(http.StatusOK)
@@ -83,23 +83,23 @@ func method(m string) string {
 
 // fail says why there is no answer, and whether that says anything about the request.
 func (a *Ambassador) fail(w http.ResponseWriter, r *http.Request, err error) {
-	problem := service.Problem(http.StatusBadGateway, "the gateway gave no answer that could be read; whether the request was carried out is not known")
+	answer := problem.New(http.StatusBadGateway, "the gateway gave no answer that could be read; whether the request was carried out is not known")
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		problem = service.Problem(http.StatusRequestEntityTooLarge, "the body is larger than the ambassador keeps")
+		answer = problem.New(http.StatusRequestEntityTooLarge, "the body is larger than the ambassador keeps")
 	case errors.Is(err, errNoEndpoint):
-		problem = &service.Error{Status: http.StatusServiceUnavailable, Detail: "no endpoint of the gateway may be asked now", RetryAfter: a.pool.wait()}
+		answer = &problem.Error{Status: http.StatusServiceUnavailable, Detail: "no endpoint of the gateway may be asked now", RetryAfter: a.pool.wait()}
 	case errors.Is(err, errTryTimeout):
-		problem = service.Problem(http.StatusGatewayTimeout, "the gateway did not answer in time; whether the request was carried out is not known")
+		answer = problem.New(http.StatusGatewayTimeout, "the gateway did not answer in time; whether the request was carried out is not known")
 	}
 	if f, ok := errors.AsType[*failure](err); ok {
 		w.Header().Set(AttemptsHeader, strconv.Itoa(f.attempts))
 	}
 	if !errors.Is(err, context.Canceled) {
-		a.log.WarnContext(r.Context(), "no answer from the gateway", "method", r.Method, "path", r.URL.Path, "status", problem.Status, "error", err)
+		a.log.WarnContext(r.Context(), "no answer from the gateway", "method", r.Method, "path", r.URL.Path, "status", answer.Status, "error", err)
 	}
-	service.WriteProblem(w, r, problem)
+	problem.Write(w, r, answer)
 }
 
 // statusWriter remembers the status for the metrics.

@@ -7,7 +7,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // routes is everything that the console answers.
@@ -35,7 +35,7 @@ func (c *Console) api(router chi.Router) {
 }
 
 func nothingHere(w http.ResponseWriter, r *http.Request) {
-	service.WriteProblem(w, r, service.Problem(http.StatusNotFound, "there is nothing at this address"))
+	problem.Write(w, r, problem.New(http.StatusNotFound, "there is nothing at this address"))
 }
 
 // here refuses requests to a name that somebody else's DNS could have pointed at this machine: to a browser such
@@ -47,7 +47,7 @@ func here(next http.Handler) http.Handler {
 			host = name
 		}
 		if host != "localhost" && net.ParseIP(host) == nil {
-			service.WriteProblem(w, r, service.Problem(http.StatusMisdirectedRequest, "the console answers to an IP address or to localhost"))
+			problem.Write(w, r, problem.New(http.StatusMisdirectedRequest, "the console answers to an IP address or to localhost"))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -58,7 +58,7 @@ func here(next http.Handler) http.Handler {
 func sameOrigin(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		service.WriteProblem(w, r, service.Problem(http.StatusForbidden, "what changes something must come from the console's own pages"))
+		problem.Write(w, r, problem.New(http.StatusForbidden, "what changes something must come from the console's own pages"))
 	}))
 	return protection.Handler(next)
 }

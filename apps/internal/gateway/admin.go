@@ -8,6 +8,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // adminRoutes is what the gateway's own people can do: switch faults on and off, and move money that no
@@ -15,10 +16,10 @@ import (
 func (g *Gateway) adminRoutes() http.Handler {
 	router := chi.NewRouter()
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		service.WriteProblem(w, r, service.Problem(http.StatusNotFound, "there is nothing at this address"))
+		problem.Write(w, r, problem.New(http.StatusNotFound, "there is nothing at this address"))
 	})
 	router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
-		service.WriteProblem(w, r, service.Problem(http.StatusMethodNotAllowed, "this address does not take this method"))
+		problem.Write(w, r, problem.New(http.StatusMethodNotAllowed, "this address does not take this method"))
 	})
 	router.Get("/faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, g.faults.Load()) })
 	router.Put("/faults", g.putFaults)
@@ -30,7 +31,7 @@ func (g *Gateway) adminRoutes() http.Handler {
 func (g *Gateway) putFaults(w http.ResponseWriter, r *http.Request) {
 	faults, err := readFaults(r)
 	if err != nil {
-		service.WriteProblem(w, r, err)
+		problem.Write(w, r, err)
 		return
 	}
 	g.faults.Store(faults)
@@ -53,11 +54,11 @@ func (g *Gateway) capture(w http.ResponseWriter, r *http.Request) {
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&body); err != nil {
-		service.WriteProblem(w, r, service.Problem(http.StatusBadRequest, "the body is not a JSON object with merchant_reference, amount and currency"))
+		problem.Write(w, r, problem.New(http.StatusBadRequest, "the body is not a JSON object with merchant_reference, amount and currency"))
 		return
 	}
 	if !reference.MatchString(body.MerchantReference) || body.Amount < 1 || body.Amount > maxAmount || !accepted(body.Currency) {
-		service.WriteProblem(w, r, service.Problem(http.StatusUnprocessableEntity, "merchant_reference, amount or currency has a value that a charge could not have"))
+		problem.Write(w, r, problem.New(http.StatusUnprocessableEntity, "merchant_reference, amount or currency has a value that a charge could not have"))
 		return
 	}
 	charge := newCharge(body.MerchantReference, body.Amount, body.Currency)

@@ -41,9 +41,9 @@ func (d *desk) decideRefund(b *book, key keyed, body api.RefundRequest) (outcome
 	a := b.charges[body.ChargeId]
 	switch {
 	case a == nil:
-		return problem(http.StatusNotFound, "there is no charge with this id"), nil
+		return problemOf(http.StatusNotFound, "there is no charge with this id"), nil
 	case a.charge.Currency != body.Currency:
-		return problem(http.StatusUnprocessableEntity, "/currency: the charge was made in another one"), nil
+		return problemOf(http.StatusUnprocessableEntity, "/currency: the charge was made in another one"), nil
 	case body.Amount > a.charge.Amount-a.refunded:
 		return refuse(key, a, body, "more_than_captured")
 	}
@@ -75,12 +75,12 @@ func refuse(key keyed, a *account, body api.RefundRequest, code string) (outcome
 func (d *desk) already(b *book, key keyed) (out outcome, done bool) {
 	if r := b.answers[key.key]; r != nil {
 		if r.Fingerprint != key.fingerprint {
-			return problem(http.StatusUnprocessableEntity, "this Idempotency-Key belongs to another request"), true
+			return problemOf(http.StatusUnprocessableEntity, "this Idempotency-Key belongs to another request"), true
 		}
 		return outcome{answer: r, replayed: true}, true
 	}
 	if time.Since(key.received) > d.times.InFlightHorizon {
-		return problem(http.StatusServiceUnavailable, "the request waited for too long; nothing was done, ask again with the same key"), true
+		return problemOf(http.StatusServiceUnavailable, "the request waited for too long; nothing was done, ask again with the same key"), true
 	}
 	return outcome{}, false
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"example.com/ordersaga/contracts/gateway/api"
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // desk takes charges and refunds: once per key, and as the test card says.
@@ -54,7 +54,7 @@ type outcome struct {
 	answer   *record        // kept under the key; nil when there is a problem
 	replayed bool           // the answer is an earlier request's
 	damage   damage         // what happens to it on its way
-	problem  *service.Error // nothing was done, nothing is kept
+	problem  *problem.Error // nothing was done, nothing is kept
 	wait     delay          // nothing yet: to be decided when it has settled
 }
 
@@ -73,10 +73,10 @@ func name(operation, key string, body any, received time.Time) keyed {
 func (d *desk) charge(ctx context.Context, key keyed, body api.ChargeRequest) (outcome, error) {
 	token, known := d.tokens[body.PaymentMethod]
 	if !known {
-		return problem(http.StatusUnprocessableEntity, "/payment_method: this gateway knows no such card"), nil
+		return problemOf(http.StatusUnprocessableEntity, "/payment_method: this gateway knows no such card"), nil
 	}
 	if !accepted(body.Currency) {
-		return problem(http.StatusUnprocessableEntity, "/currency: this gateway does not take it"), nil
+		return problemOf(http.StatusUnprocessableEntity, "/currency: this gateway does not take it"), nil
 	}
 	release, free := d.occupy(key.key)
 	if !free {
@@ -89,7 +89,7 @@ func (d *desk) charge(ctx context.Context, key keyed, body api.ChargeRequest) (o
 	}
 	settled := d.settle(context.WithoutCancel(ctx), key, body, token, release)
 	if out.wait == late {
-		return problem(http.StatusGatewayTimeout, "the card's bank has not answered yet; ask again with the same key"), nil
+		return problemOf(http.StatusGatewayTimeout, "the card's bank has not answered yet; ask again with the same key"), nil
 	}
 	select {
 	case out = <-settled:
@@ -113,12 +113,12 @@ func (d *desk) settle(ctx context.Context, key keyed, body api.ChargeRequest, to
 		select {
 		case <-time.After(after):
 		case <-d.closing:
-			settled <- problem(http.StatusServiceUnavailable, "the gateway is shutting down; ask again with the same key")
+			settled <- problemOf(http.StatusServiceUnavailable, "the gateway is shutting down; ask again with the same key")
 			return
 		}
 		out, err := do(ctx, d.ledger, func(b *book) (outcome, *record) { return d.decideCharge(b, key, body, token) })
 		if err != nil {
-			out = problem(http.StatusInternalServerError, unsure)
+			out = problemOf(http.StatusInternalServerError, unsure)
 		}
 		settled <- out
 	})
@@ -146,18 +146,18 @@ func (d *desk) occupy(key string) (release func(), free bool) {
 
 const unsure = "something went wrong, and whether money moved is not said; ask again with the same key"
 
-func problem(status int, detail string) outcome {
-	return outcome{problem: service.Problem(status, detail)}
+func problemOf(status int, detail string) outcome {
+	return outcome{problem: problem.New(status, detail)}
 }
 
 func inProgress() outcome {
-	return outcome{problem: &service.Error{
+	return outcome{problem: &problem.Error{
 		Status: http.StatusConflict, Detail: "a request with this key is being worked on", RetryAfter: time.Second,
 	}}
 }
 
 // turnAway says whether a card's busy still has something against this request.
-func (d *desk) turnAway(key string, b busy) *service.Error {
+func (d *desk) turnAway(key string, b busy) *problem.Error {
 	if b.times != forever && d.turned[key] >= b.times {
 		delete(d.turned, key)
 		return nil
@@ -165,7 +165,7 @@ func (d *desk) turnAway(key string, b busy) *service.Error {
 	if b.times != forever {
 		d.turned[key]++
 	}
-	e := service.Problem(b.status, fmt.Sprintf("%s; nothing was done, ask again with the same key", http.StatusText(b.status)))
+	e := problem.New(b.status, fmt.Sprintf("%s; nothing was done, ask again with the same key", http.StatusText(b.status)))
 	if b.status == http.StatusTooManyRequests || b.status == http.StatusConflict {
 		e.RetryAfter = time.Second
 	}

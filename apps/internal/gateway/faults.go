@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // Faults is what is switched on over the admin listener: how many in a hundred requests to /v1 meet what,
@@ -83,12 +83,12 @@ func (f Faults) meet(w http.ResponseWriter, r *http.Request, closing <-chan stru
 	before := func(rate int) bool { drawn -= rate; return drawn < 0 }
 	switch {
 	case before(f.RateLimited):
-		service.WriteProblem(w, r, &service.Error{Status: http.StatusTooManyRequests, Detail: "too many requests", RetryAfter: time.Second})
+		problem.Write(w, r, &problem.Error{Status: http.StatusTooManyRequests, Detail: "too many requests", RetryAfter: time.Second})
 	case before(f.ErrorBefore):
-		service.WriteProblem(w, r, service.Problem(http.StatusInternalServerError, unsure))
+		problem.Write(w, r, problem.New(http.StatusInternalServerError, unsure))
 	case before(f.ErrorAfter):
 		next.ServeHTTP(unheard{http.Header{}}, r)
-		service.WriteProblem(w, r, service.Problem(http.StatusInternalServerError, unsure))
+		problem.Write(w, r, problem.New(http.StatusInternalServerError, unsure))
 	case before(f.DropAfter):
 		next.ServeHTTP(unheard{http.Header{}}, r)
 		panic(http.ErrAbortHandler) // net/http's way to drop a connection
@@ -135,10 +135,10 @@ func readFaults(r *http.Request) (*Faults, error) {
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&f); err != nil {
-		return nil, service.Problem(http.StatusBadRequest, "the body is not a JSON object with the fields of GET /faults")
+		return nil, problem.New(http.StatusBadRequest, "the body is not a JSON object with the fields of GET /faults")
 	}
 	if err := f.check(); err != nil {
-		return nil, service.Problem(http.StatusUnprocessableEntity, err.Error())
+		return nil, problem.New(http.StatusUnprocessableEntity, err.Error())
 	}
 	return &f, nil
 }

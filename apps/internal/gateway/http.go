@@ -14,6 +14,7 @@ import (
 
 	"example.com/ordersaga/contracts/gateway/api"
 	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // routes is the public listener: the contract's operations, health and metrics.
@@ -48,19 +49,19 @@ func receivedAt(ctx context.Context) time.Time { return ctx.Value(receivedKey{})
 
 // unreadable is the answer to what the contract's validation let pass and the types still cannot hold.
 func unreadable(w http.ResponseWriter, r *http.Request) {
-	service.WriteProblem(w, r, service.Problem(http.StatusBadRequest, "the request cannot be read"))
+	problem.Write(w, r, problem.New(http.StatusBadRequest, "the request cannot be read"))
 }
 
 // fail answers when something went wrong here. What it was goes to the log and to nobody else.
 func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if told, ok := errors.AsType[*service.Error](err); ok {
-		service.WriteProblem(w, r, told)
+	if told, ok := errors.AsType[*problem.Error](err); ok {
+		problem.Write(w, r, told)
 		return
 	}
 	if r.Context().Err() == nil {
 		g.log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
-	service.WriteProblem(w, r, service.Problem(http.StatusInternalServerError, unsure))
+	problem.Write(w, r, problem.New(http.StatusInternalServerError, unsure))
 }
 
 // ready is whether the ledger can be read.
@@ -68,7 +69,7 @@ func (g *Gateway) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
 	if _, err := do(ctx, g.ledger, func(*book) (bool, *record) { return true, nil }); err != nil {
-		service.WriteProblem(w, r, service.Problem(http.StatusServiceUnavailable, "the ledger cannot be read"))
+		problem.Write(w, r, problem.New(http.StatusServiceUnavailable, "the ledger cannot be read"))
 		return
 	}
 	w.WriteHeader(http.StatusOK)
@@ -130,7 +131,7 @@ func (h *handlers) GetCharge(ctx context.Context, request api.GetChargeRequestOb
 		return nil, err
 	}
 	if found == nil {
-		return nil, service.Problem(http.StatusNotFound, "there is no charge with this id")
+		return nil, problem.New(http.StatusNotFound, "there is no charge with this id")
 	}
 	return api.GetCharge200JSONResponse(*found), nil
 }

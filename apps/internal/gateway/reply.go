@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // reply is the answer that stands in the ledger, or what becomes of it on its way to the client.
@@ -29,7 +29,7 @@ func (r *reply) write(w http.ResponseWriter) error {
 	case hung:
 		hang(r.ctx, r.closing)
 	case failed:
-		return service.Problem(http.StatusInternalServerError, unsure)
+		return problem.New(http.StatusInternalServerError, unsure)
 	case garbled:
 		body = []byte(`{"id":"ch_<html>`)
 	case cut:

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // drainTime is how long requests that have begun may take to finish when the process is told to end.
@@ -133,7 +134,7 @@ func Authorized(token string, next http.Handler) http.Handler {
 		given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok || subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			service.WriteProblem(w, r, service.Problem(http.StatusUnauthorized, "the admin listener needs its token"))
+			problem.Write(w, r, problem.New(http.StatusUnauthorized, "the admin listener needs its token"))
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -20,9 +20,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"example.com/ordersaga/apps/internal/process"
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/loop"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // every is how often it looks. A lost stream or consumer stops orders until it has been seen, and a look
@@ -54,7 +55,7 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 		return err
 	}
 	log.InfoContext(ctx, "serving", "addr", server.Addr)
-	err = process.Serve(ctx, []*process.Server{server}, service.Loop("provision", log, every, nil, p.runOnce))
+	err = process.Serve(ctx, []*process.Server{server}, loop.New("provision", log, every, nil, p.runOnce))
 	log.InfoContext(ctx, "ended")
 	return err
 }
@@ -134,12 +135,12 @@ func (p *provisioner) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := p.ready(); err != nil {
-			service.WriteProblem(w, r, service.Problem(http.StatusServiceUnavailable, "stream and consumers are not in place"))
+			problem.Write(w, r, problem.New(http.StatusServiceUnavailable, "stream and consumers are not in place"))
 		}
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		service.WriteProblem(w, r, service.Problem(http.StatusNotFound, "there is nothing at this address"))
+		problem.Write(w, r, problem.New(http.StatusNotFound, "there is nothing at this address"))
 	})
 	return mux
 }

@@ -11,7 +11,7 @@ import (
 
 	api "example.com/ordersaga/contracts/registry"
 	"example.com/ordersaga/contracts/schema"
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 func (r *registry) routes() http.Handler {
@@ -35,7 +35,7 @@ func (r *registry) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, q *http.Request) {
 		if err := r.bucket.ready(q.Context()); err != nil {
-			service.WriteProblem(w, q, service.Problem(http.StatusServiceUnavailable, "the broker has no bucket for the schemas"))
+			problem.Write(w, q, problem.New(http.StatusServiceUnavailable, "the broker has no bucket for the schemas"))
 		}
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(r.metrics, promhttp.HandlerOpts{}))

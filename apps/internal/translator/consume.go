@@ -7,8 +7,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/loop"
 	"example.com/ordersaga/pkg/mailbox"
 )
 
@@ -87,7 +87,7 @@ func (t *translator) putOff(ctx context.Context, msg jetstream.Msg, cause error)
 	if meta, err := msg.Metadata(); err == nil {
 		attempts = meta.NumDelivered
 	}
-	delay := service.Backoff(int(min(attempts, 64)))
+	delay := loop.Backoff(int(min(attempts, 64)))
 	t.messages.WithLabelValues("postponed").Inc()
 	t.log.WarnContext(ctx, "message put off", "subject", msg.Subject(), "delay", delay, "error", cause)
 	if err := msg.NakWithDelay(delay); err != nil {

@@ -41,8 +41,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"example.com/ordersaga/apps/internal/process"
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/loop"
 	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // again is the pause before the consumer is opened anew when it was lost.
@@ -65,7 +66,7 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 		return err
 	}
 	log.InfoContext(ctx, "serving", "addr", server.Addr)
-	err = process.Serve(ctx, []*process.Server{server}, service.Loop("translate", log, again, nil, t.consume), t.acknowledge)
+	err = process.Serve(ctx, []*process.Server{server}, loop.New("translate", log, again, nil, t.consume), t.acknowledge)
 	// Acknowledgements are only written to a buffer; what goes with it is translated again, to no effect.
 	if flushing := nc.FlushTimeout(time.Second); flushing != nil {
 		log.WarnContext(ctx, "acknowledgements may be lost", "error", flushing)
@@ -113,12 +114,12 @@ func (t *translator) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := t.ready(); err != nil {
-			service.WriteProblem(w, r, service.Problem(http.StatusServiceUnavailable, err.Error()))
+			problem.Write(w, r, problem.New(http.StatusServiceUnavailable, err.Error()))
 		}
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(t.metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		service.WriteProblem(w, r, service.Problem(http.StatusNotFound, "there is nothing at this address"))
+		problem.Write(w, r, problem.New(http.StatusNotFound, "there is nothing at this address"))
 	})
 	return mux
 }

@@ -19,6 +19,7 @@ import (
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/order/api"
 
 	gateway "example.com/ordersaga/contracts/gateway/api"
@@ -40,7 +41,7 @@ func (s *Shop) Handler() (http.Handler, error) {
 	}
 	handlers := api.NewStrictHandlerWithOptions(s, nil, api.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  service.Unreadable,
-		ResponseErrorHandlerFunc: service.WriteProblem,
+		ResponseErrorHandlerFunc: problem.Write,
 	})
 	return service.ValidateRequests(spec)(api.Handler(handlers)), nil
 }

@@ -15,8 +15,8 @@ import (
 	"example.com/ordersaga/apps/internal/gateway"
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/internal/failpoint"
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // Breaker is a way to the admin listeners.
@@ -99,7 +99,7 @@ func (b *Breaker) get(ctx context.Context, process, path string, into any) error
 // enabled is nil where faults are enabled. The gateway's listener takes settings everywhere, so they are asked
 // for from here only there.
 func (b *Breaker) enabled(ctx context.Context) error {
-	off := service.Problem(http.StatusNotFound, httpx.Off)
+	off := problem.New(http.StatusNotFound, httpx.Off)
 	names := b.system.Replicas(string(events.Order))
 	if len(names) == 0 {
 		return off
@@ -115,7 +115,7 @@ func (b *Breaker) enabled(ctx context.Context) error {
 func (b *Breaker) each(ctx context.Context, process string, r endpoints.AdminRequest) error {
 	names := b.system.Replicas(process)
 	if len(names) == 0 {
-		return service.Problem(http.StatusUnprocessableEntity, "there is no such service; there are order, inventory, payment and shipping")
+		return problem.New(http.StatusUnprocessableEntity, "there is no such service; there are order, inventory, payment and shipping")
 	}
 	for _, name := range names {
 		r.Process = name

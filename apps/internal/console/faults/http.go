@@ -12,8 +12,8 @@ import (
 	"example.com/ordersaga/apps/internal/gateway"
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/internal/failpoint"
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // pace is how often it is looked at what a page shows: often enough to see a process die and come back.
@@ -81,7 +81,7 @@ func (b *Breaker) forward(method string, path func(*http.Request) string) http.H
 	return func(w http.ResponseWriter, r *http.Request) {
 		process := chi.URLParam(r, "process")
 		if !slices.ContainsFunc(events.Services, func(of events.Service) bool { return slices.Contains(b.system.Replicas(string(of)), process) }) {
-			httpx.Refuse(w, r, service.Problem(http.StatusNotFound, "there is no such process"))
+			httpx.Refuse(w, r, problem.New(http.StatusNotFound, "there is no such process"))
 			return
 		}
 		httpx.Done(w, r, b.system.AskAdmin(r.Context(), endpoints.AdminRequest{Process: process, Method: method, Path: path(r)}, nil))
@@ -101,7 +101,7 @@ func (b *Breaker) servePause(w http.ResponseWriter, r *http.Request) {
 
 // first asks the first process of a service that answers: what it is asked for concerns all of them.
 func (b *Breaker) first(ctx context.Context, name string, r endpoints.AdminRequest) error {
-	err := error(service.Problem(http.StatusUnprocessableEntity, "there is no such service; there are order, inventory, payment and shipping"))
+	err := error(problem.New(http.StatusUnprocessableEntity, "there is no such service; there are order, inventory, payment and shipping"))
 	if !slices.Contains(events.Services, events.Service(name)) {
 		return err
 	}

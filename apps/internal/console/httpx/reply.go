@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"example.com/ordersaga/apps/system/endpoints"
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // Off is what a system says whose faults are not enabled.
@@ -24,7 +24,7 @@ func Read(w http.ResponseWriter, r *http.Request, into any) error {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
-		return service.Problem(http.StatusBadRequest, "the body is not what this address takes")
+		return problem.New(http.StatusBadRequest, "the body is not what this address takes")
 	}
 	return nil
 }
@@ -48,11 +48,11 @@ func With(w http.ResponseWriter, status int, body any) {
 // Refuse hands on what a process has said, and tells nothing else.
 func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if said, is := errors.AsType[*endpoints.Refused](err); is {
-		err = service.Problem(said.Status, cmp.Or(said.Detail, Off))
+		err = problem.New(said.Status, cmp.Or(said.Detail, Off))
 	} else if _, is := errors.AsType[*url.Error](err); is {
-		err = service.Problem(http.StatusServiceUnavailable, "a process that was asked does not answer; try again in a moment")
+		err = problem.New(http.StatusServiceUnavailable, "a process that was asked does not answer; try again in a moment")
 	}
-	service.WriteProblem(w, r, err)
+	problem.Write(w, r, err)
 }
 
 // Status is the status that a process has answered with; 0 when none has answered.

@@ -18,8 +18,8 @@ import (
 
 	"example.com/ordersaga/apps/internal/console/httpx"
 	"example.com/ordersaga/apps/system/endpoints"
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // Desk asks a running system for what operators want to know, and hands on what they want.
@@ -63,12 +63,12 @@ func (d *Desk) Routes(router chi.Router) {
 func (d *Desk) act(w http.ResponseWriter, r *http.Request, k kind) {
 	action := chi.URLParam(r, "action")
 	if !slices.Contains(k.actions, action) {
-		service.WriteProblem(w, r, service.Problem(http.StatusNotFound, "what can be done here is "+strings.Join(k.actions, " or ")))
+		problem.Write(w, r, problem.New(http.StatusNotFound, "what can be done here is "+strings.Join(k.actions, " or ")))
 		return
 	}
 	var wish json.RawMessage
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostSaid)).Decode(&wish); err != nil {
-		service.WriteProblem(w, r, service.Problem(http.StatusBadRequest, "the body is not JSON"))
+		problem.Write(w, r, problem.New(http.StatusBadRequest, "the body is not JSON"))
 		return
 	}
 	d.pass(w, r, k, endpoints.AdminRequest{Method: http.MethodPost, Path: "/" + action, Body: wish, Key: r.Header.Get("Idempotency-Key")})
@@ -81,7 +81,7 @@ const mostSaid = 1 << 20
 func (d *Desk) pass(w http.ResponseWriter, r *http.Request, k kind, request endpoints.AdminRequest) {
 	name, id := events.Service(chi.URLParam(r, "service")), chi.URLParam(r, "id")
 	if _, err := uuid.Parse(id); err != nil || !slices.Contains(events.Services, name) {
-		service.WriteProblem(w, r, service.Problem(http.StatusNotFound, "there is nothing of this name"))
+		problem.Write(w, r, problem.New(http.StatusNotFound, "there is nothing of this name"))
 		return
 	}
 	request.Path = "/" + k.things + "/" + id + request.Path
@@ -117,8 +117,8 @@ func words(err error) string {
 
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if said, is := errors.AsType[*endpoints.Refused](err); is {
-		service.WriteProblem(w, r, service.Problem(said.Status, said.Detail))
+		problem.Write(w, r, problem.New(said.Status, said.Detail))
 		return
 	}
-	service.WriteProblem(w, r, service.Problem(http.StatusServiceUnavailable, "nothing is known to have been done: the service "+words(err)))
+	problem.Write(w, r, problem.New(http.StatusServiceUnavailable, "nothing is known to have been done: the service "+words(err)))
 }

@@ -12,7 +12,7 @@ import (
 	"example.com/ordersaga/apps/internal/console/sagas"
 	"example.com/ordersaga/apps/internal/gateway"
 	"example.com/ordersaga/apps/system/client"
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 	order "example.com/ordersaga/services/order/api"
 )
 
@@ -104,16 +104,16 @@ func (d *Desk) serveLoad(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 	case wanted.Rate < 1 || wanted.Rate > mostRate:
-		err = service.Problem(http.StatusUnprocessableEntity, "rate: from 1 to 200 orders a second")
+		err = problem.New(http.StatusUnprocessableEntity, "rate: from 1 to 200 orders a second")
 	case wanted.Seconds < 1 || wanted.Seconds > mostSeconds:
-		err = service.Problem(http.StatusUnprocessableEntity, "seconds: from 1 to 60")
+		err = problem.New(http.StatusUnprocessableEntity, "seconds: from 1 to 60")
 	case wanted.Declined < 0 || wanted.Declined > 100:
-		err = service.Problem(http.StatusUnprocessableEntity, "declined: from 0 to 100 of 100 cards")
+		err = problem.New(http.StatusUnprocessableEntity, "declined: from 0 to 100 of 100 cards")
 	default:
 		err = d.loads.start(wanted, d)
 	}
 	if errors.Is(err, errBusy) {
-		err = service.Problem(http.StatusConflict, "a load is running already; it can be stopped")
+		err = problem.New(http.StatusConflict, "a load is running already; it can be stopped")
 	}
 	httpx.Done(w, r, err)
 }

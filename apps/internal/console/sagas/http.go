@@ -16,7 +16,7 @@ import (
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/eventlog"
 	"example.com/ordersaga/apps/system/sagaview"
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/problem"
 )
 
 const (
@@ -116,12 +116,12 @@ const most = 200
 func (b *Board) events(w http.ResponseWriter, r *http.Request) {
 	order, err := orderOf(r)
 	if err != nil {
-		service.WriteProblem(w, r, err)
+		problem.Write(w, r, err)
 		return
 	}
 	stream, err := eventlog.Open(b.nats)
 	if err != nil {
-		service.WriteProblem(w, r, service.Problem(http.StatusServiceUnavailable, "the broker cannot be reached"))
+		problem.Write(w, r, problem.New(http.StatusServiceUnavailable, "the broker cannot be reached"))
 		return
 	}
 	defer stream.Close()
@@ -137,7 +137,7 @@ func (b *Board) events(w http.ResponseWriter, r *http.Request) {
 		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {
-		service.WriteProblem(w, r, err)
+		problem.Write(w, r, err)
 		return
 	}
 	httpx.With(w, http.StatusOK, map[string]any{"events": found})
@@ -147,7 +147,7 @@ func (b *Board) events(w http.ResponseWriter, r *http.Request) {
 func orderOf(r *http.Request) (string, error) {
 	order := chi.URLParam(r, "order")
 	if parsed, err := uuid.Parse(order); err != nil || parsed.String() != order {
-		return "", service.Problem(http.StatusNotFound, "that is not the id of an order")
+		return "", problem.New(http.StatusNotFound, "that is not the id of an order")
 	}
 	return order, nil
 }
@@ -156,12 +156,12 @@ func orderOf(r *http.Request) (string, error) {
 func parts(w http.ResponseWriter, r *http.Request, customer *client.Shop) {
 	saga, err := customer.Saga(r.Context(), chi.URLParam(r, "order"))
 	if refused, is := errors.AsType[*endpoints.Refused](err); is {
-		err = service.Problem(refused.Status, refused.Detail)
+		err = problem.New(refused.Status, refused.Detail)
 	} else if err != nil {
-		err = service.Problem(http.StatusServiceUnavailable, "the order service does not answer")
+		err = problem.New(http.StatusServiceUnavailable, "the order service does not answer")
 	}
 	if err != nil {
-		service.WriteProblem(w, r, err)
+		problem.Write(w, r, err)
 		return
 	}
 	httpx.With(w, http.StatusOK, saga)

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"example.com/ordersaga/apps/system/eventlog"
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/loop"
 )
 
 const (
@@ -19,7 +19,7 @@ const (
 
 // Run keeps the board until ctx ends. While the broker is away the board shows what it knew.
 func (b *Board) Run(ctx context.Context) error {
-	return service.Loop("board", b.log, time.Second, nil, b.follow)(ctx)
+	return loop.New("board", b.log, time.Second, nil, b.follow)(ctx)
 }
 
 // follow reads the stream until ctx ends or something is wrong.

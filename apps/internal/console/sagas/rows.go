@@ -13,8 +13,8 @@ import (
 	"example.com/ordersaga/apps/internal/console/httpx"
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/internal/adminapi"
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // Rows are what somebody has about an order in its own tables. Nobody reads across databases: each service is asked
@@ -32,7 +32,7 @@ const rowsTime = 2 * time.Second
 func rows(w http.ResponseWriter, r *http.Request, system endpoints.System) {
 	order, err := orderOf(r)
 	if err != nil {
-		service.WriteProblem(w, r, err)
+		problem.Write(w, r, err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), rowsTime)

@@ -6,8 +6,8 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"example.com/ordersaga/apps/internal/console/httpx"
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // Routes are what the simulator asks for in its live mode.
@@ -48,7 +48,7 @@ func (s *Stepper) servePlace(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if endings[wanted.Ending] == nil {
-		httpx.Refuse(w, r, service.Problem(http.StatusUnprocessableEntity, "ending is one of stock, declined, address, refund, or empty"))
+		httpx.Refuse(w, r, problem.New(http.StatusUnprocessableEntity, "ending is one of stock, declined, address, refund, or empty"))
 		return
 	}
 	id, err := s.place(r.Context(), wanted.Ending)
@@ -66,7 +66,7 @@ func (s *Stepper) serveRelease(w http.ResponseWriter, r *http.Request) {
 	}
 	err := httpx.Read(w, r, &wanted)
 	if err == nil && len(s.processes(wanted.Service)) == 0 {
-		err = service.Problem(http.StatusUnprocessableEntity, "service is one of order, inventory, payment, shipping")
+		err = problem.New(http.StatusUnprocessableEntity, "service is one of order, inventory, payment, shipping")
 	}
 	if err == nil {
 		err = s.release(r.Context(), chi.URLParam(r, "id"), wanted.Service, wanted.Crash)

@@ -1,4 +1,5 @@
-package service
+// Package loop is the skeleton of every background loop: a round that is repeated, woken, and retried after an error.
+package loop
 
 import (
 	"context"
@@ -9,10 +10,10 @@ import (
 
 const maxBackoff = 10 * time.Second
 
-// Loop makes a background loop out of one round of it. The round runs once at start, then every interval
+// New makes a background loop out of one round of it. The round runs once at start, then every interval
 // and whenever woken (wake may be nil), until ctx ends. An error is logged once and the round is tried
-// again with a growing, jittered pause; it never ends the loop.
-func Loop(name string, log *slog.Logger, every time.Duration, wake <-chan struct{}, runOnce func(context.Context) error) func(context.Context) error {
+// again after a growing, jittered pause; it never ends the loop.
+func New(name string, log *slog.Logger, every time.Duration, wake <-chan struct{}, runOnce func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for failures := 0; ; {
 			pause := every
@@ -23,15 +24,15 @@ func Loop(name string, log *slog.Logger, every time.Duration, wake <-chan struct
 			} else {
 				failures = 0
 			}
-			if !rest(ctx, pause, wake) {
+			if !Rest(ctx, pause, wake) {
 				return nil
 			}
 		}
 	}
 }
 
-// rest waits until it is time for the next round, and reports whether there should be one.
-func rest(ctx context.Context, pause time.Duration, wake <-chan struct{}) bool {
+// Rest waits until the pause is over or wake is signalled (nil never is); false means that ctx has ended.
+func Rest(ctx context.Context, pause time.Duration, wake <-chan struct{}) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
@@ -41,6 +42,14 @@ func rest(ctx context.Context, pause time.Duration, wake <-chan struct{}) bool {
 	case <-wake:
 	}
 	return true
+}
+
+// Wake signals a channel of capacity 1, for a loop that rests on it now or next time. Many signals are one.
+func Wake(wake chan<- struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
 }
 
 // Backoff is how long to pause after so many failures in a row: exponential from 100 ms, capped at
