@@ -53,8 +53,8 @@ down: ## ends the containers and removes their data
 	@deploy/down
 
 .PHONY: bench
-bench: build ## measures sagas per second and their latency against the same work without messaging
-	@bin/sagactl bench
+bench: build ## measures sagas per second and their latency against the same work without messaging (AGAINST=DIR: against an earlier build's programs, PAIRS=7)
+	@bin/sagactl bench $(if $(AGAINST),--against '$(AGAINST)' $(if $(PAIRS),--pairs $(PAIRS)))
 
 .PHONY: bench-rpc
 bench-rpc: build ## measures gRPC against REST at the same work: latency, bytes, CPU

@@ -156,7 +156,7 @@ func (b *bench) run(ctx context.Context) (Report, error) {
 		for _, load := range b.loads(all) {
 			for _, side := range []*side{b.saga, b.baseline} {
 				fmt.Fprintf(b.Progress, "%d/%d  %-9s %s\n", n+1, b.Repetitions, side.name, load)
-				result, err := b.measure(ctx, side, load)
+				result, err := measure(ctx, side, load, b.Duration, b.meter.of(side))
 				if err != nil {
 					return Report{}, fmt.Errorf("measure %s at %s: %w", side.name, load, err)
 				}

@@ -9,8 +9,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// measure runs one side under one load, and reads the meters before and after.
-func (b *bench) measure(ctx context.Context, s *side, l load) (Result, error) {
+// measure runs one side under one load for d, and reads what was used before and after.
+func measure(ctx context.Context, s *side, l load, d time.Duration, read func(context.Context) (reading, error)) (Result, error) {
 	r := newRun(s)
 	loading, stop := context.WithCancel(ctx)
 	defer stop()
@@ -25,18 +25,18 @@ func (b *bench) measure(ctx context.Context, s *side, l load) (Result, error) {
 	if err := during(ctx, warmUp, ended); err != nil {
 		return Result{}, err
 	}
-	before, err := b.meter.read(ctx, s)
+	before, err := read(ctx)
 	if err != nil {
 		return Result{}, err
 	}
 	r.begin()
 	began := time.Now()
-	if err := during(ctx, b.Duration, ended); err != nil {
+	if err := during(ctx, d, ended); err != nil {
 		return Result{}, err
 	}
 	r.end()
 	took := time.Since(began)
-	after, err := b.meter.read(ctx, s)
+	after, err := read(ctx)
 	if err != nil {
 		return Result{}, err
 	}

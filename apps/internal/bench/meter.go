@@ -49,6 +49,11 @@ func newMeter(ctx context.Context, s *supervisor.System, p *plain) (*meter, erro
 	return m, nil
 }
 
+// of reads the meters of one side.
+func (m *meter) of(s *side) func(context.Context) (reading, error) {
+	return func(ctx context.Context) (reading, error) { return m.read(ctx, s) }
+}
+
 func (m *meter) close(ctx context.Context) { _ = m.db.Close(ctx) } // it only read
 
 // read reads all meters. A backend tells its commits about once a second, so what it has not told yet is

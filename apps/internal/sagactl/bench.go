@@ -18,16 +18,29 @@ import (
 )
 
 func (p *program) bench() *cobra.Command {
-	o := bench.Options{Progress: p.err}
+	o, earlier := bench.Options{Progress: p.err}, against{}
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Measures the system against the same work without messaging.",
 		Long: `Starts a system of its own and measures it against a baseline: the same local transactions in sequence in one
 process, behind the same HTTP front, with the same card gateway, on the same Postgres, without messaging. Both take
 turns. The table shows the medians of the repetitions. Below it, what the order contract promises stands beside what was
-measured; a promise that this machine did not keep is said and does not change the exit code.`,
+measured; a promise that this machine did not keep is said and does not change the exit code.
+
+With --against, this build is measured against an earlier one. Each run starts a fresh system with the programs of one
+build, and the builds alternate (this, earlier, earlier, this, …). The last line is the verdict: "not slower" when the
+median of at least 7 ratios of sagas per second is 0.97 or more. Otherwise the exit code is 1.`,
 		Args: cobra.NoArgs,
-		RunE: runs(func(c *cobra.Command, _ []string) error { return p.runBench(c.Context(), o) }),
+		RunE: runs(func(c *cobra.Command, _ []string) error {
+			if !c.Flags().Changed("against") && !c.Flags().Changed("pairs") {
+				return p.runBench(c.Context(), o)
+			}
+			compared, err := earlier.options(c, o)
+			if err != nil {
+				return &Failure{usage, err, "sagactl bench --help"}
+			}
+			return p.runAgainst(c.Context(), compared)
+		}),
 	}
 	f := c.Flags()
 	f.StringVar(&o.Dir, "dir", filepath.Join(filepath.Dir(endpoints.DefaultFile), "bench"), "keeps data and logs")
@@ -37,6 +50,7 @@ measured; a promise that this machine did not keep is said and does not change t
 	f.IntSliceVar(&o.InFlight, "in-flight", []int{1, 16, 64, 256}, "closed loop: how many orders at a time")
 	f.Float64Var(&o.OpenLoop, "open-loop", 0.5, "open loop: share of what the slower side reached at 64 in flight; 0: none")
 	f.DurationVar(&o.Idle, "idle", 10*time.Second, "how long to watch the idle system")
+	earlier.addFlags(c)
 	c.AddCommand(&cobra.Command{
 		Use: "baseline", Short: "Serves the baseline; bench starts it.", Hidden: true, Args: cobra.NoArgs,
 		RunE: runs(func(c *cobra.Command, _ []string) error { return baseline.Run(c.Context(), os.Getenv) }),

@@ -97,6 +97,12 @@ func TestExitCodesAndWhatToRunNext(t *testing.T) {
 		"an incomplete description":  {[]string{"verify", "--file", refusing}, 2, "lacks the order database", "sagactl verify --file"},
 		"scenes that there are not":  {[]string{"demo", "--scenes", "some"}, 2, "all or none", "sagactl demo --help"},
 		"a port that is none":        {[]string{"demo", "--port", "order"}, 2, "process=port", "sagactl demo --port"},
+		"a build that is not there":  {[]string{"bench", "--against", nowhere}, 2, "there is no folder", "sagactl bench --help"},
+		"a build without programs":   {[]string{"bench", "--against", t.TempDir()}, 2, "lacks the programs sagactl", "sagactl bench --help"},
+		"pairs of one build":         {[]string{"bench", "--pairs", "2"}, 2, "there is no folder", "sagactl bench --help"},
+		"no pairs":                   {[]string{"bench", "--against", ".", "--pairs", "0"}, 2, "--pairs must be at least 1", "sagactl bench --help"},
+		"nothing in flight":          {[]string{"bench", "--against", ".", "--in-flight", "64,0"}, 2, "--in-flight must be at least 1", "sagactl bench --help"},
+		"both comparisons":           {[]string{"bench", "--against", ".", "--idle", "1s"}, 2, "against idle", "sagactl bench --help"},
 		"no programs":                {[]string{"demo", "--bin", t.TempDir(), "--dir", t.TempDir()}, 1, "lacks the programs", "make build"},
 	}
 	for what, test := range tests {

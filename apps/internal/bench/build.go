@@ -1,0 +1,150 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/apps/system/eventlog"
+	"example.com/ordersaga/internal/localservers"
+	"example.com/ordersaga/pkg/events"
+)
+
+// Build is a folder with the programs of one build.
+type Build string
+
+// FindBuild makes sure that dir holds a build's programs: those that every build has had.
+func FindBuild(dir string) (Build, error) {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return "", fmt.Errorf("there is no folder %q", dir)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("find the programs: %w", err)
+	}
+	var missing []string
+	for _, name := range []string{"sagactl", "order", "inventory", "payment", "shipping", "nats-server"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || !info.Mode().IsRegular() {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return "", fmt.Errorf("%s lacks the programs %s", dir, strings.Join(missing, ", "))
+	}
+	return Build(dir), nil
+}
+
+// measure starts a fresh system of one build, measures it under each load, and checks it. It uses what all builds
+// have in common: the commands of sagactl, run.json, the HTTP API and the subjects of the events.
+func (o AgainstOptions) measure(ctx context.Context, b Build, dir string) (results []Result, err error) {
+	process, s, err := b.start(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	// A minute is more than the supervisor takes to end its programs. How it ended changes nothing of the results.
+	defer process.Stop(context.WithoutCancel(ctx), time.Minute) //nolint:errcheck // see above
+	stream, err := eventlog.Open(s.NATS)
+	if err != nil {
+		return nil, err
+	}
+	defer stream.Close()
+	ends, err := newEndings(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	orders := &side{name: "saga", url: s.URLs[string(events.Order)], await: ends}
+	for _, n := range o.InFlight {
+		result, err := measure(ctx, orders, load{inFlight: n}, o.Duration, func(ctx context.Context) (reading, error) {
+			return reading{commits: commits(ctx, s)}, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, result)
+	}
+	return results, b.verify(ctx, dir)
+}
+
+// startLimit is how long a build may take to be ready, on a machine that is busy.
+const startLimit = 2 * time.Minute
+
+// start runs the build's own supervisor, which knows how its programs are started, and waits for its run.json.
+func (b Build) start(ctx context.Context, dir string) (*localservers.Process, endpoints.System, error) {
+	file := filepath.Join(dir, filepath.Base(endpoints.DefaultFile))
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.RemoveAll(file)); err != nil {
+		return nil, endpoints.System{}, fmt.Errorf("make the folder of a system: %w", err)
+	}
+	process, err := b.sagactl(dir, "demo", "--scenes", "none", "--faults=false", "--dir", dir, "--bin", string(b))
+	if err != nil {
+		return nil, endpoints.System{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	for {
+		if s, err := endpoints.Read(file); err == nil {
+			return process, s, nil
+		}
+		select {
+		case <-process.Done():
+			return nil, endpoints.System{}, fmt.Errorf("sagactl demo ended: %w: see %s", process.Wait(), logOf(dir, "demo"))
+		case <-ctx.Done():
+			process.Kill() // its programs end with it
+			return nil, endpoints.System{}, fmt.Errorf("the system is not ready: %w", ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// verify lets the build check its own system: what was fast must have been right, too.
+func (b Build) verify(ctx context.Context, dir string) error {
+	process, err := b.sagactl(dir, "verify", "--at-rest", "--file", filepath.Join(dir, filepath.Base(endpoints.DefaultFile)))
+	if err != nil {
+		return err
+	}
+	select {
+	case <-process.Done():
+	case <-ctx.Done():
+		process.Kill()
+		return ctx.Err()
+	}
+	if err := process.Wait(); err != nil {
+		return fmt.Errorf("after the load, sagactl verify: %w: see %s", err, logOf(dir, "verify"))
+	}
+	return nil
+}
+
+// sagactl starts a command of the build's own sagactl. What it prints goes to a file beside the system's data.
+func (b Build) sagactl(dir string, args ...string) (*localservers.Process, error) {
+	log, err := os.Create(logOf(dir, args[0]))
+	if err != nil {
+		return nil, fmt.Errorf("open a log: %w", err)
+	}
+	defer log.Close() // the child has its own descriptor
+	return localservers.Start(localservers.Command{Path: filepath.Join(string(b), "sagactl"), Args: args, Log: log})
+}
+
+func logOf(dir, command string) string { return filepath.Join(dir, "sagactl-"+command+".log") }
+
+// commits is how often the services' databases have committed so far; zero when this build does not let us read it.
+func commits(ctx context.Context, s endpoints.System) (sum int64) {
+	for _, url := range s.Databases {
+		db, err := pgx.Connect(ctx, url)
+		if err != nil {
+			return 0
+		}
+		var n int64
+		err = db.QueryRow(ctx, `SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()`).Scan(&n)
+		if _ = db.Close(ctx); err != nil { // it only read
+			return 0
+		}
+		sum += n
+	}
+	return sum
+}

@@ -1,0 +1,108 @@
+package sagactl
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"example.com/ordersaga/apps/internal/bench"
+)
+
+// against are the flags of bench that compare this build with an earlier one.
+type against struct {
+	earlier string // folder with its programs
+	pairs   int
+}
+
+// addFlags adds the flags. Those of the other comparison cannot be meant together with them.
+func (a *against) addFlags(c *cobra.Command) {
+	c.Flags().StringVar(&a.earlier, "against", "", "compares with an earlier build instead: the folder with its programs")
+	c.Flags().IntVar(&a.pairs, "pairs", 7, "with --against: runs of each build, alternating; a verdict needs 7")
+	for _, flag := range []string{"repetitions", "open-loop", "idle"} {
+		c.MarkFlagsMutuallyExclusive("against", flag)
+		c.MarkFlagsMutuallyExclusive("pairs", flag)
+	}
+}
+
+// options are those of the comparison. The load is that of 64 orders in flight where none was asked for.
+func (a *against) options(c *cobra.Command, o bench.Options) (bench.AgainstOptions, error) {
+	all := bench.AgainstOptions{
+		Dir: o.Dir, Duration: o.Duration, Pairs: a.pairs, InFlight: []int{64}, Progress: o.Progress,
+	}
+	if c.Flags().Changed("in-flight") {
+		all.InFlight = o.InFlight
+	}
+	if all.Pairs < 1 {
+		return all, fmt.Errorf("--pairs must be at least 1, not %d", all.Pairs)
+	}
+	for _, n := range all.InFlight {
+		if n < 1 {
+			return all, fmt.Errorf("--in-flight must be at least 1, not %d", n)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return all, fmt.Errorf("find the programs: %w", err)
+	}
+	if all.Earlier, err = bench.FindBuild(a.earlier); err != nil {
+		return all, fmt.Errorf("--against: %w", err)
+	}
+	if all.This, err = bench.FindBuild(cmp.Or(o.Bin, filepath.Dir(self))); err != nil {
+		return all, fmt.Errorf("--bin: %w", err)
+	}
+	return all, nil
+}
+
+func (p *program) runAgainst(ctx context.Context, o bench.AgainstOptions) error {
+	comparisons, err := bench.Against(ctx, o)
+	if err != nil {
+		return &Failure{failed, err, "tail " + filepath.Join(o.Dir, "*", "*.log")}
+	}
+	sentence, holds := bench.Verdict(comparisons)
+	if p.output == "json" {
+		err = p.json(map[string]any{"comparisons": comparisons, "verdict": sentence, "holds": holds})
+	} else {
+		p.showAgainst(comparisons)
+		fmt.Fprintln(p.out, "\n"+sentence)
+	}
+	if err == nil && !holds {
+		return &Failure{Code: failed}
+	}
+	return err
+}
+
+// showAgainst prints the pairs of each load, and below them the medians with their spreads.
+func (p *program) showAgainst(comparisons []bench.Comparison) {
+	rows := [][]string{{
+		"LOAD", "PAIR", "SAGAS/S: THIS#", "EARLIER#", "RATIO#", "COMPLETED P50: THIS#", "EARLIER#", "RATIO#",
+		"COMMITS: THIS#", "EARLIER#",
+	}}
+	for _, c := range comparisons {
+		for n, pair := range c.Pairs {
+			this, earlier := pair.This, pair.Earlier
+			rows = append(rows, []string{
+				c.Load, strconv.Itoa(n + 1),
+				fmt.Sprintf("%.0f", this.PerSecond), fmt.Sprintf("%.0f", earlier.PerSecond), decimals(pair.Speed()),
+				milliseconds(this.Completed.P50), milliseconds(earlier.Completed.P50), decimals(pair.Latency()),
+				commits(this), commits(earlier),
+			})
+		}
+		rows = append(rows, []string{
+			c.Load, "median", "", "", c.Over(bench.Pair.Speed).String(), "", "", c.Over(bench.Pair.Latency).String(), "", "",
+		})
+	}
+	table(p.out, p.width(), rows)
+}
+
+// commits are those that a saga cost; nothing where the build did not let us read them.
+func commits(r bench.Result) string {
+	if r.Cost.Commits == 0 {
+		return ""
+	}
+	return decimals(r.Cost.Commits)
+}
