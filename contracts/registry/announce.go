@@ -49,7 +49,7 @@ func (c Client) Announce(ctx context.Context, service events.Service) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range events.SentBy[service] {
+	for _, t := range events.Publications[service] {
 		schema, err := Of(t, known.Version)
 		if err != nil {
 			return err
@@ -104,7 +104,7 @@ func withReaders(err error, t events.Type) error {
 		return err
 	}
 	for _, consumer := range events.Services {
-		if slices.Contains(events.HeardBy[consumer], t) {
+		if slices.Contains(events.Subscriptions[consumer], t) {
 			refused.Readers = append(refused.Readers, reads(consumer, t))
 		}
 	}

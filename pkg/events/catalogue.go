@@ -99,8 +99,8 @@ func (e IncidentOpened) Type() Type { return Type{Service(e.Service), "IncidentO
 // Type identifies the event; any service may resolve an incident of its own.
 func (e IncidentResolved) Type() Type { return Type{Service(e.Service), "IncidentResolved", 1} }
 
-// HeardBy says which events a service listens to: the choreography in one table.
-var HeardBy = map[Service][]Type{
+// Subscriptions are the events that each service consumes: the choreography in one table.
+var Subscriptions = map[Service][]Type{
 	Order: {
 		InventoryRejected{}.Type(), ShipmentCreated{}.Type(), InventoryReleased{}.Type(),
 		incident("IncidentOpened", Order), incident("IncidentResolved", Order),

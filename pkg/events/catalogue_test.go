@@ -34,7 +34,7 @@ var choreography = []struct {
 	{"OrderNeedsAttention", "order", ""},
 }
 
-func TestHeardByIsTheChoreography(t *testing.T) {
+func TestSubscriptions_AreTheChoreography(t *testing.T) {
 	t.Parallel()
 	want := map[events.Service][]string{}
 	var names []string
@@ -51,7 +51,7 @@ func TestHeardByIsTheChoreography(t *testing.T) {
 	}
 	for _, service := range events.Services {
 		var got []string
-		for _, heard := range events.HeardBy[service] {
+		for _, heard := range events.Subscriptions[service] {
 			got = append(got, heard.String())
 		}
 		slices.Sort(got)
@@ -60,7 +60,7 @@ func TestHeardByIsTheChoreography(t *testing.T) {
 			t.Errorf("%s hears %v, want %v", service, got, want[service])
 		}
 	}
-	if heard := slices.Collect(maps.Keys(events.HeardBy)); len(heard) != len(events.Services) {
+	if heard := slices.Collect(maps.Keys(events.Subscriptions)); len(heard) != len(events.Services) {
 		t.Errorf("%v hear events, but the services are %v", heard, events.Services)
 	}
 	slices.Sort(names)

@@ -8,5 +8,5 @@
 //
 //	saga.<service>.<event>.v<major>.<order_id>
 //
-// Who reacts to what stands once, in [HeardBy].
+// Who reacts to what stands once, in [Subscriptions].
 package events

@@ -61,6 +61,6 @@ func lags(c jetstream.Consumer) bool { return c.CachedInfo().NumPending >= windo
 // hearers are the services that hear anything of what this one says.
 func hearers(of events.Service) []events.Service {
 	return slices.DeleteFunc(slices.Clone(events.Services), func(s events.Service) bool {
-		return !slices.ContainsFunc(events.HeardBy[s], func(t events.Type) bool { return t.Service == of })
+		return !slices.ContainsFunc(events.Subscriptions[s], func(t events.Type) bool { return t.Service == of })
 	})
 }

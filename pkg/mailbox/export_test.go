@@ -36,5 +36,5 @@ func StreamSettings() jetstream.StreamConfig { return streamSettings(jetstream.S
 
 // ConsumerSettings are those of one service's consumer.
 func ConsumerSettings(s events.Service) jetstream.ConsumerConfig {
-	return consumerSettings(jetstream.ConsumerConfig{}, string(s), events.HeardBy[s])
+	return consumerSettings(jetstream.ConsumerConfig{}, string(s), events.Subscriptions[s])
 }

@@ -100,7 +100,7 @@ func index(service events.Service, handlers []Handler) (map[heard]Handler, error
 		by[h.heard] = h
 	}
 	wanted := make(map[heard]bool)
-	for _, t := range events.HeardBy[service] {
+	for _, t := range events.Subscriptions[service] {
 		wanted[heardAs(t)] = true
 		if _, ok := by[heardAs(t)]; !ok {
 			return nil, fmt.Errorf("%s has no handler of %s, which it hears", service, heardAs(t))

@@ -28,7 +28,7 @@ func Provision(ctx context.Context, js jetstream.JetStream, translated ...events
 		return err
 	}
 	for _, service := range events.Services {
-		heard := slices.DeleteFunc(slices.Clone(events.HeardBy[service]), func(t events.Type) bool { return slices.Contains(translated, t) })
+		heard := slices.DeleteFunc(slices.Clone(events.Subscriptions[service]), func(t events.Type) bool { return slices.Contains(translated, t) })
 		err := provisionConsumer(ctx, stream, string(service), func(c jetstream.ConsumerConfig) jetstream.ConsumerConfig {
 			return consumerSettings(c, string(service), heard)
 		})

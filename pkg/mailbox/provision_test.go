@@ -66,7 +66,7 @@ func TestProvision(t *testing.T) {
 			t.Errorf("the stream does not have: %s (%+v)", name, got)
 		}
 	}
-	for service, heard := range events.HeardBy {
+	for service, heard := range events.Subscriptions {
 		c := made[string(service)].(jetstream.ConsumerConfig)
 		if c.Durable != string(service) || c.AckPolicy != jetstream.AckExplicitPolicy || c.DeliverPolicy != jetstream.DeliverAllPolicy ||
 			c.AckWait != 5*time.Second || c.MaxAckPending != 1024 || c.MaxDeliver != -1 || len(c.BackOff) != 0 || len(c.FilterSubjects) != len(heard) {

@@ -17,7 +17,7 @@ func TestWhatTheInventoryReadsIsInItsPacts(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	found := map[string][]pact.Interaction{}
-	for _, event := range events.HeardBy[events.Inventory] {
+	for _, event := range events.Subscriptions[events.Inventory] {
 		heard := pacttest.Hears(t, event, func(message []byte) (string, error) {
 			return pacttest.Outcome(t.Context(), pool, message, hearPrepared, "stock", "reservation")
 		})

@@ -37,7 +37,7 @@ func TestWhatTheOrderServiceReadsIsInItsPacts(t *testing.T) {
 		"shipping": readOf(t, "an order is shipped", "/v1/shipments/", `{"order_id": "`+anOrder+`", "state": "CREATED", "shipment_id": "shp_1",
 			"created_at": "2026-11-22T10:15:02Z"}`),
 	}
-	for _, event := range events.HeardBy[events.Order] {
+	for _, event := range events.Subscriptions[events.Order] {
 		heard := pacttest.Hears(t, event, func(message []byte) (string, error) {
 			return pacttest.Outcome(t.Context(), pool, message, hearPrepared, "orders", "order_history", "order_incident")
 		})

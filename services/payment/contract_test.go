@@ -17,7 +17,7 @@ func TestWhatPaymentReadsIsInItsPacts(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	found := map[string][]pact.Interaction{"gateway": readOfTheGateway(t)}
-	for _, event := range events.HeardBy[events.Payment] {
+	for _, event := range events.Subscriptions[events.Payment] {
 		heard := pacttest.Hears(t, event, func(message []byte) (string, error) {
 			return pacttest.Outcome(t.Context(), pool, message, hearPrepared, "payment")
 		})

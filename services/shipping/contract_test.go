@@ -15,7 +15,7 @@ func TestWhatShippingReadsIsInItsPacts(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	found := map[string][]pact.Interaction{}
-	for _, event := range events.HeardBy[events.Shipping] {
+	for _, event := range events.Subscriptions[events.Shipping] {
 		heard := pacttest.Hears(t, event, func(message []byte) (string, error) {
 			return pacttest.Outcome(t.Context(), pool, message, react, "shipment")
 		})

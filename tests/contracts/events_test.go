@@ -146,12 +146,12 @@ func TestAsyncAPISaysWhatTheCodeDoes(t *testing.T) {
 	document, sends, receives := participants(t)
 	for _, service := range events.Services {
 		var heard []string
-		for _, typ := range events.HeardBy[service] {
+		for _, typ := range events.Subscriptions[service] {
 			heard = append(heard, typ.String())
 		}
 		same(t, string(service)+" receives", receives[string(service)], heard)
 		var sent []string
-		for _, typ := range events.SentBy[service] {
+		for _, typ := range events.Publications[service] {
 			if typ.Service != service {
 				t.Errorf("%s sends %s, which is not its own", service, typ)
 			}

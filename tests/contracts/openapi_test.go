@@ -244,7 +244,7 @@ func TestEveryContractSaysHowWellItIsKeptAndWhatItNeeds(t *testing.T) {
 			}
 		}
 		var heard []string
-		for _, typ := range events.HeardBy[events.Service(name)] {
+		for _, typ := range events.Subscriptions[events.Service(name)] {
 			heard = append(heard, typ.String())
 		}
 		same(t, name+" hears", said.Requires.Events, heard)

@@ -22,7 +22,7 @@ func pactsOf(t *testing.T) []pact.Pact {
 
 func TestEveryEventThatIsHeardHasAPact(t *testing.T) {
 	t.Parallel()
-	for service, heard := range events.HeardBy {
+	for service, heard := range events.Subscriptions {
 		var want, got []string
 		for _, event := range heard {
 			want = append(want, event.String())

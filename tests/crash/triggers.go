@@ -130,7 +130,7 @@ func captureLate(t *testing.T, l *lane, _ string) {
 // publishPoison says, in the name of a service that this one listens to, what nobody can understand.
 func publishPoison(t *testing.T, l *lane, service string) {
 	t.Helper()
-	heard := events.HeardBy[events.Service(service)][0]
+	heard := events.Subscriptions[events.Service(service)][0]
 	l.publish(t, string(heard.Service), heard.SubjectOf(uuid.NewString()), "this is no event")
 }
 

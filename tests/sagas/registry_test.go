@@ -41,7 +41,7 @@ func TestTheSchemaRegistry(t *testing.T) {
 		})
 	}
 	for _, service := range []events.Service{events.Order, events.Inventory, events.Shipping} {
-		for _, typ := range events.SentBy[service] {
+		for _, typ := range events.Publications[service] {
 			registered(typ)
 		}
 	}

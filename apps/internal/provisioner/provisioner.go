@@ -80,7 +80,7 @@ func typesOf(list string) (types []events.Type, err error) {
 
 func heard(typ events.Type) bool {
 	for _, service := range events.Services {
-		if slices.Contains(events.HeardBy[service], typ) {
+		if slices.Contains(events.Subscriptions[service], typ) {
 			return true
 		}
 	}

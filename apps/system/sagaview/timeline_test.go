@@ -154,7 +154,7 @@ func TestEveryEventHasWords(t *testing.T) {
 
 func example(t *testing.T, name string) events.Event {
 	t.Helper()
-	for service := range events.HeardBy {
+	for service := range events.Subscriptions {
 		typ := events.Type{Service: service, Name: name, Major: 1}
 		message := `{"specversion":"1.0","id":"` + order + `","source":"/services/` + string(service) + `","type":"` + typ.String() +
 			`","subject":"` + order + `","time":"2026-01-02T03:04:05Z","data":{"order_id":"` + order + `","reason":"r","service":"` + string(service) +

@@ -66,7 +66,7 @@ func New() (Flow, error) {
 func listeners(name string) []events.Service {
 	heard := []events.Service{}
 	for _, service := range events.Services {
-		if slices.ContainsFunc(events.HeardBy[service], func(t events.Type) bool { return t.Name == name }) {
+		if slices.ContainsFunc(events.Subscriptions[service], func(t events.Type) bool { return t.Name == name }) {
 			heard = append(heard, service)
 		}
 	}

@@ -1,8 +1,8 @@
 package events
 
-// SentBy says which events a service publishes. The second version of OrderCreated is one of them whether or not
-// the order service has been told to say it: its consumers may rely on what it would be.
-var SentBy = map[Service][]Type{
+// Publications are the events that each service publishes. The second version of OrderCreated is one of them whether
+// or not the order service is configured to publish it: its consumers may rely on what it would be.
+var Publications = map[Service][]Type{
 	Order: {
 		OrderCreated{}.Type(), OrderCreatedV2{}.Type(), OrderCancelRequested{}.Type(), OrderConfirmed{}.Type(),
 		OrderCancelled{}.Type(), OrderNeedsAttention{}.Type(), incident("IncidentOpened", Order), incident("IncidentResolved", Order),
