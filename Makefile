@@ -125,6 +125,10 @@ chaos: build ## breaks everything under load by a seeded schedule, heals it and 
 mutants: ## takes each guard away from the real source, and expects a test to turn red
 	@cd tests && go run ./mutants
 
+.PHONY: count
+count: ## prints how large everything is, beside the limits that a test holds: lines, files, words
+	@cd tests && go test -count=1 -v -run '^TestSize_' ./uniformity | sed -n 's/^ *size_test.go:[0-9]*: //p'
+
 .PHONY: lint
 lint: tools ## runs the linters of .golangci.yml over every module
 	@go list -m -f '{{.Dir}}/...' | xargs golangci-lint run
