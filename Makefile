@@ -122,8 +122,8 @@ chaos: build ## breaks everything under load by a seeded schedule, heals it and 
 	@cd tests && $(if $(RACE),ORDERSAGA_BIN=$(CURDIR)/bin/race) go test -tags=chaos -count=1 -timeout=3h -v ./chaos -args -seed $(or $(SEED),1) -minutes $(or $(MINUTES),3)
 
 .PHONY: mutants
-mutants: ## takes each guard away from the real source, and expects a test to turn red
-	@cd tests && go run ./mutants
+mutants: ## takes each guard away from the real source, and expects a test to turn red (ONLY='inbox payment': those)
+	@cd tests && go run ./mutants $(ONLY)
 
 .PHONY: count
 count: ## prints how large everything is, beside the limits that a test holds: lines, files, words

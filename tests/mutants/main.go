@@ -3,7 +3,9 @@
 //
 // The source is not touched: every mutant is an overlay for the compiler (go test -overlay).
 //
-//	go run ./mutants [-only substring] [-list]
+//	go run ./mutants [-list] [NAME-PART …]
+//
+// With parts of names, only the mutants whose name, file or test contains one of them.
 package main
 
 import (
@@ -12,7 +14,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"time"
 )
 
@@ -20,25 +21,24 @@ import (
 const limit = 60 * time.Second
 
 func main() {
-	only := flag.String("only", "", "run only the mutants whose name contains this")
 	list := flag.Bool("list", false, "print the mutants and end")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *only, *list); err != nil {
+	if err := run(ctx, flag.Args(), *list); err != nil {
 		fmt.Fprintf(os.Stderr, "mutants: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, only string, list bool) error {
+func run(ctx context.Context, parts []string, list bool) error {
 	root, err := workspaceRoot(ctx)
 	if err != nil {
 		return err
 	}
 	var killed, survived, broken []string
 	for _, m := range mutants {
-		if !strings.Contains(m.name, only) {
+		if !m.matches(parts) {
 			continue
 		}
 		if list {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -25,6 +26,13 @@ type mutant struct {
 
 // edit is one more replacement of the same mutant.
 type edit struct{ file, old, new string }
+
+// matches reports whether the mutant is meant by one of the parts of names. No parts mean all mutants.
+func (m mutant) matches(parts []string) bool {
+	return len(parts) == 0 || slices.ContainsFunc(parts, func(part string) bool {
+		return strings.Contains(m.name+" "+m.file+" "+m.test, part)
+	})
+}
 
 // verdict is what became of a mutant.
 type verdict string

@@ -3,7 +3,7 @@ package main
 import "testing"
 
 // What a mutant takes away must stand in the source as it is now, or the mutant says nothing.
-func TestEveryMutantChangesTheSourceAsItIs(t *testing.T) {
+func TestMutants_EachChangesTheSourceAsItIs(t *testing.T) {
 	t.Parallel()
 	root, err := workspaceRoot(t.Context())
 	if err != nil {

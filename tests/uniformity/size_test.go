@@ -69,7 +69,7 @@ func read(t *testing.T) repository {
 		t.Fatalf("list the files: %v", err)
 	}
 	r := repository{production: map[string]string{}}
-	for _, name := range strings.Split(strings.TrimSuffix(string(names), "\x00"), "\x00") {
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(names), "\x00"), "\x00") {
 		page := name == "README.md" || path.Dir(name) == "docs" && path.Ext(name) == ".md"
 		if !page && (path.Ext(name) != ".go" || notProduction.MatchString(name)) {
 			continue

@@ -30,8 +30,12 @@ const page = "docs/glossary.md"
 func TestVocabulary(t *testing.T) {
 	t.Parallel()
 	instead := glossary(t)
-	t.Run("no name and no page has an old word", func(t *testing.T) { survey(t).refuse(t, instead) })
+	t.Run("no name and no page has an old word", func(t *testing.T) {
+		t.Parallel()
+		survey(t).refuse(t, instead)
+	})
 	t.Run("the glossary has what to write instead", func(t *testing.T) {
+		t.Parallel()
 		for _, term := range terms {
 			if instead[term.forms[0]] == "" {
 				t.Errorf("%s has no replacement for %q", page, term.forms[0])
@@ -50,7 +54,7 @@ func glossary(t *testing.T) map[string]string {
 	instead := map[string]string{}
 	_, table, _ := strings.Cut(string(text), oldWords)
 	for _, row := range regexp.MustCompile(`(?m)^\| (.+) \| (.+) \|$`).FindAllStringSubmatch(table, -1) {
-		for _, old := range strings.Split(row[1], ",") {
+		for old := range strings.SplitSeq(row[1], ",") {
 			old, _, _ = strings.Cut(old, "(")
 			instead[strings.TrimSpace(old)] = row[2]
 		}
@@ -85,6 +89,9 @@ func (o offences) refuse(t *testing.T, instead map[string]string) {
 		if *in != "" && strings.HasPrefix(one.where, *in) {
 			t.Logf("%-8s %s: %q", one.kind, one.where, one.text)
 		}
+	}
+	if !testing.Verbose() {
+		return
 	}
 	t.Logf("%-32s %8s %8s %8s %8s", "folder", kinds[0], kinds[1], kinds[2], kinds[3])
 	for _, folder := range slices.Sorted(maps.Keys(counts)) {
