@@ -1,0 +1,23 @@
+package outbox
+
+import "context"
+
+// What tests look at from outside, and rounds of the background loops that they run when they like.
+
+const (
+	Window = window
+	Rescan = rescan
+)
+
+// Sweep is one round of the sweeper.
+func (o *Outbox) Sweep(ctx context.Context) error { return o.sweeper.runOnce(ctx) }
+
+// Suspect has the relay look at the broker.
+func (o *Outbox) Suspect() { o.relay.suspect() }
+
+// Flying is how many rows are in flight for the relay.
+func (o *Outbox) Flying() int {
+	o.relay.inFlight.mu.Lock()
+	defer o.relay.inFlight.mu.Unlock()
+	return len(o.relay.inFlight.flying)
+}

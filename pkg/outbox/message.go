@@ -1,0 +1,98 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Message is an event as it is stored in the outbox, and published.
+type Message struct {
+	ID      uuid.UUID // of the event, the same on every delivery; a UUIDv7 keeps new rows side by side in the index
+	Key     uuid.UUID // what the event is about; within a batch, events with one key keep their order
+	Type    string    // for people who read the table
+	Subject string    // of the broker
+	Payload []byte
+}
+
+// Cause is what a new event follows from.
+type Cause struct {
+	EventID     string // the id of the causing event; empty when a request did
+	TraceParent string // W3C Trace Context; empty when there is none
+}
+
+// Received is a message as the codec has read it.
+type Received struct {
+	// ID and Key are UUIDs as text. Beside an error they are whatever the message contains, or empty.
+	ID, Key string
+	// Type is the name that [Codec] gives to events like this one: it selects the handler.
+	Type string
+	// WireType is the type as the message names it; it is stored in the inbox and in dead letters.
+	WireType string
+	// TraceParent is handed on to the events that follow from this one.
+	TraceParent string
+	// Event is what the handler gets, of the handler's type.
+	Event any
+}
+
+// Codec turns the application's events into messages and back. It is called by many goroutines.
+type Codec interface {
+	// Type names the kind of an event, for example "OrderCreated v1". It is also called with the zero value of a
+	// handler's event type, to find out what the handler is for.
+	Type(event any) string
+	// Encode makes a message of an event, with a new id. An error is final: the event that has led to this one
+	// is dead-lettered.
+	Encode(event any, cause Cause) (Message, error)
+	// Decode reads and validates a message. An error is final: the message is dead-lettered. What could be read
+	// is returned beside the error.
+	Decode(payload []byte) (Received, error)
+}
+
+type causesKey struct{}
+
+// WithCause returns a context under which [CauseOf] is cause.
+func WithCause(ctx context.Context, cause Cause) context.Context {
+	return context.WithValue(ctx, causesKey{}, []Cause{cause})
+}
+
+// CauseOf is the event that the running step reacts to. It is zero outside of a step, and in a step of several
+// events: see [CausesOf].
+func CauseOf(ctx context.Context) Cause {
+	if causes := CausesOf(ctx); len(causes) == 1 {
+		return causes[0]
+	}
+	return Cause{}
+}
+
+// CausesOf are the events that the running step of [HandleBatch] reacts to, in their order.
+func CausesOf(ctx context.Context) []Cause {
+	causes, _ := ctx.Value(causesKey{}).([]Cause)
+	return causes
+}
+
+// Publish stores messages in the outbox, in the caller's transaction. The relay publishes them after its commit, in
+// about the order in which they are given. However many there are, it is one statement.
+func Publish(ctx context.Context, tx pgx.Tx, messages ...Message) error {
+	n := len(messages)
+	if n == 0 {
+		return nil
+	}
+	ids, keys, payloads := make([]uuid.UUID, n), make([]uuid.UUID, n), make([][]byte, n)
+	types, subjects := make([]string, n), make([]string, n)
+	for i, m := range messages {
+		ids[i], keys[i], types[i], subjects[i], payloads[i] = m.ID, m.Key, m.Type, m.Subject, m.Payload
+	}
+	_, err := tx.Exec(ctx, `
+		INSERT INTO outbox (id, key, type, subject, payload)
+		SELECT id, key, type, subject, payload
+		FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[])
+		     WITH ORDINALITY AS row (id, key, type, subject, payload, n)
+		ORDER BY n`,
+		ids, keys, types, subjects, payloads)
+	if err != nil {
+		return fmt.Errorf("store %d messages in the outbox: %w", n, err)
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package outbox
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// note is an event that handles itself: its handler writes down that it ran.
+type note struct{ text string }
+
+// Two replicas may each have two keys in hand, each with two events. Whichever arrived first there, both write the
+// rows of these keys in the same turns.
+func TestSteps_KeysTakeTheirTurnsAndEventsKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ arrived, want string }{
+		"one by one":                          {"2a 1b 2c 1a", "1b 1a 2a 2c"},
+		"several at once":                     {"2A 1A 3A", "1A+2A+3A"},
+		"a key twice":                         {"2A 1A 2B", "1A+2A 2B"},
+		"several before one by one":           {"1a 3A 2A", "2A+3A 1a"},
+		"behind an event of the same key":     {"1a 1A 2A", "2A 1a 1A"},
+		"and one by one behind several":       {"1A 1a 1b 2A", "1A+2A 1a 1b"},
+		"the order of a key is never changed": {"1A 1a 1B 2b", "1A 2b 1a 1B"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var turns []string
+			step := func(_ context.Context, _ pgx.Tx, notes []note) ([]any, error) {
+				texts := make([]string, len(notes))
+				for i, n := range notes {
+					texts[i] = n.text
+				}
+				turns = append(turns, strings.Join(texts, "+"))
+				return nil, nil
+			}
+			together := HandleBatch(step)
+			alone := Handle(func(ctx context.Context, tx pgx.Tx, n note) (any, error) {
+				_, err := step(ctx, tx, []note{n})
+				return nil, err
+			})
+			var batch []delivery
+			for text := range strings.FieldsSeq(test.arrived) {
+				d := delivery{key: uuid.UUID{15: text[0]}, handler: &alone, Received: Received{Event: note{text}}}
+				if strings.ToUpper(text) == text {
+					d.handler = &together
+				}
+				batch = append(batch, d)
+			}
+			in := &inbox{Config: &Config{}}
+			if _, err := in.runSteps(t.Context(), nil, batch); err != nil {
+				t.Fatal(err)
+			}
+			if want := strings.Fields(test.want); !slices.Equal(turns, want) {
+				t.Errorf("the steps ran as %v, want %v", turns, want)
+			}
+		})
+	}
+}

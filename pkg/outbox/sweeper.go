@@ -1,0 +1,64 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	// inboxRetention is how long the inbox keeps its ids: longer than anything can still be delivered. The stream keeps
+	// messages for a day, after a loss they are republished and kept for another day, the third day is for operators.
+	inboxRetention = 72 * time.Hour
+	// sweepEvery keeps a sweep small; sweepRows bounds one transaction.
+	sweepEvery = time.Minute
+	sweepRows  = 1000
+)
+
+// sweeper deletes rows that are too old to be needed. Dead letters stay until a person decides.
+type sweeper struct{ *Config }
+
+// run sweeps at the start and then every minute.
+func (s *sweeper) run(ctx context.Context) {
+	for {
+		if err := s.runOnce(ctx); err != nil && ctx.Err() == nil {
+			s.Log.WarnContext(ctx, "sweeping failed, will try again", "error", err)
+		}
+		if !wait(ctx, sweepEvery, nil) {
+			return
+		}
+	}
+}
+
+// runOnce deletes everything that is due, by id, in batches that lock few rows and keep the write-ahead log small.
+func (s *sweeper) runOnce(ctx context.Context) error {
+	for _, sweep := range []struct {
+		table, statement string
+		older            time.Duration
+	}{
+		{"outbox", `
+			DELETE FROM outbox WHERE id IN (
+				SELECT id FROM outbox WHERE published_at < now() - $1::interval
+				ORDER BY published_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, Retention},
+		{"inbox", `
+			DELETE FROM inbox WHERE event_id IN (
+				SELECT event_id FROM inbox WHERE received_at < now() - $1::interval
+				ORDER BY received_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, inboxRetention},
+	} {
+		for more := true; more; {
+			if err := s.failpoint(ctx, SweepBeforeDelete, nil); err != nil {
+				return err
+			}
+			tag, err := s.Pool.Exec(ctx, sweep.statement, sweep.older, sweepRows)
+			if err != nil {
+				return fmt.Errorf("sweep the %s: %w", sweep.table, err)
+			}
+			s.Observe(Swept, sweep.table, float64(tag.RowsAffected()))
+			more = tag.RowsAffected() == sweepRows
+			if err := s.failpoint(ctx, SweepDeleted, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package testkit
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+)
+
+// EmptyDatabase makes a database that has the tables of the migrations and nothing else, for tests of what is no
+// service. It returns the superuser's URL. The database is dropped when the test ends.
+func EmptyDatabase(t testing.TB, migrations ...Migration) string {
+	t.Helper()
+	process.mustHaveMain(t)
+	c, err := process.postgres()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	defer cancel()
+	name := freshName("empty")
+	conn, err := pgx.Connect(ctx, c.adminURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.drop(t, name) })
+	u, err := url.Parse(c.adminURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	for _, m := range migrations {
+		if err := migrate(ctx, u.String(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return u.String()
+}
+
+func migrate(ctx context.Context, url string, m Migration) error {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return err
+	}
+	db := stdlib.OpenDB(*config)
+	defer db.Close()
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, m.FS, goose.WithTableName(m.Table))
+	if err == nil {
+		_, err = provider.Up(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("migrate %s: %w", m.Table, err)
+	}
+	return nil
+}
