@@ -22,7 +22,12 @@ type Migrations struct {
 
 // Migrate brings the database to the newest version: the mailbox's tables first, then the given ones.
 // Several replicas may call it at once: a session lock lets one work while the others wait.
-func Migrate(ctx context.Context, url string, sets ...Migrations) (err error) {
+func Migrate(ctx context.Context, url string, sets ...Migrations) error {
+	return Apply(ctx, url, append([]Migrations{{Table: "goose_mailbox", Files: mailbox.Migrations()}}, sets...)...)
+}
+
+// Apply brings the database to the newest version of the given sets, one after the other, as [Migrate] does.
+func Apply(ctx context.Context, url string, sets ...Migrations) (err error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return fmt.Errorf("migrations url: %w", err)
@@ -30,7 +35,6 @@ func Migrate(ctx context.Context, url string, sets ...Migrations) (err error) {
 	db := stdlib.OpenDB(*config)
 	defer func() { err = errors.Join(err, db.Close()) }()
 
-	sets = append([]Migrations{{Table: "goose_mailbox", Files: mailbox.Migrations()}}, sets...)
 	for _, set := range sets {
 		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
 		if err != nil {

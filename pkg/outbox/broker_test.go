@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/testkit"
 )
@@ -76,7 +76,7 @@ func TestBroker_RepublishedRowsComeAfterNewOnes(t *testing.T) {
 	m, _ := w.start()
 	old := w.publish(m, 4*outbox.Window)
 	w.eventually(0, "all to be marked", unpublished)
-	hold := w.arm(fault.Fault{Point: fault.RelayReplayed, Kind: fault.Hold, Times: 1})
+	hold := w.arm(failpoint.Fault{Point: failpoint.RelayReplayed, Kind: failpoint.Hold, Times: 1})
 	w.restart(w.broker.Wipe)
 	w.held(hold)
 	first := w.publish(m, 1)
@@ -204,13 +204,13 @@ func TestBroker_NothingIsRepublishedWithoutAReason(t *testing.T) {
 func TestBroker_AStaleAcknowledgementMarksNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	hold := w.arm(fault.Fault{Point: fault.RelayAcknowledged, Kind: fault.Hold, Times: 1})
+	hold := w.arm(failpoint.Fault{Point: failpoint.RelayAcknowledged, Kind: failpoint.Hold, Times: 1})
 	m, _ := w.start()
 	want := w.publish(m, 10)
 	w.held(hold)
 	// What the other replica does.
 	w.exec(`UPDATE broker SET stream_created = stream_created + interval '1 second'`)
-	after := w.arm(fault.Fault{Point: fault.RelayMarked, Kind: fault.Hold, Times: 1})
+	after := w.arm(failpoint.Fault{Point: failpoint.RelayMarked, Kind: failpoint.Hold, Times: 1})
 	w.faults.Release(hold)
 	w.held(after)
 	if n := w.count(unpublished); n != 10 {
@@ -224,7 +224,7 @@ func TestBroker_AStaleAcknowledgementMarksNothing(t *testing.T) {
 func TestBroker_AcknowledgementsOfALostStreamAreForgotten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	hold := w.arm(fault.Fault{Point: fault.RelayPublished, Kind: fault.Hold, Times: 1})
+	hold := w.arm(failpoint.Fault{Point: failpoint.RelayPublished, Kind: failpoint.Hold, Times: 1})
 	m, _ := w.start()
 	want := w.publish(m, 10)
 	w.held(hold)
@@ -242,11 +242,11 @@ func TestBroker_AcknowledgementsOfALostStreamAreForgotten(t *testing.T) {
 // Marks are taken back and the broker is remembered together, or a crash between would forget the rest.
 func TestBroker_AnInterruptedRemovalOfMarksIsRepeated(t *testing.T) {
 	t.Parallel()
-	for _, point := range []fault.Point{fault.RelayBeforeReplay, fault.RelayReplayed} {
+	for _, point := range []failpoint.Point{failpoint.RelayBeforeReplay, failpoint.RelayReplayed} {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.arm(fault.Fault{Point: point, Kind: fault.Error, Times: 1})
+			w.arm(failpoint.Fault{Point: point, Kind: failpoint.Error, Times: 1})
 			m, _ := w.start()
 			want := w.publish(m, 20)
 			w.eventually(0, "all to be marked", unpublished)

@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/testkit"
 )
@@ -117,7 +117,7 @@ func TestInbox_TheDatabaseGoesAwayInTheMiddleOfABatch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	wire := w.wired()
-	hold := w.arm(fault.Fault{Point: fault.InboxBeforeCommit, Kind: fault.Hold, Times: 1})
+	hold := w.arm(failpoint.Fault{Point: failpoint.InboxBeforeCommit, Kind: failpoint.Hold, Times: 1})
 	w.send(20)
 	w.start()
 	w.held(hold)

@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/testkit"
 )
@@ -131,15 +131,15 @@ func TestDeadLetter_AStepMarksWhatARetryCannotCure(t *testing.T) {
 // A dead letter is stored before the delivery is ended, whatever happens between.
 func TestDeadLetter_AnInterruptedOneIsRepeated(t *testing.T) {
 	t.Parallel()
-	for _, point := range []fault.Point{fault.InboxBeforePark, fault.InboxParked} {
+	for _, point := range []failpoint.Point{failpoint.InboxBeforePark, failpoint.InboxParked} {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.arm(fault.Fault{Point: point, Kind: fault.Error, Times: 1})
-			hold := w.arm(fault.Fault{Point: fault.InboxBeforePark, Kind: fault.Hold, Times: 1})
+			w.arm(failpoint.Fault{Point: point, Kind: failpoint.Error, Times: 1})
+			hold := w.arm(failpoint.Fault{Point: failpoint.InboxBeforePark, Kind: failpoint.Hold, Times: 1})
 			w.start()
 			w.deliver(uuid.NewString(), []byte("hello"))
-			if point == fault.InboxParked {
+			if point == failpoint.InboxParked {
 				w.held(hold)
 				if c := w.consumer(); c.NumAckPending != 1 {
 					t.Error("the delivery was ended before it was stored")

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/testkit"
 )
@@ -215,11 +215,11 @@ func TestInbox_AnIgnoredDatabaseErrorIsTheErrorOfOneEvent(t *testing.T) {
 
 func TestInbox_NothingIsAcknowledgedBeforeTheCommit(t *testing.T) {
 	t.Parallel()
-	for _, point := range []fault.Point{fault.InboxReceived, fault.InboxWritten, fault.InboxStepped, fault.InboxBeforeCommit} {
+	for _, point := range []failpoint.Point{failpoint.InboxReceived, failpoint.InboxWritten, failpoint.InboxStepped, failpoint.InboxBeforeCommit} {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			hold := w.arm(fault.Fault{Point: point, Kind: fault.Hold, Times: 1})
+			hold := w.arm(failpoint.Fault{Point: point, Kind: failpoint.Hold, Times: 1})
 			w.start()
 			w.send(1)
 			w.held(hold)
@@ -239,14 +239,14 @@ func TestInbox_NothingIsAcknowledgedBeforeTheCommit(t *testing.T) {
 // Wherever a batch is interrupted, everything of it takes effect once.
 func TestInbox_AnInterruptedBatchTakesEffectOnce(t *testing.T) {
 	t.Parallel()
-	for _, point := range []fault.Point{
-		fault.InboxReceived, fault.InboxWritten, fault.InboxStepped, fault.InboxBeforeCommit, fault.InboxAfterCommit, fault.InboxAcked, fault.InboxOpened,
+	for _, point := range []failpoint.Point{
+		failpoint.InboxReceived, failpoint.InboxWritten, failpoint.InboxStepped, failpoint.InboxBeforeCommit, failpoint.InboxAfterCommit, failpoint.InboxAcked, failpoint.InboxOpened,
 	} {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			// Four times: the batch, then three of its events alone.
-			fired := w.arm(fault.Fault{Point: point, Kind: fault.Error, Times: 4})
+			fired := w.arm(failpoint.Fault{Point: point, Kind: failpoint.Error, Times: 4})
 			w.send(20)
 			w.start()
 			w.eventually(20, "all to take effect", `SELECT count(DISTINCT event_id) FROM effect`)
@@ -267,7 +267,7 @@ func TestInbox_AnInterruptedBatchTakesEffectOnce(t *testing.T) {
 func TestInbox_AFailpointHandlesTwice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.arm(fault.Fault{Point: fault.InboxReceived, Kind: fault.Duplicate, Times: 5})
+	w.arm(failpoint.Fault{Point: failpoint.InboxReceived, Kind: failpoint.Duplicate, Times: 5})
 	w.start()
 	w.send(10)
 	w.settled()

@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/outbox"
 )
 
@@ -48,15 +48,15 @@ func TestOutbox_NewChecksTheConfiguration(t *testing.T) {
 
 func TestOutbox_TxHasItsFailpoints(t *testing.T) {
 	t.Parallel()
-	for point, committed := range map[fault.Point]int{fault.OutboxBeforeCommit: 0, fault.OutboxAfterCommit: 1} {
+	for point, committed := range map[failpoint.Point]int{failpoint.OutboxBeforeCommit: 0, failpoint.OutboxAfterCommit: 1} {
 		w := newWorld(t)
-		w.arm(fault.Fault{Point: point, Kind: fault.Error})
+		w.arm(failpoint.Fault{Point: point, Kind: failpoint.Error})
 		o, err := outbox.New(w.config)
 		if err != nil {
 			t.Fatal(err)
 		}
 		err = o.Tx(t.Context(), func(tx pgx.Tx) error { return outbox.Publish(t.Context(), tx, failures(make([]string, 1))...) })
-		if !errors.Is(err, fault.ErrArmed) {
+		if !errors.Is(err, failpoint.ErrArmed) {
 			t.Errorf("%s: Tx returned %v", point, err)
 		}
 		if n := w.count(`SELECT count(*) FROM outbox`); n != committed {

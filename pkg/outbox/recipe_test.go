@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/ordersaga/pkg/local"
+	"example.com/ordersaga/internal/localservers"
 	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/testkit"
 )
@@ -63,7 +63,7 @@ func TestRecipe_ThePageIsAProgramThatRuns(t *testing.T) {
 	copied("../go.sum", "go.sum", same)
 
 	database := testkit.EmptyDatabase(t, testkit.Migration{Table: "goose_outbox", FS: outbox.Migrations()})
-	broker, err := local.StartNATS(t.Context(), local.NATSConfig{Dir: t.TempDir(), Config: "jetstream { sync_interval: 1s }"})
+	broker, err := localservers.StartNATS(t.Context(), localservers.NATSConfig{Dir: t.TempDir(), Config: "jetstream { sync_interval: 1s }"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/testkit"
 )
@@ -194,13 +194,13 @@ func TestRelay_TwoRelaysOnlyCostDuplicates(t *testing.T) {
 // Wherever a round is interrupted, every event is in the stream and marked in the end.
 func TestRelay_AnInterruptedRoundIsRepeated(t *testing.T) {
 	t.Parallel()
-	for _, point := range []fault.Point{
-		fault.RelayTaken, fault.RelayBeforePublish, fault.RelayPublished, fault.RelayAcknowledged, fault.RelayMarked,
+	for _, point := range []failpoint.Point{
+		failpoint.RelayTaken, failpoint.RelayBeforePublish, failpoint.RelayPublished, failpoint.RelayAcknowledged, failpoint.RelayMarked,
 	} {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.arm(fault.Fault{Point: point, Kind: fault.Error, Times: 2})
+			w.arm(failpoint.Fault{Point: point, Kind: failpoint.Error, Times: 2})
 			m, _ := w.start()
 			want := w.publish(m, 50)
 			w.eventually(0, "all to be marked", unpublished)
@@ -220,7 +220,7 @@ func TestRelay_AnInterruptedRoundIsRepeated(t *testing.T) {
 func TestRelay_ARowIsMarkedOnlyWhenAcknowledged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	hold := w.arm(fault.Fault{Point: fault.RelayAcknowledged, Kind: fault.Hold, Times: 1})
+	hold := w.arm(failpoint.Fault{Point: failpoint.RelayAcknowledged, Kind: failpoint.Hold, Times: 1})
 	m, _ := w.start()
 	w.publish(m, 5)
 	w.held(hold)
@@ -252,7 +252,7 @@ func TestRelay_AnUnansweredPublicationIsRepeated(t *testing.T) {
 func TestRelay_AFailpointPublishesTwice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.arm(fault.Fault{Point: fault.RelayBeforePublish, Kind: fault.Duplicate, Times: 3})
+	w.arm(failpoint.Fault{Point: failpoint.RelayBeforePublish, Kind: failpoint.Duplicate, Times: 3})
 	m, _ := w.start()
 	w.publish(m, 10)
 	w.eventually(0, "all to be marked", unpublished)

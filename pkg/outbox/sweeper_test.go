@@ -5,7 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"example.com/ordersaga/pkg/fault"
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/outbox"
 )
 
@@ -70,7 +70,7 @@ func TestSweeper_DoesNotWaitForLockedRows(t *testing.T) {
 
 func TestSweeper_AnInterruptedSweepIsRepeated(t *testing.T) {
 	t.Parallel()
-	for _, point := range []fault.Point{fault.SweepBeforeDelete, fault.SweepDeleted} {
+	for _, point := range []failpoint.Point{failpoint.SweepBeforeDelete, failpoint.SweepDeleted} {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
@@ -79,7 +79,7 @@ func TestSweeper_AnInterruptedSweepIsRepeated(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.exec(`INSERT INTO inbox (event_id, type, key, received_at) VALUES (gen_random_uuid(), 'old', gen_random_uuid(), now() - interval '73 hours')`)
-			w.arm(fault.Fault{Point: point, Kind: fault.Error, Times: 1})
+			w.arm(failpoint.Fault{Point: point, Kind: failpoint.Error, Times: 1})
 			if err := m.Sweep(t.Context()); err == nil {
 				t.Error("the fault did not fire")
 			}

@@ -21,8 +21,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"example.com/ordersaga/pkg/fault"
-	"example.com/ordersaga/pkg/local"
+	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/localservers"
 	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/testkit"
 )
@@ -106,15 +106,15 @@ func as[E any](data []byte) (any, error) {
 	return e, nil
 }
 
-// failpoints are those of package fault: the points have the same names.
-type failpoints struct{ *fault.Set }
+// failpoints are those of package failpoint: the points have the same names.
+type failpoints struct{ *failpoint.Set }
 
 func (f failpoints) At(ctx context.Context, p outbox.Point, keys ...string) error {
-	return f.Set.At(ctx, fault.Point(p), keys...)
+	return f.Set.At(ctx, failpoint.Point(p), keys...)
 }
 
 func (f failpoints) Duplicate(p outbox.Point, key string) bool {
-	return f.Set.Duplicate(fault.Point(p), key)
+	return f.Set.Duplicate(failpoint.Point(p), key)
 }
 
 const (
@@ -127,9 +127,9 @@ const (
 type world struct {
 	t      testing.TB
 	pool   *pgxpool.Pool
-	broker *local.NATS
+	broker *localservers.NATS
 	admin  jetstream.JetStream // may do everything
-	faults *fault.Set
+	faults *failpoint.Set
 	config outbox.Config
 
 	step atomic.Pointer[func(context.Context, asked) error] // runs before the effect
@@ -153,7 +153,7 @@ CREATE TABLE effect (
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{
-		t: t, faults: fault.NewSet(), broker: startBroker(t), pool: newPool(t),
+		t: t, faults: failpoint.NewSet(), broker: startBroker(t), pool: newPool(t),
 		metrics: map[outbox.Metric]float64{}, retrying: map[string]outbox.Retry{},
 	}
 	w.admin = jetStream(t, w.connect("admin"))
@@ -197,9 +197,9 @@ authorization { users = [
       subscribe: ["_INBOX.app.>"] } }
 ] }`
 
-func startBroker(t testing.TB) *local.NATS {
+func startBroker(t testing.TB) *localservers.NATS {
 	t.Helper()
-	broker, err := local.StartNATS(t.Context(), local.NATSConfig{Dir: t.TempDir(), Config: brokerConfig})
+	broker, err := localservers.StartNATS(t.Context(), localservers.NATSConfig{Dir: t.TempDir(), Config: brokerConfig})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -484,7 +484,7 @@ func (w *world) retries(attempts int) (outbox.Retry, bool) {
 }
 
 // arm arms a fault in the running outboxes.
-func (w *world) arm(f fault.Fault) string {
+func (w *world) arm(f failpoint.Fault) string {
 	w.t.Helper()
 	id, err := w.faults.Arm(f)
 	if err != nil {

@@ -2,14 +2,13 @@ package testkit
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
+
+	"example.com/ordersaga/internal/service"
 )
 
 // EmptyDatabase makes a database that has the tables of the migrations and nothing else, for tests of what is no
@@ -39,26 +38,9 @@ func EmptyDatabase(t testing.TB, migrations ...Migration) string {
 	}
 	u.Path = "/" + name
 	for _, m := range migrations {
-		if err := migrate(ctx, u.String(), m); err != nil {
+		if err := service.Apply(ctx, u.String(), service.Migrations{Table: m.Table, Files: m.FS}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return u.String()
-}
-
-func migrate(ctx context.Context, url string, m Migration) error {
-	config, err := pgx.ParseConfig(url)
-	if err != nil {
-		return err
-	}
-	db := stdlib.OpenDB(*config)
-	defer db.Close()
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, m.FS, goose.WithTableName(m.Table))
-	if err == nil {
-		_, err = provider.Up(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("migrate %s: %w", m.Table, err)
-	}
-	return nil
 }
