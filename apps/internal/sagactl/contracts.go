@@ -1,6 +1,7 @@
 package sagactl
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,37 +9,37 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/ordersaga/contracts/pact"
+	"example.com/ordersaga/pkg/mailbox"
 )
 
 func (p *program) contracts() *cobra.Command {
-	return group("contracts", "Asks the consumers' contracts.", p.whoBreaks())
-}
-
-func (p *program) whoBreaks() *cobra.Command {
-	return &cobra.Command{
-		Use: "who-breaks SCHEMA", Short: "Names who could no longer read an event, if its schema were changed to this one.", Args: cobra.ExactArgs(1),
-		Long: `Names who could no longer read an event, if its schema were changed to the one in the file, and by which field. Which
-schema it replaces says its $id. What cannot be judged counts as a break. The exit code is 1 when somebody would break: such
-a change is a new major version of the event, beside this one.`,
-		Example: "  sagactl contracts who-breaks pkg/events/schemas/PaymentRefunded.v1.json",
-		RunE: runs(func(_ *cobra.Command, args []string) error {
+	const help = "sagactl contracts who-breaks --help"
+	whoBreaks := command("who-breaks SCHEMA",
+		"Names the consumers that could no longer read an event, if its schema were changed to this one.",
+		cobra.ExactArgs(1),
+		func(_ context.Context, args []string) error {
 			changed, err := os.ReadFile(args[0])
 			if err != nil {
-				return &Failure{usage, fmt.Errorf("read the changed schema: %w", err), "sagactl contracts who-breaks --help"}
+				return &Failure{usage, fmt.Errorf("read the changed schema: %w", err), help}
 			}
 			broken, err := breaks(changed)
 			if err != nil {
-				return &Failure{usage, fmt.Errorf("%s: %w", args[0], err), "sagactl contracts who-breaks --help"}
+				return &Failure{usage, fmt.Errorf("%s: %w", args[0], err), help}
 			}
 			if err := p.showBreaks(broken); err != nil {
 				return err
 			}
 			if len(broken) > 0 {
-				return &Failure{failed, errors.New("this change breaks consumers"), "sagactl contracts who-breaks --help"}
+				return &Failure{failed, errors.New("this change breaks consumers"), help}
 			}
 			return nil
-		}),
-	}
+		})
+	whoBreaks.Long = `Names the consumers that could no longer read an event, if its schema were changed to the one in
+the file, and the field that each would miss. The schema's $id says which one it replaces. What cannot be judged counts as
+a break. The exit code is 1 when a consumer would break: such a change is a new major version of the event, beside this
+one.`
+	whoBreaks.Example = "  sagactl contracts who-breaks pkg/events/schemas/PaymentRefunded.v1.json"
+	return group("contracts", "Asks the consumers' contracts.", whoBreaks)
 }
 
 func breaks(changed []byte) ([]pact.Break, error) {
@@ -57,17 +58,22 @@ func breaks(changed []byte) ([]pact.Break, error) {
 }
 
 func (p *program) showBreaks(broken []pact.Break) error {
-	if p.output == "json" {
-		return p.json(broken)
-	}
-	if len(broken) == 0 {
+	if len(broken) == 0 && p.output != "json" {
 		fmt.Fprintln(p.out, "nobody: every field that a consumer reads is still there, and of its type")
 		return nil
 	}
-	rows := [][]string{{"CONSUMER", "EVENT", "FIELD", "WHY"}}
-	for _, b := range broken {
-		rows = append(rows, []string{b.Consumer, b.Event, b.Field, b.Why})
-	}
-	table(p.out, p.width(), rows)
-	return nil
+	return showTable(p, broken, "CONSUMER,EVENT,FIELD,WHY", broken, func(b pact.Break) []string {
+		return []string{b.Consumer, b.Event, b.Field, b.Why}
+	})
+}
+
+// natsConf prints the broker's configuration, which is made from the events' catalogue: who may publish and
+// consume which event is written down once.
+func (p *program) natsConf() *cobra.Command {
+	return command("nats-conf", "Prints the broker's configuration for a deployment, without any secret.", cobra.NoArgs,
+		func(context.Context, []string) error {
+			options := mailbox.ServerOptions{Host: "0.0.0.0", StoreDir: "/data", MonitorPort: 8222}
+			fmt.Fprint(p.out, mailbox.ServerConfig(options))
+			return nil
+		})
 }

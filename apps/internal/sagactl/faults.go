@@ -2,7 +2,6 @@ package sagactl
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -13,7 +12,6 @@ import (
 
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/internal/failpoint"
-	"example.com/ordersaga/pkg/events"
 )
 
 func (p *program) faults() *cobra.Command {
@@ -22,48 +20,40 @@ func (p *program) faults() *cobra.Command {
 }
 
 func (p *program) faultsPoints() *cobra.Command {
-	return &cobra.Command{
-		Use: "points", Short: "Lists the points, with a sentence each.", Args: cobra.NoArgs,
-		RunE: runs(func(*cobra.Command, []string) error {
-			if p.output == "json" {
-				return p.json(failpoint.Points())
-			}
-			rows := [][]string{{"POINT", "WHEN IT IS PASSED"}}
-			for _, point := range failpoint.Points() {
-				rows = append(rows, []string{string(point.Point), point.Sentence})
-			}
-			table(p.out, p.width(), rows)
-			return nil
-		}),
-	}
+	const short = "Lists the points, with a sentence each."
+	return command("points", short, cobra.NoArgs, func(context.Context, []string) error {
+		points := failpoint.Points()
+		return showTable(p, points, "POINT,WHEN IT IS PASSED", points, func(at failpoint.Described) []string {
+			return []string{string(at.Point), at.Sentence}
+		})
+	})
 }
 
 func (p *program) faultsArm() *cobra.Command {
-	return &cobra.Command{
-		Use:   "arm SERVICE FAULT",
-		Short: "Arms a fault: POINT=KIND, with options after semicolons.",
-		Long: `Arms a fault. Kinds: crash, error[:text], delay:duration, duplicate, hold. Options: order=ID, times=N (1 without,
-0 for any number), percent=N, for=DURATION.`,
-		Example: `  sagactl faults arm shipping inbox.before_commit=crash
-  sagactl faults arm payment 'gateway.before_charge=delay:3s;times=0;percent=10;for=1m'`,
-		Args: cobra.ExactArgs(2),
-		RunE: runs(func(c *cobra.Command, args []string) error {
+	c := command("arm SERVICE FAULT", "Arms a fault: POINT=KIND, with options after semicolons.", cobra.ExactArgs(2),
+		func(ctx context.Context, args []string) error {
 			faults, err := failpoint.Parse(args[1])
 			if err != nil {
 				return &Failure{usage, err, "sagactl faults points"}
 			}
 			for _, f := range faults {
-				if err := p.arm(c.Context(), args[0], f); err != nil {
+				if err := p.arm(ctx, args[0], f); err != nil {
 					return err
 				}
 			}
 			return nil
-		}),
-	}
+		})
+	c.Long = `Arms a fault. Kinds: crash, error[:text], delay:duration, duplicate, hold. Options: order=ID, times=N (1
+without, 0 for any number), percent=N, for=DURATION.`
+	c.Example = `  sagactl faults arm shipping inbox.before_commit=crash
+  sagactl faults arm payment 'gateway.before_charge=delay:3s;times=0;percent=10;for=1m'`
+	return c
 }
 
 func (p *program) arm(ctx context.Context, service string, f failpoint.Fault) error {
-	a := failpoint.Armament{Point: f.Point, Kind: f.Kind, Text: f.Text, Order: f.Order, Times: &f.Times, Percent: f.Percent}
+	a := failpoint.Armament{
+		Point: f.Point, Kind: f.Kind, Text: f.Text, Order: f.Order, Times: &f.Times, Percent: f.Percent,
+	}
 	if f.Delay > 0 {
 		a.Delay = f.Delay.String()
 	}
@@ -71,95 +61,77 @@ func (p *program) arm(ctx context.Context, service string, f failpoint.Fault) er
 		a.For = f.For.String()
 	}
 	var armed failpoint.Armament
-	if err := p.admin(ctx, service, http.MethodPost, "/faults", a, &armed); err != nil {
+	if err := p.faultsOf(ctx, service, http.MethodPost, "", a, &armed); err != nil {
 		return err
 	}
 	return p.showFaults(map[string][]failpoint.Armament{service: {armed}})
 }
 
 func (p *program) faultsList() *cobra.Command {
-	return &cobra.Command{
-		Use: "list [SERVICE]", Short: "Lists what is armed, and what became of it.", Args: cobra.MaximumNArgs(1),
-		RunE: runs(func(c *cobra.Command, args []string) error {
+	return command("list [SERVICE]", "Lists what is armed, and what became of it.", cobra.MaximumNArgs(1),
+		func(ctx context.Context, args []string) error {
 			all := map[string][]failpoint.Armament{}
-			for _, service := range servicesOr(args) {
+			for _, service := range servicesOr(args...) {
 				var list struct {
 					Faults []failpoint.Armament `json:"faults"`
 				}
-				if err := p.admin(c.Context(), service, http.MethodGet, "/faults", nil, &list); err != nil {
+				if err := p.faultsOf(ctx, service, http.MethodGet, "", nil, &list); err != nil {
 					return err
 				}
 				all[service] = list.Faults
 			}
 			return p.showFaults(all)
-		}),
-	}
+		})
 }
 
 func (p *program) faultsClear() *cobra.Command {
-	return &cobra.Command{
-		Use: "clear [SERVICE [ID]]", Short: "Disarms faults: all, a service's, or one. Who is held goes on.", Args: cobra.MaximumNArgs(2),
-		RunE: runs(func(c *cobra.Command, args []string) error {
-			path := "/faults"
-			if len(args) == 2 {
-				path += "/" + args[1]
+	const short = "Disarms faults: all, a service's, or one. What is held goes on."
+	return command("clear [SERVICE [ID]]", short, cobra.MaximumNArgs(2), func(ctx context.Context, args []string) error {
+		path := ""
+		if len(args) == 2 {
+			path = "/" + args[1]
+		}
+		for _, service := range servicesOr(args...) {
+			if err := p.faultsOf(ctx, service, http.MethodDelete, path, nil, nil); err != nil {
+				return err
 			}
-			for _, service := range servicesOr(args) {
-				if err := p.admin(c.Context(), service, http.MethodDelete, path, nil, nil); err != nil {
-					return err
-				}
-			}
-			return nil
-		}),
-	}
+		}
+		return nil
+	})
 }
 
 func (p *program) faultsRelease() *cobra.Command {
-	return &cobra.Command{
-		Use: "release SERVICE ID", Short: "Lets those go on who are held by a fault.", Args: cobra.ExactArgs(2),
-		RunE: runs(func(c *cobra.Command, args []string) error {
-			return p.admin(c.Context(), args[0], http.MethodPost, "/faults/"+args[1]+"/release", nil, nil)
-		}),
-	}
+	return command("release SERVICE ID", "Lets what a fault holds go on.", cobra.ExactArgs(2),
+		func(ctx context.Context, args []string) error {
+			return p.faultsOf(ctx, args[0], http.MethodPost, "/"+args[1]+"/release", nil, nil)
+		})
 }
 
-func servicesOr(args []string) []string {
-	if len(args) > 0 {
-		return args[:1]
-	}
-	all := make([]string, len(events.Services))
-	for i, service := range events.Services {
-		all[i] = string(service)
-	}
-	return all
+// armed is a fault with the service in which it is armed.
+type armed struct {
+	service string
+	failpoint.Armament
 }
 
 func (p *program) showFaults(all map[string][]failpoint.Armament) error {
-	if p.output == "json" {
-		return p.json(all)
-	}
-	rows := [][]string{{"SERVICE", "ID", "POINT", "KIND", "ORDER", "HITS#", "FIRED#", "HOLDING#"}}
+	var rows []armed
 	for _, service := range slices.Sorted(maps.Keys(all)) {
 		for _, a := range all[service] {
-			rows = append(rows, []string{
-				service, a.ID, string(a.Point), strings.Trim(string(a.Kind)+":"+a.Text+a.Delay, ":"), a.Order,
-				strconv.Itoa(a.Hits), strconv.Itoa(a.Fired), strconv.Itoa(a.Holding),
-			})
+			rows = append(rows, armed{service, a})
 		}
 	}
-	table(p.out, p.width(), rows)
-	return nil
+	return showTable(p, all, "SERVICE,ID,POINT,KIND,ORDER,HITS#,FIRED#,HOLDING#", rows, func(a armed) []string {
+		kind := strings.Trim(string(a.Kind)+":"+a.Text+a.Delay, ":")
+		return []string{
+			a.service, a.ID, string(a.Point), kind, a.Order,
+			strconv.Itoa(a.Hits), strconv.Itoa(a.Fired), strconv.Itoa(a.Holding),
+		}
+	})
 }
 
-// admin makes a request to a service's admin listener.
-func (p *program) admin(ctx context.Context, service, method, path string, body, into any) error {
-	system, err := p.system()
-	if err != nil {
-		return err
-	}
-	if system.Admin[service] == "" {
-		return &Failure{usage, fmt.Errorf("%q has no admin listener; %s have", service, strings.Join(slices.Sorted(maps.Keys(system.Admin)), ", ")), "sagactl faults list"}
-	}
-	err = system.AskAdmin(ctx, endpoints.AdminRequest{Process: service, Method: method, Path: path, Body: body}, into)
-	return asked(err, "sagactl faults list "+service+"   (faults are off unless the process was started with FAULTS_ENABLED=true)")
+// faultsOf makes a request about the faults of a service.
+func (p *program) faultsOf(ctx context.Context, service, method, path string, body, into any) error {
+	const off = "   (faults are off unless the process was started with FAULTS_ENABLED=true)"
+	r := endpoints.AdminRequest{Process: service, Method: method, Path: "/faults" + path, Body: body}
+	return p.admin(ctx, r, into, "sagactl faults list "+service+off)
 }

@@ -3,32 +3,31 @@ package sagactl
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/internal/adminapi"
 )
 
 func (p *program) incidents() *cobra.Command {
+	show := command("show ID", "Shows an incident, what was done about it, and what can be done now.", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error { return p.showIncident(ctx, args[0]) })
 	return group("incidents", "Shows with which orders the services cannot go on, and repairs them.",
-		p.incidentsList(), p.incidentsShow(), p.incidentsRetry(), p.incidentsResolve())
+		p.incidentsList(), show, p.incidentsRetry(), p.incidentsResolve())
 }
 
-// incident is one with the service that it belongs to.
+// incident is one in a list.
 type incident struct {
-	Service string `json:"service"`
+	owner
 	adminapi.Incident
 }
 
-// details are all that its service says of one.
-type details struct {
+// incidentDetails are all that its service knows about one.
+type incidentDetails struct {
 	incident
 	State    json.RawMessage `json:"state"`
 	Possible []adminapi.Step `json:"possible"`
@@ -37,106 +36,137 @@ type details struct {
 
 func (p *program) incidentsList() *cobra.Command {
 	order, all := "", false
-	c := &cobra.Command{
-		Use: "list [SERVICE]", Short: "Lists open incidents, newest first.", Args: cobra.MaximumNArgs(1),
-		RunE: runs(func(c *cobra.Command, args []string) error {
-			found := []incident{}
-			for _, service := range servicesOr(args) {
-				query := url.Values{"open": {fmt.Sprint(!all)}}
-				if order != "" {
-					query.Set("order", order)
-				}
-				var page struct {
-					Incidents []adminapi.Incident `json:"incidents"`
-				}
-				if err := p.desk(c.Context(), endpoints.AdminRequest{Process: service, Method: http.MethodGet, Path: "/incidents?" + query.Encode()}, &page, "sagactl incidents list"); err != nil {
-					return err
-				}
-				for _, i := range page.Incidents {
-					found = append(found, incident{service, i})
-				}
+	c := command("list [SERVICE]", "Lists open incidents, newest first.", cobra.MaximumNArgs(1),
+		func(ctx context.Context, args []string) error {
+			query := url.Values{"open": {strconv.FormatBool(!all)}}
+			if order != "" {
+				query.Set("order", order)
 			}
-			return p.showIncidents(found)
-		}),
-	}
+			found, err := list[incident](ctx, p, servicesOr(args...), "incidents", query, "sagactl incidents list")
+			if err != nil {
+				return err
+			}
+			return showTable(p, found, "ID,SERVICE,KIND,ORDER,OPENED,RESOLVED,REASON", found, func(i incident) []string {
+				return []string{i.ID, i.Service, i.Kind, i.OrderID, date(i.OpenedAt), deref(i.Resolution), i.Reason}
+			})
+		})
 	c.Flags().StringVar(&order, "order", "", "only those of this order")
 	c.Flags().BoolVar(&all, "all", false, "those that are resolved, too")
 	return c
 }
 
-func (p *program) showIncidents(list []incident) error {
-	if p.output == "json" {
-		return p.json(list)
-	}
-	rows := [][]string{{"ID", "SERVICE", "KIND", "ORDER", "OPENED", "RESOLVED", "REASON"}}
-	for _, i := range list {
-		resolved := ""
-		if !i.Open() {
-			resolved = *i.Resolution
-		}
-		rows = append(rows, []string{i.ID, i.Service, i.Kind, i.OrderID, i.OpenedAt.Local().Format(time.DateTime), resolved, i.Reason})
-	}
-	table(p.out, p.width(), rows)
-	return nil
+func (p *program) incident(ctx context.Context, id string) (incidentDetails, error) {
+	return find[incidentDetails](ctx, p, servicesOr(), "incidents", "an incident", id)
 }
 
-func (p *program) incidentsShow() *cobra.Command {
-	return &cobra.Command{
-		Use: "show ID", Short: "Shows an incident, what was done about it, and what can be done now.", Args: cobra.ExactArgs(1),
-		RunE: runs(func(c *cobra.Command, args []string) error {
-			d, err := p.incident(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			return p.showIncident(d)
-		}),
-	}
-}
-
-func (p *program) showIncident(d details) error {
-	if p.output == "json" {
-		return p.json(d)
-	}
-	standing := "open"
-	if !d.Open() {
-		standing = "resolved: " + *d.Resolution
-	}
-	fmt.Fprintf(p.out, "%s  %s of %s, %s\norder   %s\nreason  %s\nstate   %s\n",
-		strong.Render(d.ID), d.Kind, d.Service, standing, d.OrderID, d.Reason, d.State)
-	for _, done := range d.Actions {
-		fmt.Fprintf(p.out, "done    %s  %s by %s: %s\n        %s → %s\n",
-			done.At.Local().Format(time.DateTime), done.Action, done.By, done.Why, done.Before, done.After)
-	}
-	for _, step := range d.Possible {
-		fmt.Fprintf(p.out, "can     %s: %s\n", strings.TrimSpace(step.Action+" "+step.Outcome), step.Means)
-	}
-	return nil
-}
-
-// incident asks the services for one, until one of them has it.
-func (p *program) incident(ctx context.Context, id string) (details, error) {
-	var err error
-	for _, service := range servicesOr(nil) {
-		d := details{incident: incident{Service: service}}
-		path := "/incidents/" + url.PathEscape(id)
-		err = p.desk(ctx, endpoints.AdminRequest{Process: service, Method: http.MethodGet, Path: path}, &d, "sagactl incidents list")
-		var refused *endpoints.Refused
-		if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
-			continue
-		}
-		return d, err
-	}
-	return details{}, &Failure{failed, fmt.Errorf("no service has an incident %q", id), "sagactl incidents list --all"}
-}
-
-// desk makes a request to the operator's desk of a service.
-func (p *program) desk(ctx context.Context, r endpoints.AdminRequest, into any, next string) error {
-	system, err := p.system()
+func (p *program) showIncident(ctx context.Context, id string) error {
+	d, err := p.incident(ctx, id)
 	if err != nil {
 		return err
 	}
-	if system.Admin[r.Process] == "" {
-		return &Failure{usage, fmt.Errorf("%q has no admin listener", r.Process), next}
+	return p.show(d, func() {
+		status := "open"
+		if !d.Open() {
+			status = "resolved: " + *d.Resolution
+		}
+		fmt.Fprintf(p.out, "%s  %s of %s, %s\norder   %s\nreason  %s\nstate   %s\n",
+			strong.Render(d.ID), d.Kind, d.Service, status, d.OrderID, d.Reason, d.State)
+		p.showActions(d.Actions)
+		for _, step := range d.Possible {
+			fmt.Fprintf(p.out, "can     %s: %s\n", strings.TrimSpace(step.Action+" "+step.Outcome), step.Means)
+		}
+	})
+}
+
+// repair is what the operator decides about an incident.
+type repair struct {
+	operator
+	expect                       string
+	outcome, refundID, reference string
+}
+
+func (p *program) incidentsRetry() *cobra.Command {
+	var r repair
+	c := p.repairCommand(&r, "retry", "Has what failed tried again.")
+	c.Long = `Has what failed tried again. An unknown outcome is asked for under the same key. A refund that was refused
+for good is asked for under the next one, when the gateway shows no refund.`
+	c.Example = "  sagactl incidents retry 0197… --why 'the gateway gives refunds again'"
+	return c
+}
+
+func (p *program) incidentsResolve() *cobra.Command {
+	var r repair
+	c := p.repairCommand(&r, "resolve", "Records how what failed has ended, as far as the gateway confirms it.")
+	c.Example = `  sagactl incidents resolve 0197… --outcome refund --refund-id re_7 --why 'refunded at the gateway'
+  sagactl incidents resolve 0197… --outcome settlement --reference 'transfer 4711' --why 'the card has expired'`
+	c.Flags().StringVar(&r.outcome, "outcome", "", "captured, declined, refund or settlement")
+	c.Flags().StringVar(&r.refundID, "refund-id", "", "the refund that the gateway shows")
+	c.Flags().StringVar(&r.reference, "reference", "", "the settlement's reference, at whoever made it")
+	_ = c.MarkFlagRequired("outcome")
+	return c
+}
+
+func (p *program) repairCommand(r *repair, action, short string) *cobra.Command {
+	c := command(action+" ID", short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		return p.repair(ctx, args[0], action, *r)
+	})
+	r.flags(p, c)
+	c.Flags().StringVar(&r.expect, "expect", "",
+		"do it only if the state still is this one, for example REFUND_REFUSED:1 (the state that it has now)")
+	return c
+}
+
+// repair carries an action out, for the state that the operator has seen.
+func (p *program) repair(ctx context.Context, id, action string, r repair) error {
+	body, err := r.body("incidents "+action+" "+id,
+		map[string]string{"outcome": r.outcome, "refund_id": r.refundID, "reference": r.reference})
+	if err != nil {
+		return err
 	}
-	return asked(system.AskAdmin(ctx, r, into), next)
+	d, err := p.incident(ctx, id)
+	if err != nil {
+		return err
+	}
+	state, number, err := r.expected(d)
+	if err != nil {
+		return err
+	}
+	body["expected_state"] = state
+	if number > 0 {
+		body["expected_refund_number"] = number
+	}
+	var answer json.RawMessage
+	if err := p.act(ctx, r.operator, d.Service, "incidents", d.ID, action, body, &answer); err != nil {
+		return err
+	}
+	if p.output == "json" {
+		return p.json(answer)
+	}
+	return p.showIncident(ctx, id)
+}
+
+// expected is the state for which the action is meant: the one that is named, or the one that there is.
+func (r repair) expected(d incidentDetails) (state string, number int, err error) {
+	show := "sagactl incidents show " + d.ID
+	if r.expect != "" {
+		state, n, numbered := strings.Cut(r.expect, ":")
+		if numbered {
+			if number, err = strconv.Atoi(n); err != nil || number < 1 {
+				return "", 0, &Failure{usage, fmt.Errorf("--expect is STATE or STATE:NUMBER, not %q", r.expect), show}
+			}
+		}
+		return state, number, nil
+	}
+	var now struct {
+		State        string `json:"state"`
+		RefundNumber int    `json:"refund_number"`
+	}
+	if err := json.Unmarshal(d.State, &now); err != nil {
+		return "", 0, fmt.Errorf("read the state of incident %s: %w", d.ID, err)
+	}
+	if now.State == "" {
+		err := fmt.Errorf("nothing can be done about an incident %s of %s; it closes by itself", d.Kind, d.Service)
+		return "", 0, &Failure{failed, err, show}
+	}
+	return now.State, now.RefundNumber, nil
 }

@@ -3,112 +3,98 @@ package sagactl
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
+	"charm.land/lipgloss/v2"
 	"github.com/spf13/cobra"
 
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/sagaview"
 	"example.com/ordersaga/pkg/events"
+	inventory "example.com/ordersaga/services/inventory/api"
 	"example.com/ordersaga/services/order/api"
 )
 
 func (p *program) order() *cobra.Command {
-	return group("order", "Places, shows and cancels orders.", p.orderPlace(), p.orderGet(), p.orderList(), p.orderCancel(), p.orderSaga())
+	return group("order", "Places, shows and cancels orders.", p.orderPlace(),
+		request(p, "get ORDER", "Shows an order.", cobra.ExactArgs(1), "sagactl order list",
+			func(ctx context.Context, s *client.Shop, args []string) (api.Order, error) {
+				return s.Get(ctx, args[0])
+			},
+			p.showOrder),
+		p.orderList(), p.orderCancel(),
+		request(p, "saga ORDER", "Shows how far an order is in every service, and what it waits for.", cobra.ExactArgs(1),
+			"sagactl order list",
+			func(ctx context.Context, s *client.Shop, args []string) (api.Saga, error) {
+				return s.Saga(ctx, args[0])
+			},
+			p.showSaga))
 }
 
 func (p *program) orderPlace() *cobra.Command {
 	var skus []string
 	var quantity int
-	var wish client.Wish
+	var order client.Wish
 	var wait time.Duration
-	c := &cobra.Command{
-		Use:   "place",
-		Short: "Places an order.",
-		Example: `  sagactl order place --sku widget --quantity 2 --wait
-  sagactl order place --sku widget --token tok_declined --wait
-  sagactl order place --sku gizmo,gadget --country AQ --key my-first-order`,
-		Args: cobra.NoArgs,
-		RunE: runs(func(c *cobra.Command, _ []string) error {
-			s, err := p.shop()
-			if err != nil {
-				return err
-			}
+	c := request(p, "place", "Places an order.", cobra.NoArgs, "sagactl order place --help",
+		func(ctx context.Context, s *client.Shop, _ []string) (api.Order, error) {
 			for _, sku := range skus {
-				wish.Items = append(wish.Items, api.NewItem{Sku: sku, Quantity: quantity})
+				order.Items = append(order.Items, api.NewItem{Sku: sku, Quantity: quantity})
 			}
-			return p.place(c.Context(), s, wish, wait)
-		}),
-	}
+			placed, _, err := s.Place(ctx, order)
+			if err != nil {
+				return placed, err
+			}
+			return await(ctx, s, placed, wait)
+		}, p.showOrder)
+	c.Example = `  sagactl order place --sku widget --quantity 2 --wait
+  sagactl order place --sku widget --token tok_declined --wait
+  sagactl order place --sku gizmo,gadget --country AQ --key my-first-order`
 	f := c.Flags()
 	f.StringSliceVar(&skus, "sku", []string{"widget"}, "what to order; several with commas")
 	f.IntVar(&quantity, "quantity", 1, "how many of each")
-	f.StringVar(&wish.Token, "token", "tok_visa", "how to pay: a token of the card gateway")
-	f.StringVar(&wish.Country, "country", "DE", "where to ship, ISO 3166-1 alpha-2")
-	f.StringVar(&wish.Email, "email", "", "where mails about the order go; without it none are sent")
-	f.StringVar(&wish.Key, "key", "", "the Idempotency-Key; a new one without")
-	f.DurationVar(&wait, "wait", 0, "wait until the saga has ended, at most this long (plain --wait: 60s)")
-	f.Lookup("wait").NoOptDefVal = "60s"
+	f.StringVar(&order.Token, "token", "tok_visa", "how to pay: a token of the card gateway")
+	f.StringVar(&order.Country, "country", "DE", "where to ship, ISO 3166-1 alpha-2")
+	f.StringVar(&order.Email, "email", "", "where mails about the order go; without it none are sent")
+	f.StringVar(&order.Key, "key", "", "the Idempotency-Key; a new one without")
+	waitFlag(c, &wait)
 	return c
 }
 
-func (p *program) place(ctx context.Context, s *client.Shop, wish client.Wish, wait time.Duration) error {
-	placed, _, err := s.Place(ctx, wish)
-	if err != nil {
-		return asked(err, "sagactl order place --help")
-	}
-	if wait > 0 {
-		ctx, cancel := context.WithTimeout(ctx, wait)
-		defer cancel()
-		if placed, err = s.Await(ctx, placed.Id); err != nil {
-			return asked(err, "sagactl watch "+placed.Id)
-		}
-	}
-	return p.showOrders(placed, placed)
+func waitFlag(c *cobra.Command, wait *time.Duration) {
+	c.Flags().DurationVar(wait, "wait", 0, "wait until the saga has ended, at most this long (plain --wait: 60s)")
+	c.Flags().Lookup("wait").NoOptDefVal = "60s"
 }
 
-func (p *program) orderGet() *cobra.Command {
-	return &cobra.Command{
-		Use: "get ORDER", Short: "Shows an order.", Args: cobra.ExactArgs(1),
-		RunE: runs(func(c *cobra.Command, args []string) error {
-			s, err := p.shop()
-			if err != nil {
-				return err
-			}
-			o, err := s.Get(c.Context(), args[0])
-			if err != nil {
-				return asked(err, "sagactl order list")
-			}
-			return p.showOrders(o, o)
-		}),
+// await waits until the order's saga has ended, at most so long; zero: not at all.
+func await(ctx context.Context, s *client.Shop, order api.Order, wait time.Duration) (api.Order, error) {
+	if wait == 0 {
+		return order, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	ended, err := s.Await(ctx, order.Id)
+	return ended, asked(err, "sagactl watch "+order.Id)
 }
 
 func (p *program) orderList() *cobra.Command {
 	var status, cursor string
 	var limit int
-	c := &cobra.Command{
-		Use: "list", Short: "Lists orders, the newest first.", Args: cobra.NoArgs,
-		RunE: runs(func(c *cobra.Command, _ []string) error {
-			s, err := p.shop()
-			if err != nil {
-				return err
-			}
-			page, err := s.List(c.Context(), status, limit, cursor)
-			if err != nil {
-				return asked(err, "sagactl order list --help")
-			}
-			if err := p.showOrders(page, page.Orders...); err != nil {
-				return err
-			}
-			if page.NextCursor != nil && p.output == "table" {
+	c := request(p, "list", "Lists orders, the newest first.", cobra.NoArgs, "sagactl order list --help",
+		func(ctx context.Context, s *client.Shop, _ []string) (api.OrderList, error) {
+			return s.List(ctx, status, limit, cursor)
+		},
+		func(page api.OrderList) error {
+			err := p.showOrders(page, page.Orders...)
+			if err == nil && page.NextCursor != nil && p.output == "table" {
 				fmt.Fprintln(p.out, faint.Render("more: sagactl order list --cursor "+*page.NextCursor))
 			}
-			return nil
-		}),
-	}
-	c.Flags().StringVar(&status, "status", "", "only orders that are PENDING, CANCELLING, CONFIRMED, CANCELLED or NEEDS_ATTENTION")
+			return err
+		})
+	c.Flags().StringVar(&status, "status", "",
+		"only orders that are PENDING, CANCELLING, CONFIRMED, CANCELLED or NEEDS_ATTENTION")
 	c.Flags().IntVar(&limit, "limit", 20, "at most so many")
 	c.Flags().StringVar(&cursor, "cursor", "", "where the page before ended")
 	return c
@@ -116,50 +102,34 @@ func (p *program) orderList() *cobra.Command {
 
 func (p *program) orderCancel() *cobra.Command {
 	var wait time.Duration
-	c := &cobra.Command{
-		Use: "cancel ORDER", Short: "Asks for an order to be undone. It may come too late: then the order is confirmed.", Args: cobra.ExactArgs(1),
-		RunE: runs(func(c *cobra.Command, args []string) error {
-			s, err := p.shop()
+	const short = "Asks for an order to be undone. It may come too late: then the order is confirmed."
+	c := request(p, "cancel ORDER", short, cobra.ExactArgs(1), "sagactl order get ORDER",
+		func(ctx context.Context, s *client.Shop, args []string) (api.Order, error) {
+			o, err := s.Cancel(ctx, args[0])
 			if err != nil {
-				return err
+				return o, err
 			}
-			o, err := s.Cancel(c.Context(), args[0])
-			if err == nil && wait > 0 {
-				ctx, cancel := context.WithTimeout(c.Context(), wait)
-				defer cancel()
-				o, err = s.Await(ctx, args[0])
-			}
-			if err != nil {
-				return asked(err, "sagactl order get "+args[0])
-			}
-			return p.showOrders(o, o)
-		}),
-	}
-	c.Flags().DurationVar(&wait, "wait", 0, "wait until the saga has ended, at most this long (plain --wait: 60s)")
-	c.Flags().Lookup("wait").NoOptDefVal = "60s"
+			return await(ctx, s, o, wait)
+		}, p.showOrder)
+	waitFlag(c, &wait)
 	return c
 }
 
+func (p *program) showOrder(o api.Order) error { return p.showOrders(o, o) }
+
 // showOrders prints orders as a table, or the answer as it came.
 func (p *program) showOrders(answer any, orders ...api.Order) error {
-	if p.output == "json" {
-		return p.json(answer)
-	}
-	rows := [][]string{{"ORDER", "STATUS", "TOTAL#", "ITEMS", "WHY"}}
-	for _, o := range orders {
+	return showTable(p, answer, "ORDER,STATUS,TOTAL#,ITEMS,WHY", orders, func(o api.Order) []string {
 		items := make([]string, len(o.Items))
 		for i, item := range o.Items {
 			items[i] = fmt.Sprintf("%d × %s", item.Quantity, item.Sku)
 		}
-		rows = append(rows, []string{
-			o.Id, colourOf(o.Status).Render(string(o.Status)), sagaview.Money(events.Money(o.Total)), strings.Join(items, ", "), why(o),
-		})
-	}
-	table(p.out, p.width(), rows)
-	return nil
+		total := sagaview.Money(events.Money(o.Total))
+		return []string{o.Id, colourOf(o.Status).Render(string(o.Status)), total, strings.Join(items, ", "), why(o)}
+	})
 }
 
-// why says what kept or keeps the order from being confirmed.
+// why is the reason for which the order is not confirmed, or not yet.
 func why(o api.Order) string {
 	for _, incident := range o.Incidents {
 		if incident.ResolvedAt == nil {
@@ -169,8 +139,48 @@ func why(o api.Order) string {
 	if w := o.WaitingFor; w != nil {
 		return waits(w, time.Now())
 	}
-	if o.Reason != nil {
-		return *o.Reason
+	return deref(o.Reason)
+}
+
+func colourOf(status api.Status) lipgloss.Style {
+	switch status {
+	case api.CONFIRMED:
+		return good
+	case api.NEEDSATTENTION:
+		return bad
+	case api.CANCELLED, api.CANCELLING, api.PENDING:
 	}
-	return ""
+	return lipgloss.NewStyle()
+}
+
+func (p *program) stock() *cobra.Command {
+	show := func(s inventory.Stock) error { return p.showStock(s, s) }
+	reason, available := "", int64(0)
+	pieces := func(c *cobra.Command, args []string) (err error) {
+		if err := cobra.ExactArgs(2)(c, args); err != nil {
+			return err
+		}
+		if available, err = strconv.ParseInt(args[1], 10, 64); err != nil || available < 0 {
+			return &Failure{usage, fmt.Errorf("%q is not a number of pieces", args[1]), "sagactl stock set widget 100"}
+		}
+		return nil
+	}
+	set := request(p, "set SKU AVAILABLE", "Makes an adjustment after which so many are available.", pieces,
+		"sagactl stock list",
+		func(ctx context.Context, s *client.Shop, args []string) (inventory.Stock, error) {
+			return s.SetStock(ctx, args[0], available, reason)
+		}, show)
+	set.Example = "  sagactl stock set last-one 10 --reason 'found in the cellar'"
+	set.Flags().StringVar(&reason, "reason", "counted again", "why; it is kept in the ledger")
+	return group("stock", "Shows and sets the stock.",
+		request(p, "list", "Shows how much there is of every SKU.", cobra.NoArgs, "sagactl stock list",
+			func(ctx context.Context, s *client.Shop, _ []string) ([]inventory.Stock, error) { return s.Stock(ctx) },
+			func(all []inventory.Stock) error { return p.showStock(all, all...) }),
+		set)
+}
+
+func (p *program) showStock(answer any, stock ...inventory.Stock) error {
+	return showTable(p, answer, "SKU,AVAILABLE#,RESERVED#,SOLD#", stock, func(s inventory.Stock) []string {
+		return []string{s.Sku, fmt.Sprint(s.Available), fmt.Sprint(s.Reserved), fmt.Sprint(s.Sold)}
+	})
 }

@@ -8,17 +8,16 @@ import (
 	"net/http"
 	"os"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/internal/adminapi"
 )
 
-// decision is what the operator says about dead letters.
+// decision is what the operator decides about dead letters.
 type decision struct {
+	operator
 	letterFilter
-	by, why, key  string
 	expect        int
 	all           bool
 	payload       string
@@ -26,44 +25,30 @@ type decision struct {
 }
 
 func (d *decision) flags(p *program, c *cobra.Command) {
-	f := c.Flags()
-	f.StringVar(&d.by, "by", p.getenv("USER"), "who does it; it is kept")
-	f.StringVar(&d.why, "why", "", "why; it is kept")
-	f.StringVar(&d.key, "key", "", "the Idempotency-Key: the same one again is the same action (a new one)")
-	f.IntVar(&d.expect, "expect", 0, "do it only if it was tried this often (as often as it was by now)")
-	_ = c.MarkFlagRequired("why") // it exists
-}
-
-// wish is the body of every request.
-func (d *decision) wish(args string) (map[string]any, error) {
-	if d.by == "" {
-		return nil, &Failure{usage, errors.New("nobody does it: USER is not set"), "sagactl dead-letters " + args + " --by YOU"}
-	}
-	if d.key == "" {
-		d.key = uuid.NewString()
-	}
-	return map[string]any{"by": d.by, "why": d.why}, nil
+	d.operator.flags(p, c)
+	c.Flags().IntVar(&d.expect, "expect", 0, "do it only if it was tried this often (as often as it was by now)")
 }
 
 func (p *program) lettersRedrive() *cobra.Command {
 	var d decision
-	c := &cobra.Command{
-		Use: "redrive ID | redrive --all", Short: "Has a dead letter handled again, or all that match.", Args: cobra.MaximumNArgs(1),
-		Long: `Has a dead letter handled again, as it was delivered or edited, or all open ones that match. What fails again stays, with the new reason.`,
-		Example: `  sagactl dead-letters redrive 5f3c… --why 'the SKU is known now'
-  sagactl dead-letters redrive 5f3c… --payload edited.json --why 'the quantity was wrong'
-  sagactl dead-letters redrive --all --service inventory --reason 'unknown SKU' --why 'it is known now'
-  sagactl dead-letters redrive --all --reason 'quantity: it must be at least 1' --replace '"quantity":-1' --with '"quantity":1' --why 'a wrong sign'`,
-		RunE: runs(func(c *cobra.Command, args []string) error {
+	const short = "Has a dead letter handled again, or all that match."
+	c := command("redrive ID | redrive --all", short, cobra.MaximumNArgs(1),
+		func(ctx context.Context, args []string) error {
 			switch {
 			case d.all == (len(args) == 1):
 				return &Failure{usage, errors.New("say which one, or --all"), "sagactl dead-letters redrive --help"}
 			case d.all:
-				return p.redriveAll(c.Context(), d)
+				return p.redriveAll(ctx, d)
 			}
-			return p.redrive(c.Context(), args[0], d)
-		}),
-	}
+			return p.redrive(ctx, args[0], d)
+		})
+	c.Long = `Has a dead letter handled again, as it was delivered or edited, or all open ones that match. What fails again
+stays, with the new reason.`
+	c.Example = `  sagactl dead-letters redrive 5f3c… --why 'the SKU is known now'
+  sagactl dead-letters redrive 5f3c… --payload edited.json --why 'the quantity was wrong'
+  sagactl dead-letters redrive --all --service inventory --reason 'unknown SKU' --why 'it is known now'
+  sagactl dead-letters redrive --all --reason 'quantity: it must be at least 1' --why 'a wrong sign' \
+    --replace '"quantity":-1' --with '"quantity":1'`
 	d.flags(p, c)
 	d.letterFilter.flags(c)
 	c.Flags().BoolVar(&d.all, "all", false, "all that match")
@@ -75,11 +60,9 @@ func (p *program) lettersRedrive() *cobra.Command {
 
 func (p *program) lettersDiscard() *cobra.Command {
 	var d decision
-	c := &cobra.Command{
-		Use: "discard ID", Short: "Closes a dead letter without any effect.", Args: cobra.ExactArgs(1),
-		Example: "  sagactl dead-letters discard 5f3c… --why 'the order was cancelled by hand'",
-		RunE:    runs(func(c *cobra.Command, args []string) error { return p.decide(c.Context(), args[0], "discard", d, nil) }),
-	}
+	c := command("discard ID", "Closes a dead letter without any effect.", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error { return p.decide(ctx, args[0], "discard", d, nil) })
+	c.Example = "  sagactl dead-letters discard 5f3c… --why 'the order was cancelled by hand'"
 	d.flags(p, c)
 	serviceFlag(c, &d.service)
 	return c
@@ -102,7 +85,7 @@ func (p *program) redrive(ctx context.Context, id string, d decision) error {
 
 // decide carries an action out, for the attempts that the operator has seen.
 func (p *program) decide(ctx context.Context, id, action string, d decision, edited json.RawMessage) error {
-	wish, err := d.wish(action + " " + id)
+	body, err := d.body("dead-letters "+action+" "+id, nil)
 	if err != nil {
 		return err
 	}
@@ -110,67 +93,60 @@ func (p *program) decide(ctx context.Context, id, action string, d decision, edi
 	if err != nil {
 		return err
 	}
-	wish["expected_attempts"] = l.Attempts
+	body["expected_attempts"] = l.Attempts
 	if d.expect > 0 {
-		wish["expected_attempts"] = d.expect
+		body["expected_attempts"] = d.expect
 	}
 	if edited != nil {
-		wish["payload"] = edited
+		body["payload"] = edited
 	}
 	var outcome adminapi.Outcome
-	show := "sagactl dead-letters show " + l.ID
-	err = p.desk(ctx, endpoints.AdminRequest{Process: l.Service, Method: http.MethodPost, Path: "/dead-letters/" + l.ID + "/" + action, Body: wish, Key: d.key}, &outcome, show)
-	if err != nil {
+	if err := p.act(ctx, d.operator, l.Service, "dead-letters", l.ID, action, body, &outcome); err != nil {
 		return err
 	}
 	if p.output == "json" {
 		err = p.json(outcome)
-	} else if l, err = p.letter(ctx, l.Service, l.ID); err == nil {
-		err = p.showLetter(l)
+	} else {
+		err = p.showLetter(ctx, l.Service, l.ID)
 	}
 	if err == nil && outcome.Outcome == adminapi.Failed {
-		return &Failure{failed, fmt.Errorf("it has failed again: %s", oneLine(outcome.Reason)), show}
+		err = fmt.Errorf("it has failed again: %s", oneLine(outcome.Reason))
+		return &Failure{failed, err, "sagactl dead-letters show " + l.ID}
 	}
 	return err
 }
 
-// redriveAll asks every service for one lot after the other, until none remains that was not tried.
+// redriveAll asks every service for one batch after the other, until none remains that was not tried.
 func (p *program) redriveAll(ctx context.Context, d decision) error {
-	wish, err := d.wish("redrive --all")
+	body, err := d.body("dead-letters redrive --all", map[string]string{
+		"type": d.typ, "reason": d.reason, "order": d.order, "replace": d.replace, "with": d.with,
+	})
 	if err != nil {
 		return err
 	}
-	for name, value := range map[string]string{"type": d.typ, "reason": d.reason, "order": d.order, "replace": d.replace, "with": d.with} {
-		wish[name] = value
-	}
 	sum := adminapi.Tally{Letters: []adminapi.Outcome{}}
-	for _, service := range servicesBy(d.service) {
-		delete(wish, "until")
-		for lot, more := 1, true; more; lot++ {
+	for _, service := range servicesOr(d.service) {
+		delete(body, "until")
+		for batch, more := 1, true; more; batch++ {
 			var t adminapi.Tally
-			err := p.desk(ctx, endpoints.AdminRequest{
-				Process: service, Method: http.MethodPost, Path: "/dead-letters/redrive", Body: wish, Key: fmt.Sprint(d.key, "-", service, "-", lot),
+			err := p.admin(ctx, endpoints.AdminRequest{
+				Process: service, Method: http.MethodPost, Path: "/dead-letters/redrive", Body: body,
+				Key: fmt.Sprint(d.key, "-", service, "-", batch), // each batch is a request of its own
 			}, &t, "sagactl dead-letters list")
 			if err != nil {
 				return err
 			}
 			sum.Add(t)
-			wish["until"], more = t.Until, t.Remaining > 0
+			body["until"], more = t.Until, t.Remaining > 0
 		}
 	}
-	return p.showTally(sum)
-}
-
-func (p *program) showTally(t adminapi.Tally) error {
-	if p.output == "json" {
-		if err := p.json(t); err != nil {
-			return err
-		}
-	} else {
-		fmt.Fprintf(p.out, "%d redriven, %d duplicates, %d failed again, %d skipped\n", t.Redriven, t.Duplicates, t.Failed, t.Skipped)
+	err = p.show(sum, func() {
+		fmt.Fprintf(p.out, "%d redriven, %d duplicates, %d failed again, %d skipped\n",
+			sum.Redriven, sum.Duplicates, sum.Failed, sum.Skipped)
+	})
+	if err == nil && sum.Failed > 0 {
+		err = fmt.Errorf("%d of %d failed again", sum.Failed, len(sum.Letters))
+		return &Failure{failed, err, "sagactl dead-letters list"}
 	}
-	if t.Failed > 0 {
-		return &Failure{failed, fmt.Errorf("%d of %d failed again", t.Failed, len(t.Letters)), "sagactl dead-letters list"}
-	}
-	return nil
+	return err
 }

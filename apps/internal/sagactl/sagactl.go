@@ -101,13 +101,15 @@ Exit codes: 0 done, 1 a check failed or a request was refused, 2 usage, 3 the sy
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVar(&p.file, "file", p.defaultFile(), "the description of the running system")
 	root.PersistentFlags().StringVarP(&p.output, "output", "o", "table", "table or json")
-	root.AddCommand(p.demo(), p.order(), p.watch(), p.stock(), p.verify(), p.faults(), p.incidents(), p.deadLetters(), p.bench(), p.contracts(), p.schemas(), natsConf())
+	root.AddCommand(p.demo(), p.order(), p.watch(), p.stock(), p.verify(), p.faults(), p.incidents(), p.deadLetters(),
+		p.bench(), p.contracts(), p.schemas(), p.natsConf())
 	return root
 }
 
 // group is a command that only holds others.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
-	g := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	help := func(c *cobra.Command, _ []string) error { return c.Help() }
+	g := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: help}
 	g.AddCommand(commands...)
 	return g
 }

@@ -1,11 +1,18 @@
 package sagactl
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/contracts/registry"
 )
 
 func (p *program) schemas() *cobra.Command {
@@ -13,157 +20,165 @@ func (p *program) schemas() *cobra.Command {
 		p.schemasList(), p.schemasShow(), p.schemasCheck(), p.schemasRegister(), p.schemasConfig())
 }
 
+// registryCommand is a command that makes requests to the running system's registry.
+func (p *program) registryCommand(
+	use, short string, args cobra.PositionalArgs, run func(context.Context, registry.Client, []string) error,
+) *cobra.Command {
+	return command(use, short, args, func(ctx context.Context, args []string) error {
+		system, err := p.system()
+		if err != nil {
+			return err
+		}
+		address := system.URLs[endpoints.Registry]
+		if address == "" {
+			return &Failure{unreachable, errors.New("the running system has no schema registry"), "make demo"}
+		}
+		err = run(ctx, registry.Client{URL: address}, args)
+		var failure *Failure
+		var refused *registry.Error
+		switch {
+		case err == nil, errors.As(err, &failure):
+			return err
+		case errors.As(err, &refused) && refused.Code != registry.StorageUnavailable:
+			return &Failure{failed, err, "sagactl schemas list"}
+		}
+		return &Failure{unreachable, err, "make demo   (or make up, or name another one with --file)"}
+	})
+}
+
+// fileCommand is a command about a schema in a file, as a version of a subject.
+func (p *program) fileCommand(
+	name, short string, run func(context.Context, registry.Client, string, registry.Schema) error,
+) *cobra.Command {
+	subject := ""
+	c := p.registryCommand(name+" FILE", short, cobra.ExactArgs(1),
+		func(ctx context.Context, client registry.Client, args []string) error {
+			text, err := os.ReadFile(args[0])
+			if err != nil {
+				err = fmt.Errorf("read the schema: %w", err)
+			} else if !json.Valid(text) {
+				err = fmt.Errorf("%s is not JSON", args[0])
+			}
+			if err != nil {
+				return &Failure{usage, err, "sagactl schemas " + name + " --help"}
+			}
+			schema := registry.Schema{Type: registry.JSON, Text: string(text)}
+			shared, err := client.Version(ctx, registry.Shared, "latest") // what all events share, if they refer to it
+			if err != nil && !registry.IsCode(err, registry.NoSubject) {
+				return err
+			}
+			return run(ctx, client, subject, schema.Sharing(shared.Version))
+		})
+	c.Flags().StringVar(&subject, "subject", "", "the subject: an event's type, such as saga.payment.PaymentProcessed.v1")
+	_ = c.MarkFlagRequired("subject") // it exists
+	return c
+}
+
 func (p *program) schemasList() *cobra.Command {
-	return &cobra.Command{
-		Use: "list", Short: "Lists the subjects, each with its latest version and its compatibility mode.", Args: cobra.NoArgs,
-		RunE: runs(func(c *cobra.Command, _ []string) error {
-			client, err := p.registry()
+	const short = "Lists the subjects, each with its latest version and its compatibility mode."
+	return p.registryCommand("list", short, cobra.NoArgs, func(ctx context.Context, r registry.Client, _ []string) error {
+		names, err := r.Subjects(ctx)
+		if err != nil {
+			return err
+		}
+		if p.output == "json" {
+			return p.json(names)
+		}
+		rows := [][]string{{"SUBJECT", "VERSIONS#", "ID#", "MODE"}}
+		for _, name := range names {
+			latest, err := r.Version(ctx, name, "latest")
 			if err != nil {
 				return err
 			}
-			names, err := client.Subjects(c.Context())
+			mode, err := r.Mode(ctx, name)
 			if err != nil {
-				return unregistered(err)
+				return err
 			}
-			if p.output == "json" {
-				return p.json(names)
-			}
-			rows := [][]string{{"SUBJECT", "VERSIONS#", "ID#", "MODE"}}
-			for _, name := range names {
-				latest, err := client.Version(c.Context(), name, "latest")
-				if err != nil {
-					return unregistered(err)
-				}
-				mode, err := client.Mode(c.Context(), name)
-				if err != nil {
-					return unregistered(err)
-				}
-				rows = append(rows, []string{name, strconv.Itoa(latest.Version), strconv.Itoa(latest.ID), mode})
-			}
-			table(p.out, p.width(), rows)
-			return nil
-		}),
-	}
+			rows = append(rows, []string{name, strconv.Itoa(latest.Version), strconv.Itoa(latest.ID), mode})
+		}
+		table(p.out, p.width(), rows)
+		return nil
+	})
 }
 
 func (p *program) schemasShow() *cobra.Command {
 	version := "latest"
-	c := &cobra.Command{
-		Use: "show SUBJECT", Short: "Shows a version of a subject.", Args: cobra.ExactArgs(1),
-		Example: "  sagactl schemas show saga.payment.PaymentProcessed.v1",
-		RunE: runs(func(c *cobra.Command, args []string) error {
-			client, err := p.registry()
+	c := p.registryCommand("show SUBJECT", "Shows a version of a subject.", cobra.ExactArgs(1),
+		func(ctx context.Context, client registry.Client, args []string) error {
+			found, err := client.Version(ctx, args[0], version)
 			if err != nil {
 				return err
 			}
-			found, err := client.Version(c.Context(), args[0], version)
-			if err != nil {
-				return unregistered(err)
-			}
-			if p.output == "json" {
-				return p.json(found)
-			}
-			fmt.Fprintf(p.out, "%s version %d, id %d\n%s\n", found.Subject, found.Version, found.ID, strings.TrimSpace(found.Text))
-			return nil
-		}),
-	}
+			return p.show(found, func() {
+				text := strings.TrimSpace(found.Text)
+				fmt.Fprintf(p.out, "%s version %d, id %d\n%s\n", found.Subject, found.Version, found.ID, text)
+			})
+		})
+	c.Example = "  sagactl schemas show saga.payment.PaymentProcessed.v1"
 	c.Flags().StringVar(&version, "version", version, "its number, or latest")
 	return c
 }
 
 func (p *program) schemasCheck() *cobra.Command {
-	subject := ""
-	c := &cobra.Command{
-		Use: "check FILE", Short: "Says whether a schema could be registered, and what would break.", Args: cobra.ExactArgs(1),
-		Long: `Says whether a schema could be registered as the next version of a subject, and registers nothing. What cannot be judged
-counts as a break. The exit code is 1 when it could not.`,
-		Example: "  sagactl schemas check changed.json --subject saga.payment.PaymentProcessed.v1",
-		RunE: runs(func(c *cobra.Command, args []string) error {
-			client, schema, err := p.schemaIn(c, args[0])
+	c := p.fileCommand("check", "Checks whether a schema could be registered, and what would break.",
+		func(ctx context.Context, client registry.Client, subject string, schema registry.Schema) error {
+			answer, err := client.Check(ctx, subject, schema)
 			if err != nil {
 				return err
 			}
-			answer, err := client.Check(c.Context(), subject, schema)
-			if err != nil {
-				return unregistered(err)
-			}
-			switch {
-			case p.output == "json":
-				err = p.json(answer)
-			case answer.Compatible:
-				fmt.Fprintf(p.out, "compatible: it could be the next version of %s\n", subject)
-			default:
-				fmt.Fprintln(p.out, strings.Join(answer.Messages, "\n"))
-			}
+			err = p.show(answer, func() {
+				if answer.Compatible {
+					fmt.Fprintf(p.out, "compatible: it could be the next version of %s\n", subject)
+				} else {
+					fmt.Fprintln(p.out, strings.Join(answer.Messages, "\n"))
+				}
+			})
 			if err == nil && !answer.Compatible {
-				err = &Failure{failed, fmt.Errorf("it would break whoever uses %s", subject), "sagactl schemas show " + subject}
+				err = fmt.Errorf("it would break whoever uses %s", subject)
+				return &Failure{failed, err, "sagactl schemas show " + subject}
 			}
 			return err
-		}),
-	}
-	forSubject(c, &subject)
+		})
+	c.Long = `Checks whether a schema could be registered as the next version of a subject, and registers nothing. What
+cannot be judged counts as a break. The exit code is 1 when it could not.`
+	c.Example = "  sagactl schemas check changed.json --subject saga.payment.PaymentProcessed.v1"
 	return c
 }
 
 func (p *program) schemasRegister() *cobra.Command {
-	subject := ""
-	c := &cobra.Command{
-		Use: "register FILE", Short: "Registers a schema as the next version of a subject.", Args: cobra.ExactArgs(1),
-		RunE: runs(func(c *cobra.Command, args []string) error {
-			client, schema, err := p.schemaIn(c, args[0])
+	return p.fileCommand("register", "Registers a schema as the next version of a subject.",
+		func(ctx context.Context, client registry.Client, subject string, schema registry.Schema) error {
+			if _, err := client.Register(ctx, subject, schema); err != nil {
+				return err
+			}
+			registered, err := client.LookUp(ctx, subject, schema)
 			if err != nil {
 				return err
 			}
-			if _, err := client.Register(c.Context(), subject, schema); err != nil {
-				return unregistered(err)
-			}
-			registered, err := client.LookUp(c.Context(), subject, schema)
-			if err != nil {
-				return unregistered(err)
-			}
-			if p.output == "json" {
-				return p.json(registered)
-			}
-			fmt.Fprintf(p.out, "%s version %d, id %d\n", registered.Subject, registered.Version, registered.ID)
-			return nil
-		}),
-	}
-	forSubject(c, &subject)
-	return c
+			return p.show(registered, func() {
+				fmt.Fprintf(p.out, "%s version %d, id %d\n", registered.Subject, registered.Version, registered.ID)
+			})
+		})
 }
 
 func (p *program) schemasConfig() *cobra.Command {
 	mode := ""
-	c := &cobra.Command{
-		Use: "config [SUBJECT]", Short: "Shows or sets the compatibility mode, of a subject or of all that have none.", Args: cobra.MaximumNArgs(1),
-		Example: "  sagactl schemas config --set FULL_TRANSITIVE",
-		RunE: runs(func(c *cobra.Command, args []string) error {
-			client, err := p.registry()
+	const short = "Shows or sets the compatibility mode, of a subject or of all that have none."
+	c := p.registryCommand("config [SUBJECT]", short, cobra.MaximumNArgs(1),
+		func(ctx context.Context, client registry.Client, args []string) error {
+			subject := strings.Join(args, "")
+			if mode != "" {
+				if err := client.SetMode(ctx, subject, mode); err != nil {
+					return err
+				}
+			}
+			now, err := client.Mode(ctx, subject)
 			if err != nil {
 				return err
 			}
-			subject := strings.Join(args, "")
-			if mode != "" {
-				if err := client.SetMode(c.Context(), subject, mode); err != nil {
-					return unregistered(err)
-				}
-			}
-			now, err := client.Mode(c.Context(), subject)
-			if err != nil {
-				return unregistered(err)
-			}
-			if p.output == "json" {
-				return p.json(map[string]string{"subject": subject, "mode": now})
-			}
-			fmt.Fprintln(p.out, now)
-			return nil
-		}),
-	}
+			return p.show(map[string]string{"subject": subject, "mode": now}, func() { fmt.Fprintln(p.out, now) })
+		})
+	c.Example = "  sagactl schemas config --set FULL_TRANSITIVE"
 	c.Flags().StringVar(&mode, "set", "", "NONE, BACKWARD, FORWARD, FULL, or one of the last three with _TRANSITIVE")
 	return c
-}
-
-func forSubject(c *cobra.Command, subject *string) {
-	c.Flags().StringVar(subject, "subject", "", "the subject: an event's type, such as saga.payment.PaymentProcessed.v1")
-	_ = c.MarkFlagRequired("subject")
 }

@@ -2,6 +2,7 @@ package sagactl
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,7 +37,8 @@ func (p *program) defaultFile() string {
 func (p *program) system() (endpoints.System, error) {
 	system, err := endpoints.Find(p.file, p.environ)
 	if errors.Is(err, fs.ErrNotExist) {
-		return system, &Failure{unreachable, fmt.Errorf("no system is running: there is no %s", p.file), "make demo   (or make up, or name another one with --file)"}
+		err = fmt.Errorf("no system is running: there is no %s", p.file)
+		return system, &Failure{unreachable, err, "make demo   (or make up, or name another one with --file)"}
 	}
 	if err != nil {
 		return system, &Failure{usage, err, "sagactl --file another/run.json …"}
@@ -44,7 +46,7 @@ func (p *program) system() (endpoints.System, error) {
 	return system, nil
 }
 
-func (p *program) shop() (*client.Shop, error) {
+func (p *program) client() (*client.Shop, error) {
 	system, err := p.system()
 	if err != nil {
 		return nil, err
@@ -56,14 +58,34 @@ func (p *program) shop() (*client.Shop, error) {
 	return s, nil
 }
 
-// asked wraps what went wrong with a request to the system: it said no, or it did not answer.
+// request is a command that makes one request to the public APIs and prints the answer. Next is what helps when
+// the request is refused; "ORDER" in it becomes the first argument.
+func request[T any](
+	p *program, use, short string, args cobra.PositionalArgs, next string,
+	do func(context.Context, *client.Shop, []string) (T, error), show func(T) error,
+) *cobra.Command {
+	return command(use, short, args, func(ctx context.Context, args []string) error {
+		s, err := p.client()
+		if err != nil {
+			return err
+		}
+		answer, err := do(ctx, s, args)
+		if err != nil {
+			return asked(err, strings.ReplaceAll(next, "ORDER", strings.Join(args, " ")))
+		}
+		return show(answer)
+	})
+}
+
+// asked gives an error of a request its exit code: the system refused it, or it did not answer.
 func asked(err error, next string) error {
+	var failure *Failure
 	var refused *endpoints.Refused
 	var unanswered *url.Error
 	var network net.Error
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, errors.As(err, &failure):
+		return err
 	case errors.As(err, &refused) && refused.Status < 500:
 		return &Failure{failed, err, next}
 	case errors.As(err, &unanswered), errors.As(err, &network):
@@ -77,6 +99,26 @@ func (p *program) json(value any) error {
 	encoder := json.NewEncoder(p.raw)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(value)
+}
+
+// show prints an answer: as JSON for programs, or by lines for people.
+func (p *program) show(answer any, lines func()) error {
+	if p.output == "json" {
+		return p.json(answer)
+	}
+	lines()
+	return nil
+}
+
+// showTable prints an answer: as JSON for programs, or its items as the rows of a table for people.
+func showTable[T any](p *program, answer any, headings string, items []T, row func(T) []string) error {
+	return p.show(answer, func() {
+		rows := [][]string{strings.Split(headings, ",")}
+		for _, item := range items {
+			rows = append(rows, row(item))
+		}
+		table(p.out, p.width(), rows)
+	})
 }
 
 // width is how many columns the terminal has; 0: it is none, so nothing is to be cut.
@@ -93,6 +135,15 @@ func (p *program) width() int {
 		return 0
 	}
 	return width
+}
+
+// command makes a command of a function.
+func command(
+	use, short string, args cobra.PositionalArgs, run func(context.Context, []string) error,
+) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Args: args, RunE: runs(func(c *cobra.Command, args []string) error {
+		return run(c.Context(), args)
+	})}
 }
 
 // runs adapts a command's function: an error that carries no exit code of its own gets 1, so that cobra's

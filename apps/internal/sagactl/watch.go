@@ -20,7 +20,9 @@ func (p *program) watch() *cobra.Command {
 		Use:   "watch [ORDER]",
 		Short: "Shows sagas as they happen, over all services.",
 		Long: `Shows sagas as they happen, over all services: of one order from its beginning until it has ended, or of all
-orders from now on, until Ctrl-C. Of one order it also says what it waits for when nothing happens. → a step, ✗ the saga turns round, ↩ a step undone, ■ the end, ! a person is needed.`,
+orders from now on, until Ctrl-C. Of one order it also shows what it waits for when nothing happens.
+
+→ a step, ✗ the saga turns round, ↩ a step undone, ■ the end, ! a person is needed.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: runs(func(c *cobra.Command, args []string) error {
 			orderID := ""
@@ -42,7 +44,7 @@ func (p *program) watchOrder(ctx context.Context, orderID string, past bool) err
 	if err != nil {
 		return err
 	}
-	s, err := p.shop()
+	s, err := p.client()
 	if err != nil {
 		return err
 	}
@@ -57,14 +59,14 @@ func (p *program) watchOrder(ctx context.Context, orderID string, past bool) err
 	}
 	defer stream.Close()
 	show := p.eventWriter(orderID)
-	var screen sync.Mutex // shared by what happens and what does not
+	var screen sync.Mutex // shared by the events and what the order waits for
 	if orderID != "" && p.output != "json" {
 		following, stop := context.WithCancel(ctx)
-		var telling sync.WaitGroup
-		defer telling.Wait()
+		var polling sync.WaitGroup
+		defer polling.Wait()
 		defer stop()
-		telling.Go(func() {
-			tellWaits(following, s, orderID, func(line string) {
+		polling.Go(func() {
+			pollWaits(following, s, orderID, func(line string) {
 				screen.Lock()
 				defer screen.Unlock()
 				fmt.Fprintln(p.out, faint.Render("           … "+line))
