@@ -20,7 +20,7 @@ import (
 )
 
 // startConsole starts another console than the system's own; it ends with the test. It knows the given endpoints only.
-func startConsole(t *testing.T, at endpoints.System) (url string) {
+func startConsole(t *testing.T, at endpoints.Description) (url string) {
 	t.Helper()
 	port, err := localservers.FreePort()
 	world.Must(t, err)

@@ -207,7 +207,7 @@ func TestTenThousandSagasStayScrollable(t *testing.T) {
 		publish(t, js, order)
 	}
 	<-js.PublishAsyncComplete()
-	s := &shop{World: &world.World{At: endpoints.System{URLs: map[string]string{endpoints.Console: alone(t, broker)}}}, browser: browser(t)}
+	s := &shop{World: &world.World{At: endpoints.Description{URLs: map[string]string{endpoints.Console: alone(t, broker)}}}, browser: browser(t)}
 	p := s.visit(t, "/", 1360, 900)
 	p.reads(".note", "10000 of 10000 sagas")
 	got := value[struct {
@@ -234,6 +234,6 @@ func publish(t *testing.T, js jetstream.JetStream, order string) {
 func alone(t *testing.T, broker *testkit.NATS) string {
 	t.Helper()
 	const nobody = "http://127.0.0.1:1"
-	system := endpoints.System{NATS: broker.URL(mailbox.Console), URLs: map[string]string{"order": nobody, "inventory": nobody}}
+	system := endpoints.Description{NATS: broker.URL(mailbox.Console), URLs: map[string]string{"order": nobody, "inventory": nobody}}
 	return startConsole(t, system)
 }

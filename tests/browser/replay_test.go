@@ -41,15 +41,15 @@ const judge = `(async (trace) => {
 
 func modelAgrees(t *testing.T, s *shop) {
 	p := s.visit(t, "/simulator", 1000, 700)
-	for name, wish := range map[string]func(*customers.Wish){
-		"success":         func(*customers.Wish) {},
-		"declined":        func(w *customers.Wish) { w.Token = "tok_declined" },
-		"out of stock":    func(w *customers.Wish) { w.Items[0].Sku = "unobtainium" },
-		"unshippable":     func(w *customers.Wish) { w.Country = "AQ" },
-		"lost answer":     func(w *customers.Wish) { w.Token = "tok_lost_response" },
-		"slow, cancelled": func(w *customers.Wish) { w.Token = "tok_slow" },
-		"cancelled":       func(*customers.Wish) {},
-		"refund refused":  func(w *customers.Wish) { w.Country, w.Token = "AQ", "tok_refund_refused" },
+	for name, wish := range map[string]func(*customers.NewOrder){
+		"success":         func(*customers.NewOrder) {},
+		"declined":        func(w *customers.NewOrder) { w.Token = "tok_declined" },
+		"out of stock":    func(w *customers.NewOrder) { w.Items[0].Sku = "unobtainium" },
+		"unshippable":     func(w *customers.NewOrder) { w.Country = "AQ" },
+		"lost answer":     func(w *customers.NewOrder) { w.Token = "tok_lost_response" },
+		"slow, cancelled": func(w *customers.NewOrder) { w.Token = "tok_slow" },
+		"cancelled":       func(*customers.NewOrder) {},
+		"refund refused":  func(w *customers.NewOrder) { w.Country, w.Token = "AQ", "tok_refund_refused" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 3 {

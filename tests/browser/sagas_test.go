@@ -24,7 +24,7 @@ func (p *page) row(order, state string) {
 	p.wait(order+" to be "+state, fmt.Sprintf(`document.querySelector('li[data-order="%s"]')?.dataset.state === %q`, order, state))
 }
 
-func declined() wishes.Wish {
+func declined() wishes.NewOrder {
 	wish := wishes.One("gadget", 3)
 	wish.Token = "tok_declined"
 	return wish

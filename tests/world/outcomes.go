@@ -13,17 +13,17 @@ import (
 func Outcomes(t *testing.T, w *World) {
 	for _, test := range []struct {
 		name                           string
-		wish                           func(*client.Wish)
+		wish                           func(*client.NewOrder)
 		status                         order.Status
 		reason                         string // a part of it
 		reservation, payment, shipment string // states; empty: the service never heard of the order
 		captured, refunded             int
 	}{
-		{"success", func(*client.Wish) {}, order.CONFIRMED, "", "SOLD", "CAPTURED", "CREATED", 1, 0},
-		{"out of stock", func(o *client.Wish) { o.Items[0].Sku = "unobtainium" }, order.CANCELLED, "out_of_stock", "REJECTED", "", "", 0, 0},
-		{"declined", func(o *client.Wish) { o.Token = "tok_declined" }, order.CANCELLED, "card_declined", "RELEASED", "DECLINED", "", 0, 0},
-		{"shipping fails", func(o *client.Wish) { o.Country = "AQ" }, order.CANCELLED, "destination_not_served", "RELEASED", "REFUNDED", "FAILED", 1, 1},
-		{"the gateway's answer is lost", func(o *client.Wish) { o.Token = "tok_lost_response" }, order.CONFIRMED, "", "SOLD", "CAPTURED", "CREATED", 1, 0},
+		{"success", func(*client.NewOrder) {}, order.CONFIRMED, "", "SOLD", "CAPTURED", "CREATED", 1, 0},
+		{"out of stock", func(o *client.NewOrder) { o.Items[0].Sku = "unobtainium" }, order.CANCELLED, "out_of_stock", "REJECTED", "", "", 0, 0},
+		{"declined", func(o *client.NewOrder) { o.Token = "tok_declined" }, order.CANCELLED, "card_declined", "RELEASED", "DECLINED", "", 0, 0},
+		{"shipping fails", func(o *client.NewOrder) { o.Country = "AQ" }, order.CANCELLED, "destination_not_served", "RELEASED", "REFUNDED", "FAILED", 1, 1},
+		{"the gateway's answer is lost", func(o *client.NewOrder) { o.Token = "tok_lost_response" }, order.CONFIRMED, "", "SOLD", "CAPTURED", "CREATED", 1, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

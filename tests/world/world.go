@@ -20,23 +20,23 @@ import (
 
 // World is a running system and its customers.
 type World struct {
-	At   endpoints.System
-	Shop *client.Shop
+	At   endpoints.Description
+	Shop *client.Client
 
 	mu    sync.Mutex
 	acked []verify.Acknowledged // what customers were promised
 }
 
 // Of is the world around a running system.
-func Of(t testing.TB, at endpoints.System) *World {
+func Of(t testing.TB, at endpoints.Description) *World {
 	t.Helper()
-	s, err := client.Open(at)
+	s, err := client.New(at)
 	Must(t, err)
 	return &World{At: at, Shop: s}
 }
 
 // Place places an order that must be accepted.
-func (w *World) Place(t testing.TB, wish client.Wish) string {
+func (w *World) Place(t testing.TB, wish client.NewOrder) string {
 	t.Helper()
 	id, err := w.TryPlace(t.Context(), wish)
 	Must(t, err)
@@ -45,7 +45,7 @@ func (w *World) Place(t testing.TB, wish client.Wish) string {
 
 // TryPlace is [World.Place] for a customer of their own. Whoever is not answered, or answered "not now", asks
 // again with the same key.
-func (w *World) TryPlace(ctx context.Context, wish client.Wish) (id string, err error) {
+func (w *World) TryPlace(ctx context.Context, wish client.NewOrder) (id string, err error) {
 	if wish.Key == "" {
 		wish.Key = uuid.NewString()
 	}

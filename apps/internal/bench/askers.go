@@ -19,7 +19,7 @@ import (
 )
 
 // turnsOf are both sides of each work, beside each other. Every client reads the whole answer into its types.
-func turnsOf(s endpoints.System, addrs map[events.Service]string, orderID string) ([]*turn, error) {
+func turnsOf(s endpoints.Description, addrs map[events.Service]string, orderID string) ([]*turn, error) {
 	orderHTTP, orderWire := plainHTTP()
 	orders, err := order.NewClientWithResponses(s.URLs["order"], order.WithHTTPClient(orderHTTP))
 	if err != nil {

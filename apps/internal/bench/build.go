@@ -76,14 +76,14 @@ func (o AgainstOptions) measure(ctx context.Context, b Build, dir string) (resul
 const startLimit = 2 * time.Minute
 
 // start runs the build's own supervisor, which knows how its programs are started, and waits for its run.json.
-func (b Build) start(ctx context.Context, dir string) (*localservers.Process, endpoints.System, error) {
+func (b Build) start(ctx context.Context, dir string) (*localservers.Process, endpoints.Description, error) {
 	file := filepath.Join(dir, filepath.Base(endpoints.DefaultFile))
 	if err := errors.Join(os.MkdirAll(dir, 0o755), os.RemoveAll(file)); err != nil {
-		return nil, endpoints.System{}, fmt.Errorf("make the folder of a system: %w", err)
+		return nil, endpoints.Description{}, fmt.Errorf("make the folder of a system: %w", err)
 	}
 	process, err := b.sagactl(dir, "demo", "--scenes", "none", "--faults=false", "--dir", dir, "--bin", string(b))
 	if err != nil {
-		return nil, endpoints.System{}, err
+		return nil, endpoints.Description{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
@@ -93,10 +93,10 @@ func (b Build) start(ctx context.Context, dir string) (*localservers.Process, en
 		}
 		select {
 		case <-process.Done():
-			return nil, endpoints.System{}, fmt.Errorf("sagactl demo ended: %w: see %s", process.Wait(), logOf(dir, "demo"))
+			return nil, endpoints.Description{}, fmt.Errorf("sagactl demo ended: %w: see %s", process.Wait(), logOf(dir, "demo"))
 		case <-ctx.Done():
 			process.Kill() // its programs end with it
-			return nil, endpoints.System{}, fmt.Errorf("the system is not ready: %w", ctx.Err())
+			return nil, endpoints.Description{}, fmt.Errorf("the system is not ready: %w", ctx.Err())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -133,7 +133,7 @@ func (b Build) sagactl(dir string, args ...string) (*localservers.Process, error
 func logOf(dir, command string) string { return filepath.Join(dir, "sagactl-"+command+".log") }
 
 // commits is how often the services' databases have committed so far; zero when this build does not let us read it.
-func commits(ctx context.Context, s endpoints.System) (sum int64) {
+func commits(ctx context.Context, s endpoints.Description) (sum int64) {
 	for _, url := range s.Databases {
 		db, err := pgx.Connect(ctx, url)
 		if err != nil {

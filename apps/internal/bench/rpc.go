@@ -103,7 +103,7 @@ func inTurns(ctx context.Context, o RPCOptions, turns []*turn) (results []RPCRes
 
 // placeOne places the order that is looked up, and waits for its end: then reading it asks nobody else.
 func placeOne(ctx context.Context, s *supervisor.System) (string, error) {
-	customer, err := client.Open(s.Describe())
+	customer, err := client.New(s.Describe())
 	if err != nil {
 		return "", err
 	}

@@ -28,8 +28,8 @@ import (
 
 // Config is what a console is told from outside.
 type Config struct {
-	Addr   string           // HTTP_ADDR: where browsers ask
-	System endpoints.System // ORDERSAGA_…: where everything listens; see running.Find
+	Addr   string                // HTTP_ADDR: where browsers ask
+	System endpoints.Description // ORDERSAGA_…: where everything listens; see running.Find
 }
 
 // FromEnv reads the configuration.
@@ -49,13 +49,13 @@ func FromEnv(getenv func(string) string, environ []string) (Config, error) {
 type Console struct {
 	Addr string // where it takes requests
 
-	system  endpoints.System
+	system  endpoints.Description
 	log     *slog.Logger
 	metrics *prometheus.Registry
 	flow    http.Handler
 	stepper *simulator.Stepper
 	board   *sagas.Board
-	shop    *client.Shop
+	shop    *client.Client
 	desk    *operate.Desk
 	breaker *faults.Breaker
 	placing *orders.Desk
@@ -73,7 +73,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Console, error) {
 	if console.stepper, err = simulator.New(c.System, console.closing); err != nil {
 		return nil, err
 	}
-	if console.shop, err = client.Open(c.System); err != nil {
+	if console.shop, err = client.New(c.System); err != nil {
 		return nil, err
 	}
 	console.board = sagas.NewBoard(c.System.NATS, log)

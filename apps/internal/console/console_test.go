@@ -18,7 +18,7 @@ import (
 // open starts a console of a system that is not there.
 func open(t *testing.T) string {
 	t.Helper()
-	system := endpoints.System{NATS: "nats://console:secret@127.0.0.1:1", URLs: map[string]string{"order": "http://127.0.0.1:1", "inventory": "http://127.0.0.1:1"}}
+	system := endpoints.Description{NATS: "nats://console:secret@127.0.0.1:1", URLs: map[string]string{"order": "http://127.0.0.1:1", "inventory": "http://127.0.0.1:1"}}
 	ctx, stop := context.WithCancel(t.Context())
 	c, err := console.Open(ctx, console.Config{Addr: "127.0.0.1:0", System: system}, slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -34,8 +34,8 @@ type Stage struct {
 	out     io.Writer
 	screen  *sagaview.Timeline
 	system  *supervisor.System
-	where   endpoints.System
-	shop    *client.Shop
+	where   endpoints.Description
+	shop    *client.Client
 	stream  *eventlog.Stream
 	deaths  <-chan supervisor.Death
 	current string   // the order on stage
@@ -45,7 +45,7 @@ type Stage struct {
 // NewStage sets the stage on a running system. Deaths of its processes are shown as they come in.
 func NewStage(out io.Writer, width int, s *supervisor.System, deaths <-chan supervisor.Death) (*Stage, error) {
 	where := s.Describe()
-	customer, err := client.Open(where)
+	customer, err := client.New(where)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 type scene struct {
 	name     string
 	sentence string
-	wish     client.Wish
+	wish     client.NewOrder
 	before   func(context.Context, *Stage) error               // the order is placed
 	after    func(context.Context, *Stage, events.Event) error // one of its events was seen
 	judge    func(api.Order) error
@@ -31,7 +31,7 @@ func businessScenes() []scene {
 		{
 			name:     "A success",
 			sentence: "Stock is held, the card charged, the parcel sent.",
-			wish:     with(client.One("widget", 2), func(w *client.Wish) { w.Items = append(w.Items, api.NewItem{Sku: "gizmo", Quantity: 1}) }),
+			wish:     with(client.One("widget", 2), func(w *client.NewOrder) { w.Items = append(w.Items, api.NewItem{Sku: "gizmo", Quantity: 1}) }),
 			judge:    ended(api.CONFIRMED, ""),
 		},
 		{
@@ -43,13 +43,13 @@ func businessScenes() []scene {
 		{
 			name:     "A declined card",
 			sentence: "The gateway says no; the stock is let go.",
-			wish:     with(client.One("gadget", 1), func(w *client.Wish) { w.Token = "tok_declined" }),
+			wish:     with(client.One("gadget", 1), func(w *client.NewOrder) { w.Token = "tok_declined" }),
 			judge:    ended(api.CANCELLED, "card_declined"),
 		},
 		{
 			name:     "A place that is not served",
 			sentence: "Shipping fails when the money is already captured: refund, release, cancel.",
-			wish:     with(client.One("gadget", 2), func(w *client.Wish) { w.Country = "AQ" }),
+			wish:     with(client.One("gadget", 2), func(w *client.NewOrder) { w.Country = "AQ" }),
 			judge:    ended(api.CANCELLED, "destination_not_served"),
 		},
 	}
@@ -61,13 +61,13 @@ func technicalScenes() []scene {
 		{
 			name:     "An answer that got lost",
 			sentence: "The card was charged, the answer never came. Asked again with the same key: charged once.",
-			wish:     with(client.One("widget", 1), func(w *client.Wish) { w.Token = "tok_lost_response" }),
+			wish:     with(client.One("widget", 1), func(w *client.NewOrder) { w.Token = "tok_lost_response" }),
 			judge:    ended(api.CONFIRMED, ""),
 		},
 		{
 			name:     "A customer's cancel",
 			sentence: "It comes while the charge is under way. Shipping fences the order; what turns out to be captured is returned.",
-			wish:     with(client.One("gizmo", 3), func(w *client.Wish) { w.Token = "tok_slow" }), // the charge takes a second
+			wish:     with(client.One("gizmo", 3), func(w *client.NewOrder) { w.Token = "tok_slow" }), // the charge takes a second
 			after:    cancelOnceReserved,
 			judge:    ended(api.CANCELLED, "customer"),
 		},
@@ -82,14 +82,14 @@ func technicalScenes() []scene {
 		{
 			name:     "A refund that is refused",
 			sentence: "The compensation itself fails, and a person is needed. Once the gateway has recovered, an operator tries again.",
-			wish:     with(client.One("gadget", 1), func(w *client.Wish) { w.Country, w.Token = "AQ", "tok_refund_refused" }),
+			wish:     with(client.One("gadget", 1), func(w *client.NewOrder) { w.Country, w.Token = "AQ", "tok_refund_refused" }),
 			after:    repairRefund,
 			judge:    ended(api.CANCELLED, "destination_not_served"),
 		},
 	}
 }
 
-func with(w client.Wish, change func(*client.Wish)) client.Wish {
+func with(w client.NewOrder, change func(*client.NewOrder)) client.NewOrder {
 	change(&w)
 	return w
 }

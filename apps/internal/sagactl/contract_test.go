@@ -68,7 +68,7 @@ func reads(t *testing.T, calls calls, args ...string) []pact.Interaction {
 	t.Helper()
 	return pacttest.Calls(t, calls, func(url string) (string, error) {
 		file := filepath.Join(t.TempDir(), "run.json")
-		if err := (endpoints.System{URLs: map[string]string{"order": url, "inventory": url}}).Write(file); err != nil {
+		if err := (endpoints.Description{URLs: map[string]string{"order": url, "inventory": url}}).Write(file); err != nil {
 			return "", err
 		}
 		got := run(t, nil, append(args, "--file", file)...)

@@ -203,7 +203,7 @@ func (d *play) complete() error {
 	return nil
 }
 
-func (p *program) showAddresses(where endpoints.System, verdict error) {
+func (p *program) showAddresses(where endpoints.Description, verdict error) {
 	if verdict != nil {
 		fmt.Fprintln(p.err, bad.Render("the scenes did not end as they should: ")+verdict.Error())
 	}

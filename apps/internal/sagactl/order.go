@@ -20,14 +20,14 @@ import (
 func (p *program) order() *cobra.Command {
 	return group("order", "Places, shows and cancels orders.", p.orderPlace(),
 		request(p, "get ORDER", "Shows an order.", cobra.ExactArgs(1), "sagactl order list",
-			func(ctx context.Context, s *client.Shop, args []string) (api.Order, error) {
+			func(ctx context.Context, s *client.Client, args []string) (api.Order, error) {
 				return s.Get(ctx, args[0])
 			},
 			p.showOrder),
 		p.orderList(), p.orderCancel(),
 		request(p, "saga ORDER", "Shows how far an order is in every service, and what it waits for.", cobra.ExactArgs(1),
 			"sagactl order list",
-			func(ctx context.Context, s *client.Shop, args []string) (api.Saga, error) {
+			func(ctx context.Context, s *client.Client, args []string) (api.Saga, error) {
 				return s.Saga(ctx, args[0])
 			},
 			p.showSaga))
@@ -36,10 +36,10 @@ func (p *program) order() *cobra.Command {
 func (p *program) orderPlace() *cobra.Command {
 	var skus []string
 	var quantity int
-	var order client.Wish
+	var order client.NewOrder
 	var wait time.Duration
 	c := request(p, "place", "Places an order.", cobra.NoArgs, "sagactl order place --help",
-		func(ctx context.Context, s *client.Shop, _ []string) (api.Order, error) {
+		func(ctx context.Context, s *client.Client, _ []string) (api.Order, error) {
 			for _, sku := range skus {
 				order.Items = append(order.Items, api.NewItem{Sku: sku, Quantity: quantity})
 			}
@@ -69,7 +69,7 @@ func waitFlag(c *cobra.Command, wait *time.Duration) {
 }
 
 // await waits until the order's saga has ended, at most so long; zero: not at all.
-func await(ctx context.Context, s *client.Shop, order api.Order, wait time.Duration) (api.Order, error) {
+func await(ctx context.Context, s *client.Client, order api.Order, wait time.Duration) (api.Order, error) {
 	if wait == 0 {
 		return order, nil
 	}
@@ -83,7 +83,7 @@ func (p *program) orderList() *cobra.Command {
 	var status, cursor string
 	var limit int
 	c := request(p, "list", "Lists orders, the newest first.", cobra.NoArgs, "sagactl order list --help",
-		func(ctx context.Context, s *client.Shop, _ []string) (api.OrderList, error) {
+		func(ctx context.Context, s *client.Client, _ []string) (api.OrderList, error) {
 			return s.List(ctx, status, limit, cursor)
 		},
 		func(page api.OrderList) error {
@@ -104,7 +104,7 @@ func (p *program) orderCancel() *cobra.Command {
 	var wait time.Duration
 	const short = "Asks for an order to be undone. It may come too late: then the order is confirmed."
 	c := request(p, "cancel ORDER", short, cobra.ExactArgs(1), "sagactl order get ORDER",
-		func(ctx context.Context, s *client.Shop, args []string) (api.Order, error) {
+		func(ctx context.Context, s *client.Client, args []string) (api.Order, error) {
 			o, err := s.Cancel(ctx, args[0])
 			if err != nil {
 				return o, err
@@ -167,14 +167,16 @@ func (p *program) stock() *cobra.Command {
 	}
 	set := request(p, "set SKU AVAILABLE", "Makes an adjustment after which so many are available.", pieces,
 		"sagactl stock list",
-		func(ctx context.Context, s *client.Shop, args []string) (inventory.Stock, error) {
+		func(ctx context.Context, s *client.Client, args []string) (inventory.Stock, error) {
 			return s.SetStock(ctx, args[0], available, reason)
 		}, show)
 	set.Example = "  sagactl stock set last-one 10 --reason 'found in the cellar'"
 	set.Flags().StringVar(&reason, "reason", "counted again", "why; it is kept in the ledger")
 	return group("stock", "Shows and sets the stock.",
 		request(p, "list", "Shows how much there is of every SKU.", cobra.NoArgs, "sagactl stock list",
-			func(ctx context.Context, s *client.Shop, _ []string) ([]inventory.Stock, error) { return s.Stock(ctx) },
+			func(ctx context.Context, s *client.Client, _ []string) ([]inventory.Stock, error) {
+				return s.Stock(ctx)
+			},
 			func(all []inventory.Stock) error { return p.showStock(all, all...) }),
 		set)
 }

@@ -63,7 +63,7 @@ func waits(w *api.Waiting, now time.Time) string {
 const pollEvery = 2 * time.Second
 
 // pollWaits shows what an order waits for whenever that has changed, until ctx ends.
-func pollWaits(ctx context.Context, s *client.Shop, id string, show func(line string)) {
+func pollWaits(ctx context.Context, s *client.Client, id string, show func(line string)) {
 	for shown := ""; ; {
 		select {
 		case <-ctx.Done():

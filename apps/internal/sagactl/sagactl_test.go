@@ -41,7 +41,7 @@ func describe(t *testing.T, handler http.HandlerFunc) string {
 		urls[name] = server.URL
 	}
 	file := filepath.Join(t.TempDir(), "run.json")
-	if err := (endpoints.System{URLs: urls, Admin: urls, AdminToken: "the-token", NATS: "nats://127.0.0.1:1"}).Write(file); err != nil {
+	if err := (endpoints.Description{URLs: urls, Admin: urls, AdminToken: "the-token", NATS: "nats://127.0.0.1:1"}).Write(file); err != nil {
 		t.Fatal(err)
 	}
 	return file
@@ -56,7 +56,7 @@ func TestExitCodesAndWhatToRunNext(t *testing.T) {
 		_, _ = w.Write([]byte(`{"type":"about:blank","title":"Not Found","status":404,"detail":"there is no such order"}`))
 	})
 	stale := filepath.Join(t.TempDir(), "run.json")
-	if err := (endpoints.System{URLs: map[string]string{"order": "http://127.0.0.1:1", "inventory": "http://127.0.0.1:1"}}).Write(stale); err != nil {
+	if err := (endpoints.Description{URLs: map[string]string{"order": "http://127.0.0.1:1", "inventory": "http://127.0.0.1:1"}}).Write(stale); err != nil {
 		t.Fatal(err)
 	}
 	broken := filepath.Join(t.TempDir(), "run.json")

@@ -34,7 +34,7 @@ func (p *program) defaultFile() string {
 }
 
 // system is the running system that the command is to drive.
-func (p *program) system() (endpoints.System, error) {
+func (p *program) system() (endpoints.Description, error) {
 	system, err := endpoints.Find(p.file, p.environ)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("no system is running: there is no %s", p.file)
@@ -46,12 +46,12 @@ func (p *program) system() (endpoints.System, error) {
 	return system, nil
 }
 
-func (p *program) client() (*client.Shop, error) {
+func (p *program) client() (*client.Client, error) {
 	system, err := p.system()
 	if err != nil {
 		return nil, err
 	}
-	s, err := client.Open(system)
+	s, err := client.New(system)
 	if err != nil {
 		return nil, &Failure{usage, err, "sagactl --file another/run.json …"}
 	}
@@ -62,7 +62,7 @@ func (p *program) client() (*client.Shop, error) {
 // the request is refused; "ORDER" in it becomes the first argument.
 func request[T any](
 	p *program, use, short string, args cobra.PositionalArgs, next string,
-	do func(context.Context, *client.Shop, []string) (T, error), show func(T) error,
+	do func(context.Context, *client.Client, []string) (T, error), show func(T) error,
 ) *cobra.Command {
 	return command(use, short, args, func(ctx context.Context, args []string) error {
 		s, err := p.client()

@@ -10,8 +10,8 @@ import (
 )
 
 // Stock is how much there is of every SKU.
-func (s *Shop) Stock(ctx context.Context) ([]inventory.Stock, error) {
-	answer, err := s.stock.ListStockWithResponse(ctx)
+func (c *Client) Stock(ctx context.Context) ([]inventory.Stock, error) {
+	answer, err := c.stock.ListStockWithResponse(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list the stock: %w", err)
 	}
@@ -22,8 +22,8 @@ func (s *Shop) Stock(ctx context.Context) ([]inventory.Stock, error) {
 }
 
 // SetStock makes an adjustment after which the given number is available. The ledger keeps the reason.
-func (s *Shop) SetStock(ctx context.Context, sku string, available int64, reason string) (inventory.Stock, error) {
-	found, err := s.stock.GetStockWithResponse(ctx, sku)
+func (c *Client) SetStock(ctx context.Context, sku string, available int64, reason string) (inventory.Stock, error) {
+	found, err := c.stock.GetStockWithResponse(ctx, sku)
 	if err != nil {
 		return inventory.Stock{}, fmt.Errorf("get the stock of %s: %w", sku, err)
 	}
@@ -34,7 +34,7 @@ func (s *Shop) SetStock(ctx context.Context, sku string, available int64, reason
 	if delta == 0 {
 		return *found.JSON200, nil
 	}
-	answer, err := s.stock.AdjustStockWithResponse(ctx, sku, &inventory.AdjustStockParams{IdempotencyKey: uuid.NewString()},
+	answer, err := c.stock.AdjustStockWithResponse(ctx, sku, &inventory.AdjustStockParams{IdempotencyKey: uuid.NewString()},
 		inventory.NewAdjustment{Delta: delta, Reason: reason})
 	if err != nil {
 		return inventory.Stock{}, fmt.Errorf("adjust the stock of %s: %w", sku, err)

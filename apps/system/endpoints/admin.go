@@ -26,7 +26,7 @@ type Refused struct {
 	Detail string `json:"detail"`
 }
 
-// Error says what the process said.
+// Error is what the process answered.
 func (r *Refused) Error() string {
 	if r.Detail == "" {
 		return fmt.Sprintf("%s (%d)", r.Title, r.Status)
@@ -39,7 +39,7 @@ const adminLimit = 10 * time.Second
 
 // AskAdmin makes the request, with the token, and reads the JSON that comes back into the given value,
 // unless that is nil. An answer that is not a success is a [Refused].
-func (s System) AskAdmin(ctx context.Context, r AdminRequest, into any) error {
+func (d Description) AskAdmin(ctx context.Context, r AdminRequest, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, adminLimit)
 	defer cancel()
 	var body bytes.Buffer
@@ -48,11 +48,11 @@ func (s System) AskAdmin(ctx context.Context, r AdminRequest, into any) error {
 			return fmt.Errorf("ask %s: %w", r.Process, err)
 		}
 	}
-	request, err := http.NewRequestWithContext(ctx, r.Method, s.Admin[r.Process]+r.Path, &body)
+	request, err := http.NewRequestWithContext(ctx, r.Method, d.Admin[r.Process]+r.Path, &body)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", r.Process, err)
 	}
-	request.Header.Set("Authorization", "Bearer "+s.AdminToken)
+	request.Header.Set("Authorization", "Bearer "+d.AdminToken)
 	request.Header.Set("Content-Type", "application/json")
 	if r.Key != "" {
 		request.Header.Set("Idempotency-Key", r.Key)

@@ -124,8 +124,8 @@ func (s *System) stopChild(ctx context.Context, name string) error {
 func (s *System) Names() []string { return slices.Clone(s.order) }
 
 // Describe says where everything listens.
-func (s *System) Describe() endpoints.System {
-	r := endpoints.System{
+func (s *System) Describe() endpoints.Description {
+	r := endpoints.Description{
 		URLs: map[string]string{}, Admin: map[string]string{}, AdminToken: s.secrets[adminToken],
 		NATS: s.natsURL(observer), Databases: map[string]string{}, PIDs: map[string]int{}, Logs: s.folder.logs(),
 	}

@@ -119,7 +119,7 @@ func isDescribed(t *testing.T, s *supervisor.System, dir string) {
 
 func place(t *testing.T, s *supervisor.System) api.Order {
 	t.Helper()
-	customer, err := client.Open(s.Describe())
+	customer, err := client.New(s.Describe())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func confirmed(t *testing.T, s *supervisor.System) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	customer, err := client.Open(s.Describe())
+	customer, err := client.New(s.Describe())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func TestNothingIsLeftOfASystemWhoseParentIsKilled(t *testing.T) {
 	if err := demo.Start(); err != nil {
 		t.Fatalf("run `make build` first: %v", err)
 	}
-	var described endpoints.System
+	var described endpoints.Description
 	testkit.Eventually(t, time.Minute, "the system runs", func() bool {
 		described, err = endpoints.Read(filepath.Join(dir, "run.json"))
 		return err == nil
@@ -329,7 +329,7 @@ func TestKeptDataAreThereAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := start(t, supervisor.Options{Dir: dir, NoFsync: true, Keep: true})
-	customer, err := client.Open(second.Describe())
+	customer, err := client.New(second.Describe())
 	if err != nil {
 		t.Fatal(err)
 	}

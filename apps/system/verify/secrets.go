@@ -24,7 +24,7 @@ var (
 )
 
 // suspicion makes a function that says what secret a text holds; empty: none.
-func suspicion(system endpoints.System, more []string) func([]byte) string {
+func suspicion(system endpoints.Description, more []string) func([]byte) string {
 	secrets := append(secretsOf(system), more...)
 	return func(text []byte) string {
 		for _, secret := range secrets {
@@ -45,7 +45,7 @@ func suspicion(system endpoints.System, more []string) func([]byte) string {
 }
 
 // secretsOf are the passwords and tokens that the description of the system holds.
-func secretsOf(system endpoints.System) []string {
+func secretsOf(system endpoints.Description) []string {
 	var secrets []string
 	addresses := []string{system.NATS}
 	for _, address := range system.Databases {

@@ -17,14 +17,14 @@ import (
 
 // source is everything that can be looked at, connected.
 type source struct {
-	system    endpoints.System
+	system    endpoints.Description
 	options   Options
 	databases map[events.Service]*pgx.Conn
 	stream    *eventlog.Stream // nil unless the check is one at rest
 	http      http.Client
 }
 
-func open(ctx context.Context, system endpoints.System, o Options) (*source, error) {
+func open(ctx context.Context, system endpoints.Description, o Options) (*source, error) {
 	if err := system.Complete(); err != nil {
 		return nil, err
 	}

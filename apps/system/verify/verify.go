@@ -93,7 +93,7 @@ const (
 var ErrTooMany = errors.New("there are more orders than are to be looked at")
 
 // Check looks at the system until everything is decided. An error means that it could not look.
-func Check(ctx context.Context, system endpoints.System, o Options) (Report, error) {
+func Check(ctx context.Context, system endpoints.Description, o Options) (Report, error) {
 	began := time.Now()
 	source, err := open(ctx, system, o)
 	if err != nil {

@@ -44,7 +44,7 @@ type world struct {
 	t       *testing.T
 	owners  map[events.Service]*pgx.Conn // of the databases that are its own
 	broker  *testkit.NATS                // nil unless the world has messages
-	system  endpoints.System
+	system  endpoints.Description
 	mu      sync.Mutex
 	ledger  []entry
 	onFetch func() // runs when the ledger is asked for
@@ -77,7 +77,7 @@ func newWorld(t *testing.T, h healthy, messages bool) *world {
 	}}
 	gateway := httptest.NewServer(http.HandlerFunc(w.serveLedger))
 	t.Cleanup(gateway.Close)
-	w.system = endpoints.System{
+	w.system = endpoints.Description{
 		URLs: map[string]string{endpoints.Gateway: gateway.URL}, NATS: "nats://nowhere",
 		Databases: map[string]string{}, Logs: t.TempDir(), AdminToken: "s-the-admin-token-of-this-test",
 	}

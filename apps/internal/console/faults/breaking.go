@@ -21,12 +21,12 @@ import (
 
 // Breaker is a way to the admin listeners.
 type Breaker struct {
-	system  endpoints.System
+	system  endpoints.Description
 	closing <-chan struct{} // closed when nobody is to be kept waiting any more
 }
 
 // New makes a breaker. It asks for nothing yet.
-func New(system endpoints.System, closing <-chan struct{}) *Breaker {
+func New(system endpoints.Description, closing <-chan struct{}) *Breaker {
 	return &Breaker{system, closing}
 }
 

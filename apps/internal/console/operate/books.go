@@ -36,14 +36,14 @@ type Books struct {
 
 // books has the books checked by the independent checker, with logins that can only read, while somebody asks.
 type books struct {
-	system endpoints.System
+	system endpoints.Description
 	wanted chan struct{}
 
 	mu   sync.Mutex
 	seen Books
 }
 
-func newBooks(system endpoints.System) *books {
+func newBooks(system endpoints.Description) *books {
 	b := &books{system: system, wanted: make(chan struct{}, 1), seen: Books{Able: true, Checking: true, Broken: []verify.Result{}}}
 	if err := system.Complete(); err != nil {
 		b.seen = Books{Why: err.Error(), Broken: []verify.Result{}}

@@ -24,13 +24,13 @@ import (
 
 // Desk asks a running system for what operators want to know, and hands on what they want.
 type Desk struct {
-	system endpoints.System
+	system endpoints.Description
 	books  *books
 	lags   lags
 }
 
 // New makes a desk. It asks for nothing yet.
-func New(system endpoints.System) *Desk {
+func New(system endpoints.Description) *Desk {
 	return &Desk{system: system, books: newBooks(system), lags: lags{system: system}}
 }
 

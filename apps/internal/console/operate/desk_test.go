@@ -19,7 +19,7 @@ func asked(t *testing.T, method, path, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	const nobody = "http://127.0.0.1:1"
 	router := chi.NewRouter()
-	operate.New(endpoints.System{
+	operate.New(endpoints.Description{
 		NATS: "nats://console@127.0.0.1:1", URLs: map[string]string{"order": nobody, "order-2": nobody, "ambassador": nobody},
 		Admin: map[string]string{"payment": nobody},
 	}).Routes(router)

@@ -46,7 +46,7 @@ type Lags struct {
 
 // lags asks the processes for their metrics, and the broker for its consumers.
 type lags struct {
-	system endpoints.System
+	system endpoints.Description
 
 	mu     sync.Mutex
 	stream *eventlog.Stream // connected when it is first asked for

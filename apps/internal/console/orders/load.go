@@ -63,7 +63,7 @@ func newLoad(wanted Wanted) *load {
 }
 
 // run places what is wanted, unless ctx ends before, and waits for the last ones.
-func (l *load) run(ctx context.Context, customer *client.Shop, closing <-chan struct{}) {
+func (l *load) run(ctx context.Context, customer *client.Client, closing <-chan struct{}) {
 	var placing errgroup.Group
 	placing.SetLimit(atOnce)
 	began := time.Now()
@@ -94,7 +94,7 @@ func (l *load) run(ctx context.Context, customer *client.Shop, closing <-chan st
 // goods spread the orders a little: with one alone, every order would wait for the same row.
 var goods = []string{"widget", "gadget", "gizmo"}
 
-func (l *load) place(ctx context.Context, customer *client.Shop, due time.Time) {
+func (l *load) place(ctx context.Context, customer *client.Client, due time.Time) {
 	wish := client.One(goods[rand.IntN(len(goods))], 1)
 	if rand.IntN(100) < l.now.Declined {
 		wish.Token = "tok_declined"

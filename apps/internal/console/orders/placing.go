@@ -18,14 +18,14 @@ import (
 
 // Desk takes wishes.
 type Desk struct {
-	shop    *client.Shop
+	shop    *client.Client
 	board   *sagas.Board // hears how orders end
 	closing <-chan struct{}
 	loads   loads
 }
 
 // New makes a desk. Nothing is placed by it alone.
-func New(customer *client.Shop, board *sagas.Board, closing <-chan struct{}) *Desk {
+func New(customer *client.Client, board *sagas.Board, closing <-chan struct{}) *Desk {
 	return &Desk{shop: customer, board: board, closing: closing}
 }
 

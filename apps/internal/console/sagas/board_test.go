@@ -41,8 +41,8 @@ func serve(t *testing.T, broker *testkit.NATS) string {
 	closing, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- board.Run(ctx) }()
 	const nobody = "http://127.0.0.1:1"
-	system := endpoints.System{URLs: map[string]string{"order": nobody, endpoints.Gateway: nobody}, Admin: map[string]string{"payment": nobody}}
-	customer, err := client.Open(system)
+	system := endpoints.Description{URLs: map[string]string{"order": nobody, endpoints.Gateway: nobody}, Admin: map[string]string{"payment": nobody}}
+	customer, err := client.New(system)
 	if err != nil {
 		t.Fatal(err)
 	}

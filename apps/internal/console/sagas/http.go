@@ -32,7 +32,7 @@ const (
 //	GET …/{order}         every event of an order, oldest first
 //	GET …/{order}/parts   each service's part, as that service tells it to the order service
 //	GET …/{order}/rows?event=ID&event=…   each service's rows, and the gateway's
-func (b *Board) Routes(system endpoints.System, customer *client.Shop, closing <-chan struct{}) func(chi.Router) {
+func (b *Board) Routes(system endpoints.Description, customer *client.Client, closing <-chan struct{}) func(chi.Router) {
 	return func(router chi.Router) {
 		router.Get("/stream", func(w http.ResponseWriter, r *http.Request) { b.stream(w, r, closing) })
 		router.Get("/{order}", b.events)
@@ -153,7 +153,7 @@ func orderOf(r *http.Request) (string, error) {
 }
 
 // parts asks the order service, which asks the others. What it refuses is refused here in its words.
-func parts(w http.ResponseWriter, r *http.Request, customer *client.Shop) {
+func parts(w http.ResponseWriter, r *http.Request, customer *client.Client) {
 	saga, err := customer.Saga(r.Context(), chi.URLParam(r, "order"))
 	if refused, is := errors.AsType[*endpoints.Refused](err); is {
 		err = problem.New(refused.Status, refused.Detail)

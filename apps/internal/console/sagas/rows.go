@@ -29,7 +29,7 @@ type Rows struct {
 const rowsTime = 2 * time.Second
 
 // rows answers with the rows of all that can be asked. The page names the events that it knows of the order.
-func rows(w http.ResponseWriter, r *http.Request, system endpoints.System) {
+func rows(w http.ResponseWriter, r *http.Request, system endpoints.Description) {
 	order, err := orderOf(r)
 	if err != nil {
 		problem.Write(w, r, err)
@@ -48,7 +48,7 @@ func rows(w http.ResponseWriter, r *http.Request, system endpoints.System) {
 	httpx.With(w, http.StatusOK, map[string]any{"rows": all, "at": time.Now()})
 }
 
-func rowsOf(ctx context.Context, system endpoints.System, name string, query url.Values) Rows {
+func rowsOf(ctx context.Context, system endpoints.Description, name string, query url.Values) Rows {
 	if system.Admin[name] == "" {
 		return Rows{Of: name, Problem: "the console was not told where its admin listener is"}
 	}
@@ -64,7 +64,7 @@ func rowsOf(ctx context.Context, system endpoints.System, name string, query url
 }
 
 // ledgerOf is what the gateway's ledger has of an order, over the API that every merchant uses.
-func ledgerOf(ctx context.Context, system endpoints.System, order string) Rows {
+func ledgerOf(ctx context.Context, system endpoints.Description, order string) Rows {
 	if system.URLs[endpoints.Gateway] == "" {
 		return Rows{Of: endpoints.Gateway, Problem: "the console was not told where it is"}
 	}

@@ -38,8 +38,8 @@ const (
 
 // Stepper leads orders through a running system whose faults are enabled.
 type Stepper struct {
-	system  endpoints.System
-	shop    *client.Shop
+	system  endpoints.Description
+	shop    *client.Client
 	closing <-chan struct{} // closed when nobody is to be kept waiting any more
 
 	mu     sync.Mutex
@@ -47,8 +47,8 @@ type Stepper struct {
 }
 
 // New makes a stepper. It asks for nothing yet.
-func New(system endpoints.System, closing <-chan struct{}) (*Stepper, error) {
-	s, err := client.Open(system)
+func New(system endpoints.Description, closing <-chan struct{}) (*Stepper, error) {
+	s, err := client.New(system)
 	if err != nil {
 		return nil, err
 	}
@@ -56,12 +56,12 @@ func New(system endpoints.System, closing <-chan struct{}) (*Stepper, error) {
 }
 
 // endings are what can be decided about an order only when it is placed.
-var endings = map[string]func(*client.Wish){
-	"":         func(*client.Wish) {},
-	"stock":    func(w *client.Wish) { w.Items[0].Sku = "unobtainium" },
-	"declined": func(w *client.Wish) { w.Token = "tok_declined" },
-	"address":  func(w *client.Wish) { w.Country = "AQ" },
-	"refund":   func(w *client.Wish) { w.Country, w.Token = "AQ", "tok_refund_refused" },
+var endings = map[string]func(*client.NewOrder){
+	"":         func(*client.NewOrder) {},
+	"stock":    func(w *client.NewOrder) { w.Items[0].Sku = "unobtainium" },
+	"declined": func(w *client.NewOrder) { w.Token = "tok_declined" },
+	"address":  func(w *client.NewOrder) { w.Country = "AQ" },
+	"refund":   func(w *client.NewOrder) { w.Country, w.Token = "AQ", "tok_refund_refused" },
 }
 
 // place places an order, every step of which is held. Its first event must not leave before the holds are armed,

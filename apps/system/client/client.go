@@ -1,5 +1,5 @@
-// Package client is a customer of the system and its stock clerk: it places orders, asks for them, cancels
-// them, and sets the stock, over the services' public HTTP APIs.
+// Package client drives the system over the public HTTP APIs of its services: it places, reads and cancels orders, and
+// sets the stock.
 package client
 
 import (
@@ -16,60 +16,60 @@ import (
 	order "example.com/ordersaga/services/order/api"
 )
 
-// Shop speaks with the order and the inventory service.
-type Shop struct {
+// Client makes requests to the order and the inventory service.
+type Client struct {
 	orders *order.ClientWithResponses
 	stock  *inventory.ClientWithResponses
 }
 
-// Open makes a shop of a running system. It makes no request yet.
-func Open(system endpoints.System) (*Shop, error) {
+// New is a client of a running system. It makes no request yet.
+func New(system endpoints.Description) (*Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 64 // whoever orders a lot at once keeps the connections
-	client := &http.Client{Timeout: 30 * time.Second, Transport: transport}
-	orders, err := order.NewClientWithResponses(system.URLs[string(events.Order)], order.WithHTTPClient(client))
+	transport.MaxIdleConnsPerHost = 64 // many orders at once keep their connections
+	web := &http.Client{Timeout: 30 * time.Second, Transport: transport}
+	orders, err := order.NewClientWithResponses(system.URLs[string(events.Order)], order.WithHTTPClient(web))
 	if err != nil {
 		return nil, fmt.Errorf("the order service's address: %w", err)
 	}
-	stock, err := inventory.NewClientWithResponses(system.URLs[string(events.Inventory)], inventory.WithHTTPClient(client))
+	stock, err := inventory.NewClientWithResponses(system.URLs[string(events.Inventory)], inventory.WithHTTPClient(web))
 	if err != nil {
 		return nil, fmt.Errorf("the inventory service's address: %w", err)
 	}
-	return &Shop{orders, stock}, nil
+	return &Client{orders, stock}, nil
 }
 
-// Wish is what to order.
-type Wish struct {
+// NewOrder is what to order.
+type NewOrder struct {
 	Items   []order.NewItem
 	Token   string
 	Country string
-	Email   string               // where mails about it go; empty: nowhere
-	Total   *order.ExpectedTotal // what it is believed to cost; nil: whatever it costs
+	Email   string               // gets the mails about the order; empty: none are sent
+	Total   *order.ExpectedTotal // the price that the customer agreed to; nil: any price
 	Key     string               // the Idempotency-Key; empty: a new one
 }
 
-// One is a wish for some pieces of one SKU, paid with an approved card and shipped inside Germany.
-func One(sku string, quantity int) Wish {
-	return Wish{Items: []order.NewItem{{Sku: sku, Quantity: quantity}}, Token: "tok_visa", Country: "DE"}
+// One is an order for some pieces of one SKU, paid with an approved card and shipped inside Germany.
+func One(sku string, quantity int) NewOrder {
+	return NewOrder{Items: []order.NewItem{{Sku: sku, Quantity: quantity}}, Token: "tok_visa", Country: "DE"}
 }
 
 // Place places an order. It returns the order and the answer's bytes.
-func (s *Shop) Place(ctx context.Context, w Wish) (order.Order, []byte, error) {
-	if w.Key == "" {
-		w.Key = uuid.NewString()
+func (c *Client) Place(ctx context.Context, o NewOrder) (order.Order, []byte, error) {
+	if o.Key == "" {
+		o.Key = uuid.NewString()
 	}
 	var contact *string
-	if w.Email != "" {
-		contact = &w.Email
+	if o.Email != "" {
+		contact = &o.Email
 	}
-	answer, err := s.orders.PlaceOrderWithResponse(ctx, &order.PlaceOrderParams{IdempotencyKey: w.Key}, order.NewOrder{
+	answer, err := c.orders.PlaceOrderWithResponse(ctx, &order.PlaceOrderParams{IdempotencyKey: o.Key}, order.NewOrder{
 		ContactEmail:  contact,
 		CustomerId:    "customer-1",
-		ExpectedTotal: w.Total,
-		Items:         w.Items,
-		PaymentMethod: w.Token,
+		ExpectedTotal: o.Total,
+		Items:         o.Items,
+		PaymentMethod: o.Token,
 		ShipTo: order.NewAddress{
-			Name: "Ada Lovelace", Street: "Chausseestr. 1", City: "Berlin", PostalCode: "10115", Country: w.Country,
+			Name: "Ada Lovelace", Street: "Chausseestr. 1", City: "Berlin", PostalCode: "10115", Country: o.Country,
 		},
 	})
 	if err != nil {
@@ -82,8 +82,8 @@ func (s *Shop) Place(ctx context.Context, w Wish) (order.Order, []byte, error) {
 }
 
 // Get is the order as it is now.
-func (s *Shop) Get(ctx context.Context, id string) (order.Order, error) {
-	answer, err := s.orders.GetOrderWithResponse(ctx, id)
+func (c *Client) Get(ctx context.Context, id string) (order.Order, error) {
+	answer, err := c.orders.GetOrderWithResponse(ctx, id)
 	if err != nil {
 		return order.Order{}, fmt.Errorf("get order %s: %w", id, err)
 	}
@@ -94,8 +94,8 @@ func (s *Shop) Get(ctx context.Context, id string) (order.Order, error) {
 }
 
 // Saga is how far the order is in every service.
-func (s *Shop) Saga(ctx context.Context, id string) (order.Saga, error) {
-	answer, err := s.orders.GetSagaWithResponse(ctx, id)
+func (c *Client) Saga(ctx context.Context, id string) (order.Saga, error) {
+	answer, err := c.orders.GetSagaWithResponse(ctx, id)
 	if err != nil {
 		return order.Saga{}, fmt.Errorf("get the saga of order %s: %w", id, err)
 	}
@@ -106,7 +106,7 @@ func (s *Shop) Saga(ctx context.Context, id string) (order.Saga, error) {
 }
 
 // List is a page of orders, the newest first; empty status: all.
-func (s *Shop) List(ctx context.Context, status string, limit int, cursor string) (order.OrderList, error) {
+func (c *Client) List(ctx context.Context, status string, limit int, cursor string) (order.OrderList, error) {
 	params := &order.ListOrdersParams{Limit: &limit}
 	if status != "" {
 		params.Status = (*order.Status)(&status)
@@ -114,7 +114,7 @@ func (s *Shop) List(ctx context.Context, status string, limit int, cursor string
 	if cursor != "" {
 		params.Cursor = &cursor
 	}
-	answer, err := s.orders.ListOrdersWithResponse(ctx, params)
+	answer, err := c.orders.ListOrdersWithResponse(ctx, params)
 	if err != nil {
 		return order.OrderList{}, fmt.Errorf("list orders: %w", err)
 	}
@@ -125,8 +125,8 @@ func (s *Shop) List(ctx context.Context, status string, limit int, cursor string
 }
 
 // Cancel asks for an order to be undone.
-func (s *Shop) Cancel(ctx context.Context, id string) (order.Order, error) {
-	answer, err := s.orders.CancelOrderWithResponse(ctx, id)
+func (c *Client) Cancel(ctx context.Context, id string) (order.Order, error) {
+	answer, err := c.orders.CancelOrderWithResponse(ctx, id)
 	if err != nil {
 		return order.Order{}, fmt.Errorf("cancel order %s: %w", id, err)
 	}
@@ -137,9 +137,9 @@ func (s *Shop) Cancel(ctx context.Context, id string) (order.Order, error) {
 }
 
 // Await waits until the order has ended or needs a person.
-func (s *Shop) Await(ctx context.Context, id string) (order.Order, error) {
+func (c *Client) Await(ctx context.Context, id string) (order.Order, error) {
 	for {
-		o, err := s.Get(ctx, id)
+		o, err := c.Get(ctx, id)
 		if err != nil || o.Status == order.CONFIRMED || o.Status == order.CANCELLED || o.Status == order.NEEDSATTENTION {
 			return o, err
 		}

@@ -1,6 +1,6 @@
-// Package endpoints describes a running system: where its parts listen and which logins may look at
-// them. Whoever starts a system writes the description; sagactl, verify and the tests read it. So the
-// same commands drive the embedded system and the containers.
+// Package endpoints describes a running system: where its parts listen and which logins may read from them. The
+// program that starts a system writes the description; sagactl, verify and the tests read it. So the same commands
+// drive the system of `make demo` and the containers of `make up`.
 package endpoints
 
 import (
@@ -17,7 +17,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-// DefaultFile is where a system describes itself unless it is told otherwise.
+// DefaultFile is the file with the description of the system, unless another one is named.
 const DefaultFile = ".ordersaga/run.json"
 
 // Names among the addresses besides the four services'.
@@ -26,13 +26,12 @@ const (
 	Console = "console" // mission control in the browser
 	// Registry keeps the versions of the events' schemas.
 	Registry = "registry"
+	// Mail is the mail server of the demo; its messages can be read at this address.
+	Mail = "mail"
 )
 
-// Mail is the name of the mail server among the addresses: there its messages can be read.
-const Mail = "mail"
-
-// System is what a running system says about itself.
-type System struct {
+// Description is where a running system listens, and how to log in.
+type Description struct {
 	// URLs are the public HTTP addresses, by process.
 	URLs map[string]string `json:"urls"`
 	// Admin are the addresses of the admin listeners; all want AdminToken as the bearer.
@@ -49,35 +48,35 @@ type System struct {
 }
 
 // Read reads the description in file. A file that does not exist is fs.ErrNotExist.
-func Read(file string) (System, error) {
+func Read(file string) (Description, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return System{}, fmt.Errorf("read where the system runs: %w", err)
+		return Description{}, fmt.Errorf("read where the system runs: %w", err)
 	}
-	var s System
-	if err := json.Unmarshal(text, &s); err != nil {
-		return System{}, fmt.Errorf("read where the system runs: %s: %w", file, err)
+	var d Description
+	if err := json.Unmarshal(text, &d); err != nil {
+		return Description{}, fmt.Errorf("read where the system runs: %s: %w", file, err)
 	}
-	return s, nil
+	return d, nil
 }
 
-// Write stores the description in file, readable for its owner alone since it holds secrets. Whoever
-// waits for the file sees all of it or nothing: it is written beside and renamed.
-func (s System) Write(file string) error {
-	text, err := json.MarshalIndent(s, "", "  ")
+// Write stores the description in file, readable for its owner alone since it holds secrets. A reader that polls for the
+// file sees all of it or nothing: it is written to another file and renamed.
+func (d Description) Write(file string) error {
+	text, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write where the system runs: %w", err)
 	}
-	beside, err := os.CreateTemp(filepath.Dir(file), ".run-*.json") // created with mode 0600
+	fresh, err := os.CreateTemp(filepath.Dir(file), ".run-*.json") // created with mode 0600
 	if err != nil {
 		return fmt.Errorf("write where the system runs: %w", err)
 	}
-	_, err = beside.Write(append(text, '\n'))
-	if err = errors.Join(err, beside.Close()); err == nil {
-		err = os.Rename(beside.Name(), file)
+	_, err = fresh.Write(append(text, '\n'))
+	if err = errors.Join(err, fresh.Close()); err == nil {
+		err = os.Rename(fresh.Name(), file)
 	}
 	if err != nil {
-		return fmt.Errorf("write where the system runs: %w", errors.Join(err, os.Remove(beside.Name())))
+		return fmt.Errorf("write where the system runs: %w", errors.Join(err, os.Remove(fresh.Name())))
 	}
 	return nil
 }
@@ -89,51 +88,51 @@ func (s System) Write(file string) error {
 //	ORDERSAGA_<NAME>_DATABASE  a database with the audit login
 //	ORDERSAGA_ADMIN_TOKEN, ORDERSAGA_NATS
 //
-// Without a file the environment alone must do.
-func Find(file string, environ []string) (System, error) {
-	s, err := Read(file)
+// Without a file the environment alone must be enough.
+func Find(file string, environ []string) (Description, error) {
+	d, err := Read(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return System{}, err
+		return Description{}, err
 	}
-	overridden := s.override(environ)
+	overridden := d.override(environ)
 	if err != nil && !overridden {
-		return System{}, err
+		return Description{}, err
 	}
-	return s, nil
+	return d, nil
 }
 
-// FromEnv reads a description from the environment alone, as [Find] says.
-func FromEnv(environ []string) (System, error) {
-	var s System
-	if !s.override(environ) {
-		return System{}, errors.New("no ORDERSAGA_… variable says where the system runs")
+// FromEnv reads a description from the environment alone, as [Find] describes.
+func FromEnv(environ []string) (Description, error) {
+	var d Description
+	if !d.override(environ) {
+		return Description{}, errors.New("no ORDERSAGA_… variable has an address of the system")
 	}
-	return s, nil
+	return d, nil
 }
 
-// override applies the environment and says whether there was anything to apply.
-func (s *System) override(environ []string) bool {
+// override applies the environment and reports whether there was anything to apply.
+func (d *Description) override(environ []string) bool {
 	applied := false
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
 		name, ours := strings.CutPrefix(name, "ORDERSAGA_")
-		if ours && value != "" && s.set(strings.ToLower(name), value) {
+		if ours && value != "" && d.set(strings.ToLower(name), value) {
 			applied = true
 		}
 	}
 	return applied
 }
 
-func (s *System) set(name, value string) bool {
+func (d *Description) set(name, value string) bool {
 	switch name {
 	case "admin_token":
-		s.AdminToken = value
+		d.AdminToken = value
 		return true
 	case "nats":
-		s.NATS = value
+		d.NATS = value
 		return true
 	}
-	for suffix, addresses := range map[string]*map[string]string{"_url": &s.URLs, "_admin": &s.Admin, "_database": &s.Databases} {
+	for suffix, addresses := range map[string]*map[string]string{"_url": &d.URLs, "_admin": &d.Admin, "_database": &d.Databases} {
 		if process, is := strings.CutSuffix(name, suffix); is {
 			if *addresses == nil {
 				*addresses = map[string]string{}
@@ -146,24 +145,24 @@ func (s *System) set(name, value string) bool {
 }
 
 // Replicas are the processes of a service that have an admin listener: order, order-2, …
-func (s System) Replicas(service string) []string {
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.Admin)), func(process string) bool {
+func (d Description) Replicas(service string) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(d.Admin)), func(process string) bool {
 		return process != service && !strings.HasPrefix(process, service+"-")
 	})
 }
 
-// Complete says what is missing for a look at the whole system, or nil.
-func (s System) Complete() error {
+// Complete returns an error that names what [verify] would miss; nil when nothing is missing.
+func (d Description) Complete() error {
 	var missing []string
 	for _, service := range events.Services {
-		if s.Databases[string(service)] == "" {
+		if d.Databases[string(service)] == "" {
 			missing = append(missing, "the "+string(service)+" database")
 		}
 	}
-	if s.URLs[Gateway] == "" {
+	if d.URLs[Gateway] == "" {
 		missing = append(missing, "the gateway's address")
 	}
-	if s.NATS == "" {
+	if d.NATS == "" {
 		missing = append(missing, "the broker's address")
 	}
 	if len(missing) > 0 {

@@ -11,8 +11,8 @@ import (
 	"example.com/ordersaga/apps/system/endpoints"
 )
 
-func example() endpoints.System {
-	return endpoints.System{
+func example() endpoints.Description {
+	return endpoints.Description{
 		URLs:       map[string]string{"order": "http://127.0.0.1:1"},
 		Admin:      map[string]string{"order": "http://127.0.0.1:2"},
 		AdminToken: "secret",
@@ -22,7 +22,7 @@ func example() endpoints.System {
 	}
 }
 
-func TestWhatIsWrittenIsRead(t *testing.T) {
+func TestDescription_IsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "run.json")
 	if err := example().Write(file); err != nil {
@@ -37,7 +37,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	}
 }
 
-func TestTheFileIsForItsOwnerAloneAndNothingStaysBeside(t *testing.T) {
+func TestDescription_FileIsForItsOwnerAlone(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "run.json")
@@ -59,7 +59,7 @@ func TestTheFileIsForItsOwnerAloneAndNothingStaysBeside(t *testing.T) {
 	}
 }
 
-func TestTheEnvironmentOverridesTheFileAddressByAddress(t *testing.T) {
+func TestFind_TheEnvironmentOverridesTheFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "run.json")
 	if err := example().Write(file); err != nil {
@@ -80,7 +80,7 @@ func TestTheEnvironmentOverridesTheFileAddressByAddress(t *testing.T) {
 	}
 }
 
-func TestWithoutAFileTheEnvironmentAloneMustDo(t *testing.T) {
+func TestFind_WithoutAFileTheEnvironmentIsEnough(t *testing.T) {
 	t.Parallel()
 	none := filepath.Join(t.TempDir(), "run.json")
 	if _, err := endpoints.Find(none, []string{"HOME=/"}); !errors.Is(err, fs.ErrNotExist) {
@@ -92,7 +92,7 @@ func TestWithoutAFileTheEnvironmentAloneMustDo(t *testing.T) {
 	}
 }
 
-func TestAnIncompleteDescriptionSaysWhatItLacks(t *testing.T) {
+func TestComplete_NamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	err := example().Complete()
 	want := "the description of the system lacks the inventory database, the payment database, the shipping database, the gateway's address"
