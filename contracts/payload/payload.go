@@ -1,9 +1,9 @@
-// Package payload holds events against the JSON Schemas of their versions, on the way out and on the way in.
-// A publisher that would break its promise finds out before anybody hears of it, and a consumer never sees what
-// its schema does not allow, whoever has published it.
+// Package payload validates events against the JSON Schemas of their versions, before they are published and before
+// they are handled. A publisher that would break its promise fails its own transaction, and a consumer never handles
+// what its schema does not allow, whoever has published it.
 //
-// The schemas are open: a field that they do not name is allowed, so a publisher may add some, and say them to
-// consumers that do not know them. They are read once, when the first event asks for them.
+// The schemas are open: a field that they do not name is allowed, so a publisher may add fields that its consumers do
+// not know. The schemas are compiled once, when the first event is validated.
 package payload
 
 import (
@@ -11,12 +11,12 @@ import (
 	"strings"
 	"sync"
 
-	"example.com/ordersaga/contracts/schema"
+	"example.com/ordersaga/contracts/validator"
 	"example.com/ordersaga/pkg/events"
 )
 
-// Validate says what is wrong with an event's data, by the schema of its type and version: where, and what is
-// expected there. It does not repeat what stands there: that may be personal, and reasons go into logs.
+// Validate returns what is wrong with an event's data, by the schema of its type and version: where, and what is
+// expected there. It does not repeat the values: they may be personal, and reasons go into logs.
 func Validate(t events.Type, data []byte) error {
 	all, err := schemas()
 	if err != nil {
@@ -34,22 +34,30 @@ func Validate(t events.Type, data []byte) error {
 }
 
 // schemas are those of all versions of all events.
-var schemas = sync.OnceValues(func() (map[events.Version]*schema.Schema, error) {
-	all := map[events.Version]*schema.Schema{}
-	for _, version := range events.Versions() {
-		text, err := read(events.SchemaID(events.Type{Name: version.Name, Major: version.Major}))
-		if err == nil {
-			all[version], err = schema.Parse(text, read)
-		}
+var schemas = sync.OnceValues(func() (map[events.Version]*validator.Validator, error) {
+	files, err := events.Schemas.ReadDir("schemas")
+	if err != nil {
+		return nil, err
+	}
+	documents := map[string]any{}
+	for _, file := range files {
+		text, err := events.Schemas.ReadFile("schemas/" + file.Name())
 		if err != nil {
+			return nil, err
+		}
+		document, err := validator.Decode(text)
+		if err != nil {
+			return nil, fmt.Errorf("the schema %s: %w", file.Name(), err)
+		}
+		name, version, _ := strings.Cut(strings.TrimSuffix(file.Name(), ".json"), ".")
+		documents["/schemas/"+name+"/"+version] = document
+	}
+	all := map[events.Version]*validator.Validator{}
+	for _, version := range events.Versions() {
+		id := events.SchemaID(events.Type{Name: version.Name, Major: version.Major})
+		if all[version], err = validator.New(id, documents); err != nil {
 			return nil, fmt.Errorf("the schema of %s: %w", version, err)
 		}
 	}
 	return all, nil
 })
-
-// read is the text of a schema by its $id, such as /schemas/OrderCreated/v1.
-func read(id string) ([]byte, error) {
-	name, version, _ := strings.Cut(strings.TrimPrefix(id, "/schemas/"), "/")
-	return events.Schemas.ReadFile("schemas/" + name + "." + version + ".json")
-}

@@ -3,7 +3,6 @@ package schema
 import (
 	"encoding/json"
 	"math/big"
-	"strings"
 )
 
 // bounds are the least and the greatest of the numbers, lengths or counts that a schema allows; nil: no bound.
@@ -111,12 +110,4 @@ func rational(value any) *big.Rat {
 	}
 	r, _ := new(big.Rat).SetString(string(text))
 	return r
-}
-
-// number is how a number is written.
-func number(r *big.Rat) string {
-	if r.IsInt() {
-		return r.Num().String()
-	}
-	return strings.TrimRight(r.FloatString(maxDigits), "0")
 }

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"example.com/ordersaga/contracts/validator"
 )
 
 // Compare says whether a reader that follows one schema can read everything that a writer may write who follows the
@@ -139,7 +141,7 @@ func (c *comparison) byKind(at string, w, r *node) {
 		c.strings(at, w, r)
 	}
 	if w.kinds&chars == 0 && r.format != "" && r.format != w.format {
-		c.unsure(at, "what format %s means for %s is not judged", oneLine(r.format), w.kinds)
+		c.unsure(at, "what format %s means for %s is not judged", validator.OneLine(r.format), w.kinds)
 	}
 	if w.kinds&(array|object) != 0 && r.listed {
 		c.unsure(at, "the reader takes certain lists or objects only")
@@ -157,7 +159,7 @@ func (c *comparison) byKind(at string, w, r *node) {
 func (c *comparison) values(at string, values []any, w, r *node) {
 	for _, value := range values {
 		if w.takes(value) && !r.takes(value) {
-			c.breaks(at, "it may be %s, which the reader refuses", oneLine(text(value)))
+			c.breaks(at, "it may be %s, which the reader refuses", validator.OneLine(text(value)))
 		}
 	}
 }

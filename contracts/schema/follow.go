@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"example.com/ordersaga/contracts/validator"
 )
 
 // follower puts what references lead to in their place, so that what is compared and what is compiled are one tree.
@@ -21,7 +23,7 @@ type follower struct {
 // spot is a place in a document.
 type spot struct{ document, pointer string }
 
-func (s spot) at(key string) spot { return spot{s.document, s.pointer + "/" + escape(key)} }
+func (s spot) at(key string) spot { return spot{s.document, s.pointer + "/" + validator.Escape(key)} }
 
 func (s spot) String() string {
 	if s.document == "" && s.pointer == "" {

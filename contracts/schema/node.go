@@ -4,12 +4,14 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"example.com/ordersaga/contracts/validator"
 )
 
 // node is a schema as the comparison sees it.
 type node struct {
 	raw      any // what was read; equal if the schemas are
-	compiled func() (*checker, error)
+	compiled func() (*validator.Validator, error)
 
 	kinds  kinds // that it allows and that there are: a string of at least 5 and at most 3 characters there is not
 	listed bool  // values are all that it allows
@@ -28,7 +30,7 @@ type node struct {
 
 // read makes a tree of a schema whose references were followed, and which is a correct one.
 func read(raw any) *node {
-	n := &node{raw: raw, compiled: sync.OnceValues(func() (*checker, error) { return compile(raw) })}
+	n := &node{raw: raw, compiled: sync.OnceValues(func() (*validator.Validator, error) { return compile(raw) })}
 	schema, is := raw.(map[string]any)
 	if !is {
 		return n // false: no kind of value
@@ -115,7 +117,7 @@ func (n *node) anything() bool {
 // takes is whether a value is allowed.
 func (n *node) takes(value any) bool {
 	compiled, err := n.compiled()
-	return err == nil && compiled.Validate(value) == nil
+	return err == nil && compiled.Accepts(value)
 }
 
 // alone is the same schema without those that it is combined with.
@@ -126,7 +128,7 @@ func (n *node) alone() *node {
 	}
 	rest := *n
 	rest.raw, rest.anyOf, rest.allOf = schema, nil, nil
-	rest.compiled = sync.OnceValues(func() (*checker, error) { return compile(schema) })
+	rest.compiled = sync.OnceValues(func() (*validator.Validator, error) { return compile(schema) })
 	return &rest
 }
 

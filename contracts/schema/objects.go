@@ -3,6 +3,8 @@ package schema
 import (
 	"maps"
 	"slices"
+
+	"example.com/ordersaga/contracts/validator"
 )
 
 // arrays compares how many items there may be, and what they are.
@@ -25,15 +27,15 @@ func (c *comparison) objects(at string, w, r *node) {
 		switch {
 		case slices.Contains(w.required, name):
 		case known || w.others != nil && w.others.kinds != 0:
-			c.breaks(at+"/"+escape(name), "it may be missing")
+			c.breaks(at+"/"+validator.Escape(name), "it may be missing")
 		default:
-			c.breaks(at+"/"+escape(name), "the writer does not send it, the reader requires it")
+			c.breaks(at+"/"+validator.Escape(name), "the writer does not send it, the reader requires it")
 		}
 	}
 	names := slices.Concat(w.required, slices.Collect(maps.Keys(w.properties)), slices.Collect(maps.Keys(r.properties)))
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		c.property(at+"/"+escape(name), name, w, r)
+		c.property(at+"/"+validator.Escape(name), name, w, r)
 	}
 	if w.others != nil || c.open(w) {
 		c.undeclared(at+"/*", w.others, r.others)

@@ -1,6 +1,10 @@
 package schema
 
-import "fmt"
+import (
+	"fmt"
+
+	"example.com/ordersaga/contracts/validator"
+)
 
 // What a schema may be at most. Those of the events have some 2 KB, 20 schemas inside each other and a depth of 4.
 const (
@@ -33,7 +37,7 @@ func Parse(text []byte, resolve func(ref string) ([]byte, error)) (*Schema, erro
 // refusal is an error in one line of bearable length, whatever names and references the schema made up.
 type refusal struct{ error }
 
-func (r refusal) Error() string { return oneLine(r.error.Error()) }
+func (r refusal) Error() string { return validator.OneLine(r.error.Error()) }
 func (r refusal) Unwrap() error { return r.error }
 
 func parse(text []byte, resolve func(ref string) ([]byte, error)) (*Schema, error) {
@@ -51,6 +55,20 @@ func parse(text []byte, resolve func(ref string) ([]byte, error)) (*Schema, erro
 		return nil, err
 	}
 	root := read(followed)
-	root.compiled = func() (*checker, error) { return compiled, nil }
+	root.compiled = func() (*validator.Validator, error) { return compiled, nil }
 	return &Schema{root: root}, nil
+}
+
+// compile makes a schema whose references were followed ready to check values.
+func compile(followed any) (*validator.Validator, error) {
+	return validator.New("this", map[string]any{"this": followed})
+}
+
+// Validate says in one line what is wrong with a payload, as [validator.Validator.Validate] does.
+func (s *Schema) Validate(payload []byte) error {
+	compiled, err := s.root.compiled()
+	if err != nil {
+		return err
+	}
+	return compiled.Validate(payload)
 }

@@ -76,11 +76,7 @@ func inside(at any, key string) any {
 	return nil
 }
 
-// escape and unescape are those of a JSON pointer.
-func escape(key string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
-}
-
+// unescape is the key that a JSON pointer means.
 func unescape(key string) string {
 	return strings.NewReplacer("~1", "/", "~0", "~").Replace(key)
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"math/big"
 	"strings"
+
+	"example.com/ordersaga/contracts/validator"
 )
 
 // numbers compares what is said of them. A bound counts for whole numbers as it does for fractions: "at least 0.5"
@@ -55,7 +57,7 @@ func (c *comparison) strings(at string, w, r *node) {
 	}
 	for _, example := range examples(w, r) {
 		if w.takes(example) && !r.takes(example) {
-			c.breaks(at, "it may be %s, which the reader refuses (%s)", oneLine(text(example)), r.wants())
+			c.breaks(at, "it may be %s, which the reader refuses (%s)", validator.OneLine(text(example)), r.wants())
 			return
 		}
 	}
@@ -66,13 +68,13 @@ func (c *comparison) strings(at string, w, r *node) {
 func (n *node) wants() string {
 	var all []string
 	if n.listed {
-		all = append(all, "one of "+oneLine(text(n.values)))
+		all = append(all, "one of "+validator.OneLine(text(n.values)))
 	}
 	if n.pattern != "" {
-		all = append(all, "pattern "+oneLine(n.pattern))
+		all = append(all, "pattern "+validator.OneLine(n.pattern))
 	}
 	if n.format != "" {
-		all = append(all, "format "+oneLine(n.format))
+		all = append(all, "format "+validator.OneLine(n.format))
 	}
 	if n.length.low.Sign() > 0 {
 		all = append(all, n.length.least()+" characters")
@@ -111,14 +113,14 @@ func examples(w, r *node) []any {
 
 func (b bounds) least() string {
 	if b.lowOpen {
-		return "more than " + number(b.low)
+		return "more than " + validator.Number(b.low)
 	}
-	return "at least " + number(b.low)
+	return "at least " + validator.Number(b.low)
 }
 
 func (b bounds) greatest() string {
 	if b.highOpen {
-		return "less than " + number(b.high)
+		return "less than " + validator.Number(b.high)
 	}
-	return "at most " + number(b.high)
+	return "at most " + validator.Number(b.high)
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"example.com/ordersaga/contracts/validator"
 )
 
 // Answer is what a comparison comes to. The higher one prevails.
@@ -58,7 +60,7 @@ func (r Reason) String() string {
 	if r.Breaks != "" {
 		text += "; " + r.Breaks
 	}
-	return flat(text)
+	return validator.Flat(text)
 }
 
 // Verdict is an answer with what speaks for it: nothing if everything is compatible.

@@ -37,13 +37,13 @@ func (a *App) Serve(ctx context.Context, p Parts) error {
 	api.Handle("/metrics", promhttp.HandlerFor(a.Metrics, promhttp.HandlerOpts{}))
 	api.Handle("/", p.HTTP)
 
-	registered, err := a.announce(ctx)
+	registered, err := a.registerSchemas(ctx)
 	if err != nil {
 		return errors.Join(err, a.Close())
 	}
 	group, running := errgroup.WithContext(ctx)
 	if !registered {
-		group.Go(func() error { return a.announceLater(running) })
+		group.Go(func() error { return a.retrySchemas(running) })
 	}
 	admin, err := a.serveAdmin(running, group, p)
 	if err != nil {

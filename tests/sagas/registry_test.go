@@ -14,7 +14,7 @@ import (
 
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/supervisor"
-	"example.com/ordersaga/contracts/registry"
+	"example.com/ordersaga/internal/schemaregistry"
 	"example.com/ordersaga/pkg/events"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/world"
@@ -29,12 +29,12 @@ func TestTheSchemaRegistry(t *testing.T) {
 	t.Parallel()
 	// Payment is told of the registry later: by then its subject has a version that it contradicts.
 	w := open(t, supervisor.Options{Env: map[string]map[string]string{"payment": {"SCHEMA_REGISTRY_URL": ""}}})
-	schemas := registry.Client{URL: w.At.URLs[supervisor.Registry]}
+	schemas := schemaregistry.Client{URL: w.At.URLs[supervisor.Registry]}
 	registered := func(wanted events.Type) {
 		t.Helper()
 		world.Eventually(t, wanted.String()+" to be registered", func() error {
 			subjects, err := schemas.Subjects(t.Context())
-			if err == nil && !slices.Contains(subjects, registry.Subject(wanted)) {
+			if err == nil && !slices.Contains(subjects, schemaregistry.Subject(wanted)) {
 				err = fmt.Errorf("there are %v", subjects)
 			}
 			return err
@@ -62,12 +62,12 @@ func TestTheSchemaRegistry(t *testing.T) {
 	world.Must(t, w.AwaitReady(t.Context(), supervisor.Registry))
 
 	typ := events.PaymentProcessed{}.Type()
-	shared, err := schemas.Version(t.Context(), registry.Shared, "latest")
+	shared, err := schemas.Version(t.Context(), schemaregistry.Shared, "latest")
 	world.Must(t, err)
-	earlier, err := registry.Of(typ, shared.Version)
+	earlier, err := schemaregistry.Of(typ, shared.Version)
 	world.Must(t, err)
 	earlier.Text = chargeID.ReplaceAllString(earlier.Text, `${1}integer`)
-	_, err = schemas.Register(t.Context(), registry.Subject(typ), earlier)
+	_, err = schemas.Register(t.Context(), schemaregistry.Subject(typ), earlier)
 	world.Must(t, err)
 	w.asksForSchemas(t)
 	err = w.Restart(t.Context(), "payment", map[string]string{"SCHEMA_REGISTRY_URL": schemas.URL})

@@ -9,8 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	api "example.com/ordersaga/contracts/registry"
 	"example.com/ordersaga/contracts/schema"
+	api "example.com/ordersaga/internal/schemaregistry"
 	"example.com/ordersaga/pkg/problem"
 )
 

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"example.com/ordersaga/apps/internal/registry"
-	api "example.com/ordersaga/contracts/registry"
 	"example.com/ordersaga/internal/localservers"
+	api "example.com/ordersaga/internal/schemaregistry"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/testkit"
@@ -264,7 +264,7 @@ func TestNothingIsKeptInTheProcess(t *testing.T) {
 	broker := testkit.OwnBroker(t)
 	first := run(t, broker)
 	for _, service := range events.Services {
-		if err := first.Announce(t.Context(), service); err != nil {
+		if err := first.RegisterPublications(t.Context(), service); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -274,7 +274,7 @@ func TestNothingIsKeptInTheProcess(t *testing.T) {
 	}
 	// Again is no new version.
 	for _, service := range events.Services {
-		if err := first.Announce(t.Context(), service); err != nil {
+		if err := first.RegisterPublications(t.Context(), service); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -289,7 +289,7 @@ func TestNothingIsKeptInTheProcess(t *testing.T) {
 	broker.Start(t)
 	broker.Provision(t)
 	testkit.Eventually(t, within, "everything to be registered again", func() bool {
-		return first.Announce(t.Context(), events.Order) == nil
+		return first.RegisterPublications(t.Context(), events.Order) == nil
 	})
 }
 
@@ -302,7 +302,7 @@ func TestARefusedAnnouncementSaysWhichFieldAndWhoReads(t *testing.T) {
 	if _, err := client.Register(t.Context(), api.Subject(typ), earlier); err != nil {
 		t.Fatal(err)
 	}
-	err := client.Announce(t.Context(), events.Payment)
+	err := client.RegisterPublications(t.Context(), events.Payment)
 	for _, want := range []string{"saga.payment.PaymentProcessed.v1", "/charge_id", "version 1", "it is read by shipping (", "ship_to.country"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("it says %v, want %q in it", err, want)

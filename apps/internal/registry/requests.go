@@ -11,7 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	api "example.com/ordersaga/contracts/registry"
+	api "example.com/ordersaga/internal/schemaregistry"
 )
 
 // versionOf is the version in the address; 0 is the latest.

@@ -9,8 +9,8 @@ import (
 	"errors"
 	"fmt"
 
-	api "example.com/ordersaga/contracts/registry"
 	"example.com/ordersaga/contracts/schema"
+	api "example.com/ordersaga/internal/schemaregistry"
 )
 
 // subject is what is kept of one: the ids of its versions, of which the first is version 1.

@@ -8,8 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	api "example.com/ordersaga/contracts/registry"
+	"example.com/ordersaga/contracts/pact"
 	"example.com/ordersaga/contracts/schema"
+	api "example.com/ordersaga/internal/schemaregistry"
 	"example.com/ordersaga/pkg/mailbox"
 )
 
@@ -157,6 +158,9 @@ func invalid(err error) error {
 func incompatible(name string, verdict schema.Verdict) error {
 	message := fmt.Sprintf("Schema being registered is incompatible with an earlier schema for subject \"%.100s\": %s",
 		name, strings.Join(messages(verdict), "; "))
+	if readers := readersOf(name); len(readers) > 0 {
+		message += "; it is read by " + strings.Join(readers, ", ")
+	}
 	return &api.Error{Status: http.StatusConflict, Code: api.IncompatibleSchema, Message: message}
 }
 
@@ -169,4 +173,22 @@ func messages(verdict schema.Verdict) []string {
 		all = append(all, reason.String())
 	}
 	return slices.Clip(all[:min(len(all), mostReasons)])
+}
+
+// readersOf are the consumers that have a pact about an event, each with the fields that it reads. A refusal is no less
+// true without them, so what cannot be read of the pacts is left out.
+func readersOf(subject string) (readers []string) {
+	pacts, _ := pact.All()
+	for _, p := range pacts {
+		for _, i := range p.Interactions {
+			if i.Key != subject || i.Type != pact.Message {
+				continue
+			}
+			message, _ := pact.Decode(i.Contents.Content)
+			envelope, _ := message.(map[string]any)
+			fields := strings.ReplaceAll(strings.Join(pact.Leaves(envelope["data"]), ", "), "$.", "")
+			readers = append(readers, fmt.Sprintf("%s (%s)", p.Consumer.Name, fields))
+		}
+	}
+	return readers
 }

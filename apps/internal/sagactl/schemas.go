@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/ordersaga/apps/system/endpoints"
-	"example.com/ordersaga/contracts/registry"
+	"example.com/ordersaga/internal/schemaregistry"
 )
 
 func (p *program) schemas() *cobra.Command {
@@ -22,7 +22,7 @@ func (p *program) schemas() *cobra.Command {
 
 // registryCommand is a command that makes requests to the running system's registry.
 func (p *program) registryCommand(
-	use, short string, args cobra.PositionalArgs, run func(context.Context, registry.Client, []string) error,
+	use, short string, args cobra.PositionalArgs, run func(context.Context, schemaregistry.Client, []string) error,
 ) *cobra.Command {
 	return command(use, short, args, func(ctx context.Context, args []string) error {
 		system, err := p.system()
@@ -33,13 +33,13 @@ func (p *program) registryCommand(
 		if address == "" {
 			return &Failure{unreachable, errors.New("the running system has no schema registry"), "make demo"}
 		}
-		err = run(ctx, registry.Client{URL: address}, args)
+		err = run(ctx, schemaregistry.Client{URL: address}, args)
 		var failure *Failure
-		var refused *registry.Error
+		var refused *schemaregistry.Error
 		switch {
 		case err == nil, errors.As(err, &failure):
 			return err
-		case errors.As(err, &refused) && refused.Code != registry.StorageUnavailable:
+		case errors.As(err, &refused) && refused.Code != schemaregistry.StorageUnavailable:
 			return &Failure{failed, err, "sagactl schemas list"}
 		}
 		return &Failure{unreachable, err, "make demo   (or make up, or name another one with --file)"}
@@ -48,11 +48,11 @@ func (p *program) registryCommand(
 
 // fileCommand is a command about a schema in a file, as a version of a subject.
 func (p *program) fileCommand(
-	name, short string, run func(context.Context, registry.Client, string, registry.Schema) error,
+	name, short string, run func(context.Context, schemaregistry.Client, string, schemaregistry.Schema) error,
 ) *cobra.Command {
 	subject := ""
 	c := p.registryCommand(name+" FILE", short, cobra.ExactArgs(1),
-		func(ctx context.Context, client registry.Client, args []string) error {
+		func(ctx context.Context, client schemaregistry.Client, args []string) error {
 			text, err := os.ReadFile(args[0])
 			if err != nil {
 				err = fmt.Errorf("read the schema: %w", err)
@@ -62,9 +62,9 @@ func (p *program) fileCommand(
 			if err != nil {
 				return &Failure{usage, err, "sagactl schemas " + name + " --help"}
 			}
-			schema := registry.Schema{Type: registry.JSON, Text: string(text)}
-			shared, err := client.Version(ctx, registry.Shared, "latest") // what all events share, if they refer to it
-			if err != nil && !registry.IsCode(err, registry.NoSubject) {
+			schema := schemaregistry.Schema{Type: schemaregistry.JSON, Text: string(text)}
+			shared, err := client.Version(ctx, schemaregistry.Shared, "latest") // what all events share, if they refer to it
+			if err != nil && !schemaregistry.IsCode(err, schemaregistry.NoSubject) {
 				return err
 			}
 			return run(ctx, client, subject, schema.Sharing(shared.Version))
@@ -76,7 +76,9 @@ func (p *program) fileCommand(
 
 func (p *program) schemasList() *cobra.Command {
 	const short = "Lists the subjects, each with its latest version and its compatibility mode."
-	return p.registryCommand("list", short, cobra.NoArgs, func(ctx context.Context, r registry.Client, _ []string) error {
+	return p.registryCommand("list", short, cobra.NoArgs, func(
+		ctx context.Context, r schemaregistry.Client, _ []string,
+	) error {
 		names, err := r.Subjects(ctx)
 		if err != nil {
 			return err
@@ -104,7 +106,7 @@ func (p *program) schemasList() *cobra.Command {
 func (p *program) schemasShow() *cobra.Command {
 	version := "latest"
 	c := p.registryCommand("show SUBJECT", "Shows a version of a subject.", cobra.ExactArgs(1),
-		func(ctx context.Context, client registry.Client, args []string) error {
+		func(ctx context.Context, client schemaregistry.Client, args []string) error {
 			found, err := client.Version(ctx, args[0], version)
 			if err != nil {
 				return err
@@ -121,7 +123,7 @@ func (p *program) schemasShow() *cobra.Command {
 
 func (p *program) schemasCheck() *cobra.Command {
 	c := p.fileCommand("check", "Checks whether a schema could be registered, and what would break.",
-		func(ctx context.Context, client registry.Client, subject string, schema registry.Schema) error {
+		func(ctx context.Context, client schemaregistry.Client, subject string, schema schemaregistry.Schema) error {
 			answer, err := client.Check(ctx, subject, schema)
 			if err != nil {
 				return err
@@ -147,7 +149,7 @@ cannot be judged counts as a break. The exit code is 1 when it could not.`
 
 func (p *program) schemasRegister() *cobra.Command {
 	return p.fileCommand("register", "Registers a schema as the next version of a subject.",
-		func(ctx context.Context, client registry.Client, subject string, schema registry.Schema) error {
+		func(ctx context.Context, client schemaregistry.Client, subject string, schema schemaregistry.Schema) error {
 			if _, err := client.Register(ctx, subject, schema); err != nil {
 				return err
 			}
@@ -165,7 +167,7 @@ func (p *program) schemasConfig() *cobra.Command {
 	mode := ""
 	const short = "Shows or sets the compatibility mode, of a subject or of all that have none."
 	c := p.registryCommand("config [SUBJECT]", short, cobra.MaximumNArgs(1),
-		func(ctx context.Context, client registry.Client, args []string) error {
+		func(ctx context.Context, client schemaregistry.Client, args []string) error {
 			subject := strings.Join(args, "")
 			if mode != "" {
 				if err := client.SetMode(ctx, subject, mode); err != nil {

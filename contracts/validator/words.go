@@ -1,8 +1,9 @@
-package schema
+package validator
 
 import (
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"unicode"
@@ -13,42 +14,6 @@ import (
 	"golang.org/x/text/message"
 )
 
-// checker is a compiled schema.
-type checker = jsonschema.Schema
-
-// compile makes a schema whose references were followed ready to check values, formats included.
-func compile(schema any) (*checker, error) {
-	compiler := jsonschema.NewCompiler()
-	compiler.DefaultDraft(jsonschema.Draft2020)
-	compiler.AssertFormat()
-	const address = "schema:this"
-	if err := compiler.AddResource(address, schema); err != nil {
-		return nil, line(err)
-	}
-	compiled, err := compiler.Compile(address)
-	if err != nil {
-		return nil, line(err)
-	}
-	return compiled, nil
-}
-
-// Validate says in one line what is wrong with a payload: where, as a JSON pointer, and what was expected there. It
-// does not repeat what the payload says, which may be nobody's business.
-func (s *Schema) Validate(payload []byte) error {
-	value, err := decodeJSON(payload)
-	if err != nil {
-		return err
-	}
-	compiled, err := s.root.compiled()
-	if err != nil {
-		return err
-	}
-	if err := compiled.Validate(value); err != nil {
-		return line(err)
-	}
-	return nil
-}
-
 // line says the first thing that is wrong, by place, and how many more there are.
 func line(err error) error {
 	if schema, is := errors.AsType[*jsonschema.SchemaValidationError](err); is {
@@ -56,25 +21,26 @@ func line(err error) error {
 	}
 	invalid, is := errors.AsType[*jsonschema.ValidationError](err)
 	if !is {
-		return errors.New(oneLine(err.Error()))
+		return errors.New(OneLine(err.Error()))
 	}
 	causes := leaves(invalid)
 	slices.Sort(causes)
 	causes = slices.Compact(causes)
 	if more := len(causes) - 1; more > 0 {
-		return fmt.Errorf("%s (and %d more)", oneLine(causes[0]), more)
+		return fmt.Errorf("%s (and %d more)", OneLine(causes[0]), more)
 	}
-	return errors.New(oneLine(causes[0]))
+	return errors.New(OneLine(causes[0]))
 }
 
 // longest is how many bytes a sentence may have.
 const longest = 300
 
-// flat is for what ends up in logs and answers: names and patterns may contain anything.
-func flat(text string) string { return strings.Join(strings.FieldsFunc(text, unicode.IsControl), " ") }
+// Flat is for what ends up in logs and answers: names and patterns may contain anything.
+func Flat(text string) string { return strings.Join(strings.FieldsFunc(text, unicode.IsControl), " ") }
 
-func oneLine(text string) string {
-	text = flat(text)
+// OneLine is a text without control characters and of a bearable length: names in schemas and payloads may be anything.
+func OneLine(text string) string {
+	text = Flat(text)
 	if len(text) > longest { // where it is stands at the beginning, and what is wrong at the end
 		text = strings.ToValidUTF8(text[:longest/2], "") + "…" + strings.ToValidUTF8(text[len(text)-longest/2:], "")
 	}
@@ -130,15 +96,15 @@ func wanted(k jsonschema.ErrorKind) string {
 	case *kind.Format:
 		return "it must be of format " + k.Want
 	case *kind.Minimum:
-		return "it must be at least " + number(k.Want)
+		return "it must be at least " + Number(k.Want)
 	case *kind.Maximum:
-		return "it must be at most " + number(k.Want)
+		return "it must be at most " + Number(k.Want)
 	case *kind.ExclusiveMinimum:
-		return "it must be more than " + number(k.Want)
+		return "it must be more than " + Number(k.Want)
 	case *kind.ExclusiveMaximum:
-		return "it must be less than " + number(k.Want)
+		return "it must be less than " + Number(k.Want)
 	case *kind.MultipleOf:
-		return "it must be a multiple of " + number(k.Want)
+		return "it must be a multiple of " + Number(k.Want)
 	case *kind.MinLength:
 		return fmt.Sprintf("it must have at least %d characters", k.Want)
 	case *kind.MaxLength:
@@ -158,7 +124,20 @@ func pointer(keys []string, more ...string) string {
 	}
 	var b strings.Builder
 	for _, key := range slices.Concat(keys, more) {
-		b.WriteString("/" + escape(key))
+		b.WriteString("/" + Escape(key))
 	}
 	return b.String()
+}
+
+// Escape is a key as JSON pointers write it.
+func Escape(key string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+}
+
+// Number is a number as a decimal.
+func Number(r *big.Rat) string {
+	if r.IsInt() {
+		return r.Num().String()
+	}
+	return strings.TrimRight(r.FloatString(maxDigits), "0")
 }

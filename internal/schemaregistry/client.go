@@ -1,7 +1,7 @@
-// Package registry is how others speak with the schema registry (apps/internal/registry): its answers as types, a client, and
-// what a service does at its start: it registers the schemas of the events that it sends, and does not
-// start with one that would break whoever reads them.
-package registry
+// Package schemaregistry is the client of the schema registry (apps/internal/registry): its bodies as types, a call for
+// each path, and what a service does when it starts: it registers the schemas of the events that it publishes
+// ([Client.RegisterPublications]). It knows no pacts and compares nothing; the server does both.
+package schemaregistry
 
 import (
 	"bytes"
@@ -16,13 +16,13 @@ import (
 	"time"
 )
 
-// MediaType is what the registry answers with, as all registries of this shape do.
+// MediaType is that of all bodies, as in Confluent's registry.
 const MediaType = "application/vnd.schemaregistry.v1+json"
 
-// JSON is the only type of schemas that there is here.
+// JSON is the only type of schemas that the registry accepts.
 const JSON = "JSON"
 
-// The codes of errors, as all registries of this shape have them.
+// The codes of errors, as in Confluent's registry.
 const (
 	NotFound           = 404
 	NoSubject          = 40401
@@ -38,8 +38,8 @@ const (
 )
 
 const (
-	maxAnswer = 1 << 20
-	patience  = 5 * time.Second // of one request
+	maxBody = 1 << 20         // many times the largest schema that the broker stores (64 KiB)
+	timeout = 5 * time.Second // of one request; the registry answers in milliseconds
 )
 
 // Schema is what is registered: its text, and the versions of other subjects that it refers to.
@@ -49,14 +49,14 @@ type Schema struct {
 	References []Reference `json:"references,omitempty"`
 }
 
-// Reference says which version of which subject stands behind a $ref: Name is what it says before the #.
+// Reference is the version of a subject that a $ref leads to. Name is the $ref up to its #.
 type Reference struct {
 	Name    string `json:"name"`
 	Subject string `json:"subject"`
 	Version int    `json:"version"`
 }
 
-// Version is a schema with its place: the id is that of the same schema under every subject.
+// Version is a schema with its place. A schema has the same id under every subject.
 type Version struct {
 	Subject string `json:"subject"`
 	ID      int    `json:"id"`
@@ -64,29 +64,29 @@ type Version struct {
 	Schema
 }
 
-// Compatibility is the answer to whether a schema may be registered.
+// Compatibility is whether a schema may be registered, and why not.
 type Compatibility struct {
 	Compatible bool     `json:"is_compatible"`
 	Messages   []string `json:"messages,omitempty"`
 }
 
-// Error is an answer that says no.
+// Error is an error that the registry answers with.
 type Error struct {
 	Status  int    `json:"-"`
 	Code    int    `json:"error_code"`
 	Message string `json:"message"`
 }
 
-// Error says why.
+// Error is the registry's message.
 func (e *Error) Error() string { return e.Message }
 
-// IsCode tells whether an error is the registry's with this code.
+// IsCode is whether an error is the registry's with this code.
 func IsCode(err error, code int) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code == code
 }
 
-// Client asks one registry.
+// Client is a client of the registry at a URL.
 type Client struct {
 	URL string
 }
@@ -101,7 +101,7 @@ func (c Client) Version(ctx context.Context, subject, version string) (v Version
 	return v, c.ask(ctx, http.MethodGet, at(subject)+"/versions/"+url.PathEscape(version), nil, &v)
 }
 
-// Register adds a version, and returns its id; a schema that is registered already is no new version.
+// Register adds a version and returns the schema's id. A schema that is registered already is no new version.
 func (c Client) Register(ctx context.Context, subject string, schema Schema) (id int, err error) {
 	var answer struct {
 		ID int `json:"id"`
@@ -109,12 +109,12 @@ func (c Client) Register(ctx context.Context, subject string, schema Schema) (id
 	return answer.ID, c.ask(ctx, http.MethodPost, at(subject)+"/versions", schema, &answer)
 }
 
-// LookUp says which version of the subject the schema is.
+// LookUp is the version of the subject that the schema is.
 func (c Client) LookUp(ctx context.Context, subject string, schema Schema) (v Version, err error) {
 	return v, c.ask(ctx, http.MethodPost, at(subject), schema, &v)
 }
 
-// Check asks whether the schema could be registered, and registers nothing.
+// Check is whether the schema could be registered. It registers nothing.
 func (c Client) Check(ctx context.Context, subject string, schema Schema) (answer Compatibility, err error) {
 	path := "/compatibility" + at(subject) + "/versions/latest?verbose=true"
 	return answer, c.ask(ctx, http.MethodPost, path, schema, &answer)
@@ -144,7 +144,7 @@ func config(subject string) string {
 }
 
 func (c Client) ask(ctx context.Context, method, path string, body, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	content, err := json.Marshal(body)
 	if err != nil {
@@ -164,19 +164,19 @@ func (c Client) ask(ctx context.Context, method, path string, body, answer any) 
 		return fmt.Errorf("ask the schema registry: %w", err)
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("ask the schema registry: %w", err)
-	}
-	if response.StatusCode >= http.StatusBadRequest {
-		refused := &Error{Status: response.StatusCode}
-		if json.Unmarshal(text, refused) != nil || refused.Code == 0 {
-			return fmt.Errorf("the schema registry answers %s", response.Status)
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	switch {
+	case err != nil:
+		return fmt.Errorf("read the schema registry's answer: %w", err)
+	case response.StatusCode < http.StatusBadRequest:
+		if err := json.Unmarshal(text, answer); err != nil {
+			return fmt.Errorf("the schema registry's answer is not its own: %w", err)
 		}
-		return refused
+		return nil
 	}
-	if err := json.Unmarshal(text, answer); err != nil {
-		return fmt.Errorf("the schema registry answers something else: %w", err)
+	refused := &Error{Status: response.StatusCode}
+	if json.Unmarshal(text, refused) != nil || refused.Code == 0 {
+		return fmt.Errorf("the schema registry answers %s", response.Status)
 	}
-	return nil
+	return refused
 }
