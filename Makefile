@@ -138,9 +138,10 @@ fmt: tools ## formats the code
 	@go list -m -f '{{.Dir}}' | xargs golangci-lint fmt
 
 .PHONY: generate
-generate: tools build ## writes the generated files anew: HTTP servers and clients, the broker's configuration
+generate: tools build ## writes the generated files anew: HTTP servers and clients, the broker's configuration, what follows from the saga's table
 	@for module in $(MODULES); do (cd $$module && go generate ./...); done
 	@bin/sagactl nats-conf >deploy/nats.conf
+	@cd tests && WRITE_SAGA=1 go test -count=1 -run '^TestSaga_WhatIsGenerated' ./contracts
 
 .PHONY: check
 check: lint test check-tidy check-generated ## what must be green before a change goes in
@@ -151,7 +152,7 @@ check-tidy: ## fails when a go.mod or go.sum is not what the imports need (a wor
 		echo "== tidy $$module"; (cd $$module && GOWORK=off go mod tidy -diff); \
 	done
 
-GENERATED = $(shell git ls-files '*.gen.go' '*.pb.go' deploy/nats.conf)
+GENERATED = $(shell git ls-files '*.gen.go' '*.pb.go' deploy/nats.conf pkg/events/asyncapi.yaml docs/saga.md docs/reference/saga.md)
 
 .PHONY: check-generated
 check-generated: ## fails when a generated file is not what its source says

@@ -99,25 +99,6 @@ func (e IncidentOpened) Type() Type { return Type{Service(e.Service), "IncidentO
 // Type identifies the event; any service may resolve an incident of its own.
 func (e IncidentResolved) Type() Type { return Type{Service(e.Service), "IncidentResolved", 1} }
 
-// Subscriptions are the events that each service consumes: the choreography in one table.
-var Subscriptions = map[Service][]Type{
-	Order: {
-		InventoryRejected{}.Type(), ShipmentCreated{}.Type(), InventoryReleased{}.Type(),
-		incident("IncidentOpened", Order), incident("IncidentResolved", Order),
-		incident("IncidentOpened", Inventory), incident("IncidentResolved", Inventory),
-		incident("IncidentOpened", Payment), incident("IncidentResolved", Payment),
-		incident("IncidentOpened", Shipping), incident("IncidentResolved", Shipping),
-	},
-	Inventory: {
-		OrderCreated{}.Type(), OrderCreatedV2{}.Type(), PaymentFailed{}.Type(),
-		PaymentRefunded{}.Type(), PaymentVoided{}.Type(), ShipmentCreated{}.Type(),
-	},
-	Payment:  {InventoryReserved{}.Type(), ShipmentFailed{}.Type()},
-	Shipping: {PaymentProcessed{}.Type(), OrderCancelRequested{}.Type()},
-}
-
-func incident(name string, by Service) Type { return Type{by, name, 1} }
-
 // Version is one major version of an event, whoever publishes it: what a golden file and a schema are about.
 type Version struct {
 	Name  string

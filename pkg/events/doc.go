@@ -1,5 +1,5 @@
 // Package events is the contract between the four services: what can happen in the saga of one
-// order, who says so, and who listens. It needs nothing beyond the standard library, so a service
+// order, who publishes it, and who consumes it. It needs nothing beyond the standard library, so a service
 // in another repository can import it alone.
 //
 // An event is a fact in the past tense. Once published it never changes; a new meaning is a new
@@ -8,5 +8,5 @@
 //
 //	saga.<service>.<event>.v<major>.<order_id>
 //
-// Who reacts to what stands once, in [Subscriptions].
+// What each service does on an event stands once, in [Saga].
 package events

@@ -9,7 +9,7 @@ import "embed"
 //go:embed schemas/*.json
 var Schemas embed.FS
 
-// AsyncAPI is the contract in AsyncAPI 3.1: who sends and who receives what.
+// AsyncAPI is the contract in AsyncAPI 3.1: who publishes and who consumes what. It is written from [Saga].
 //
 //go:embed asyncapi.yaml
 var AsyncAPI []byte

@@ -1,9 +1,5 @@
-// Package flow is the saga as data: who says what to whom, and what each service does about it. The flow
-// simulator steps through it in the browser, and follows real orders with it.
-//
-// Who hears what is not written here but taken from the contract (package events); the examples are the ones
-// that the contract gives. Only the rules are the simulator's own, and a test holds them to the contract; another
-// one replays what real orders have said.
+// Package flow is the saga's table (events.Saga) as JSON: who publishes and consumes which event, and what each service
+// does about it. The flow simulator steps through it in the browser, and follows real orders with it.
 package flow
 
 import (
@@ -33,7 +29,7 @@ type State struct {
 	Word Word   `json:"word"`
 }
 
-// Event is a kind of event: who says it, who hears it, and what it carries, for example.
+// Event is a kind of event: who publishes it, who consumes it, and an example of what it carries.
 type Event struct {
 	Name     string           `json:"name"`
 	SaidBy   []events.Service `json:"said_by"`
@@ -44,44 +40,33 @@ type Event struct {
 
 // New derives the flow from the contract.
 func New() (Flow, error) {
-	f := Flow{Rules: rules}
+	f := Flow{Rules: rules()}
 	for _, service := range events.Services {
 		f.Services = append(f.Services, Service{service, states[service]})
 	}
 	for _, version := range events.Versions() {
 		if version.Major > 1 {
-			continue // the same event, said in other words
+			continue // the same event in another form
 		}
 		example, err := exampleOf(version)
 		if err != nil {
 			return Flow{}, err
 		}
-		f.Events = append(f.Events, Event{Name: version.Name, SaidBy: sayers(version.Name), HeardBy: listeners(version.Name),
-			Backward: slices.Contains(backward, version.Name), Example: example})
+		name := version.Name
+		f.Events = append(f.Events, Event{
+			Name: name, Backward: slices.Contains(backward, name), Example: example,
+			SaidBy:  services(f.Rules, func(r Rule) bool { return slices.Contains(r.Says, name) }),
+			HeardBy: services(f.Rules, func(r Rule) bool { return r.Hears == name }),
+		})
 	}
 	return f, nil
 }
 
-// listeners are the services that hear an event, in the order of the forward steps.
-func listeners(name string) []events.Service {
-	heard := []events.Service{}
-	for _, service := range events.Services {
-		if slices.ContainsFunc(events.Subscriptions[service], func(t events.Type) bool { return t.Name == name }) {
-			heard = append(heard, service)
-		}
-	}
-	return heard
-}
-
-// sayers are the services that the rules have say an event.
-func sayers(name string) []events.Service {
-	said := []events.Service{}
-	for _, service := range events.Services {
-		if slices.ContainsFunc(rules, func(r Rule) bool { return r.Service == service && slices.Contains(r.Says, name) }) {
-			said = append(said, service)
-		}
-	}
-	return said
+// services are those that have a rule of a kind, in the order of the forward steps.
+func services(rules []Rule, kind func(Rule) bool) []events.Service {
+	return slices.DeleteFunc(slices.Clone(events.Services), func(service events.Service) bool {
+		return !slices.ContainsFunc(rules, func(r Rule) bool { return r.Service == service && kind(r) })
+	})
 }
 
 // exampleOf is what the contract shows of an event, without the envelope.
