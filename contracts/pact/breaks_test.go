@@ -10,14 +10,14 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-func TestEveryFieldThatIsReadIsPromised(t *testing.T) {
+func TestBreaks_EveryFieldThatIsReadIsPromised(t *testing.T) {
 	t.Parallel()
 	if broken := breaks(t, "PaymentRefunded.v1", "", ""); len(broken) > 0 {
 		t.Errorf("with the schemas as they are: %v", broken)
 	}
 }
 
-func TestWhoBreaks(t *testing.T) {
+func TestBreaks_NamesTheConsumersAndTheFields(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		what, schema, old, changed string
@@ -91,7 +91,7 @@ func breaks(t *testing.T, name, old, changed string) []pact.Break {
 	return broken
 }
 
-func TestAChangedSchemaMustBeOne(t *testing.T) {
+func TestSchemas_AChangedSchemaMustBeOne(t *testing.T) {
 	t.Parallel()
 	schemas, err := pact.Current()
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"example.com/ordersaga/contracts/pact"
 )
 
-func TestADocumentSatisfiesAPactOrSaysInWhatNot(t *testing.T) {
+func TestMatch_NamesWhatDoesNotMatch(t *testing.T) {
 	t.Parallel()
 	content := `{"id":"a","status":"succeeded","amount":1999,"lines":[{"sku":"widget"}]}`
 	read, err := pact.Decode([]byte(content))

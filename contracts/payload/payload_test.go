@@ -24,7 +24,7 @@ func published(t testing.TB, version events.Version) (events.Type, []byte) {
 	return typ, envelope.Data
 }
 
-func TestEveryPublishedEventIsValid(t *testing.T) {
+func TestPayload_EveryPublishedEventIsValid(t *testing.T) {
 	t.Parallel()
 	for _, version := range events.Versions() {
 		if err := payload.Validate(published(t, version)); err != nil {
@@ -33,7 +33,7 @@ func TestEveryPublishedEventIsValid(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongIsSaidWithItsPlaceAndWhatIsExpected(t *testing.T) {
+func TestPayload_AnErrorNamesThePlaceAndWhatIsExpected(t *testing.T) {
 	t.Parallel()
 	typ, data := published(t, events.Version{Name: "OrderCreated", Major: 2})
 	for name, test := range map[string]struct{ old, new, want string }{
@@ -64,7 +64,7 @@ func TestWhatIsWrongIsSaidWithItsPlaceAndWhatIsExpected(t *testing.T) {
 }
 
 // What a schema does not name is allowed: a publisher may say more than its older consumers know.
-func TestWhatASchemaDoesNotNameIsAllowed(t *testing.T) {
+func TestPayload_AFieldThatTheSchemaDoesNotNameIsAllowed(t *testing.T) {
 	t.Parallel()
 	for _, version := range events.Versions() {
 		typ, data := published(t, version)
@@ -76,7 +76,7 @@ func TestWhatASchemaDoesNotNameIsAllowed(t *testing.T) {
 }
 
 // A reason goes into logs, and what stands in an event may be somebody's.
-func TestAReasonDoesNotRepeatWhatStandsThere(t *testing.T) {
+func TestPayload_AnErrorDoesNotRepeatTheValue(t *testing.T) {
 	t.Parallel()
 	typ, data := published(t, events.Version{Name: "OrderCreated", Major: 1})
 	for old, secret := range map[string]string{`"DE"`: `"ada@home.example"`, anOrder: "ada@home.example", `[`: `"ada@home.example",[`} {
@@ -88,7 +88,7 @@ func TestAReasonDoesNotRepeatWhatStandsThere(t *testing.T) {
 }
 
 // However much is wrong, the reason stays one that can be read.
-func TestAReasonIsShort(t *testing.T) {
+func TestPayload_AnErrorIsShort(t *testing.T) {
 	t.Parallel()
 	typ, data := published(t, events.Version{Name: "OrderCreated", Major: 1})
 	many := strings.Replace(string(compact(t, data)), `"lines":[`, `"lines":[`+strings.Repeat(`{},`, 5000), 1)

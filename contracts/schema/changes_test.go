@@ -25,7 +25,7 @@ func wants(verdicts string) map[schema.Mode]schema.Answer {
 	}
 }
 
-func TestEveryChangeOfTheCatalogueMeansWhatItSays(t *testing.T) {
+func TestCheck_EveryChangeOfTheCatalogue(t *testing.T) {
 	t.Parallel()
 	for _, chapter := range catalogue {
 		for _, c := range chapter.changes {
@@ -49,7 +49,7 @@ func TestEveryChangeOfTheCatalogueMeansWhatItSays(t *testing.T) {
 	}
 }
 
-func TestTheCatalogueIsDocumented(t *testing.T) {
+func TestCatalogue_IsDocumented(t *testing.T) {
 	t.Parallel()
 	const file = "../../docs/schema-compatibility.md"
 	want := document()
@@ -69,7 +69,7 @@ func document() []byte {
 	var b bytes.Buffer
 	b.WriteString(`# What a change of a schema means
 
-Each row is a test (` + "`TestEveryChangeOfTheCatalogueMeansWhatItSays` in `contracts/schema`" + `), and this page is written from that table. The two signs are
+Each row is a test (` + "`TestCheck_EveryChangeOfTheCatalogue` in `contracts/schema`" + `), and this page is written from that table. The two signs are
 **BACKWARD**, the new version reads what the old one wrote, and **FORWARD**, the old one reads what the new one writes: ✓ compatible, ✗ incompatible, ? cannot
 be judged. FULL is ✓ where both are; NONE is always ✓; the TRANSITIVE modes ask the same of every earlier version.
 

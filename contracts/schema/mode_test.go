@@ -7,7 +7,7 @@ import (
 	"example.com/ordersaga/contracts/schema"
 )
 
-func TestTransitiveModesLookAtEveryEarlierVersion(t *testing.T) {
+func TestCheck_TransitiveModesCompareWithEveryEarlierVersion(t *testing.T) {
 	t.Parallel()
 	first := parse(t, `{"type": "object", "properties": {"a": {"type": "integer"}}}`)
 	second := parse(t, `{"type": "object", "properties": {"b": {"type": "string"}}}`)
@@ -23,7 +23,7 @@ func TestTransitiveModesLookAtEveryEarlierVersion(t *testing.T) {
 	}
 }
 
-func TestTheFirstVersionMayBeAnything(t *testing.T) {
+func TestCheck_TheFirstVersionMayBeAnything(t *testing.T) {
 	t.Parallel()
 	for _, mode := range schema.Modes {
 		if v := schema.Check(mode, parse(t, `{"type": "object"}`), nil, schema.Strict); v.Answer != schema.Compatible {
@@ -32,7 +32,7 @@ func TestTheFirstVersionMayBeAnything(t *testing.T) {
 	}
 }
 
-func TestAVerdictSaysWhichFieldAndWhoBreaks(t *testing.T) {
+func TestCheck_NamesTheFieldAndWhoBreaks(t *testing.T) {
 	t.Parallel()
 	before := parse(t, `{"type": "object", "required": ["lines"], "properties": {"lines": {"type": "array", "items": {"type": "object", "required": ["a/b"], "properties": {"a/b": {"type": "integer"}}}}}}`)
 	after := parse(t, `{"type": "object", "required": ["lines"], "properties": {"lines": {"type": "array", "items": {"type": "object", "properties": {"a/b": {"type": "integer"}}}}}}`)
@@ -50,7 +50,7 @@ func TestAVerdictSaysWhichFieldAndWhoBreaks(t *testing.T) {
 	}
 }
 
-func TestAModeThatThereIsNotJudgesNothing(t *testing.T) {
+func TestCheck_AnUnknownModeIsNotJudged(t *testing.T) {
 	t.Parallel()
 	if _, err := schema.ParseMode("SIDEWARD"); err == nil {
 		t.Error("SIDEWARD is a mode")
@@ -64,8 +64,8 @@ func TestAModeThatThereIsNotJudgesNothing(t *testing.T) {
 	}
 }
 
-// TestWhatIsCertainComesFirst: one field is incompatible, another cannot be judged, and the verdict names both.
-func TestWhatIsCertainComesFirst(t *testing.T) {
+// TestCheck_CertainReasonsComeFirst: one field is incompatible, another cannot be judged, and the verdict names both.
+func TestCheck_CertainReasonsComeFirst(t *testing.T) {
 	t.Parallel()
 	before := parse(t, `{"properties": {"a": {"type": "integer"}, "b": {"type": "string"}}}`)
 	after := parse(t, `{"properties": {"a": {"type": "integer", "multipleOf": 5}, "b": {"type": "integer"}}}`)
@@ -75,8 +75,8 @@ func TestWhatIsCertainComesFirst(t *testing.T) {
 	}
 }
 
-// TestAlternativesInsideAlternativesComeToAnEnd: they multiply with every depth.
-func TestAlternativesInsideAlternativesComeToAnEnd(t *testing.T) {
+// TestCompare_NestedAlternativesEnd: they multiply with every depth.
+func TestCompare_NestedAlternativesEnd(t *testing.T) {
 	t.Parallel()
 	nested := func(inner string) string {
 		const around = `{"anyOf": [{"type": "array", "minItems": 1, "items": …}, {"type": "array", "items": …, "maxItems": 9}]}`

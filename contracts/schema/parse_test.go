@@ -25,7 +25,7 @@ func parse(t testing.TB, text string) *schema.Schema {
 	return s
 }
 
-func TestEverySchemaOfTheEventsIsRead(t *testing.T) {
+func TestParse_EverySchemaOfTheEvents(t *testing.T) {
 	t.Parallel()
 	files, err := events.Schemas.ReadDir("schemas")
 	if err != nil || len(files) == 0 {
@@ -43,7 +43,7 @@ func TestEverySchemaOfTheEventsIsRead(t *testing.T) {
 	}
 }
 
-func TestASchemaThatIsNoneIsRefusedInOneClearLine(t *testing.T) {
+func TestParse_RefusesInOneClearLine(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct{ text, says string }{
 		"nothing":                          {``, "it is not JSON: EOF"},
@@ -101,7 +101,7 @@ func multiplying(n int) string {
 	return b.String()
 }
 
-func TestAReferenceLeadsToOtherSchemas(t *testing.T) {
+func TestParse_FollowsReferencesToOtherSchemas(t *testing.T) {
 	t.Parallel()
 	s := parse(t, `{"properties": {"total": {"$ref": "/schemas/common/v1#/$defs/Money", "description": "What it costs."}}}`)
 	if err := s.Validate([]byte(`{"total": {"amount": 1, "currency": "EUR"}}`)); err != nil {
@@ -117,7 +117,7 @@ func TestAReferenceLeadsToOtherSchemas(t *testing.T) {
 	}
 }
 
-func TestWithoutOtherSchemasAReferenceToThemIsRefused(t *testing.T) {
+func TestParse_RefusesReferencesToUnknownSchemas(t *testing.T) {
 	t.Parallel()
 	if _, err := schema.Parse([]byte(`{"$ref": "/schemas/common/v1"}`), nil); err == nil || !strings.Contains(err.Error(), "there are no other schemas") {
 		t.Errorf("it says %v", err)

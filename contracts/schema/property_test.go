@@ -93,9 +93,9 @@ func written(t *rapid.T, s any) (string, *schema.Schema) {
 	return string(text), parsed
 }
 
-// TestWhatIsCalledCompatibleIsRead is the promise: whatever a writer may send is valid for a reader whose schema was
+// TestCompare_WhatIsCompatibleIsRead is the promise: whatever a writer may send is valid for a reader whose schema was
 // called compatible. The mutants of tests/mutants show that it notices a rule that is missing.
-func TestWhatIsCalledCompatibleIsRead(t *testing.T) {
+func TestCompare_WhatIsCompatibleIsRead(t *testing.T) {
 	t.Parallel()
 	compatible := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -170,8 +170,8 @@ func wider(t *rapid.T, s any) any {
 	return is
 }
 
-// TestWhatOnlyAllowsMoreIsNeverCalledIncompatible: a gate that refuses what is right is soon switched off.
-func TestWhatOnlyAllowsMoreIsNeverCalledIncompatible(t *testing.T) {
+// TestCompare_WhatOnlyAllowsMoreIsNeverIncompatible: a gate that refuses what is right is soon switched off.
+func TestCompare_WhatOnlyAllowsMoreIsNeverIncompatible(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		for range 10 {

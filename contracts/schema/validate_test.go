@@ -28,7 +28,7 @@ func order(t testing.TB) (*schema.Schema, []byte) {
 	return parse(t, string(text)), envelope.Data
 }
 
-func TestAPayloadIsRefusedWithTheFieldAndWhatWasExpected(t *testing.T) {
+func TestValidate_NamesTheFieldAndWhatIsExpected(t *testing.T) {
 	t.Parallel()
 	s, payload := order(t)
 	if err := s.Validate(payload); err != nil {
@@ -61,7 +61,7 @@ func TestAPayloadIsRefusedWithTheFieldAndWhatWasExpected(t *testing.T) {
 	}
 }
 
-func TestAPayloadIsOneJSONDocument(t *testing.T) {
+func TestValidate_APayloadIsOneJSONDocument(t *testing.T) {
 	t.Parallel()
 	s, payload := order(t)
 	for says, text := range map[string]string{"it is not JSON": "", "there is something behind the JSON": string(payload) + "}"} {
@@ -71,7 +71,7 @@ func TestAPayloadIsOneJSONDocument(t *testing.T) {
 	}
 }
 
-func TestWhatIsRefusedIsNotRepeated(t *testing.T) {
+func TestValidate_DoesNotRepeatThePayload(t *testing.T) {
 	t.Parallel()
 	s := parse(t, `{"properties": {"card": {"type": "integer", "pattern": "^tok_", "format": "uuid"}, "name": {"const": "x"}, "to": {"maxLength": 3, "enum": ["a"], "pattern": "^t"}}, "additionalProperties": false}`)
 	for _, payload := range []string{`{"card": "4242"}`, `{"name": "4242"}`, `{"to": "4242"}`, `{"to": "4242", "name": "4242", "card": "4242"}`} {
@@ -85,7 +85,7 @@ func TestWhatIsRefusedIsNotRepeated(t *testing.T) {
 	}
 }
 
-func TestASchemaIsUsedByManyAtOnce(t *testing.T) {
+func TestSchema_IsUsedByManyAtOnce(t *testing.T) {
 	t.Parallel()
 	s, payload := order(t)
 	var all sync.WaitGroup

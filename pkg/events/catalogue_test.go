@@ -78,7 +78,7 @@ func versionsOf(event string) (versions []string) {
 	return versions
 }
 
-func TestEachEventIsPublishedByItsService(t *testing.T) {
+func TestPublications_EachEventIsPublishedByItsService(t *testing.T) {
 	t.Parallel()
 	for _, sample := range samples {
 		i := slices.IndexFunc(choreography, func(row struct{ event, publishedBy, heardBy string }) bool {
@@ -90,7 +90,7 @@ func TestEachEventIsPublishedByItsService(t *testing.T) {
 	}
 }
 
-func TestATypeNamesItsSubjectsOnce(t *testing.T) {
+func TestType_NamesItsSubjects(t *testing.T) {
 	t.Parallel()
 	created := events.OrderCreated{}.Type()
 	for got, want := range map[string]string{
@@ -107,7 +107,7 @@ func TestATypeNamesItsSubjectsOnce(t *testing.T) {
 	}
 }
 
-func TestParseType(t *testing.T) {
+func TestType_Parse(t *testing.T) {
 	t.Parallel()
 	for _, sample := range samples {
 		if parsed, err := events.ParseType(sample.Type().String()); err != nil || parsed != sample.Type() {

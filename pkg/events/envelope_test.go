@@ -14,7 +14,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-func TestWhatIsEncodedIsDecodedUnchanged(t *testing.T) {
+func TestEncode_IsDecodedUnchanged(t *testing.T) {
 	t.Parallel()
 	for _, event := range samples {
 		_, decoded, err := events.Decode(encode(t, event))
@@ -26,7 +26,7 @@ func TestWhatIsEncodedIsDecodedUnchanged(t *testing.T) {
 	}
 }
 
-func TestAnIncidentIsPublishedByTheServiceThatHasIt(t *testing.T) {
+func TestEncode_AnIncidentIsPublishedByItsService(t *testing.T) {
 	t.Parallel()
 	for _, service := range events.Services {
 		opened := events.IncidentOpened{Subject: about, IncidentID: aCause, Service: string(service), Kind: "poison", Reason: "unreadable"}
@@ -37,7 +37,7 @@ func TestAnIncidentIsPublishedByTheServiceThatHasIt(t *testing.T) {
 	}
 }
 
-func TestTheFirstEventHasNoCause(t *testing.T) {
+func TestEncode_TheFirstEventHasNoCause(t *testing.T) {
 	t.Parallel()
 	message, err := events.Encode(anEvent, anInstant, events.Cause{}, samples[0])
 	if err != nil {
@@ -51,7 +51,7 @@ func TestTheFirstEventHasNoCause(t *testing.T) {
 	}
 }
 
-func TestTimesAreUTC(t *testing.T) {
+func TestEncode_TimesAreUTC(t *testing.T) {
 	t.Parallel()
 	elsewhere := anInstant.In(time.FixedZone("elsewhere", 2*60*60))
 	message, err := events.Encode(anEvent, elsewhere, because, samples[0])
@@ -63,7 +63,7 @@ func TestTimesAreUTC(t *testing.T) {
 	}
 }
 
-func TestEncodeRefusesWhatCouldNotBeRead(t *testing.T) {
+func TestEncode_RefusesWhatCouldNotBeDecoded(t *testing.T) {
 	t.Parallel()
 	reason := func(n int) events.Event {
 		return events.OrderCancelled{Subject: about, Reason: strings.Repeat("x", n)}
@@ -108,7 +108,7 @@ func TestEncodeRefusesWhatCouldNotBeRead(t *testing.T) {
 }
 
 // An order is accepted when its first event fits. Then everything that follows fits as well.
-func TestALargeOrderDoesNotGetStuckOnItsSize(t *testing.T) {
+func TestEncode_ALargeOrderIsNotStuckOnItsSize(t *testing.T) {
 	t.Parallel()
 	order := func(n int) events.Snapshot {
 		large := snapshot
@@ -152,7 +152,7 @@ func change(t *testing.T, attributes map[string]any) []byte {
 	return message
 }
 
-func TestDecodeRefusesPoison(t *testing.T) {
+func TestDecode_RefusesPoison(t *testing.T) {
 	t.Parallel()
 	type attributes = map[string]any
 	data := attributes{"order_id": anOrder, "reason": "customer"}
@@ -209,7 +209,7 @@ func TestDecodeRefusesPoison(t *testing.T) {
 }
 
 // What is parked is looked at by a person: whatever could be read of it comes with the error.
-func TestPoisonKeepsTheEnvelopeThatCouldBeRead(t *testing.T) {
+func TestDecode_ReturnsTheEnvelopeOfPoison(t *testing.T) {
 	t.Parallel()
 	envelope, _, err := events.Decode(change(t, map[string]any{"type": "saga.order.OrderEaten.v1"}))
 	if err == nil || envelope.ID != anEvent || envelope.Subject != anOrder {
@@ -218,7 +218,7 @@ func TestPoisonKeepsTheEnvelopeThatCouldBeRead(t *testing.T) {
 }
 
 // A newer publisher may say more; that must not stop an older reader.
-func TestDecodeIgnoresWhatItDoesNotKnow(t *testing.T) {
+func TestDecode_IgnoresUnknownFields(t *testing.T) {
 	t.Parallel()
 	message := change(t, map[string]any{
 		"newattribute": "x",

@@ -78,7 +78,7 @@ func encode(t testing.TB, event events.Event) []byte {
 
 // A file in testdata is what was once published, and stays as it is. When this test fails, the
 // change belongs into a new major version of the event, next to the old one.
-func TestAPublishedEventNeverChanges(t *testing.T) {
+func TestGolden_APublishedEventNeverChanges(t *testing.T) {
 	t.Parallel()
 	for _, event := range samples {
 		t.Run(event.Type().String(), func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestAPublishedEventNeverChanges(t *testing.T) {
 	}
 }
 
-func TestEveryPublishedEventIsStillUnderstood(t *testing.T) {
+func TestGolden_EveryPublishedEventIsStillDecoded(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.json")
 	if err != nil {
@@ -150,7 +150,7 @@ func checkAttributes(t *testing.T, got events.Envelope, event events.Event) {
 }
 
 // A sample with an empty field would prove nothing about that field.
-func TestSamplesAreComplete(t *testing.T) {
+func TestGolden_SamplesAreComplete(t *testing.T) {
 	t.Parallel()
 	var versions []events.Version
 	for _, event := range samples {

@@ -24,7 +24,7 @@ func created(t *testing.T) events.OrderCreated {
 	return event.(events.OrderCreated)
 }
 
-func TestAnUpcastOrderSaysWhatTheFirstVersionSaid(t *testing.T) {
+func TestUpcast_KeepsEveryValueOfTheFirstVersion(t *testing.T) {
 	t.Parallel()
 	want := events.OrderCreatedV2{
 		OrderID: anOrder, CustomerID: "customer-7",
@@ -44,7 +44,7 @@ func TestAnUpcastOrderSaysWhatTheFirstVersionSaid(t *testing.T) {
 }
 
 // An order may be translated on its way, and back: whoever hears it must be told the same.
-func TestUpAndDownAgainIsTheSameOrder(t *testing.T) {
+func TestUpcast_AndDowncastGiveTheSameOrder(t *testing.T) {
 	t.Parallel()
 	first := created(t)
 	back, err := first.Upcast().Downcast()
@@ -55,7 +55,7 @@ func TestUpAndDownAgainIsTheSameOrder(t *testing.T) {
 
 // The conversions name every field by hand. One that is added to an order and forgotten there would be lost on
 // the way, without an error.
-func TestNothingOfAnOrderIsLostOnTheWay(t *testing.T) {
+func TestUpcast_LosesNoField(t *testing.T) {
 	t.Parallel()
 	first := created(t)
 	if field := emptyField(reflect.ValueOf(first)); field != "" {
@@ -71,7 +71,7 @@ func TestNothingOfAnOrderIsLostOnTheWay(t *testing.T) {
 	}
 }
 
-func TestWhatTheFirstVersionCannotSayIsNotSaidWrongly(t *testing.T) {
+func TestDowncast_RefusesTwoCurrencies(t *testing.T) {
 	t.Parallel()
 	order := created(t).Upcast()
 	order.Lines[1].UnitPrice.Currency = "EUR"
@@ -82,7 +82,7 @@ func TestWhatTheFirstVersionCannotSayIsNotSaidWrongly(t *testing.T) {
 
 // What makes it a new version and not an addition: a reader of the first one would take the second for
 // nonsense.
-func TestTheSecondVersionBreaksReadersOfTheFirst(t *testing.T) {
+func TestVersions_TheSecondBreaksReadersOfTheFirst(t *testing.T) {
 	t.Parallel()
 	data, err := json.Marshal(created(t).Upcast())
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"example.com/ordersaga/pkg/mailbox"
 )
 
-func TestWhatTheInventoryReadsIsInItsPacts(t *testing.T) {
+func TestPacts_InventoryReads(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	found := map[string][]pact.Interaction{}
@@ -45,7 +45,7 @@ func hearPrepared(ctx context.Context, tx pgx.Tx, event events.Event) (events.Ev
 	return answer, nil
 }
 
-func TestTheInventorySaysWhatIsReadOfIt(t *testing.T) {
+func TestPacts_InventoryPublishesWhatIsRead(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	about := events.Subject{OrderID: newOrderID(t)}
@@ -60,7 +60,7 @@ func TestTheInventorySaysWhatIsReadOfIt(t *testing.T) {
 	pacttest.Says(t, events.Inventory, pool)
 }
 
-func TestTheInventoryAnswersWhatIsReadOfIt(t *testing.T) {
+func TestPacts_InventoryAnswersWhatIsRead(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	once := idempotency.Once{Do: func(ctx context.Context, fn func(pgx.Tx) error) error { return pgx.BeginFunc(ctx, pool, fn) }}

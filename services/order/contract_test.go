@@ -20,7 +20,7 @@ import (
 // anOrder is the order that the kept events are about.
 const anOrder = "01936f2e-7c00-7000-8000-000000000001"
 
-func TestWhatTheOrderServiceReadsIsInItsPacts(t *testing.T) {
+func TestPacts_OrderReads(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	placed := request(t, newID(t), twoWidgets)
@@ -72,7 +72,7 @@ func readOf(t *testing.T, state, path, answer string) []pact.Interaction {
 	})
 }
 
-func TestTheOrderServiceSaysWhatIsReadOfIt(t *testing.T) {
+func TestPacts_OrderPublishesWhatIsRead(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	for _, v := range []version{1, 2} {
@@ -92,7 +92,7 @@ func TestTheOrderServiceSaysWhatIsReadOfIt(t *testing.T) {
 	pacttest.Says(t, events.Order, pool)
 }
 
-func TestTheOrderServiceAnswersWhatIsReadOfIt(t *testing.T) {
+func TestPacts_OrderAnswersWhatIsRead(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	target, err := url.Parse(s.url)

@@ -13,7 +13,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-func TestWhatPaymentReadsIsInItsPacts(t *testing.T) {
+func TestPacts_PaymentReads(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	found := map[string][]pact.Interaction{"gateway": readOfTheGateway(t)}
@@ -108,7 +108,7 @@ func askLedger(g *gateway, _ Claim) any {
 	return fmt.Sprint(string(read), next, err)
 }
 
-func TestPaymentSaysWhatIsReadOfIt(t *testing.T) {
+func TestPacts_PaymentPublishesWhatIsRead(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.work()
@@ -125,7 +125,7 @@ func TestPaymentSaysWhatIsReadOfIt(t *testing.T) {
 	pacttest.Says(t, events.Payment, s.db.Pool)
 }
 
-func TestPaymentAnswersWhatIsReadOfIt(t *testing.T) {
+func TestPacts_PaymentAnswersWhatIsRead(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	pacttest.Answers(t, "payment", s.api(), map[string]pacttest.State{

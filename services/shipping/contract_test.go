@@ -11,7 +11,7 @@ import (
 	"example.com/ordersaga/pkg/mailbox"
 )
 
-func TestWhatShippingReadsIsInItsPacts(t *testing.T) {
+func TestPacts_ShippingReads(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	found := map[string][]pact.Interaction{}
@@ -24,7 +24,7 @@ func TestWhatShippingReadsIsInItsPacts(t *testing.T) {
 	pacttest.Keep(t, "shipping", found)
 }
 
-func TestShippingSaysWhatIsReadOfIt(t *testing.T) {
+func TestPacts_ShippingPublishesWhatIsRead(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	said, err := batch(t.Context(), pool, paidOrder(newOrderID(t), "GB"), paidOrder(newOrderID(t), "AQ"), cancelOf(newOrderID(t)))
@@ -37,7 +37,7 @@ func TestShippingSaysWhatIsReadOfIt(t *testing.T) {
 	pacttest.Says(t, events.Shipping, pool)
 }
 
-func TestShippingAnswersWhatIsReadOfIt(t *testing.T) {
+func TestPacts_ShippingAnswersWhatIsRead(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	pacttest.Answers(t, "shipping", routes(server{pool}), map[string]pacttest.State{

@@ -65,7 +65,7 @@ func compile(t *testing.T, compiler *jsonschema.Compiler, id string) *jsonschema
 	return schema
 }
 
-func TestEveryEventHasASchemaThatItsGoldenFileSatisfies(t *testing.T) {
+func TestSchemas_EveryGoldenFileFollowsItsSchema(t *testing.T) {
 	t.Parallel()
 	compiler := schemas(t)
 	envelope := compile(t, compiler, "/schemas/envelope/v1")
@@ -141,7 +141,7 @@ func participants(t *testing.T) (document asyncAPI, sends, receives map[string][
 	return document, sends, receives
 }
 
-func TestAsyncAPISaysWhatTheCodeDoes(t *testing.T) {
+func TestAsyncAPI_IsWhatTheCodeDoes(t *testing.T) {
 	t.Parallel()
 	document, sends, receives := participants(t)
 	for _, service := range events.Services {

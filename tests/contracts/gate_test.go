@@ -38,7 +38,7 @@ func breaking(ctx context.Context, t *testing.T, from, to string) string {
 	return ""
 }
 
-func TestNoContractBreaksThoseWhoUseTheReleasedOne(t *testing.T) {
+func TestGate_NoContractBreaksClientsOfTheReleasedOne(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{"../../contracts/released/order/negotiated.yaml": filepath.Join(apiOf("order"), "negotiated.yaml")}
 	for name, contract := range openAPIs {
@@ -51,7 +51,7 @@ func TestNoContractBreaksThoseWhoUseTheReleasedOne(t *testing.T) {
 	}
 }
 
-func TestNoPromiseIsWeakerThanTheReleasedOne(t *testing.T) {
+func TestGate_NoPromiseIsWeakerThanTheReleasedOne(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, name string, document object) {
 		t.Helper()
@@ -99,8 +99,8 @@ var changes = []struct {
 	{"a sentence is put better", "summary: Place an order", "summary: Order something", false},
 }
 
-// TestTheGateRefusesAnAPIThatBreaksItsClients prints what it refuses, and why.
-func TestTheGateRefusesAnAPIThatBreaksItsClients(t *testing.T) {
+// TestGate_RefusesAnAPIThatBreaksItsClients prints what it refuses, and why.
+func TestGate_RefusesAnAPIThatBreaksItsClients(t *testing.T) {
 	t.Parallel()
 	before, err := os.ReadFile(released("order"))
 	if err != nil {

@@ -86,7 +86,7 @@ func walk(node any, pointer string, visit func(pointer string, node object)) {
 	}
 }
 
-func TestEveryBodyHasAnExampleAndEveryExampleIsValid(t *testing.T) {
+func TestOpenAPI_EveryBodyHasAValidExample(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, name string, document object) {
 		t.Helper()
@@ -137,7 +137,7 @@ func examples(node object) object {
 // outcomes are answers with an error's status that are none: the gateway keeps them under their key like a success.
 var outcomes = map[string][]string{"gateway": {"createCharge 402", "createRefund 402"}}
 
-func TestEveryErrorIsAProblemDocument(t *testing.T) {
+func TestOpenAPI_EveryErrorIsAProblemDocument(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, name string, document object) {
 		t.Helper()
@@ -191,7 +191,7 @@ func operations(document object) map[string]operation {
 	return found
 }
 
-func TestTheRoutesThatExistAreThoseOfTheContract(t *testing.T) {
+func TestOpenAPI_TheRoutesAreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, name string, document object) {
 		t.Helper()
@@ -229,7 +229,7 @@ type unwritten struct {
 	} `json:"x-requires"`
 }
 
-func TestEveryContractSaysHowWellItIsKeptAndWhatItNeeds(t *testing.T) {
+func TestOpenAPI_StatesQualityAndRequirements(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, name string, document object) {
 		t.Helper()

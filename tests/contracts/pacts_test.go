@@ -20,7 +20,7 @@ func pactsOf(t *testing.T) []pact.Pact {
 	return all
 }
 
-func TestEveryEventThatIsHeardHasAPact(t *testing.T) {
+func TestPacts_EverySubscriptionHasOne(t *testing.T) {
 	t.Parallel()
 	for service, heard := range events.Subscriptions {
 		var want, got []string
@@ -38,7 +38,7 @@ func TestEveryEventThatIsHeardHasAPact(t *testing.T) {
 	}
 }
 
-func TestWhatAContractRequiresOfOthersIsWhatIsReadOfThem(t *testing.T) {
+func TestPacts_WhatAContractRequiresIsWhatIsRead(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, name string, document object) {
 		t.Helper()
@@ -84,8 +84,8 @@ func encoded(t *testing.T, value any) []byte {
 	return content
 }
 
-// TestTheGateRefusesAnEventThatBreaksAPact prints what it refuses, and why.
-func TestTheGateRefusesAnEventThatBreaksAPact(t *testing.T) {
+// TestGate_RefusesAnEventThatBreaksAPact prints what it refuses, and why.
+func TestGate_RefusesAnEventThatBreaksAPact(t *testing.T) {
 	t.Parallel()
 	message, err := os.ReadFile("../../pkg/events/testdata/PaymentRefunded.v1.json")
 	if err != nil {
@@ -122,8 +122,8 @@ func TestTheGateRefusesAnEventThatBreaksAPact(t *testing.T) {
 	}
 }
 
-// TestTheGateRefusesASchemaThatBreaksItsReaders prints what it refuses, and why.
-func TestTheGateRefusesASchemaThatBreaksItsReaders(t *testing.T) {
+// TestGate_RefusesASchemaThatBreaksItsReaders prints what it refuses, and why.
+func TestGate_RefusesASchemaThatBreaksItsReaders(t *testing.T) {
 	t.Parallel()
 	current, err := pact.Current()
 	if err != nil {

@@ -35,7 +35,7 @@ func buf(ctx context.Context, t *testing.T, args ...string) string {
 	return ""
 }
 
-func TestEveryRPCIsWrittenAsItShouldBeAndBreaksNoClient(t *testing.T) {
+func TestRPC_IsWellFormedAndBreaksNoClient(t *testing.T) {
 	t.Parallel()
 	for service := range rpcs {
 		if reasons := buf(t.Context(), t, "lint", apiOf(service)); reasons != "" {
@@ -47,8 +47,8 @@ func TestEveryRPCIsWrittenAsItShouldBeAndBreaksNoClient(t *testing.T) {
 	}
 }
 
-// TestTheGateRefusesAnRPCThatBreaksItsClients prints what it refuses, and why.
-func TestTheGateRefusesAnRPCThatBreaksItsClients(t *testing.T) {
+// TestGate_RefusesAnRPCThatBreaksItsClients prints what it refuses, and why.
+func TestGate_RefusesAnRPCThatBreaksItsClients(t *testing.T) {
 	t.Parallel()
 	for _, change := range []struct {
 		what, old, changed string

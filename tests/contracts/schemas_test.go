@@ -41,9 +41,9 @@ func (p place) parse(t *testing.T, file string, change func(text string) string)
 
 func asItIs(text string) string { return text }
 
-// TestNoSchemaBreaksThoseWhoFollowTheReleasedOne: in both directions, since an event of before is still in a stream or a
+// TestGate_NoSchemaBreaksTheReleasedOne: in both directions, since an event of before is still in a stream or a
 // dead letter when its reader is new, and is new while its reader is not.
-func TestNoSchemaBreaksThoseWhoFollowTheReleasedOne(t *testing.T) {
+func TestGate_NoSchemaBreaksTheReleasedOne(t *testing.T) {
 	t.Parallel()
 	files, err := os.ReadDir(releasedEvents)
 	if err != nil || len(files) < 2 {
@@ -59,8 +59,8 @@ func TestNoSchemaBreaksThoseWhoFollowTheReleasedOne(t *testing.T) {
 	}
 }
 
-// TestTheGateRefusesASchemaThatBreaksTheReleasedOne prints what it refuses, and why.
-func TestTheGateRefusesASchemaThatBreaksTheReleasedOne(t *testing.T) {
+// TestGate_RefusesASchemaThatBreaksTheReleasedOne prints what it refuses, and why.
+func TestGate_RefusesASchemaThatBreaksTheReleasedOne(t *testing.T) {
 	t.Parallel()
 	const file = "OrderCreated.v1.json"
 	before := place(releasedSchemas).parse(t, file, asItIs)

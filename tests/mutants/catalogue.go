@@ -74,12 +74,12 @@ var mutants = []mutant{
 	{
 		name: "a translation has a new id each time", file: "apps/internal/translator/translate.go",
 		old: "	return uuid.NewSHA1(space, []byte(as.String())).String(), nil", new: "	return uuid.NewSHA1(uuid.New(), append(space[:], as.String()...)).String(), nil",
-		dir: "apps/internal/translator", test: "^(TestTranslatingTwiceIsSayingOneThing|TestWhateverComesTwiceIsSaidOnce)$",
+		dir: "apps/internal/translator", test: "^(TestTranslate_TwiceIsTheSameEvent|TestTranslator_ADuplicateIsPublishedOnce)$",
 	},
 	{
 		name: "a translation is forgotten before it is on the disk", file: "apps/internal/translator/consume.go",
 		old: "time.Now().Add(mailbox.OnDisk)", new: "time.Now()",
-		dir: "apps/internal/translator", test: "^TestTheOriginalIsAcknowledgedOnlyWhenTheTranslationIsOnTheDisk$",
+		dir: "apps/internal/translator", test: "^TestTranslator_AcknowledgesWhenTheTranslationIsOnDisk$",
 	},
 	{
 		name: "the versions of the API have keys of their own", file: "services/order/http.go",
@@ -161,63 +161,63 @@ var mutants = []mutant{
 	{
 		name: "contracts: a consumer reads a field more", file: "services/shipping/saga.go",
 		old: "	s := fence()\n", new: "	s := fence()\n	s.Reason = order.Reason\n",
-		dir: "services/shipping", test: "^TestWhatShippingReadsIsInItsPacts$",
+		dir: "services/shipping", test: "^TestPacts_ShippingReads$",
 	},
 	{
 		name: "contracts: a provider calls a field otherwise", file: "pkg/events/events.go",
 		old: "	Amount   Money  `json:\"amount\"`\n", new: "	Amount   Money  `json:\"sum\"`\n",
-		dir: "services/payment", test: "^TestPaymentSaysWhatIsReadOfIt$",
+		dir: "services/payment", test: "^TestPacts_PaymentPublishesWhatIsRead$",
 	},
 	{
 		name: "contracts: an API calls a field otherwise", file: "contracts/gateway/api/api.gen.go",
 		old: "	DeclineCode       string        `json:\"decline_code\"`\n", new: "	DeclineCode       string        `json:\"reason\"`\n",
-		dir: "apps/internal/gateway", test: "^TestTheGatewayAnswersWhatIsReadOfIt$",
+		dir: "apps/internal/gateway", test: "^TestPacts_GatewayAnswersWhatIsRead$",
 	},
 	{
 		name: "contracts: what cannot be judged is called compatible", file: "contracts/pact/breaks.go",
 		old: "		why := r.What\n		if r.Answer == schema.CannotJudge {\n			why = \"it cannot be judged: \" + why\n		}\n",
 		new: "		if r.Answer == schema.CannotJudge {\n			continue\n		}\n		why := r.What\n",
-		dir: "contracts/pact", test: "^TestWhoBreaks$",
+		dir: "contracts/pact", test: "^TestBreaks_NamesTheConsumersAndTheFields$",
 	},
 	{
 		name: "schema: what the reader requires is not asked for", file: "contracts/schema/objects.go",
 		old: "	for _, name := range r.required {\n", new: "	for _, name := range r.required[:0] {\n",
-		dir: "contracts/schema", test: "^TestWhatIsCalledCompatibleIsRead$",
+		dir: "contracts/schema", test: "^TestCompare_WhatIsCompatibleIsRead$",
 	},
 	{
 		name: "schema: an open writer is taken for a closed one", file: "contracts/schema/objects.go",
 		old: "return c.content == Strict || w.free", new: "return c.content == Strict && false || w.free && false",
-		dir: "contracts/schema", test: "^TestWhatIsCalledCompatibleIsRead$",
+		dir: "contracts/schema", test: "^TestCompare_WhatIsCompatibleIsRead$",
 	},
 	{
 		name: "schema: a number may be lower than the reader takes", file: "contracts/schema/scalars.go",
 		old: "	if wrote.below(read) {\n", new: "	if wrote.below(read) && false {\n",
-		dir: "contracts/schema", test: "^TestWhatIsCalledCompatibleIsRead$",
+		dir: "contracts/schema", test: "^TestCompare_WhatIsCompatibleIsRead$",
 	},
 	{
 		name: "schema: every number is an integer", file: "contracts/schema/kinds.go",
 		old: "\"integer\": integer, \"number\"", new: "\"integer\": integer | fraction, \"number\"",
-		dir: "contracts/schema", test: "^TestWhatIsCalledCompatibleIsRead$",
+		dir: "contracts/schema", test: "^TestCompare_WhatIsCompatibleIsRead$",
 	},
 	{
 		name: "schema: what no example refutes is compatible", file: "contracts/schema/scalars.go",
 		old: "	c.unsure(at, \"whether every string that the writer may send is what the reader takes (%s)\", r.wants())\n", new: "",
-		dir: "contracts/schema", test: "^TestEveryChangeOfTheCatalogueMeansWhatItSays$",
+		dir: "contracts/schema", test: "^TestCheck_EveryChangeOfTheCatalogue$",
 	},
 	{
 		name: "schema: a keyword that is not judged does not count", file: "contracts/schema/compare.go",
 		old: "		return reflect.DeepEqual(wrote[keyword], read[keyword])\n", new: "		return reflect.DeepEqual(wrote[keyword], read[keyword]) || true\n",
-		dir: "contracts/schema", test: "^TestWhatIsCalledCompatibleIsRead$",
+		dir: "contracts/schema", test: "^TestCompare_WhatIsCompatibleIsRead$",
 	},
 	{
 		name: "schema: one of the writer's alternatives is enough", file: "contracts/schema/combined.go",
 		old: "		for _, branch := range w.anyOf {\n			c.schemas(at, branch, r)\n		}\n		return\n", new: "		c.schemas(at, w.anyOf[0], r)\n		return\n",
-		dir: "contracts/schema", test: "^TestWhatIsCalledCompatibleIsRead$",
+		dir: "contracts/schema", test: "^TestCompare_WhatIsCompatibleIsRead$",
 	},
 	{
 		name: "schema: the items of a list are not looked at", file: "contracts/schema/objects.go",
 		old: "		c.schemas(at+\"/*\", orAnything(w.items), r.items)\n", new: "		_ = r.items\n",
-		dir: "contracts/schema", test: "^TestWhatIsCalledCompatibleIsRead$",
+		dir: "contracts/schema", test: "^TestCompare_WhatIsCompatibleIsRead$",
 	},
 	{
 		name: "gRPC: a call may take for ever", file: "internal/grpcserver/rpc.go",

@@ -23,9 +23,9 @@ import (
 // chargeID is where a schema says of what type a charge's id is.
 var chargeID = regexp.MustCompile(`("charge_id":\s*\{\s*"type":\s*")string`)
 
-// TestTheSchemaRegistry: services register what they send when they start. A registry that is away disturbs no saga and
+// TestSchemaRegistry: services register what they send when they start. A registry that is away disturbs no saga and
 // no start, and a service whose events would break their readers does not start.
-func TestTheSchemaRegistry(t *testing.T) {
+func TestSchemaRegistry(t *testing.T) {
 	t.Parallel()
 	// Payment is told of the registry later: by then its subject has a version that it contradicts.
 	w := open(t, supervisor.Options{Env: map[string]map[string]string{"payment": {"SCHEMA_REGISTRY_URL": ""}}})

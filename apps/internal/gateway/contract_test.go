@@ -12,7 +12,7 @@ import (
 	"example.com/ordersaga/contracts/pacttest"
 )
 
-func TestTheGatewayAnswersWhatIsReadOfIt(t *testing.T) {
+func TestPacts_GatewayAnswersWhatIsRead(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	target, err := url.Parse("http://" + g.Addr)

@@ -96,7 +96,7 @@ func body(t *testing.T, schema api.Schema) string {
 }
 
 // The paths, bodies and codes are those that tools for such registries know.
-func TestItSpeaksAsSchemaRegistriesDo(t *testing.T) {
+func TestRegistry_HasThePathsBodiesAndCodesThatToolsKnow(t *testing.T) {
 	t.Parallel()
 	client := run(t, testkit.Broker(t))
 	for _, step := range []struct {
@@ -147,7 +147,7 @@ func TestItSpeaksAsSchemaRegistriesDo(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoSchemaIsRefusedInWords(t *testing.T) {
+func TestRegistry_RefusesWhatIsNoSchema(t *testing.T) {
 	t.Parallel()
 	client := run(t, testkit.Broker(t))
 	schema := func(text string) string { return body(t, api.Schema{Type: api.JSON, Text: text}) }
@@ -182,7 +182,7 @@ func TestWhatIsNoSchemaIsRefusedInWords(t *testing.T) {
 }
 
 // What nobody can tell is not compatible, and the answer says that it is this.
-func TestWhatCannotBeJudgedIsRefused(t *testing.T) {
+func TestRegistry_RefusesWhatCannotBeJudged(t *testing.T) {
 	t.Parallel()
 	client := run(t, testkit.Broker(t))
 	code := func(pattern string) api.Schema {
@@ -198,7 +198,7 @@ func TestWhatCannotBeJudgedIsRefused(t *testing.T) {
 }
 
 // Two processes, fifty registrations at once: ids and versions are each given once, and none is lost.
-func TestManyRegisterAtOnceAtTwoProcesses(t *testing.T) {
+func TestRegistry_ManyRegisterAtOnceAtTwoProcesses(t *testing.T) {
 	t.Parallel()
 	broker := testkit.Broker(t)
 	clients := []api.Client{run(t, broker), run(t, broker)}
@@ -239,7 +239,7 @@ func TestManyRegisterAtOnceAtTwoProcesses(t *testing.T) {
 
 // Each is compatible with what there was, and not with each other: the store lets one of them through, and the
 // other is judged again.
-func TestOfTwoThatContradictEachOtherOneIsRegistered(t *testing.T) {
+func TestRegistry_OfTwoThatContradictEachOtherOneIsRegistered(t *testing.T) {
 	t.Parallel()
 	broker := testkit.Broker(t)
 	clients := []api.Client{run(t, broker), run(t, broker)}
@@ -259,7 +259,7 @@ func TestOfTwoThatContradictEachOtherOneIsRegistered(t *testing.T) {
 }
 
 // A process keeps nothing: another one goes on where it was, and what the broker lost is registered again.
-func TestNothingIsKeptInTheProcess(t *testing.T) {
+func TestRegistry_KeepsNothingInTheProcess(t *testing.T) {
 	t.Parallel()
 	broker := testkit.OwnBroker(t)
 	first := run(t, broker)
@@ -294,7 +294,7 @@ func TestNothingIsKeptInTheProcess(t *testing.T) {
 }
 
 // A refusal names the field, what would break, and who reads the event.
-func TestARefusedAnnouncementSaysWhichFieldAndWhoReads(t *testing.T) {
+func TestRegistry_ARefusalNamesTheFieldAndItsReaders(t *testing.T) {
 	t.Parallel()
 	client := run(t, testkit.Broker(t))
 	typ := events.PaymentProcessed{}.Type()

@@ -23,7 +23,7 @@ import (
 // theOrder is the one in the examples of the order contract.
 const theOrder = "0190a5d2-7c1e-7b3a-9c57-3a1f6b2d4e8f"
 
-func TestWhatSagactlReadsIsInItsPacts(t *testing.T) {
+func TestPacts_SagactlReads(t *testing.T) {
 	t.Parallel()
 	orders, err := order.GetSpec()
 	if err != nil {
@@ -125,7 +125,7 @@ func shows(t *testing.T, spec *openapi3.T, operation string, status int) pacttes
 	return pacttest.Call{}
 }
 
-func TestWhoBreaksNamesTheConsumersAndTheFields(t *testing.T) {
+func TestWhoBreaks_NamesTheConsumersAndTheFields(t *testing.T) {
 	t.Parallel()
 	schema, err := events.Schemas.ReadFile("schemas/PaymentRefunded.v1.json")
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-func TestWhatTheTranslatorReadsIsInItsPacts(t *testing.T) {
+func TestPacts_TranslatorReads(t *testing.T) {
 	t.Parallel()
 	said := func(message []byte) (string, error) {
 		translated, err := translate(message)

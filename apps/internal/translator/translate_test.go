@@ -34,7 +34,7 @@ func said(t *testing.T, eventID string, event events.Event) []byte {
 	return message
 }
 
-func TestAnOrderIsSaidInTheFirstVersion(t *testing.T) {
+func TestTranslate_AnOrderToTheFirstVersion(t *testing.T) {
 	t.Parallel()
 	original, id := uuid.NewString(), uuid.NewString()
 	got, err := translate(said(t, original, order(id)))
@@ -65,7 +65,7 @@ func TestAnOrderIsSaidInTheFirstVersion(t *testing.T) {
 }
 
 // This is what makes the process need no memory: whoever translates a message again, says the same event.
-func TestTranslatingTwiceIsSayingOneThing(t *testing.T) {
+func TestTranslate_TwiceIsTheSameEvent(t *testing.T) {
 	t.Parallel()
 	id := uuid.NewString()
 	original := said(t, uuid.NewString(), order(id))
@@ -83,7 +83,7 @@ func TestTranslatingTwiceIsSayingOneThing(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeSaidIsRefused(t *testing.T) {
+func TestTranslate_RefusesWhatTheFirstVersionCannotExpress(t *testing.T) {
 	t.Parallel()
 	mixed := order(uuid.NewString())
 	mixed.Lines[0].UnitPrice.Currency = "EUR"

@@ -124,7 +124,7 @@ func (s *stage) settled() bool {
 
 func (s *stage) translated(orderID string) bool { return s.count(first.SubjectOf(orderID)) == 1 }
 
-func TestWhateverComesTwiceIsSaidOnce(t *testing.T) {
+func TestTranslator_ADuplicateIsPublishedOnce(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	s.run()
@@ -140,7 +140,7 @@ func TestWhateverComesTwiceIsSaidOnce(t *testing.T) {
 
 // The original is given up only when the translation is surely on the broker's disk: a power loss takes what
 // was acknowledged in its last moments, and here is no outbox to say it from again.
-func TestTheOriginalIsAcknowledgedOnlyWhenTheTranslationIsOnTheDisk(t *testing.T) {
+func TestTranslator_AcknowledgesWhenTheTranslationIsOnDisk(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	s.run()
@@ -158,7 +158,7 @@ func TestTheOriginalIsAcknowledgedOnlyWhenTheTranslationIsOnTheDisk(t *testing.T
 }
 
 // It ends between publishing and acknowledging. The next one translates again, and nobody sees a difference.
-func TestWhatWasNotAcknowledgedIsTranslatedAgainToNoEffect(t *testing.T) {
+func TestTranslator_ARedeliveryHasNoEffect(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	orderID := s.interrupted()
@@ -187,7 +187,7 @@ func (s *stage) interrupted() (orderID string) {
 	return ""
 }
 
-func TestWhatIsRefusedIsGivenUpAndTheRestGoesOn(t *testing.T) {
+func TestTranslator_RefusesOneAndTheRestGoesOn(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	url, _ := s.run()
@@ -211,7 +211,7 @@ func TestWhatIsRefusedIsGivenUpAndTheRestGoesOn(t *testing.T) {
 	}
 }
 
-func TestItComesBackWithTheBroker(t *testing.T) {
+func TestTranslator_ComesBackWithTheBroker(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	url, _ := s.run()
@@ -229,7 +229,7 @@ func TestItComesBackWithTheBroker(t *testing.T) {
 }
 
 // Without the provisioner's word there is nothing to translate, and it says so instead of looking well.
-func TestItIsNotReadyWhileItIsGivenNothing(t *testing.T) {
+func TestTranslator_IsNotReadyWithoutItsConsumer(t *testing.T) {
 	t.Parallel()
 	s := &stage{t: t, broker: testkit.OwnBroker(t)}
 	url, _ := s.run()

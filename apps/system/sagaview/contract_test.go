@@ -12,7 +12,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-func TestWhatTheTimelineReadsIsInItsPacts(t *testing.T) {
+func TestPacts_TimelineReads(t *testing.T) {
 	t.Parallel()
 	found := map[string][]pact.Interaction{}
 	for _, event := range pacttest.Published(t) {

@@ -49,7 +49,7 @@ func contract(t *testing.T) (sends, receives map[string][]events.Service) {
 	return sends, receives
 }
 
-func TestTheFlowIsTheContract(t *testing.T) {
+func TestFlow_IsTheContract(t *testing.T) {
 	t.Parallel()
 	sends, receives := contract(t)
 	f, err := flow.New()
@@ -80,7 +80,7 @@ func TestTheFlowIsTheContract(t *testing.T) {
 	}
 }
 
-func TestEveryRuleIsOneThatTheContractAllows(t *testing.T) {
+func TestFlow_EveryRuleIsAllowedByTheContract(t *testing.T) {
 	t.Parallel()
 	f, err := flow.New()
 	if err != nil {
