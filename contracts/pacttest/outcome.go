@@ -33,11 +33,11 @@ func Outcome(ctx context.Context, pool *pgxpool.Pool, message []byte, step Step,
 	if err != nil {
 		return "", err
 	}
-	said, err := json.Marshal(answer)
+	answered, err := json.Marshal(answer)
 	if err != nil {
 		return "", err
 	}
-	parts := []string{string(said)}
+	parts := []string{string(answered)}
 	for _, table := range tables {
 		var rows string
 		err := tx.QueryRow(ctx, `SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY to_jsonb(r))::text, '') FROM `+pgx.Identifier{table}.Sanitize()+` r`).Scan(&rows)

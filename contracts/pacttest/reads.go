@@ -46,8 +46,8 @@ func Reads(t testing.TB, document []byte, outcome func(document []byte) (string,
 	return pact.Sample(only)
 }
 
-// Hears is what a consumer reads of an event: outcome is what comes of the message at the consumer.
-func Hears(t testing.TB, event events.Type, outcome func(message []byte) (string, error)) pact.Interaction {
+// Consumes is what a consumer reads of an event: outcome is what its real code does with the message.
+func Consumes(t testing.TB, event events.Type, outcome func(message []byte) (string, error)) pact.Interaction {
 	t.Helper()
 	content := Reads(t, golden(t, event), outcome)
 	return pact.Interaction{

@@ -39,9 +39,9 @@ func of(t *testing.T, provider, typ string, visit func(t *testing.T, i pact.Inte
 	}
 }
 
-// Says holds a provider to what the consumers of its events read: each must find it in what the provider has really
+// Publishes wants what the consumers of a provider's events read to be in the messages that the provider has really
 // put into its outbox, as it goes to the broker. The incidents, which the mailbox reports for any service, are put here.
-func Says(t *testing.T, provider events.Service, pool *pgxpool.Pool) {
+func Publishes(t *testing.T, provider events.Service, pool *pgxpool.Pool) {
 	t.Helper()
 	err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
 		order := uuid.NewString()

@@ -21,7 +21,7 @@ const (
 	field = `{"type": "object", "required": ["v"], "properties": {"v": …}}`
 )
 
-// catalogue says what every kind of change means.
+// catalogue is what every kind of change means.
 var catalogue = []chapter{
 	{"Properties of an open object", whole, []change{
 		{"nothing changes", `{"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}}`, `{"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}}`, "✓✓", "✓✓", "the two are the same"},
@@ -46,7 +46,7 @@ var catalogue = []chapter{
 		{"the values of a map get another type", `{"type": "object", "additionalProperties": {"type": "integer"}}`, `{"type": "object", "additionalProperties": {"type": "number"}}`, "✓✗", "✓✗", "undeclared properties with a schema are declared to come"},
 		{"a property is added to a map, with its type", `{"type": "object", "properties": {}, "additionalProperties": {"type": "string"}}`, `{"type": "object", "properties": {"b": {"type": "string"}}, "additionalProperties": {"type": "string"}}`, "✓✓", "✓✓", "b had that type before it had a name"},
 		{"a property is added to a map, with another type", `{"type": "object", "properties": {}, "additionalProperties": {"type": "string"}}`, `{"type": "object", "properties": {"b": {"type": "integer"}}, "additionalProperties": {"type": "string"}}`, "✗✗", "✗✗", "b was a string"},
-		{"an open object says that it is", `{"type": "object", "properties": {"a": {"type": "string"}}}`, `{"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": true}`, "✓✓", "✓✓", "JSON Schema means the same without it"},
+		{"an open object declares that it is", `{"type": "object", "properties": {"a": {"type": "string"}}}`, `{"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": true}`, "✓✓", "✓✓", "JSON Schema means the same without it"},
 	}},
 	{"Types", field, []change{
 		{"an integer becomes a number", `{"type": "integer"}`, `{"type": "number"}`, "✓✗", "✓✗", "every integer is a number"},
@@ -70,9 +70,9 @@ var catalogue = []chapter{
 		{"a maximum length is added", `{"type": "string"}`, `{"type": "string", "maxLength": 64}`, "✗✓", "✗✓", "longer ones were allowed"},
 		{"a minimum length is taken away", `{"type": "string", "minLength": 1}`, `{"type": "string"}`, "✓✗", "✓✗", "old readers do not take the empty string"},
 		{"a pattern is added", `{"type": "string"}`, `{"type": "string", "pattern": "^[A-Z]{3}$"}`, "✗✓", "✗✓", "the empty string, for example, was allowed and does not match"},
-		{"a pattern is written otherwise", `{"type": "string", "pattern": "^[A-Z]{2}$"}`, `{"type": "string", "pattern": "^[A-Z][A-Z]$"}`, "??", "??", "whether two patterns match the same is not judged, and no example tells them apart"},
+		{"a pattern is written otherwise", `{"type": "string", "pattern": "^[A-Z]{2}$"}`, `{"type": "string", "pattern": "^[A-Z][A-Z]$"}`, "??", "??", "whether two patterns match the same is not judged, and no example distinguishes them"},
 		{"a pattern gets narrower", `{"type": "string", "pattern": "^[A-Z]+$"}`, `{"type": "string", "pattern": "^[A-Z]{3}$"}`, "✗?", "✗?", "an example shows one direction; nothing can show the other"},
-		{"a pattern that everything matches is added", `{"type": "string"}`, `{"type": "string", "pattern": ""}`, "✓✓", "✓✓", "an empty pattern says nothing"},
+		{"a pattern that everything matches is added", `{"type": "string"}`, `{"type": "string", "pattern": ""}`, "✓✓", "✓✓", "an empty pattern allows everything"},
 		{"a length is added to a pattern that implies it", `{"type": "string", "pattern": "^[A-Z]{3}$"}`, `{"type": "string", "pattern": "^[A-Z]{3}$", "maxLength": 3}`, "?✓", "?✓", "what lengths a pattern allows is not judged"},
 		{"a format is added", `{"type": "string"}`, `{"type": "string", "format": "uuid"}`, "✗✓", "✗✓", "other strings were allowed"},
 		{"a format becomes another one", `{"type": "string", "format": "date"}`, `{"type": "string", "format": "date-time"}`, "✗✗", "✗✗", "a date is no date and time, and the reverse"},
@@ -101,7 +101,7 @@ var catalogue = []chapter{
 	{"Alternatives and combinations", field, []change{
 		{"an alternative is added", `{"anyOf": [{"type": "string"}]}`, `{"anyOf": [{"type": "string"}, {"type": "integer"}]}`, "✓✗", "✓✗", "old readers take strings alone"},
 		{"null is written as an alternative", `{"type": ["string", "null"]}`, `{"oneOf": [{"type": "null"}, {"type": "string"}]}`, "✓✓", "✓✓", "no value is of both, so oneOf is anyOf"},
-		{"alternatives that overlap are exclusive", `{"anyOf": [{"minimum": 1}, {"maximum": 5}]}`, `{"oneOf": [{"minimum": 1}, {"maximum": 5}]}`, "??", "??", "oneOf is judged only where types tell the alternatives apart"},
+		{"alternatives that overlap are exclusive", `{"anyOf": [{"minimum": 1}, {"maximum": 5}]}`, `{"oneOf": [{"minimum": 1}, {"maximum": 5}]}`, "??", "??", "oneOf is judged only where no value has the type of two alternatives"},
 		{"a bound is split into two alternatives", `{"type": "integer", "minimum": 0}`, `{"anyOf": [{"type": "integer", "minimum": 0, "maximum": 9}, {"type": "integer", "minimum": 10}]}`, "?✓", "?✓", "that alternatives together take everything is not judged"},
 		{"a bound is moved into an allOf", `{"type": "integer", "minimum": 0}`, `{"type": "integer", "allOf": [{"minimum": 0}]}`, "✓?", "✓?", "each of a reader's parts is asked; what a writer's parts mean together is not judged"},
 		{"something is forbidden by a not", `{"type": "string"}`, `{"type": "string", "not": {"const": "x"}}`, "?✓", "?✓", "not is not judged; at the writer it only narrows"},

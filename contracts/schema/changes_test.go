@@ -10,14 +10,14 @@ import (
 	"example.com/ordersaga/contracts/schema"
 )
 
-// said are the signs of the catalogue.
-var said = map[rune]schema.Answer{'✓': schema.Compatible, '✗': schema.Incompatible, '?': schema.CannotJudge}
+// signs are the signs of the catalogue.
+var signs = map[rune]schema.Answer{'✓': schema.Compatible, '✗': schema.Incompatible, '?': schema.CannotJudge}
 
 // wants are the answers to a change in every mode: the catalogue has one for each direction, FULL is the worse of them,
 // and with one earlier version TRANSITIVE adds nothing.
 func wants(verdicts string) map[schema.Mode]schema.Answer {
-	signs := []rune(verdicts)
-	backward, forward := said[signs[0]], said[signs[1]]
+	both := []rune(verdicts)
+	backward, forward := signs[both[0]], signs[both[1]]
 	full := max(backward, forward)
 	return map[schema.Mode]schema.Answer{
 		schema.None: schema.Compatible, schema.Backward: backward, schema.Forward: forward, schema.Full: full,
@@ -51,7 +51,7 @@ func TestCheck_EveryChangeOfTheCatalogue(t *testing.T) {
 
 func TestCatalogue_IsDocumented(t *testing.T) {
 	t.Parallel()
-	const file = "../../docs/schema-compatibility.md"
+	const file = "../../docs/reference/schema-compatibility.md"
 	want := document()
 	if os.Getenv("WRITE_CATALOGUE") != "" {
 		if err := os.WriteFile(file, want, 0o644); err != nil { //nolint:gosec // documentation, for everybody
@@ -60,7 +60,7 @@ func TestCatalogue_IsDocumented(t *testing.T) {
 	}
 	got, err := os.ReadFile(file)
 	if err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%s is not what the catalogue says (%v): cd contracts/schema && WRITE_CATALOGUE=1 go test -run Documented .", file, err)
+		t.Errorf("%s is not what the catalogue says (%v): cd contracts/schema && WRITE_CATALOGUE=1 go test -run Catalogue_ .", file, err)
 	}
 }
 
@@ -69,13 +69,14 @@ func document() []byte {
 	var b bytes.Buffer
 	b.WriteString(`# What a change of a schema means
 
-Each row is a test (` + "`TestCheck_EveryChangeOfTheCatalogue` in `contracts/schema`" + `), and this page is written from that table. The two signs are
-**BACKWARD**, the new version reads what the old one wrote, and **FORWARD**, the old one reads what the new one writes: ✓ compatible, ✗ incompatible, ? cannot
-be judged. FULL is ✓ where both are; NONE is always ✓; the TRANSITIVE modes ask the same of every earlier version.
+Each row is a test (` + "`TestCheck_EveryChangeOfTheCatalogue` in `contracts/schema`" + `), and this page is written from that table.
+The two signs are **BACKWARD**, the new version reads what the old one wrote, and **FORWARD**, the old one reads what the new one
+writes: ✓ compatible, ✗ incompatible, ? cannot be judged. FULL is ✓ where both are; NONE is always ✓; the TRANSITIVE modes compare
+with every earlier version.
 
-*Lenient* takes it that a writer sends what its schema declares. *Strict* takes an open schema by its word: undeclared properties may come,
-and may be anything. [The rules](../contracts/schema/doc.go), [how they are used](contracts.md#schemas-of-events), [why they may decline to
-judge](adr/0016-cannot-judge.md).
+*Lenient* assumes that a writer sends only what its schema declares. *Strict* does not: undeclared properties may be sent, with any
+value. [The rules](../../contracts/schema/doc.go), [how they are used](../contracts.md#schemas-of-events), [why they may decline to
+judge](../adr/0016-cannot-judge.md).
 `)
 	for _, chapter := range catalogue {
 		fmt.Fprintf(&b, "\n## %s\n\n", chapter.title)

@@ -45,7 +45,7 @@ func TestParse_EverySchemaOfTheEvents(t *testing.T) {
 
 func TestParse_RefusesInOneClearLine(t *testing.T) {
 	t.Parallel()
-	for what, c := range map[string]struct{ text, says string }{
+	for what, c := range map[string]struct{ text, wants string }{
 		"nothing":                          {``, "it is not JSON: EOF"},
 		"not JSON":                         {`{"type": string}`, "it is not JSON"},
 		"something behind it":              {`{} {}`, "there is something behind the JSON"},
@@ -83,8 +83,8 @@ func TestParse_RefusesInOneClearLine(t *testing.T) {
 			if err == nil {
 				t.Fatal("it is taken for a schema")
 			}
-			if !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") || len(err.Error()) > 400 {
-				t.Errorf("it says %q, want %q in one short line", err, c.says)
+			if !strings.Contains(err.Error(), c.wants) || strings.Contains(err.Error(), "\n") || len(err.Error()) > 400 {
+				t.Errorf("it wants %q, want %q in one short line", err, c.wants)
 			}
 		})
 	}
@@ -120,7 +120,7 @@ func TestParse_FollowsReferencesToOtherSchemas(t *testing.T) {
 func TestParse_RefusesReferencesToUnknownSchemas(t *testing.T) {
 	t.Parallel()
 	if _, err := schema.Parse([]byte(`{"$ref": "/schemas/common/v1"}`), nil); err == nil || !strings.Contains(err.Error(), "there are no other schemas") {
-		t.Errorf("it says %v", err)
+		t.Errorf("the error is %v", err)
 	}
 	broken := errors.New("the bucket is away")
 	if _, err := schema.Parse([]byte(`{"$ref": "/x"}`), func(string) ([]byte, error) { return nil, broken }); !errors.Is(err, broken) {

@@ -34,7 +34,7 @@ func TestValidate_NamesTheFieldAndWhatIsExpected(t *testing.T) {
 	if err := s.Validate(payload); err != nil {
 		t.Fatalf("the example of the event is refused: %v", err)
 	}
-	for what, c := range map[string]struct{ old, changed, says string }{
+	for what, c := range map[string]struct{ old, changed, wants string }{
 		"a field is missing":               {`"customer_id"`, `"buyer"`, "/customer_id: it is required, and missing"},
 		"a field is of another type":       {`"quantity": 2`, `"quantity": "2"`, "/lines/0/quantity: it is string, must be integer"},
 		"a number is too small":            {`"quantity": 2`, `"quantity": 0`, "/lines/0/quantity: it must be at least 1"},
@@ -54,8 +54,8 @@ func TestValidate_NamesTheFieldAndWhatIsExpected(t *testing.T) {
 			if err == nil {
 				t.Fatalf("%s is accepted", changed)
 			}
-			if !strings.HasPrefix(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("it says %q, want %q in one line", err, c.says)
+			if !strings.HasPrefix(err.Error(), c.wants) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("it wants %q, want %q in one line", err, c.wants)
 			}
 		})
 	}
@@ -64,9 +64,9 @@ func TestValidate_NamesTheFieldAndWhatIsExpected(t *testing.T) {
 func TestValidate_APayloadIsOneJSONDocument(t *testing.T) {
 	t.Parallel()
 	s, payload := order(t)
-	for says, text := range map[string]string{"it is not JSON": "", "there is something behind the JSON": string(payload) + "}"} {
-		if err := s.Validate([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), says) {
-			t.Errorf("it says %v, want %s", err, says)
+	for wants, text := range map[string]string{"it is not JSON": "", "there is something behind the JSON": string(payload) + "}"} {
+		if err := s.Validate([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), wants) {
+			t.Errorf("the error is %v, want %s", err, wants)
 		}
 	}
 }

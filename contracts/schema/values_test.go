@@ -101,7 +101,7 @@ func anyOrNone(s any) bool {
 func anObjectOf(t *rapid.T, is object, content schema.Content, depth int) object {
 	value := object{}
 	properties, declares := is["properties"].(object)
-	others, said := is["additionalProperties"]
+	others, given := is["additionalProperties"]
 	required, _ := is["required"].([]string)
 	for _, name := range append(slices.Clone(names), "d") {
 		property, declared := properties[name]
@@ -109,7 +109,7 @@ func anObjectOf(t *rapid.T, is object, content schema.Content, depth int) object
 		if !declared {
 			property = others
 		}
-		if may := declared || said && !anyOrNone(others) || content == schema.Strict || !declares; must || may && coin(t, "sends "+name) {
+		if may := declared || given && !anyOrNone(others) || content == schema.Strict || !declares; must || may && coin(t, "sends "+name) {
 			value[name] = aValue(t, property, content, depth-1)
 		}
 	}

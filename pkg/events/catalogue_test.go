@@ -9,11 +9,11 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-// choreography is the table of docs/saga.md: who publishes an event, and who reacts to it.
+// choreography is the table of docs/saga.md: who publishes an event, and who consumes it. It stands here on purpose a second time.
 var choreography = []struct {
 	event       string
 	publishedBy string
-	heardBy     string
+	consumedBy  string
 }{
 	{"OrderCreated", "order", "inventory"},
 	{"InventoryReserved", "inventory", "payment"},
@@ -27,7 +27,7 @@ var choreography = []struct {
 	{"InventoryReleased", "inventory", "order"},
 	{"IncidentOpened", "order inventory payment shipping", "order"},
 	{"IncidentResolved", "order inventory payment shipping", "order"},
-	// Inventory and payment must not hear this one: they would undo what shipping may still ship.
+	// Inventory and payment must not consume this one: they would undo what shipping may still ship.
 	{"OrderCancelRequested", "order", "shipping"},
 	{"OrderConfirmed", "order", ""},
 	{"OrderCancelled", "order", ""},
@@ -40,28 +40,28 @@ func TestSubscriptions_AreTheChoreography(t *testing.T) {
 	var names []string
 	for _, row := range choreography {
 		names = append(names, row.event)
-		for hearer := range strings.FieldsSeq(row.heardBy) {
+		for consumer := range strings.FieldsSeq(row.consumedBy) {
 			for publisher := range strings.FieldsSeq(row.publishedBy) {
-				// Whoever hears an event hears every version of it, for as long as there is one.
+				// A consumer of an event consumes every version of it, for as long as there is one.
 				for _, version := range versionsOf(row.event) {
-					want[events.Service(hearer)] = append(want[events.Service(hearer)], "saga."+publisher+"."+version)
+					want[events.Service(consumer)] = append(want[events.Service(consumer)], "saga."+publisher+"."+version)
 				}
 			}
 		}
 	}
 	for _, service := range events.Services {
 		var got []string
-		for _, heard := range events.Subscriptions[service] {
-			got = append(got, heard.String())
+		for _, consumed := range events.Subscriptions[service] {
+			got = append(got, consumed.String())
 		}
 		slices.Sort(got)
 		slices.Sort(want[service])
 		if !slices.Equal(got, want[service]) {
-			t.Errorf("%s hears %v, want %v", service, got, want[service])
+			t.Errorf("%s consumes %v, want %v", service, got, want[service])
 		}
 	}
-	if heard := slices.Collect(maps.Keys(events.Subscriptions)); len(heard) != len(events.Services) {
-		t.Errorf("%v hear events, but the services are %v", heard, events.Services)
+	if consumers := slices.Collect(maps.Keys(events.Subscriptions)); len(consumers) != len(events.Services) {
+		t.Errorf("%v consume events, but the services are %v", consumers, events.Services)
 	}
 	slices.Sort(names)
 	if !slices.Equal(names, events.Names()) {
@@ -81,7 +81,7 @@ func versionsOf(event string) (versions []string) {
 func TestPublications_EachEventIsPublishedByItsService(t *testing.T) {
 	t.Parallel()
 	for _, sample := range samples {
-		i := slices.IndexFunc(choreography, func(row struct{ event, publishedBy, heardBy string }) bool {
+		i := slices.IndexFunc(choreography, func(row struct{ event, publishedBy, consumedBy string }) bool {
 			return row.event == sample.Type().Name
 		})
 		if publishers := strings.Fields(choreography[i].publishedBy); !slices.Contains(publishers, string(sample.Type().Service)) {

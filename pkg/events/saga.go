@@ -49,7 +49,7 @@ var (
 var Saga = []Transition{
 	{Order, Customer, noRow, "PENDING", []string{"OrderCreated"}, "Order stores the order as PENDING"},
 	{Order, Customer, []string{"PENDING"}, "CANCELLING", []string{"OrderCancelRequested"},
-		"The customer wants the order undone; only shipping can tell whether that comes in time"},
+		"The customer wants the order undone; shipping decides whether that comes in time"},
 	{Order, "InventoryRejected", open, "CANCELLED", cancelled, "Order marks the order CANCELLED"},
 	{Order, "ShipmentCreated", open, "CONFIRMED", []string{"OrderConfirmed"}, "Order marks the order CONFIRMED"},
 	{Order, "InventoryReleased", open, "CANCELLED", cancelled, "Order marks the order CANCELLED"},
@@ -65,7 +65,7 @@ var Saga = []Transition{
 	{Inventory, "PaymentVoided", reserved, "RELEASED", released, "Inventory releases what it reserved"},
 	{Inventory, "PaymentVoided", noRow, "RELEASED", released,
 		"Inventory does not know the order yet, and leaves a tombstone: it will reserve nothing"},
-	{Inventory, "ShipmentCreated", reserved, "SOLD", nil, "Inventory: what was reserved is sold"},
+	{Inventory, "ShipmentCreated", reserved, "SOLD", nil, "Inventory sells what it reserved"},
 
 	{Payment, "InventoryReserved", noRow, "INTENT", nil, "Payment stores what it is about to charge"},
 	{Payment, Gateway, charging, "CAPTURED", []string{"PaymentProcessed"}, "The gateway has charged the card, once"},

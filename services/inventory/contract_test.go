@@ -18,7 +18,7 @@ func TestPacts_InventoryReads(t *testing.T) {
 	pool := database(t).Pool
 	found := map[string][]pact.Interaction{}
 	for _, event := range events.Subscriptions[events.Inventory] {
-		heard := pacttest.Hears(t, event, func(message []byte) (string, error) {
+		heard := pacttest.Consumes(t, event, func(message []byte) (string, error) {
 			return pacttest.Outcome(t.Context(), pool, message, hearPrepared, "stock", "reservation")
 		})
 		found[string(event.Service)] = append(found[string(event.Service)], heard)
@@ -57,7 +57,7 @@ func TestPacts_InventoryPublishesWhatIsRead(t *testing.T) {
 	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return mailbox.Put(t.Context(), tx, said...) }); err != nil {
 		t.Fatal(err)
 	}
-	pacttest.Says(t, events.Inventory, pool)
+	pacttest.Publishes(t, events.Inventory, pool)
 }
 
 func TestPacts_InventoryAnswersWhatIsRead(t *testing.T) {

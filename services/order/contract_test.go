@@ -38,7 +38,7 @@ func TestPacts_OrderReads(t *testing.T) {
 			"created_at": "2026-11-22T10:15:02Z"}`),
 	}
 	for _, event := range events.Subscriptions[events.Order] {
-		heard := pacttest.Hears(t, event, func(message []byte) (string, error) {
+		heard := pacttest.Consumes(t, event, func(message []byte) (string, error) {
 			return pacttest.Outcome(t.Context(), pool, message, hearPrepared, "orders", "order_history", "order_incident")
 		})
 		found[string(event.Service)] = append(found[string(event.Service)], heard)
@@ -89,7 +89,7 @@ func TestPacts_OrderPublishesWhatIsRead(t *testing.T) {
 	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return mailbox.Put(t.Context(), tx, said...) }); err != nil {
 		t.Fatal(err)
 	}
-	pacttest.Says(t, events.Order, pool)
+	pacttest.Publishes(t, events.Order, pool)
 }
 
 func TestPacts_OrderAnswersWhatIsRead(t *testing.T) {

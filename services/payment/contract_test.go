@@ -18,7 +18,7 @@ func TestPacts_PaymentReads(t *testing.T) {
 	pool := database(t).Pool
 	found := map[string][]pact.Interaction{"gateway": readOfTheGateway(t)}
 	for _, event := range events.Subscriptions[events.Payment] {
-		heard := pacttest.Hears(t, event, func(message []byte) (string, error) {
+		heard := pacttest.Consumes(t, event, func(message []byte) (string, error) {
 			return pacttest.Outcome(t.Context(), pool, message, hearPrepared, "payment")
 		})
 		found[string(event.Service)] = append(found[string(event.Service)], heard)
@@ -122,7 +122,7 @@ func TestPacts_PaymentPublishesWhatIsRead(t *testing.T) {
 	if answers := s.told(voided); len(answers) == 0 { // the mailbox puts what a step answers; so does hear
 		t.Fatal("nothing was said of an order that was cancelled before it was charged")
 	}
-	pacttest.Says(t, events.Payment, s.db.Pool)
+	pacttest.Publishes(t, events.Payment, s.db.Pool)
 }
 
 func TestPacts_PaymentAnswersWhatIsRead(t *testing.T) {

@@ -16,7 +16,7 @@ func TestPacts_ShippingReads(t *testing.T) {
 	pool := database(t).Pool
 	found := map[string][]pact.Interaction{}
 	for _, event := range events.Subscriptions[events.Shipping] {
-		heard := pacttest.Hears(t, event, func(message []byte) (string, error) {
+		heard := pacttest.Consumes(t, event, func(message []byte) (string, error) {
 			return pacttest.Outcome(t.Context(), pool, message, react, "shipment")
 		})
 		found[string(event.Service)] = append(found[string(event.Service)], heard)
@@ -34,7 +34,7 @@ func TestPacts_ShippingPublishesWhatIsRead(t *testing.T) {
 	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return mailbox.Put(t.Context(), tx, said...) }); err != nil {
 		t.Fatal(err)
 	}
-	pacttest.Says(t, events.Shipping, pool)
+	pacttest.Publishes(t, events.Shipping, pool)
 }
 
 func TestPacts_ShippingAnswersWhatIsRead(t *testing.T) {

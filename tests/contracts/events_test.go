@@ -145,11 +145,11 @@ func TestAsyncAPI_IsWhatTheCodeDoes(t *testing.T) {
 	t.Parallel()
 	document, sends, receives := participants(t)
 	for _, service := range events.Services {
-		var heard []string
+		var consumed []string
 		for _, typ := range events.Subscriptions[service] {
-			heard = append(heard, typ.String())
+			consumed = append(consumed, typ.String())
 		}
-		same(t, string(service)+" receives", receives[string(service)], heard)
+		same(t, string(service)+" receives", receives[string(service)], consumed)
 		var sent []string
 		for _, typ := range events.Publications[service] {
 			if typ.Service != service {
@@ -159,7 +159,7 @@ func TestAsyncAPI_IsWhatTheCodeDoes(t *testing.T) {
 		}
 		same(t, string(service)+" sends", sends[string(service)], sent)
 	}
-	// The translator hears one version and says the other.
+	// The translator consumes one version and publishes the other.
 	same(t, "the translator receives", receives[mailbox.Translator], []string{events.OrderCreatedV2{}.Type().String()})
 	same(t, "the translator sends", sends[mailbox.Translator], []string{events.OrderCreated{}.Type().String()})
 	documented := map[string]bool{}

@@ -233,37 +233,37 @@ func TestOpenAPI_StatesQualityAndRequirements(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, name string, document object) {
 		t.Helper()
-		said := unwrittenOf(t, document)
-		if len(said.Quality) == 0 || len(said.Requires.Infrastructure) == 0 {
-			t.Error("it does not say how well it is kept, or not what it needs")
+		found := unwrittenOf(t, document)
+		if len(found.Quality) == 0 || len(found.Requires.Infrastructure) == 0 {
+			t.Error("it lacks its quality or what it needs")
 		}
 		own := operations(document)
-		for _, promise := range said.Quality {
+		for _, promise := range found.Quality {
 			if _, exists := own[promise.Operation]; !exists || promise.Measure == "" || promise.While == "" || (promise.AtMost == nil) == (promise.AtLeast == nil) {
 				t.Errorf("%+v is not a promise about an operation, with one bound", promise)
 			}
 		}
-		var heard []string
+		var consumed []string
 		for _, typ := range events.Subscriptions[events.Service(name)] {
-			heard = append(heard, typ.String())
+			consumed = append(consumed, typ.String())
 		}
-		same(t, name+" hears", said.Requires.Events, heard)
-		for _, needs := range said.Requires.Operations {
+		same(t, name+" consumes", found.Requires.Events, consumed)
+		for _, needs := range found.Requires.Operations {
 			if _, exists := operations(contract(t, needs.Of))[needs.Operation]; !exists || needs.Without == "" {
-				t.Errorf("it needs %s of %s, which that contract does not have, or does not say what happens without", needs.Operation, needs.Of)
+				t.Errorf("it needs %s of %s, which that contract does not have, or lacks what happens without", needs.Operation, needs.Of)
 			}
 		}
 	})
 }
 
-func unwrittenOf(t *testing.T, document object) (said unwritten) {
+func unwrittenOf(t *testing.T, document object) (found unwritten) {
 	t.Helper()
 	encoded, err := json.Marshal(document["info"])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(encoded, &said); err != nil {
+	if err := json.Unmarshal(encoded, &found); err != nil {
 		t.Fatal(err)
 	}
-	return said
+	return found
 }

@@ -62,7 +62,7 @@ func (t *translator) handle(ctx context.Context, msg jetstream.Msg) {
 	ack, err := t.js.PublishMsg(context.WithoutCancel(ctx), translated)
 	switch {
 	case err != nil:
-		t.putOff(ctx, msg, err)
+		t.retryLater(ctx, msg, err)
 		return
 	case ack.Duplicate:
 		t.messages.WithLabelValues("repeated").Inc()
@@ -81,17 +81,17 @@ func (t *translator) refuse(ctx context.Context, msg jetstream.Msg, reason error
 	}
 }
 
-// putOff has a message delivered again, later and later: the broker is away, or its stream is full.
-func (t *translator) putOff(ctx context.Context, msg jetstream.Msg, cause error) {
+// retryLater has a message delivered again, later and later: the broker is away, or its stream is full.
+func (t *translator) retryLater(ctx context.Context, msg jetstream.Msg, cause error) {
 	attempts := uint64(1)
 	if meta, err := msg.Metadata(); err == nil {
 		attempts = meta.NumDelivered
 	}
 	delay := loop.Backoff(int(min(attempts, 64)))
 	t.messages.WithLabelValues("postponed").Inc()
-	t.log.WarnContext(ctx, "message put off", "subject", msg.Subject(), "delay", delay, "error", cause)
+	t.log.WarnContext(ctx, "message is retried later", "subject", msg.Subject(), "delay", delay, "error", cause)
 	if err := msg.NakWithDelay(delay); err != nil {
-		t.log.DebugContext(ctx, "message not given back, it will come again after its acknowledgement wait", "error", err)
+		t.log.DebugContext(ctx, "message not returned, it is redelivered after its acknowledgement wait", "error", err)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 func TestPacts_TranslatorReads(t *testing.T) {
 	t.Parallel()
-	said := func(message []byte) (string, error) {
+	outcome := func(message []byte) (string, error) {
 		translated, err := translate(message)
 		if err != nil {
 			return "", err
@@ -21,6 +21,6 @@ func TestPacts_TranslatorReads(t *testing.T) {
 		return fmt.Sprintf("%s %+v %+v", translated.Subject, envelope, event), err
 	}
 	pacttest.Keep(t, "translator", map[string][]pact.Interaction{
-		string(events.Order): {pacttest.Hears(t, events.OrderCreatedV2{}.Type(), said)},
+		string(events.Order): {pacttest.Consumes(t, events.OrderCreatedV2{}.Type(), outcome)},
 	})
 }

@@ -23,8 +23,8 @@ func order(id string) events.OrderCreatedV2 {
 	}
 }
 
-// said is an event on the wire, from a trace of its own.
-func said(t *testing.T, eventID string, event events.Event) []byte {
+// encoded is an event on the wire, from a trace of its own.
+func encoded(t *testing.T, eventID string, event events.Event) []byte {
 	t.Helper()
 	cause := events.Cause{TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
 	message, err := events.Encode(eventID, time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC), cause, event)
@@ -37,7 +37,7 @@ func said(t *testing.T, eventID string, event events.Event) []byte {
 func TestTranslate_AnOrderToTheFirstVersion(t *testing.T) {
 	t.Parallel()
 	original, id := uuid.NewString(), uuid.NewString()
-	got, err := translate(said(t, original, order(id)))
+	got, err := translate(encoded(t, original, order(id)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestTranslate_AnOrderToTheFirstVersion(t *testing.T) {
 func TestTranslate_TwiceIsTheSameEvent(t *testing.T) {
 	t.Parallel()
 	id := uuid.NewString()
-	original := said(t, uuid.NewString(), order(id))
+	original := encoded(t, uuid.NewString(), order(id))
 	first, err := translate(original)
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestTranslate_TwiceIsTheSameEvent(t *testing.T) {
 	if err != nil || first.Subject != second.Subject || !reflect.DeepEqual(first.Header, second.Header) || !bytes.Equal(first.Data, second.Data) {
 		t.Errorf("first %s, then %s, %v", first.Data, second.Data, err)
 	}
-	other, err := translate(said(t, uuid.NewString(), order(id)))
+	other, err := translate(encoded(t, uuid.NewString(), order(id)))
 	if err != nil || other.Header.Get(jetstream.MsgIDHeader) == first.Header.Get(jetstream.MsgIDHeader) {
 		t.Errorf("another original has become the same event: %v", err)
 	}
@@ -98,11 +98,11 @@ func TestTranslate_RefusesWhatTheFirstVersionCannotExpress(t *testing.T) {
 		want    string
 	}{
 		"not an event":                   {[]byte("hello"), "not a CloudEvents message"},
-		"an order in two currencies":     {said(t, uuid.NewString(), mixed), "costs EUR in an order that costs USD"},
-		"what its schema does not allow": {said(t, uuid.NewString(), nowhere), "/ship_to/address/country: it must match"},
-		"what it says itself":            {said(t, uuid.NewString(), first), "not what is translated here"},
+		"an order in two currencies":     {encoded(t, uuid.NewString(), mixed), "costs EUR in an order that costs USD"},
+		"what its schema does not allow": {encoded(t, uuid.NewString(), nowhere), "/ship_to/address/country: it must match"},
+		"what it publishes itself":       {encoded(t, uuid.NewString(), first), "not what is translated here"},
 		"a version to come": {
-			bytes.ReplaceAll(said(t, uuid.NewString(), order(uuid.NewString())), []byte("OrderCreated.v2"), []byte("OrderCreated.v3")),
+			bytes.ReplaceAll(encoded(t, uuid.NewString(), order(uuid.NewString())), []byte("OrderCreated.v2"), []byte("OrderCreated.v3")),
 			"unknown major version",
 		},
 	} {

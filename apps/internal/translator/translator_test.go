@@ -89,7 +89,7 @@ func (s *stage) run() (url string, stop func()) {
 // announce publishes a new order in its second version, as the order service does, under a message id.
 func (s *stage) announce(orderID, eventID, messageID string) {
 	s.t.Helper()
-	msg := &nats.Msg{Subject: second.SubjectOf(orderID), Data: said(s.t, eventID, order(orderID)), Header: nats.Header{}}
+	msg := &nats.Msg{Subject: second.SubjectOf(orderID), Data: encoded(s.t, eventID, order(orderID)), Header: nats.Header{}}
 	msg.Header.Set(jetstream.MsgIDHeader, messageID)
 	testkit.Eventually(s.t, within, "the order to be announced", func() bool {
 		_, err := s.order.PublishMsg(s.t.Context(), msg)
@@ -134,7 +134,7 @@ func TestTranslator_ADuplicateIsPublishedOnce(t *testing.T) {
 	}
 	testkit.Eventually(t, within, "all to be settled", func() bool { return s.count(second.SubjectOf(orderID)) == 3 && s.settled() })
 	if got := s.count(first.SubjectOf(orderID)); got != 1 {
-		t.Errorf("the order is said %d times in the first version", got)
+		t.Errorf("the order is published %d times in the first version", got)
 	}
 }
 
@@ -165,7 +165,7 @@ func TestTranslator_ARedeliveryHasNoEffect(t *testing.T) {
 	s.run()
 	testkit.Eventually(t, within, "the original to come again and be acknowledged", s.settled)
 	if !s.translated(orderID) {
-		t.Errorf("the order is said %d times in the first version", s.count(first.SubjectOf(orderID)))
+		t.Errorf("the order is published %d times in the first version", s.count(first.SubjectOf(orderID)))
 	}
 }
 
@@ -193,7 +193,7 @@ func TestTranslator_RefusesOneAndTheRestGoesOn(t *testing.T) {
 	url, _ := s.run()
 	mixed := order(uuid.NewString())
 	mixed.Lines[0].UnitPrice.Currency = "EUR"
-	if _, err := s.order.Publish(t.Context(), second.SubjectOf(mixed.OrderID), said(t, uuid.NewString(), mixed)); err != nil {
+	if _, err := s.order.Publish(t.Context(), second.SubjectOf(mixed.OrderID), encoded(t, uuid.NewString(), mixed)); err != nil {
 		t.Fatal(err)
 	}
 	orderID := uuid.NewString()
@@ -201,7 +201,7 @@ func TestTranslator_RefusesOneAndTheRestGoesOn(t *testing.T) {
 	testkit.Eventually(t, within, "the other order to be translated", func() bool { return s.translated(orderID) })
 	testkit.Eventually(t, within, "all to be settled", s.settled)
 	if got := s.count(first.SubjectOf(mixed.OrderID)); got != 0 {
-		t.Errorf("an order in two currencies was said %d times in the first version", got)
+		t.Errorf("an order in two currencies was published %d times in the first version", got)
 	}
 	if got := s.count(second.SubjectOf(mixed.OrderID)); got != 1 {
 		t.Errorf("the stream has %d of what was refused, want it kept", got)

@@ -16,7 +16,7 @@ func TestPacts_TimelineReads(t *testing.T) {
 	t.Parallel()
 	found := map[string][]pact.Interaction{}
 	for _, event := range pacttest.Published(t) {
-		found[string(event.Service)] = append(found[string(event.Service)], pacttest.Hears(t, event, shown))
+		found[string(event.Service)] = append(found[string(event.Service)], pacttest.Consumes(t, event, shown))
 	}
 	pacttest.Keep(t, "timeline", found)
 }
