@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,15 +21,23 @@ type Break struct {
 	Why      string `json:"why"`
 }
 
-// Breaks says who could no longer read what, if the schemas were these: what a consumer reads is a schema too, so it is
-// [schema.Compare] that judges. What it cannot judge is called a break.
-func (s Schemas) Breaks(pacts []Pact) (all []Break, err error) {
+// Breaks are the fields that consumers could no longer read, if the event's schema with the same $id were changed to this
+// one; nil changes none. What a consumer reads is a schema too, so [schema.Compare] judges. What it cannot judge is a break.
+func Breaks(changed []byte) (all []Break, err error) {
+	current, err := schemas(changed)
+	if err != nil {
+		return nil, err
+	}
+	pacts, err := All()
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range pacts {
 		for _, i := range p.Interactions {
 			if i.Type != Message {
 				continue
 			}
-			broken, err := s.breaks(i)
+			broken, err := current.breaks(i)
 			if err != nil {
 				return nil, fmt.Errorf("what %s reads of %s: %w", p.Consumer.Name, i.Key, err)
 			}
@@ -43,11 +53,46 @@ func (s Schemas) Breaks(pacts []Pact) (all []Break, err error) {
 	return all, nil
 }
 
-// envelope is the id of the schema of what is around every event.
-const envelope = "/schemas/envelope/v1"
+// byID are the schemas of the events, as text, by their $id.
+type byID map[string][]byte
+
+func schemas(changed []byte) (byID, error) {
+	all := byID{}
+	names, err := fs.Glob(events.Schemas, "schemas/*.json")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		id, version, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(name, "schemas/"), ".json"), ".")
+		if all["/schemas/"+id+"/"+version], err = events.Schemas.ReadFile(name); err != nil {
+			return nil, err
+		}
+	}
+	if changed == nil {
+		return all, nil
+	}
+	var head struct {
+		ID string `json:"$id"`
+	}
+	if err := json.Unmarshal(changed, &head); err != nil {
+		return nil, fmt.Errorf("not a JSON object: %w", err)
+	}
+	if _, known := all[head.ID]; !known {
+		return nil, fmt.Errorf("no event has a schema with the $id %q", head.ID)
+	}
+	all[head.ID] = changed
+	return all, nil
+}
+
+func (s byID) text(id string) ([]byte, error) {
+	if text, has := s[id]; has {
+		return text, nil
+	}
+	return nil, fmt.Errorf("there is no schema %s", id)
+}
 
 // breaks compares what is read of one event, and of the envelope around it, with what is promised.
-func (s Schemas) breaks(i Interaction) ([]Break, error) {
+func (s byID) breaks(i Interaction) ([]Break, error) {
 	content, err := Decode(i.Contents.Content)
 	if err != nil {
 		return nil, err
@@ -64,23 +109,28 @@ func (s Schemas) breaks(i Interaction) ([]Break, error) {
 	if err != nil {
 		return nil, err
 	}
-	delete(message, "data")
-	around, err := s.compare(message, envelope)
+	envelope := maps.Clone(message)
+	delete(envelope, "data")
+	around, err := s.compare(envelope, "/schemas/envelope/v1")
 	return append(inside, around...), err
 }
 
-// compare holds what is read against the schema of an id. Writers send what their schema declares: they are services
-// of ours, and a field that it does not declare is one that nobody promised.
-func (s Schemas) compare(read any, id string) (all []Break, err error) {
-	promised, err := s.parse(id)
+// compare compares what is read with the schema of an id. Writers send what their schema declares: they are services
+// of ours, and nobody promised a field that it does not declare.
+func (s byID) compare(read any, id string) (all []Break, err error) {
+	text, err := s.text(id)
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(Schema(read))
+	promised, err := schema.Parse(text, s.text)
 	if err != nil {
 		return nil, err
 	}
-	reads, err := schema.Parse(text, nil)
+	content, err := json.Marshal(Schema(read))
+	if err != nil {
+		return nil, err
+	}
+	reads, err := schema.Parse(content, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -2,10 +2,11 @@ package pact
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"example.com/ordersaga/contracts/validator"
 )
 
 // Like are the rules for what is read of a document: its values may be others of the same type, and its lists
@@ -34,62 +35,56 @@ func Like(content any, exactly ...string) Rules {
 	return Rules{"body": rules}
 }
 
-// Match says in what an actual document is not what the consumer reads: one sentence for each field, none when it
+// Match are the places at which an actual document is not what the consumer reads, one sentence each; none when it
 // satisfies the pact. What the consumer does not read may be there, and is not looked at.
 func (b Body) Match(rules Rules, actual []byte) []string {
-	want, err := Decode(b.Content)
+	read, err := Decode(b.Content)
 	if err != nil {
 		return []string{"the pact: " + err.Error()}
 	}
-	got, err := Decode(actual)
+	content, err := json.Marshal(schemaOf("$", read, rules["body"]))
 	if err != nil {
-		return []string{err.Error()}
+		return []string{"the pact: " + err.Error()}
 	}
-	return compare("$", rules["body"], want, got)
+	document, err := validator.Decode(content)
+	if err != nil {
+		return []string{"the pact: " + err.Error()}
+	}
+	expected, err := validator.New("read", map[string]any{"read": document})
+	if err != nil {
+		return []string{"the pact: " + err.Error()}
+	}
+	return expected.Errors(actual)
 }
 
-func compare(path string, rules map[string]Rule, want, got any) (wrong []string) {
-	switch want := want.(type) {
+// Schema is what a consumer reads of a document as a JSON Schema (2020-12): the fields that it needs and their types,
+// and nothing about the rest.
+func Schema(content any) map[string]any { return schemaOf("$", content, nil) }
+
+// schemaOf adds what the rules say to a schema: which lists are not empty, and where the very value matters.
+func schemaOf(path string, content any, rules map[string]Rule) map[string]any {
+	schema := map[string]any{"type": kind(content)}
+	switch content := content.(type) {
 	case map[string]any:
-		have, is := got.(map[string]any)
-		if !is {
-			return []string{fmt.Sprintf("%s is %s, not an object", path, kind(got))}
+		properties := map[string]any{}
+		for name, inner := range content {
+			properties[name] = schemaOf(path+"."+name, inner, rules)
 		}
-		for _, key := range slices.Sorted(maps.Keys(want)) {
-			inner, there := have[key]
-			if !there {
-				wrong = append(wrong, path+"."+key+" is missing")
-				continue
-			}
-			wrong = append(wrong, compare(path+"."+key, rules, want[key], inner)...)
-		}
+		schema["properties"] = properties
+		schema["required"] = slices.Sorted(maps.Keys(content))
 	case []any:
-		return compareList(path, rules, want, got)
+		if len(content) > 0 {
+			schema["items"] = schemaOf(path+"[*]", content[0], rules)
+		}
+		if list := rules[path].Matchers; len(list) > 0 && list[0].Min > 0 {
+			schema["minItems"] = list[0].Min
+		}
 	default:
-		if _, byType := rules[path]; byType && kind(want) != kind(got) {
-			return []string{fmt.Sprintf("%s is %s, not %s", path, kind(got), kind(want))}
-		} else if !byType && want != got {
-			return []string{fmt.Sprintf("%s is %v, not %v", path, got, want)}
+		if _, byType := rules[path]; rules != nil && !byType {
+			schema["const"] = content
 		}
 	}
-	return wrong
-}
-
-func compareList(path string, rules map[string]Rule, want []any, got any) (wrong []string) {
-	have, is := got.([]any)
-	if !is {
-		return []string{fmt.Sprintf("%s is %s, not a list", path, kind(got))}
-	}
-	if len(want) == 0 {
-		return nil // it reads that there is a list
-	}
-	if least := rules[path].Matchers; len(least) > 0 && len(have) < least[0].Min {
-		return []string{fmt.Sprintf("%s has %d items, not at least %d", path, len(have), least[0].Min)}
-	}
-	for _, item := range have {
-		wrong = append(wrong, compare(path+"[*]", rules, want[0], item)...)
-	}
-	return wrong
+	return schema
 }
 
 // kind is a value's type in the words of JSON Schema.

@@ -33,7 +33,7 @@ const address = "schema://"
 // Accepts is whether the schema allows a value, made by [Decode].
 func (v *Validator) Accepts(value any) bool { return v.compiled.Validate(value) == nil }
 
-// Validate says in one line what is wrong with a payload: where, as a JSON pointer, and what was expected there. It
+// Validate returns in one line what is wrong with a payload: where, as a JSON pointer, and what was expected there. It
 // does not repeat the payload's values, which may be personal data.
 func (v *Validator) Validate(payload []byte) error {
 	value, err := Decode(payload)
@@ -44,4 +44,16 @@ func (v *Validator) Validate(payload []byte) error {
 		return line(err)
 	}
 	return nil
+}
+
+// Errors are all things that are wrong with a payload, one line each as [Validator.Validate] has them.
+func (v *Validator) Errors(payload []byte) []string {
+	value, err := Decode(payload)
+	if err == nil {
+		err = v.compiled.Validate(value)
+	}
+	if err == nil {
+		return nil
+	}
+	return causesOf(err)
 }

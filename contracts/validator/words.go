@@ -14,22 +14,30 @@ import (
 	"golang.org/x/text/message"
 )
 
-// line says the first thing that is wrong, by place, and how many more there are.
+// line is the first thing that is wrong, by place, and how many more there are.
 func line(err error) error {
+	causes := causesOf(err)
+	if more := len(causes) - 1; more > 0 {
+		return fmt.Errorf("%s (and %d more)", causes[0], more)
+	}
+	return errors.New(causes[0])
+}
+
+// causesOf are the things that are wrong, sorted by place, one line each.
+func causesOf(err error) []string {
 	if schema, is := errors.AsType[*jsonschema.SchemaValidationError](err); is {
 		err = schema.Err
 	}
 	invalid, is := errors.AsType[*jsonschema.ValidationError](err)
 	if !is {
-		return errors.New(OneLine(err.Error()))
+		return []string{OneLine(err.Error())}
 	}
 	causes := leaves(invalid)
-	slices.Sort(causes)
-	causes = slices.Compact(causes)
-	if more := len(causes) - 1; more > 0 {
-		return fmt.Errorf("%s (and %d more)", OneLine(causes[0]), more)
+	for i := range causes {
+		causes[i] = OneLine(causes[i])
 	}
-	return errors.New(OneLine(causes[0]))
+	slices.Sort(causes)
+	return slices.Compact(causes)
 }
 
 // longest is how many bytes a sentence may have.
@@ -63,14 +71,14 @@ func leaves(e *jsonschema.ValidationError) []string {
 	return all
 }
 
-// otherType is whether an alternative was for values of another type, so that it says nothing about this one.
+// otherType is whether an alternative is for values of another type, so that it is no cause.
 func otherType(e, alternative *jsonschema.ValidationError) bool {
 	_, anyOf := e.ErrorKind.(*kind.AnyOf)
 	_, typed := alternative.ErrorKind.(*kind.Type)
 	return anyOf && typed && len(alternative.InstanceLocation) == len(e.InstanceLocation)
 }
 
-// expected says what should be where. The words of the library name what was found; these leave it out.
+// expected is what should be where. The library's messages contain the value that was found; these do not.
 func expected(e *jsonschema.ValidationError) (all []string) {
 	switch k := e.ErrorKind.(type) {
 	case *kind.Required:

@@ -16,14 +16,14 @@ import (
 	"example.com/ordersaga/pkg/mailbox"
 )
 
-// bucket is the broker's key-value store, as the only memory that there is.
+// bucket is the broker's key-value store, the only place where anything is stored.
 type bucket struct {
 	js     jetstream.JetStream
 	opened atomic.Pointer[jetstream.KeyValue] // how it is called, which outlives the bucket itself
 }
 
-// errTaken says that somebody else has written the entry since it was read.
-var errTaken = errors.New("somebody else was faster")
+// errTaken means that another process has written the entry since it was read.
+var errTaken = errors.New("another process was faster")
 
 // open finds the bucket once: what is asked of one that was lost with the broker's volume is an error, until
 // the provisioner has made it again.

@@ -3,7 +3,6 @@ package registry
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 
@@ -40,13 +39,13 @@ func (r *registry) routes() http.Handler {
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(r.metrics, promhttp.HandlerOpts{}))
 	mux.Handle("/", r.answers("other", func(*http.Request) (any, error) {
-		return nil, &api.Error{Status: http.StatusNotFound, Code: api.NotFound, Message: "HTTP 404 Not Found"}
+		return nil, refuse(http.StatusNotFound, api.NotFound, "HTTP 404 Not Found")
 	}))
-	// A page that somebody looks at in a browser must not be able to change a mode here.
+	// A page in a browser must not be able to change a mode here.
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
-// answers makes a handler of a function that gives an answer or an error of the client's. Any other error is ours.
+// answers makes a handler of a function that returns an answer or an [api.Error]. Any other error is ours.
 func (r *registry) answers(asked string, handler func(*http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		answer, err := handler(q)
@@ -99,7 +98,7 @@ func (r *registry) readVersion(q *http.Request) (any, error) {
 func (r *registry) readID(q *http.Request) (any, error) {
 	id, err := strconv.Atoi(q.PathValue("id"))
 	if err != nil || id < 1 {
-		return nil, &api.Error{Status: http.StatusNotFound, Code: api.NoSchema, Message: "A schema's id is a number."}
+		return nil, refuse(http.StatusNotFound, api.NoSchema, "A schema's id is a number.")
 	}
 	known, err := r.byID(q.Context(), id)
 	return known.Schema, err
@@ -129,7 +128,7 @@ func (r *registry) lookUp(q *http.Request) (any, error) {
 	}
 	n, err := r.versionOf(q.Context(), s, given)
 	if err == nil && n == 0 {
-		err = &api.Error{Status: http.StatusNotFound, Code: api.NoSchema, Message: "Schema not found"}
+		err = refuse(http.StatusNotFound, api.NoSchema, "Schema not found")
 	}
 	if err != nil {
 		return nil, err
@@ -137,8 +136,7 @@ func (r *registry) lookUp(q *http.Request) (any, error) {
 	return r.version(q.Context(), s.Name, n)
 }
 
-// compare says whether a schema may follow: toward the one version that is asked about, or toward those that the
-// mode asks for, when that is "latest".
+// compare is whether a schema may follow the one version that is named, or, for "latest", those that the mode names.
 func (r *registry) compare(q *http.Request) (any, error) {
 	n, err := versionOf(q)
 	if err != nil {
@@ -154,7 +152,7 @@ func (r *registry) compare(q *http.Request) (any, error) {
 	}
 	ids := s.IDs
 	if n > len(ids) {
-		return nil, &api.Error{Status: http.StatusNotFound, Code: api.NoVersion, Message: fmt.Sprintf("Version %d not found.", n)}
+		return nil, refuse(http.StatusNotFound, api.NoVersion, "Version %d not found.", n)
 	}
 	if n > 0 {
 		ids = ids[n-1 : n]
@@ -177,8 +175,8 @@ func (r *registry) readMode(q *http.Request) (any, error) {
 		return nil, err
 	}
 	if orGlobal, _ := strconv.ParseBool(q.URL.Query().Get("defaultToGlobal")); name != "" && !own && !orGlobal {
-		return nil, &api.Error{Status: http.StatusNotFound, Code: api.NoSubjectConfig,
-			Message: fmt.Sprintf("Subject '%.100s' does not have subject-level compatibility configured", name)}
+		return nil, refuse(http.StatusNotFound, api.NoSubjectConfig,
+			"Subject '%.100s' does not have subject-level compatibility configured", name)
 	}
 	return map[string]schema.Mode{"compatibilityLevel": mode}, nil
 }
@@ -192,7 +190,7 @@ func (r *registry) writeMode(q *http.Request) (any, error) {
 	}
 	mode, err := schema.ParseMode(asked.Compatibility)
 	if err != nil {
-		return nil, &api.Error{Status: http.StatusUnprocessableEntity, Code: api.InvalidMode, Message: "Invalid compatibility level: " + err.Error()}
+		return nil, refuse(http.StatusUnprocessableEntity, api.InvalidMode, "Invalid compatibility level: %v", err)
 	}
 	return map[string]schema.Mode{"compatibility": mode}, r.setMode(q.Context(), q.PathValue("subject"), mode)
 }

@@ -20,10 +20,10 @@
 // # What it decides
 //
 // Package schema compares. What it cannot judge is refused like what is incompatible, with the reason: a gate that
-// lets through what it does not understand is none. Unless somebody has said otherwise a subject is FULL_TRANSITIVE:
+// lets through what it does not understand is none. A subject is FULL_TRANSITIVE unless it is configured otherwise:
 // the events of this saga are read by consumers that are older than their publisher (a rolling upgrade) and by some that
-// are newer (the stream, an outbox and dead letters keep what older publishers have said), and each holds what
-// it reads against its own copy of the schema. What cannot be said like this is a new major version, a subject of its own.
+// are newer (the stream, an outbox and dead letters store what older publishers have published), and each
+// validates with its own copy of the schema. Any other change is a new major version, a subject of its own.
 //
 // There is no way to delete: what was published once can be read again at any time.
 package registry
@@ -42,8 +42,8 @@ import (
 	"example.com/ordersaga/pkg/mailbox"
 )
 
-// patience is how long the broker may take to answer.
-const patience = 2 * time.Second
+// timeout is how long the broker may take to answer.
+const timeout = 2 * time.Second
 
 // Run answers until ctx ends. The environment has NATS_URL, with the registry's login, and HTTP_ADDR.
 func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) error {
@@ -52,7 +52,7 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 		return err
 	}
 	defer nc.Close()
-	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(patience))
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(timeout))
 	if err != nil {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
@@ -78,5 +78,5 @@ type registry struct {
 	metrics *prometheus.Registry
 	counts  *prometheus.CounterVec
 	turns   sync.Mutex
-	last    int // the last id that was given away here: a hint where to look for a free one
+	last    int // the last id that was given here: a hint where to look for a free one
 }

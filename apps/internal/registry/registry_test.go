@@ -181,7 +181,7 @@ func TestRegistry_RefusesWhatIsNoSchema(t *testing.T) {
 	})
 }
 
-// What nobody can tell is not compatible, and the answer says that it is this.
+// What cannot be judged is not compatible, and the message contains that reason.
 func TestRegistry_RefusesWhatCannotBeJudged(t *testing.T) {
 	t.Parallel()
 	client := run(t, testkit.Broker(t))

@@ -22,8 +22,8 @@ func versionOf(q *http.Request) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		return 0, &api.Error{Status: http.StatusUnprocessableEntity, Code: api.InvalidVersion,
-			Message: fmt.Sprintf("The specified version '%.20s' is not a valid version id. Allowed values are between [1, 2^31-1] and the string \"latest\"", text)}
+		return 0, refuse(http.StatusUnprocessableEntity, api.InvalidVersion, "The specified version '%.20s' is not a valid version id. "+
+			"Allowed values are between [1, 2^31-1] and the string \"latest\"", text)
 	}
 	return n, nil
 }
@@ -32,18 +32,19 @@ func versionOf(q *http.Request) (int, error) {
 func subjectOf(q *http.Request) (string, error) {
 	name := q.PathValue("subject")
 	if len(name) > 200 || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-		return "", &api.Error{Status: http.StatusUnprocessableEntity, Code: api.InvalidSubject, Message: "The specified subject is not a valid one: at most 200 bytes, no control characters"}
+		return "", refuse(http.StatusUnprocessableEntity, api.InvalidSubject,
+			"The specified subject is not a valid one: at most 200 bytes, no control characters")
 	}
 	return name, nil
 }
 
-// schemaOf reads the body. Whoever names no type of schema means another one than ours; nobody here does.
+// schemaOf reads the body. No type of schema means Avro there, which is refused later.
 func schemaOf(q *http.Request) (given api.Schema, err error) {
 	if err := read(q, &given); err != nil {
 		return given, err
 	}
 	if given.Text == "" {
-		return given, invalid(refusal("there is none"))
+		return given, invalid("there is none")
 	}
 	return given, nil
 }
@@ -54,12 +55,22 @@ func read(q *http.Request, value any) error {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return invalid(refusal("the request has more than %d bytes; a schema may have %d", tooLarge.Limit, largest))
+		return invalid("the request has more than %d bytes; a schema may have %d", tooLarge.Limit, largest)
 	case err != nil:
-		return invalid(refusal("the request could not be read to its end"))
+		return invalid("the request could not be read to its end")
 	}
 	if err := json.Unmarshal(content, value); err != nil {
-		return invalid(refusal("the request is not the JSON that belongs here: %w", err))
+		return invalid("the request is not the JSON that belongs here: %v", err)
 	}
 	return nil
+}
+
+// refuse is an error of the client's.
+func refuse(status, code int, format string, args ...any) error {
+	return &api.Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// invalid is what is wrong with a schema.
+func invalid(format string, args ...any) error {
+	return refuse(http.StatusUnprocessableEntity, api.InvalidSchema, "Invalid schema: "+format, args...)
 }

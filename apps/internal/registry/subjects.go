@@ -7,20 +7,20 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"net/http"
 
 	"example.com/ordersaga/contracts/schema"
 	api "example.com/ordersaga/internal/schemaregistry"
 )
 
-// subject is what is kept of one: the ids of its versions, of which the first is version 1.
+// subject is what is stored of one: the ids of its versions, the first of which is version 1.
 type subject struct {
 	Name string `json:"name"`
 	IDs  []int  `json:"ids"`
 }
 
-// kept is a schema as it is kept. Its hash says whether another one is the same.
-type kept struct {
+// stored is a schema as it is stored. Equal schemas have equal hashes.
+type stored struct {
 	api.Schema
 	Hash string `json:"hash"`
 }
@@ -28,8 +28,8 @@ type kept struct {
 // tries bounds how often a registration starts anew because others were faster.
 const tries = 100
 
-// register adds a version to a subject, unless it has this schema already. Whatever has changed since it was looked
-// at is looked at again. Within a process they take turns: they would only make each other begin anew.
+// register adds a version to a subject, unless it has this schema already. When another process has changed the subject
+// meanwhile, it begins anew. Within a process registrations take turns: they would only make each other begin anew.
 func (r *registry) register(ctx context.Context, name string, given api.Schema) (id int, err error) {
 	r.turns.Lock()
 	defer r.turns.Unlock()
@@ -47,8 +47,10 @@ func (r *registry) tryRegister(ctx context.Context, name string, given api.Schem
 	if err != nil {
 		return 0, err
 	}
-	if version, err := r.versionOf(ctx, s, given); err != nil || version > 0 {
-		return idAt(s, version), err
+	if version, err := r.versionOf(ctx, s, given); err != nil {
+		return 0, err
+	} else if version > 0 {
+		return s.IDs[version-1], nil
 	}
 	verdict, err := r.judge(ctx, name, s.IDs, given)
 	if err != nil {
@@ -65,13 +67,6 @@ func (r *registry) tryRegister(ctx context.Context, name string, given api.Schem
 	return id, r.bucket.put(ctx, named(subjectKey, name), s, revision)
 }
 
-func idAt(s subject, version int) int {
-	if version == 0 {
-		return 0
-	}
-	return s.IDs[version-1]
-}
-
 // versionOf is which version of a subject the schema is; 0: none.
 func (r *registry) versionOf(ctx context.Context, s subject, given api.Schema) (int, error) {
 	for i, id := range s.IDs {
@@ -86,15 +81,15 @@ func (r *registry) versionOf(ctx context.Context, s subject, given api.Schema) (
 	return 0, nil
 }
 
-// identify gives a schema its id: the same one whoever registers it under whatever subject. Of two processes that give one
-// at the same moment the first to write down which it is decides, and the other's number is left unused.
+// identify gives a schema its id, the same one under every subject. Of two processes that give one at the same moment
+// the first to store it decides, and the other's id is left unused.
 func (r *registry) identify(ctx context.Context, given api.Schema) (int, error) {
 	key := textKey + hash(given)
 	var known int
 	if revision, err := r.bucket.get(ctx, key, &known); err != nil || revision > 0 {
 		return known, err
 	}
-	id, err := r.number(ctx, kept{given, hash(given)})
+	id, err := r.number(ctx, stored{given, hash(given)})
 	if err != nil {
 		return 0, err
 	}
@@ -105,8 +100,8 @@ func (r *registry) identify(ctx context.Context, given api.Schema) (int, error) 
 	return known, err
 }
 
-// number keeps a schema under the first free id.
-func (r *registry) number(ctx context.Context, schema kept) (int, error) {
+// number stores a schema under the first free id.
+func (r *registry) number(ctx context.Context, schema stored) (int, error) {
 	for id := r.last + 1; ; id++ {
 		err := r.bucket.put(ctx, idKey(id), schema, 0)
 		if err == nil {
@@ -119,11 +114,11 @@ func (r *registry) number(ctx context.Context, schema kept) (int, error) {
 	}
 }
 
-func (r *registry) byID(ctx context.Context, id int) (kept, error) {
-	var schema kept
+func (r *registry) byID(ctx context.Context, id int) (stored, error) {
+	var schema stored
 	revision, err := r.bucket.get(ctx, idKey(id), &schema)
 	if err == nil && revision == 0 {
-		err = &api.Error{Status: 404, Code: api.NoSchema, Message: fmt.Sprintf("Schema %d not found", id)}
+		err = refuse(http.StatusNotFound, api.NoSchema, "Schema %d not found", id)
 	}
 	return schema, err
 }
@@ -133,7 +128,7 @@ func (r *registry) find(ctx context.Context, name string) (subject, error) {
 	var s subject
 	revision, err := r.bucket.get(ctx, named(subjectKey, name), &s)
 	if err == nil && revision == 0 {
-		err = &api.Error{Status: 404, Code: api.NoSubject, Message: fmt.Sprintf("Subject '%.100s' not found.", name)}
+		err = refuse(http.StatusNotFound, api.NoSubject, "Subject '%.100s' not found.", name)
 	}
 	return s, err
 }
@@ -148,7 +143,7 @@ func (r *registry) version(ctx context.Context, name string, n int) (api.Version
 		n = len(s.IDs)
 	}
 	if n > len(s.IDs) {
-		return api.Version{}, &api.Error{Status: 404, Code: api.NoVersion, Message: fmt.Sprintf("Version %d not found.", n)}
+		return api.Version{}, refuse(http.StatusNotFound, api.NoVersion, "Version %d not found.", n)
 	}
 	known, err := r.byID(ctx, s.IDs[n-1])
 	return api.Version{Subject: name, ID: s.IDs[n-1], Version: n, Schema: known.Schema}, err

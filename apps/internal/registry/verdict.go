@@ -14,10 +14,10 @@ import (
 	"example.com/ordersaga/pkg/mailbox"
 )
 
-// defaultMode is for subjects about which nobody has said anything; the package's comment says why.
+// defaultMode is for subjects without a mode; the package's comment has the reason.
 const defaultMode = schema.FullTransitive
 
-// mode is the compatibility mode of a subject, its own or the one of all. The second result tells whose it is.
+// mode is the compatibility mode of a subject, and whether it is its own or the one of all.
 func (r *registry) mode(ctx context.Context, name string) (mode schema.Mode, own bool, err error) {
 	for _, key := range []string{named(modeKey, name), modeKey + everywhere} {
 		if revision, err := r.bucket.get(ctx, key, &mode); err != nil || revision > 0 {
@@ -46,12 +46,12 @@ func (r *registry) setMode(ctx context.Context, name string, mode schema.Mode) (
 	return errTaken
 }
 
-// judge says whether a schema may follow the versions with these ids, under the subject's mode. An error of the
-// client's says that it is no schema that could be registered at all.
+// judge is whether a schema may follow the versions with these ids, under the subject's mode. An [api.Error] means that
+// it is no schema that could be registered at all.
 func (r *registry) judge(ctx context.Context, name string, ids []int, given api.Schema) (schema.Verdict, error) {
 	next, err := r.parse(ctx, given)
 	if err != nil {
-		return schema.Verdict{}, invalid(err)
+		return schema.Verdict{}, err
 	}
 	mode, _, err := r.mode(ctx, name)
 	if err != nil {
@@ -68,7 +68,7 @@ func (r *registry) judge(ctx context.Context, name string, ids []int, given api.
 		}
 		old, err := r.parse(ctx, known.Schema)
 		if err != nil {
-			return schema.Verdict{}, fmt.Errorf("version %d of %s: %w", i+1, name, err)
+			return schema.Verdict{}, fmt.Errorf("version %d of %s: %v", i+1, name, err) //nolint:errorlint // no error of this client
 		}
 		old.Name = fmt.Sprintf("version %d", i+1)
 		earlier = append(earlier, old)
@@ -82,10 +82,10 @@ const largest = mailbox.MaxSchema
 // parse reads a schema with everything that it refers to.
 func (r *registry) parse(ctx context.Context, given api.Schema) (*schema.Schema, error) {
 	if given.Type != api.JSON {
-		return nil, refusal("schemaType must be JSON, the only one here")
+		return nil, invalid("schemaType must be JSON, the only one here")
 	}
 	if size := len(encode(given)); size > largest {
-		return nil, refusal("it has %d bytes as it would be kept, at most %d are allowed", size, largest)
+		return nil, invalid("it has %d bytes as it would be kept, at most %d are allowed", size, largest)
 	}
 	texts := map[string]string{}
 	if err := r.follow(ctx, given, texts); err != nil {
@@ -99,7 +99,7 @@ func (r *registry) parse(ctx context.Context, given api.Schema) (*schema.Schema,
 		return []byte(text), nil
 	})
 	if err != nil {
-		return nil, refusal("%w", err)
+		return nil, invalid("%v", err)
 	}
 	return parsed, nil
 }
@@ -112,56 +112,40 @@ const mostReferences = 50
 func (r *registry) follow(ctx context.Context, given api.Schema, texts map[string]string) error {
 	for _, reference := range given.References {
 		if len(texts) >= mostReferences {
-			return refusal("it refers to more than %d schemas", mostReferences)
+			return invalid("it refers to more than %d schemas", mostReferences)
 		}
 		if reference.Name == "" || reference.Version < 1 {
-			return refusal("a reference has a name, a subject and a version")
+			return invalid("a reference has a name, a subject and a version")
 		}
 		found, err := r.version(ctx, reference.Subject, reference.Version)
 		if refused, is := errors.AsType[*api.Error](err); is {
-			return refusal("the reference %.100q: %s", reference.Name, refused.Message)
+			return invalid("the reference %.100q: %s", reference.Name, refused.Message)
 		}
 		if err != nil {
 			return err
 		}
-		known, twice := texts[reference.Name]
-		if twice && known != found.Text {
-			return refusal("two references are named %.100q, and are not the same", reference.Name)
-		}
-		if !twice {
+		known, seen := texts[reference.Name]
+		switch {
+		case !seen:
 			texts[reference.Name] = found.Text
 			if err := r.follow(ctx, found.Schema, texts); err != nil {
 				return err
 			}
+		case known != found.Text:
+			return invalid("two references are named %.100q, and are not the same", reference.Name)
 		}
 	}
 	return nil
 }
 
-// refused is what is wrong with a schema, in contrast to what keeps us from looking at it.
-type refused struct{ error }
-
-func (r refused) Unwrap() error { return r.error }
-
-func refusal(format string, args ...any) error { return refused{fmt.Errorf(format, args...)} }
-
-// invalid makes a client's error of what is wrong with a schema.
-func invalid(err error) error {
-	var wrong refused
-	if !errors.As(err, &wrong) {
-		return err
-	}
-	return &api.Error{Status: http.StatusUnprocessableEntity, Code: api.InvalidSchema, Message: "Invalid schema: " + wrong.Error()}
-}
-
-// incompatible is the answer to whoever would register what the verdict is about.
+// incompatible is the refusal of a schema, with the reasons and the consumers that read the event.
 func incompatible(name string, verdict schema.Verdict) error {
-	message := fmt.Sprintf("Schema being registered is incompatible with an earlier schema for subject \"%.100s\": %s",
-		name, strings.Join(messages(verdict), "; "))
+	message := strings.Join(messages(verdict), "; ")
 	if readers := readersOf(name); len(readers) > 0 {
 		message += "; it is read by " + strings.Join(readers, ", ")
 	}
-	return &api.Error{Status: http.StatusConflict, Code: api.IncompatibleSchema, Message: message}
+	return refuse(http.StatusConflict, api.IncompatibleSchema,
+		"Schema being registered is incompatible with an earlier schema for subject \"%.100s\": %s", name, message)
 }
 
 // mostReasons bounds an answer; what is certain comes first.

@@ -22,7 +22,7 @@ func (p *program) contracts() *cobra.Command {
 			if err != nil {
 				return &Failure{usage, fmt.Errorf("read the changed schema: %w", err), help}
 			}
-			broken, err := breaks(changed)
+			broken, err := pact.Breaks(changed)
 			if err != nil {
 				return &Failure{usage, fmt.Errorf("%s: %w", args[0], err), help}
 			}
@@ -40,21 +40,6 @@ a break. The exit code is 1 when a consumer would break: such a change is a new 
 one.`
 	whoBreaks.Example = "  sagactl contracts who-breaks pkg/events/schemas/PaymentRefunded.v1.json"
 	return group("contracts", "Asks the consumers' contracts.", whoBreaks)
-}
-
-func breaks(changed []byte) ([]pact.Break, error) {
-	schemas, err := pact.Current()
-	if err != nil {
-		return nil, err
-	}
-	if schemas, err = schemas.With(changed); err != nil {
-		return nil, err
-	}
-	pacts, err := pact.All()
-	if err != nil {
-		return nil, err
-	}
-	return schemas.Breaks(pacts)
 }
 
 func (p *program) showBreaks(broken []pact.Break) error {
