@@ -21,8 +21,9 @@ type Break struct {
 	Why      string `json:"why"`
 }
 
-// Breaks are the fields that consumers could no longer read, if the event's schema with the same $id were changed to this
-// one; nil changes none. What a consumer reads is a schema too, so [schema.Compare] judges. What it cannot judge is a break.
+// Breaks are the fields that consumers could no longer read, if the event's schema with the same $id were changed to
+// this one; nil changes none. What a consumer reads is a schema too, so [schema.Compare] judges. What it cannot judge
+// is a break.
 func Breaks(changed []byte) (all []Break, err error) {
 	current, err := schemas(changed)
 	if err != nil {

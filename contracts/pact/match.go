@@ -61,7 +61,7 @@ func (b Body) Match(rules Rules, actual []byte) []string {
 // and nothing about the rest.
 func Schema(content any) map[string]any { return schemaOf("$", content, nil) }
 
-// schemaOf adds what the rules say to a schema: which lists are not empty, and where the very value matters.
+// schemaOf adds the rules to a schema: which lists are not empty, and where the very value matters.
 func schemaOf(path string, content any, rules map[string]Rule) map[string]any {
 	schema := map[string]any{"type": kind(content)}
 	switch content := content.(type) {

@@ -1,7 +1,7 @@
 // Package pact holds what each consumer really reads of each provider, in files of the Pact specification, version 4
 // (https://github.com/pact-foundation/pact-specification/tree/version-4).
 //
-// The consumers' own tests write the files (package testkit/pacts), and the providers' tests replay them: their
+// The consumers' own tests write the files (package pacttest), and the providers' tests replay them: their
 // real handlers and real events must satisfy them. Who reads a field that is to be changed is a question that
 // the files answer; see [Breaks].
 package pact
@@ -36,7 +36,7 @@ type Party struct {
 	Name string `json:"name"`
 }
 
-// Metadata says which specification a file follows.
+// Metadata is the specification that a file follows.
 type Metadata struct {
 	Specification struct {
 		Version string `json:"version"`
@@ -102,7 +102,7 @@ type Generator struct {
 	Expression string `json:"expression"`
 }
 
-// Rules say how values are compared, by category (here always body) and path.
+// Rules are how values are compared, by category (here always body) and path.
 type Rules map[string]map[string]Rule
 
 // Rule is how the values at a path are compared. Without one they must be equal.

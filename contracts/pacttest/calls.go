@@ -54,7 +54,7 @@ func Calls(t testing.TB, calls map[string]Call, use func(url string) (string, er
 	return found
 }
 
-// answering is a provider that gives the answers that it is told, and remembers what it was asked.
+// answering is a provider with given answers that remembers the requests.
 type answering struct {
 	mu    sync.Mutex
 	calls map[string]Call
@@ -101,7 +101,7 @@ func (a *answering) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.asked[route] = remembered(r)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(call.Status)
-	_, _ = io.WriteString(w, call.Answer) // who leaves early will say so
+	_, _ = io.WriteString(w, call.Answer) // a client that leaves early fails by itself
 }
 
 // aKey stands for the Idempotency-Keys that are new each time, so that the files are the same.

@@ -10,7 +10,7 @@ import (
 	"example.com/ordersaga/contracts/pact"
 )
 
-// Keep holds the files of a consumer against what its tests have found, by provider: the pacts, and for every event the
+// Keep compares the files of a consumer with what its tests have found, by provider: the pacts, and for every event the
 // subset of its schema that is read. WRITE_PACTS=1 writes them instead.
 func Keep(t testing.TB, consumer string, found map[string][]pact.Interaction) {
 	t.Helper()

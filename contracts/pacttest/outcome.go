@@ -19,7 +19,9 @@ type Step func(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event
 
 // Outcome is what comes of a message at a service: the answer and what its tables hold then, what it makes up
 // (moments, ids) left out. Nothing of it stays.
-func Outcome(ctx context.Context, pool *pgxpool.Pool, message []byte, step Step, tables ...string) (outcome string, err error) {
+func Outcome(ctx context.Context, pool *pgxpool.Pool, message []byte, step Step, tables ...string) (
+	outcome string, err error,
+) {
 	_, event, err := events.Decode(message)
 	if err != nil {
 		return "", err
@@ -40,7 +42,9 @@ func Outcome(ctx context.Context, pool *pgxpool.Pool, message []byte, step Step,
 	parts := []string{string(answered)}
 	for _, table := range tables {
 		var rows string
-		err := tx.QueryRow(ctx, `SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY to_jsonb(r))::text, '') FROM `+pgx.Identifier{table}.Sanitize()+` r`).Scan(&rows)
+		name := pgx.Identifier{table}.Sanitize()
+		all := `SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY to_jsonb(r))::text, '') FROM ` + name + ` r`
+		err := tx.QueryRow(ctx, all).Scan(&rows)
 		if err != nil {
 			return "", fmt.Errorf("read %s: %w", table, err)
 		}

@@ -1,10 +1,10 @@
-// Package pacttest is for the tests that state what a consumer reads, and for those in which the provider is held to it.
+// Package pacttest is for the tests that detect what a consumer reads, and for those of the provider that it relies on.
 //
-// What a consumer reads is not declared but found out: each field of a real document is taken away in turn, and what
-// the consumer's real code then does is compared with what it does with all of them. What makes a difference is
-// read. The test fails when a document of those fields alone makes one too. So the files of package pact cannot say
-// more or less than the code does; a change of what it reads makes its test red until `make pacts` has
-// written them anew, in the same commit.
+// What a consumer reads is not declared but detected: each field of a real document is removed in turn, and what the
+// consumer's real code then does is compared with what it does with all of them. A field that makes a difference is
+// read. The test fails when a document of those fields alone makes one too. So the files of package pact contain what
+// the code reads, no more and no less; a change of what it reads makes its test red until `make pacts` has written
+// them, in the same commit.
 package pacttest
 
 import (
@@ -75,8 +75,10 @@ func golden(t testing.TB, event events.Type) []byte {
 		t.Fatal(err)
 	}
 	return []byte(strings.NewReplacer(
-		kept.String(), event.String(), "/services/"+string(kept.Service), "/services/"+string(event.Service),
-		`"service":"`+string(kept.Service), `"service":"`+string(event.Service), `"service": "`+string(kept.Service), `"service": "`+string(event.Service),
+		kept.String(), event.String(),
+		"/services/"+string(kept.Service), "/services/"+string(event.Service),
+		`"service":"`+string(kept.Service), `"service":"`+string(event.Service),
+		`"service": "`+string(kept.Service), `"service": "`+string(event.Service),
 	).Replace(string(message)))
 }
 

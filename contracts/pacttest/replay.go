@@ -40,7 +40,7 @@ func of(t *testing.T, provider, typ string, visit func(t *testing.T, i pact.Inte
 }
 
 // Publishes wants what the consumers of a provider's events read to be in the messages that the provider has really
-// put into its outbox, as it goes to the broker. The incidents, which the mailbox reports for any service, are put here.
+// put into its outbox. The incidents, which any service may open, are put here.
 func Publishes(t *testing.T, provider events.Service, pool *pgxpool.Pool) {
 	t.Helper()
 	err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
@@ -61,7 +61,7 @@ func Publishes(t *testing.T, provider events.Service, pool *pgxpool.Pool) {
 		}
 		messages, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
 		if err != nil || len(messages) == 0 {
-			t.Fatalf("%s never says %s: %v", provider, i.Key, err)
+			t.Fatalf("%s never publishes %s: %v", provider, i.Key, err)
 		}
 		for _, message := range messages {
 			for _, wrong := range i.Contents.Match(i.MatchingRules, message) {
@@ -71,7 +71,7 @@ func Publishes(t *testing.T, provider events.Service, pool *pgxpool.Pool) {
 	})
 }
 
-// State makes what a pact says is the case, for the example values that it gives, and returns the provider's own.
+// State makes true what a pact presupposes, for the example values that it gives, and returns the provider's own.
 type State func(t *testing.T, examples map[string]string) map[string]string
 
 // Answers holds a provider to what the consumers of its API send and read.

@@ -63,7 +63,7 @@ func TestPayload_AnErrorNamesThePlaceAndWhatIsExpected(t *testing.T) {
 	}
 }
 
-// What a schema does not name is allowed: a publisher may say more than its older consumers know.
+// What a schema does not name is allowed: a publisher may add fields that its older consumers do not know.
 func TestPayload_AFieldThatTheSchemaDoesNotNameIsAllowed(t *testing.T) {
 	t.Parallel()
 	for _, version := range events.Versions() {

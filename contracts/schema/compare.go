@@ -9,7 +9,7 @@ import (
 	"example.com/ordersaga/contracts/validator"
 )
 
-// Compare says whether a reader that follows one schema can read everything that a writer may write who follows the
+// Compare is whether a reader that follows one schema can read everything that a writer may write who follows the
 // other. Compatible is only what the rules show to be; incompatible only where there is a value that the writer's
 // schema allows and the reader's does not. What is neither cannot be judged.
 func Compare(reader, writer *Schema, content Content) Verdict {
@@ -50,8 +50,8 @@ func (c *comparison) try(at string, w, r *node) Answer {
 	return verdict(trial.reasons).Answer
 }
 
-// doubting compares a part of a writer's schema in the knowledge that the whole says more, and may forbid what the part
-// allows. Where it may also declare properties that the part does not, the part is to be taken by its word.
+// doubting compares a part of a writer's schema in the knowledge that the whole has more rules, and may forbid what
+// the part allows. Where it may also declare properties that the part does not, the part is to be taken by its word.
 func (c *comparison) doubting(why string, compare func(*comparison)) {
 	inner := *c
 	if inner.reasons = nil; inner.doubt == "" {
@@ -119,14 +119,15 @@ func (c *comparison) single(at string, w, r *node) {
 // sameWord is whether both have a keyword that means the same wherever it stands, with the same content.
 func sameWord(keyword string, w, r *node) bool {
 	switch keyword {
-	case "not", "oneOf", "multipleOf", "uniqueItems", "minProperties", "maxProperties", "dependentRequired", "dependentSchemas", "propertyNames":
+	case "not", "oneOf", "multipleOf", "uniqueItems", "minProperties", "maxProperties", "dependentRequired",
+		"dependentSchemas", "propertyNames":
 		wrote, read := w.raw.(map[string]any), r.raw.(map[string]any)
 		return reflect.DeepEqual(wrote[keyword], read[keyword])
 	}
 	return false
 }
 
-// byKind compares what is said of each kind of value.
+// byKind compares the rules about each kind of value.
 func (c *comparison) byKind(at string, w, r *node) {
 	if w.kinds&null != 0 {
 		c.values(at, []any{nil}, w, r)

@@ -5,12 +5,12 @@
 // Can a reader who follows one schema read everything that a writer may write who follows another? [Compare] answers
 // it for one direction, with one of three words:
 //
-//   - compatible: the rules below show that every value which the writer's schema allows is one that the reader's allows;
+//   - compatible: the rules below show that the reader's schema allows every value of the writer's;
 //   - incompatible: there is a value that the writer's allows and the reader's does not, and the reason names the
 //     field and the value, or what kind of value it is;
 //   - cannot judge: neither could be shown. For a gate that is a no, for a person it is a question.
 //
-// It never says compatible and is wrong: what it does not understand it does not judge. It may call incompatible what
+// The answer compatible is never wrong: what is not understood is not judged. It may call incompatible what
 // a writer could not really send, where a schema contradicts itself by a pattern or a format that no string satisfies.
 //
 // [Check] asks the question in the directions and toward the versions that a [Mode] names. BACKWARD: the new schema
@@ -27,7 +27,7 @@
 //	minimum, maximum, exclusive…   its own are not narrower; between integers "at least 0.5" is "at least 1"
 //	minLength, maxLength           its own are not narrower
 //	minItems, maxItems             its own are not narrower
-//	pattern, format                it has the same text, or none; else examples may show that it does not, never that it does
+//	pattern, format                it has the same text, or none; else examples may show a no, never a yes
 //	items                          it takes the items, if there can be any
 //	required                       whatever it requires, the writer requires as well
 //	properties                     it takes each of them, and each of its own that the writer may send undeclared
@@ -56,6 +56,6 @@
 //
 // A schema may use the keywords of 2020-12, but not those that name places or vocabularies ($anchor, $dynamicRef,
 // $vocabulary, an $id inside), no keyword that 2020-12 does not have, except x-…, and no reference that leads back to
-// itself; [Parse] says which. A keyword in it that is not in the table is checked in payloads and is not judged. Lengths count
-// characters, patterns are Go's, and formats are asserted.
+// itself; [Parse] refuses these. A keyword in it that is not in the table is checked in payloads and is not judged.
+// Lengths count characters, patterns are Go's, and formats are asserted.
 package schema

@@ -58,7 +58,8 @@ func (f *follower) schema(at spot, schema any) (any, error) {
 func (f *follower) object(at spot, schema map[string]any) (any, error) {
 	followed := map[string]any{}
 	for _, keyword := range slices.Sorted(maps.Keys(schema)) {
-		if keyword == "$ref" || at.pointer == "" && (keyword == "$id" || keyword == "$schema") || strings.HasPrefix(keyword, "x-") {
+		head := at.pointer == "" && (keyword == "$id" || keyword == "$schema")
+		if head || keyword == "$ref" || strings.HasPrefix(keyword, "x-") {
 			continue
 		}
 		content, err := f.keyword(at.at(keyword), keyword, schema[keyword])

@@ -100,7 +100,7 @@ func anObject(t *rapid.T, depth int) object {
 	return s
 }
 
-// scalar adds what is said of strings and numbers.
+// scalar adds rules about strings and numbers.
 func scalar(t *rapid.T, form string, s object) {
 	switch form {
 	case "string":

@@ -17,8 +17,9 @@ var keywords = map[string]form{
 	"$comment": note, "title": note, "description": note, "default": note, "examples": note, "deprecated": note,
 	"readOnly": note, "writeOnly": note, "contentEncoding": note, "contentMediaType": note, "contentSchema": note,
 
-	"type": value, "const": value, "enum": value, "format": value, "pattern": value, "required": value, "multipleOf": value,
-	"minimum": value, "maximum": value, "exclusiveMinimum": value, "exclusiveMaximum": value,
+	"type": value, "const": value, "enum": value, "format": value, "pattern": value, "required": value,
+	"multipleOf": value,
+	"minimum":    value, "maximum": value, "exclusiveMinimum": value, "exclusiveMaximum": value,
 	"minLength": value, "maxLength": value, "minItems": value, "maxItems": value, "uniqueItems": value,
 	"minProperties": value, "maxProperties": value, "dependentRequired": value, "minContains": value, "maxContains": value,
 
@@ -39,7 +40,7 @@ var judged = map[string]bool{
 	"items": true, "properties": true, "additionalProperties": true, "allOf": true, "anyOf": true, "oneOf": true,
 }
 
-// refusals say why some keywords are not among those that may be used.
+// refusals are why some keywords are not among those that may be used.
 var refusals = map[string]string{
 	"$id":            "only the whole schema may have an $id",
 	"$schema":        "only the whole schema may name its dialect",

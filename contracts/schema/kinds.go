@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// kinds are those of JSON's values. Whole numbers are told apart from fractions, because "integer" does.
+// kinds are those of JSON's values. Whole numbers are not fractions, because "integer" excludes these.
 type kinds int
 
 const (
@@ -30,7 +30,8 @@ func kindsNamed(types any) kinds {
 	}
 	all := kinds(0)
 	for _, name := range names {
-		all |= map[any]kinds{"null": null, "boolean": boolean, "integer": integer, "number": integer | fraction, "string": chars, "array": array, "object": object}[name]
+		all |= map[any]kinds{"null": null, "boolean": boolean, "integer": integer, "number": integer | fraction,
+			"string": chars, "array": array, "object": object}[name]
 	}
 	return all
 }
@@ -107,7 +108,8 @@ func (n *node) possible() kinds {
 	if n.number.whole().none() {
 		all &^= integer
 	}
-	if n.number.none() || n.number.low != nil && n.number.high != nil && n.number.low.Cmp(n.number.high) == 0 && n.number.low.IsInt() {
+	low, high := n.number.low, n.number.high
+	if n.number.none() || low != nil && high != nil && low.Cmp(high) == 0 && low.IsInt() {
 		all &^= fraction
 	}
 	if n.count.none() || n.items != nil && n.items.kinds == 0 && n.count.low.Sign() > 0 {

@@ -12,8 +12,8 @@ type Mode string
 // The modes, as schema registries call them.
 const (
 	None               Mode = "NONE"
-	Backward           Mode = "BACKWARD"            // who reads with the new version reads what was written with the last one
-	Forward            Mode = "FORWARD"             // who reads with the last version reads what is written with the new one
+	Backward           Mode = "BACKWARD"            // the new version reads what was written with the last one
+	Forward            Mode = "FORWARD"             // the last version reads what is written with the new one
 	Full               Mode = "FULL"                // both
 	BackwardTransitive Mode = "BACKWARD_TRANSITIVE" // the same with every earlier version
 	ForwardTransitive  Mode = "FORWARD_TRANSITIVE"
@@ -31,7 +31,7 @@ func ParseMode(name string) (Mode, error) {
 	return "", fmt.Errorf("%.40q is no compatibility mode; there are %v", name, Modes)
 }
 
-// Check says whether a schema may follow the earlier ones, of which the newest stands last. Modes that are not
+// Check is whether a schema may follow the earlier ones, of which the newest stands last. Modes that are not
 // transitive look at that one alone.
 func Check(mode Mode, new *Schema, earlier []*Schema, content Content) Verdict {
 	if !slices.Contains(Modes, mode) {
@@ -48,16 +48,18 @@ func Check(mode Mode, new *Schema, earlier []*Schema, content Content) Verdict {
 			name = fmt.Sprintf("version %d", first+i+1)
 		}
 		if strings.HasPrefix(string(mode), "BACKWARD") || strings.HasPrefix(string(mode), "FULL") {
-			reasons = append(reasons, of(Compare(new, old, content), "who reads with the new version breaks at what was written with "+name)...)
+			who := "who reads with the new version breaks at what was written with " + name
+			reasons = append(reasons, of(Compare(new, old, content), who)...)
 		}
 		if strings.HasPrefix(string(mode), "FORWARD") || strings.HasPrefix(string(mode), "FULL") {
-			reasons = append(reasons, of(Compare(old, new, content), "who reads with "+name+" breaks at what is written with the new version")...)
+			who := "who reads with " + name + " breaks at what is written with the new version"
+			reasons = append(reasons, of(Compare(old, new, content), who)...)
 		}
 	}
 	return verdict(reasons)
 }
 
-// of says of a verdict's reasons who breaks.
+// of adds to a verdict's reasons who breaks.
 func of(v Verdict, who string) []Reason {
 	for i := range v.Reasons {
 		v.Reasons[i].Breaks = who

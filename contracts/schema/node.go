@@ -35,7 +35,8 @@ func read(raw any) *node {
 	if !is {
 		return n // false: no kind of value
 	}
-	n.length, n.number, n.count = countsOf(schema, "minLength", "maxLength"), numbersOf(schema), countsOf(schema, "minItems", "maxItems")
+	n.length, n.count = countsOf(schema, "minLength", "maxLength"), countsOf(schema, "minItems", "maxItems")
+	n.number = numbersOf(schema)
 	n.pattern, _ = schema["pattern"].(string)
 	n.format, _ = schema["format"].(string)
 	n.readValues(schema)

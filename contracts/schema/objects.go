@@ -58,7 +58,7 @@ func (c *comparison) property(at, name string, w, r *node) {
 	}
 }
 
-// undeclared is what a writer may send without saying so: nil is anything.
+// undeclared is what a writer may send without declaring it: nil is anything.
 func (c *comparison) undeclared(at string, wrote, read *node) {
 	switch {
 	case read == nil:
@@ -69,7 +69,7 @@ func (c *comparison) undeclared(at string, wrote, read *node) {
 	}
 }
 
-// mayBeAnything says of a property that the writer does not declare that it may be anything.
+// mayBeAnything is for a property that the writer does not declare: it may be anything.
 func (c *comparison) mayBeAnything(at string, read *node) {
 	const open = "the writer does not declare it, and its schema is open: it may be anything, "
 	switch c.try(at, orAnything(nil), read) {

@@ -64,7 +64,7 @@ func compile(followed any) (*validator.Validator, error) {
 	return validator.New("this", map[string]any{"this": followed})
 }
 
-// Validate says in one line what is wrong with a payload, as [validator.Validator.Validate] does.
+// Validate returns in one line what is wrong with a payload, as [validator.Validator.Validate] does.
 func (s *Schema) Validate(payload []byte) error {
 	compiled, err := s.root.compiled()
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"example.com/ordersaga/contracts/validator"
 )
 
-// numbers compares what is said of them. A bound counts for whole numbers as it does for fractions: "at least 0.5"
+// numbers compares the rules about them. A bound counts for whole numbers as it does for fractions: "at least 0.5"
 // is "at least 1" where there are no fractions.
 func (c *comparison) numbers(at string, w, r *node) {
 	wrote, read := w.number, r.number
@@ -40,7 +40,7 @@ func (c *comparison) listedNumbers(at string, w, r *node) {
 	}
 }
 
-// strings compares what is said of them. What a pattern or a format means is not understood here: only the same one
+// strings compares the rules about them. What a pattern or a format means is not understood here: only the same one
 // is known to be the same. That a reader refuses something is shown by an example.
 func (c *comparison) strings(at string, w, r *node) {
 	same := func(wrote, read string) bool { return read == "" || wrote == read }
@@ -64,7 +64,7 @@ func (c *comparison) strings(at string, w, r *node) {
 	c.unsure(at, "whether every string that the writer may send is what the reader takes (%s)", r.wants())
 }
 
-// wants is what a schema says of strings.
+// wants is what a schema requires of strings.
 func (n *node) wants() string {
 	var all []string
 	if n.listed {
@@ -87,7 +87,8 @@ func (n *node) wants() string {
 
 // wellKnown are strings of the formats and patterns that are usual.
 var wellKnown = []any{
-	"", " ", "a", "A", "0", "é", "-1", "1.5", "ab", "AB", "abc", "ABC", "EUR", "x y", "2026-01-01", "12:00:00Z", "2026-01-01T12:00:00Z", "P1D",
+	"", " ", "a", "A", "0", "é", "-1", "1.5", "ab", "AB", "abc", "ABC", "EUR", "x y", "2026-01-01",
+	"12:00:00Z", "2026-01-01T12:00:00Z", "P1D",
 	"00000000-0000-4000-8000-000000000000", "a@b.example", "b.example", "https://b.example/c", "/c", "10.0.0.1", "::1",
 }
 

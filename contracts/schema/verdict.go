@@ -11,7 +11,7 @@ import (
 // Answer is what a comparison comes to. The higher one prevails.
 type Answer int
 
-// A reader's schema takes everything that a writer's allows; nobody can tell; or it does not.
+// A reader's schema takes everything that a writer's allows; it is not known; or it does not.
 const (
 	Compatible Answer = iota + 1 // so that an answer that nobody gave is none
 	CannotJudge
@@ -22,7 +22,7 @@ func (a Answer) String() string {
 	return [...]string{"not asked", "compatible", "cannot judge", "incompatible"}[a]
 }
 
-// Content says what a writer does with properties that its schema does not mention, while it does not forbid them.
+// Content is what a writer does with properties that its schema does not mention, while it does not forbid them.
 type Content int
 
 const (

@@ -30,8 +30,8 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("the schema of %s is refused: %s", e.Subject, e.Why)
 }
 
-// RegisterPublications registers the schemas of all events that a service publishes. A schema that is registered already
-// stays as it is. A [*RefusedError] is final; any other error may be retried.
+// RegisterPublications registers the schemas of all events that a service publishes. A schema that is registered
+// already stays as it is. A [*RefusedError] is final; any other error may be retried.
 func (c Client) RegisterPublications(ctx context.Context, service events.Service) error {
 	shared, err := schemaOf(sharedID)
 	if err != nil {

@@ -145,7 +145,7 @@ func Names() []string {
 	return slices.Compact(names)
 }
 
-// unknown says what nobody here can read: an event that there is not, or a version of one that there is.
+// unknown is the error about an event that does not exist, or a version of one that does not.
 func unknown(t Type) error {
 	if slices.Contains(Names(), t.Name) {
 		return fmt.Errorf("unknown major version of an event: %q", t)

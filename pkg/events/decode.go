@@ -6,7 +6,7 @@ import (
 )
 
 // Decode reads an event from the wire: [Open] and [Envelope.Event] in one. Every error means that this message
-// will never be understood: it is poison, and trying again does not help.
+// can never be handled: a retry does not help.
 func Decode(message []byte) (Envelope, Event, error) {
 	envelope, _, err := Open(message)
 	if err != nil {
@@ -16,7 +16,7 @@ func Decode(message []byte) (Envelope, Event, error) {
 	return envelope, event, err
 }
 
-// Open reads the envelope, and says which event is in it: one that is known, whatever its data may be.
+// Open reads the envelope and the type of the event in it: a known one, whatever its data may be.
 func Open(message []byte) (Envelope, Type, error) {
 	var envelope Envelope
 	if err := json.Unmarshal(message, &envelope); err != nil {

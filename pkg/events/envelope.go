@@ -122,7 +122,7 @@ func (e Envelope) check() (Type, error) {
 	return ParseType(e.Type)
 }
 
-// errNUL is about a character that JSON can say and a database's text cannot hold: an event with one
+// errNUL is about a character that JSON can express and a database's text cannot hold: an event with one
 // could never be stored, however often somebody tried.
 var errNUL = errors.New("a text holds the character NUL")
 

@@ -208,7 +208,7 @@ func TestDecode_RefusesPoison(t *testing.T) {
 	}
 }
 
-// What is parked is looked at by a person: whatever could be read of it comes with the error.
+// A person looks at a dead letter: whatever could be read of it comes with the error.
 func TestDecode_ReturnsTheEnvelopeOfPoison(t *testing.T) {
 	t.Parallel()
 	envelope, _, err := events.Decode(change(t, map[string]any{"type": "saga.order.OrderEaten.v1"}))
@@ -217,7 +217,7 @@ func TestDecode_ReturnsTheEnvelopeOfPoison(t *testing.T) {
 	}
 }
 
-// A newer publisher may say more; that must not stop an older reader.
+// A newer publisher may add fields; that must not stop an older consumer.
 func TestDecode_IgnoresUnknownFields(t *testing.T) {
 	t.Parallel()
 	message := change(t, map[string]any{

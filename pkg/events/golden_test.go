@@ -60,7 +60,7 @@ var samples = []events.Event{
 	events.IncidentResolved{Subject: about, IncidentID: aCause, Service: "payment", Kind: "refund_refused", Resolution: "manual_settlement"},
 }
 
-// golden names the file that says how events of this type are published, for example
+// golden names the file that shows how events of this type are published, for example
 // testdata/OrderCreated.v1.json.
 func golden(t events.Type) string {
 	return filepath.Join("testdata", events.Version{Name: t.Name, Major: t.Major}.String()+".json")

@@ -2,12 +2,12 @@ package events
 
 import "fmt"
 
-// OrderCreatedV2 says what [OrderCreated] says in a form that stands on its own: a price is money and not a
-// number in somebody else's currency, and who receives the parcel is told apart from where it goes. Neither
-// could be added to version 1: both change what a field means that is read already.
+// OrderCreatedV2 is [OrderCreated] in a form that needs no context: a price is money and not a number in the currency
+// of another field, and the recipient of the parcel is separate from the address. Neither could be added to version
+// 1: both change the meaning of a field that is read already.
 //
-// Whoever still hears version 1 is spared the difference: [OrderCreated.Upcast] is applied where the event is
-// read. Whoever still hears nothing but version 1 is served by a translator, with [OrderCreatedV2.Downcast].
+// A consumer that handles version 2 alone gets version 1 through [OrderCreated.Upcast]. A consumer that handles
+// version 1 alone needs a translator in front of it, with [OrderCreatedV2.Downcast].
 type OrderCreatedV2 struct {
 	OrderID       string       `json:"order_id"`
 	CustomerID    string       `json:"customer_id"`
@@ -20,7 +20,7 @@ type OrderCreatedV2 struct {
 // Order is the id of the order.
 func (e OrderCreatedV2) Order() string { return e.OrderID }
 
-// PricedLine is a [Line] that says in which currency its price is.
+// PricedLine is a [Line] with the currency of its price.
 type PricedLine struct {
 	SKU       string `json:"sku"`
 	Quantity  int    `json:"quantity"`
@@ -41,8 +41,7 @@ type Place struct {
 	Country    string `json:"country"`
 }
 
-// Upcast says the same in version 2. It is pure and never fails: everything that version 1 says, version 2
-// can say too.
+// Upcast is the same order in version 2. It is pure and never fails: version 2 can express all that version 1 can.
 func (e OrderCreated) Upcast() OrderCreatedV2 {
 	lines := make([]PricedLine, 0, len(e.Lines))
 	for _, line := range e.Lines {
@@ -55,13 +54,13 @@ func (e OrderCreated) Upcast() OrderCreatedV2 {
 	}
 }
 
-// Downcast says the same in version 1. The other way round is not always possible: version 1 has one currency
-// for all lines, and an order with two of them cannot be said in it. That is an error, never a wrong price.
+// Downcast is the same order in version 1, where that is possible: version 1 has one currency for all lines. An order
+// in two currencies is an error, never a wrong price.
 func (e OrderCreatedV2) Downcast() (OrderCreated, error) {
 	lines := make([]Line, 0, len(e.Lines))
 	for _, line := range e.Lines {
 		if line.UnitPrice.Currency != e.Total.Currency {
-			return OrderCreated{}, fmt.Errorf("%q costs %s in an order that costs %s, which version 1 cannot say",
+			return OrderCreated{}, fmt.Errorf("%q costs %s in an order that costs %s, which version 1 cannot express",
 				line.SKU, line.UnitPrice.Currency, e.Total.Currency)
 		}
 		lines = append(lines, Line{line.SKU, line.Quantity, line.UnitPrice.Amount})

@@ -43,7 +43,7 @@ func TestUpcast_KeepsEveryValueOfTheFirstVersion(t *testing.T) {
 	}
 }
 
-// An order may be translated on its way, and back: whoever hears it must be told the same.
+// An order may be translated on its way, and back: every consumer must get the same.
 func TestUpcast_AndDowncastGiveTheSameOrder(t *testing.T) {
 	t.Parallel()
 	first := created(t)

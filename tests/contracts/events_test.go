@@ -103,7 +103,7 @@ func copied(object any) map[string]any {
 	return maps.Clone(object.(map[string]any))
 }
 
-// asyncAPI is the part of the document that says who does what.
+// asyncAPI is the part of the document about who does what.
 type asyncAPI struct {
 	Channels map[string]struct {
 		Address  string
@@ -118,7 +118,7 @@ type asyncAPI struct {
 	}
 }
 
-// participants are the subjects that each sends and receives, as the document says.
+// participants are the subjects that each sends and receives, by the document.
 func participants(t *testing.T) (document asyncAPI, sends, receives map[string][]string) {
 	t.Helper()
 	if err := yaml.Unmarshal(events.AsyncAPI, &document); err != nil {

@@ -219,7 +219,7 @@ type promise struct {
 	AtLeast                   *float64 `json:"at_least"`
 }
 
-// unwritten is what a contract says of itself beyond its paths.
+// unwritten is what a contract states beyond its paths.
 type unwritten struct {
 	Quality  []promise `json:"x-quality"`
 	Requires struct {

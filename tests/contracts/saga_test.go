@@ -188,7 +188,7 @@ func channelOf(typ events.Type) string {
 	return messageOf(typ)
 }
 
-// descriptionOf is what an event's schema says that it is.
+// descriptionOf is the description in an event's schema.
 func descriptionOf(t *testing.T, typ events.Type) string {
 	t.Helper()
 	text, err := events.Schemas.ReadFile(fmt.Sprintf("schemas/%s.v%d.json", typ.Name, typ.Major))

@@ -81,7 +81,8 @@ func (b *bucket) put(ctx context.Context, key string, value any, revision uint64
 	}
 	// To have been too late has one code, whether the entry should have been new or an older one.
 	var refused *jetstream.APIError
-	if errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &refused) && refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+	if errors.Is(err, jetstream.ErrKeyExists) ||
+		errors.As(err, &refused) && refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
 		return errTaken
 	}
 	if err != nil {
@@ -103,8 +104,8 @@ func named(prefix, name string) string {
 	return prefix + "n" + base64.RawURLEncoding.EncodeToString([]byte(name))
 }
 
-// names lists what has an entry of this kind. It asks the stream which subjects it has: to list keys the usual way would
-// take the right to create consumers.
+// names lists what has an entry of this kind. It asks the stream for its subjects: to list keys the usual way needs the
+// right to create consumers.
 func (b *bucket) names(ctx context.Context, prefix string) ([]string, error) {
 	stream, err := b.js.Stream(ctx, "KV_"+mailbox.Schemas)
 	if err != nil {

@@ -21,7 +21,7 @@ func (r *registry) routes() http.Handler {
 		"GET /subjects/{subject}/versions":                          r.listVersions,
 		"POST /subjects/{subject}/versions":                         r.registers,
 		"GET /subjects/{subject}/versions/{version}":                r.readVersion,
-		"GET /schemas/types":                                        func(*http.Request) (any, error) { return []string{api.JSON}, nil },
+		"GET /schemas/types":                                        r.listTypes,
 		"GET /schemas/ids/{id}":                                     r.readID,
 		"POST /compatibility/subjects/{subject}/versions/{version}": r.compare,
 		"GET /config":                                               r.readMode,
@@ -77,6 +77,8 @@ func (r *registry) refusalOf(q *http.Request, err error) *api.Error {
 func (r *registry) listSubjects(q *http.Request) (any, error) {
 	return r.bucket.names(q.Context(), subjectKey)
 }
+
+func (r *registry) listTypes(*http.Request) (any, error) { return []string{api.JSON}, nil }
 
 func (r *registry) listVersions(q *http.Request) (any, error) {
 	s, err := r.find(q.Context(), q.PathValue("subject"))

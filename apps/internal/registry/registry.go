@@ -21,8 +21,8 @@
 //
 // Package schema compares. What it cannot judge is refused like what is incompatible, with the reason: a gate that
 // lets through what it does not understand is none. A subject is FULL_TRANSITIVE unless it is configured otherwise:
-// the events of this saga are read by consumers that are older than their publisher (a rolling upgrade) and by some that
-// are newer (the stream, an outbox and dead letters store what older publishers have published), and each
+// the events of this saga are read by consumers that are older than their publisher (a rolling upgrade) and by others
+// that are newer (the stream, an outbox and dead letters store what older publishers have published), and each
 // validates with its own copy of the schema. Any other change is a new major version, a subject of its own.
 //
 // There is no way to delete: what was published once can be read again at any time.
@@ -47,7 +47,8 @@ const timeout = 2 * time.Second
 
 // Run answers until ctx ends. The environment has NATS_URL, with the registry's login, and HTTP_ADDR.
 func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) error {
-	nc, err := process.Connect(process.Env(getenv, "NATS_URL", "nats://"+mailbox.Registry+"@127.0.0.1:4222"), mailbox.Registry, log)
+	broker := process.Env(getenv, "NATS_URL", "nats://"+mailbox.Registry+"@127.0.0.1:4222")
+	nc, err := process.Connect(broker, mailbox.Registry, log)
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,8 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 	}
 	r := &registry{bucket: bucket{js: js}, log: log, metrics: process.Metrics()}
 	r.counts = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "registry_answers_total", Help: "Answers by what was asked and the code of the answer: 200, or that of the error.",
+		Name: "registry_answers_total",
+		Help: "Answers by what was asked and the code of the answer: 200, or that of the error.",
 	}, []string{"asked", "code"})
 	r.metrics.MustRegister(r.counts)
 	server, err := process.Listen(ctx, process.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"), r.routes())

@@ -22,8 +22,9 @@ func versionOf(q *http.Request) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		return 0, refuse(http.StatusUnprocessableEntity, api.InvalidVersion, "The specified version '%.20s' is not a valid version id. "+
-			"Allowed values are between [1, 2^31-1] and the string \"latest\"", text)
+		return 0, refuse(http.StatusUnprocessableEntity, api.InvalidVersion,
+			"The specified version '%.20s' is not a valid version id. "+
+				"Allowed values are between [1, 2^31-1] and the string \"latest\"", text)
 	}
 	return n, nil
 }

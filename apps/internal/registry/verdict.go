@@ -68,7 +68,8 @@ func (r *registry) judge(ctx context.Context, name string, ids []int, given api.
 		}
 		old, err := r.parse(ctx, known.Schema)
 		if err != nil {
-			return schema.Verdict{}, fmt.Errorf("version %d of %s: %v", i+1, name, err) //nolint:errorlint // no error of this client
+			//nolint:errorlint // an earlier schema that cannot be read is no error of this client
+			return schema.Verdict{}, fmt.Errorf("version %d of %s: %v", i+1, name, err)
 		}
 		old.Name = fmt.Sprintf("version %d", i+1)
 		earlier = append(earlier, old)

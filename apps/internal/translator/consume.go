@@ -72,16 +72,16 @@ func (t *translator) handle(ctx context.Context, msg jetstream.Msg) {
 	t.settling <- settling{msg, time.Now().Add(mailbox.OnDisk)}
 }
 
-// refuse gives up a message that no trying again will translate. It stays in the stream.
+// refuse ends a message that no retry will translate. It stays in the stream.
 func (t *translator) refuse(ctx context.Context, msg jetstream.Msg, reason error) {
 	t.messages.WithLabelValues("refused").Inc()
 	t.log.ErrorContext(ctx, "message refused", "subject", msg.Subject(), "reason", reason)
 	if err := msg.TermWithReason("cannot be translated"); err != nil {
-		t.log.DebugContext(ctx, "refused message not terminated, it will come again", "error", err)
+		t.log.DebugContext(ctx, "refused message not terminated, it is redelivered", "error", err)
 	}
 }
 
-// retryLater has a message delivered again, later and later: the broker is away, or its stream is full.
+// retryLater has a message redelivered, later and later: the broker is away, or its stream is full.
 func (t *translator) retryLater(ctx context.Context, msg jetstream.Msg, cause error) {
 	attempts := uint64(1)
 	if meta, err := msg.Metadata(); err == nil {
@@ -95,8 +95,8 @@ func (t *translator) retryLater(ctx context.Context, msg jetstream.Msg, cause er
 	}
 }
 
-// acknowledge lets the broker forget what is surely said. What has not been acknowledged when ctx ends comes
-// again, and is recognised.
+// acknowledge settles what is surely published. What has not been acknowledged when ctx ends is redelivered,
+// and recognised.
 func (t *translator) acknowledge(ctx context.Context) error {
 	for {
 		select {
@@ -109,7 +109,7 @@ func (t *translator) acknowledge(ctx context.Context) error {
 			case <-time.After(time.Until(s.due)):
 			}
 			if err := s.msg.Ack(); err != nil {
-				t.log.DebugContext(ctx, "message not acknowledged, it will come again", "error", err)
+				t.log.DebugContext(ctx, "message not acknowledged, it is redelivered", "error", err)
 			}
 		}
 	}

@@ -11,9 +11,9 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-// translate says a message in the version that older consumers know. It is pure: the same message always
-// becomes the same bytes under the same id, so saying it twice is saying it once. An error is about the
-// message, and trying again does not help.
+// translate is a message in the version that older consumers know. It is pure: the same message always becomes the
+// same bytes under the same id, so a duplicate has no effect. An error is about the message, and a retry does not
+// help.
 func translate(message []byte) (*nats.Msg, error) {
 	envelope, typ, err := events.Open(message)
 	if err != nil {

@@ -64,7 +64,7 @@ func TestTranslate_AnOrderToTheFirstVersion(t *testing.T) {
 	}
 }
 
-// This is what makes the process need no memory: whoever translates a message again, says the same event.
+// This is what makes the process need no memory: a message that is translated twice is the same event.
 func TestTranslate_TwiceIsTheSameEvent(t *testing.T) {
 	t.Parallel()
 	id := uuid.NewString()

@@ -1,29 +1,27 @@
-// Package translator stands between a publisher that speaks the second version of an event and consumers that
-// have only learned the first: it hears OrderCreated v2 and says OrderCreated v1, on the subject and in the form
-// that they have always known. They are not changed, not restarted, and do not know of it.
+// Package translator stands between a publisher of the second version of an event and consumers that handle the first
+// one alone: it consumes OrderCreated v2 and publishes OrderCreated v1 on the subject of that version. The consumers
+// are not changed, not restarted, and do not know of it.
 //
 // # Exactly once in effect, without a database
 //
-// The message is published first and acknowledged afterwards, so nothing is lost, whenever the process dies.
-// It may be published twice, and that has no effect: a translation is a pure function, and its event's id is
-// derived from the original's. So a repetition carries the same id, on the wire and in the envelope. The stream
-// recognises it within the duplicate window, the consumers' inboxes at any time, as they do with the original
-// services' repetitions. There is nothing that this process would have to remember.
+// A message is published first and acknowledged afterwards, so nothing is lost, whenever the process dies. It may be
+// published twice without effect: a translation is a pure function, and its event's id is derived from the original's.
+// The stream recognises the duplicate within its window, the consumers' inboxes at any time.
 //
-// One thing a service's outbox does that cannot be done here: publish again what a broker has forgotten after it
-// had acknowledged it. Its disk is up to a second behind. Therefore the original is acknowledged only when its
-// translation is surely on the disk ([mailbox.OnDisk]): what a power loss takes is delivered and translated again.
+// A service's outbox republishes what the broker has lost after it had acknowledged it: its disk is up to a second
+// behind. There is no outbox here. Therefore the original is acknowledged only when its translation is surely on the
+// disk ([mailbox.OnDisk]): what a power loss takes is redelivered and translated again.
 //
 // # No loops
 //
-// Its login may publish the one version and its consumer is given the other, so it cannot hear itself. And
-// whoever provisions the broker gives a translated version to the translator alone: an event does not come both ways.
+// Its login may publish the one version and its consumer gets the other, so it cannot consume its own events. And the
+// provisioner gives a translated version to the translator alone, so an event takes one way.
 //
-// # What cannot be said
+// # What cannot be translated
 //
-// An order in two currencies has no first version. Such a message, and one that cannot be read, is given up
-// with an error in the log and in translator_messages_total. It stays in the stream; the order service cancels
-// the order at its deadline like any that is not heard.
+// An order in two currencies has no first version. Such a message, and one that cannot be decoded, is refused with an
+// error in the log and in translator_messages_total. It stays in the stream; the order service cancels the order at its
+// deadline.
 package translator
 
 import (
@@ -52,7 +50,8 @@ const again = 250 * time.Millisecond
 // Run translates until ctx ends. The environment has NATS_URL, with the translator's login, and HTTP_ADDR for
 // health and metrics.
 func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) error {
-	nc, err := process.Connect(process.Env(getenv, "NATS_URL", "nats://"+mailbox.Translator+"@127.0.0.1:4222"), mailbox.Translator, log)
+	broker := process.Env(getenv, "NATS_URL", "nats://"+mailbox.Translator+"@127.0.0.1:4222")
+	nc, err := process.Connect(broker, mailbox.Translator, log)
 	if err != nil {
 		return err
 	}
@@ -98,13 +97,13 @@ func newTranslator(nc *nats.Conn, log *slog.Logger) (*translator, error) {
 	return t, nil
 }
 
-// ready is nil while messages are heard.
+// ready is nil while messages are consumed.
 func (t *translator) ready() error {
 	switch {
 	case t.nc.Status() != nats.CONNECTED:
 		return errors.New("the broker is not connected")
 	case !t.open.Load():
-		return errors.New("the broker has no consumer for the translator; the provisioner's TRANSLATED says what it is to hear")
+		return errors.New("the broker has no consumer for the translator; set TRANSLATED at the provisioner")
 	}
 	return nil
 }
