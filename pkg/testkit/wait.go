@@ -1,25 +1,23 @@
 package testkit
 
 import (
+	"errors"
 	"testing"
 	"time"
+
+	"example.com/ordersaga/pkg/testkit/poll"
 )
 
-// Eventually waits until a condition holds, and fails the test when it does not within the given time.
-// What is a phrase that finishes the sentence "waited … for": "the order to be confirmed".
+// Eventually waits until a condition holds, and fails the test when it does not within the given time; see
+// [poll.Eventually] for one that says why it does not hold.
 func Eventually(t testing.TB, within time.Duration, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(within)
-	for wait := 2 * time.Millisecond; !ok(); wait = min(2*wait, 100*time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s", within, what)
+	poll.Eventually(t, within, what, func() error {
+		if !ok() {
+			return errors.New("it does not hold")
 		}
-		select {
-		case <-time.After(wait):
-		case <-t.Context().Done():
-			t.Fatalf("the test ended while it waited for %s", what)
-		}
-	}
+		return nil
+	})
 }
 
 // Always watches a condition for a while, and fails the test when it stops holding. For what must not

@@ -147,7 +147,7 @@ func gatewayMisbehaves(t *testing.T, s *shop) {
 func breakPageSurvives(t *testing.T, s *shop) {
 	p := s.visit(t, "/break", 800, 600)
 	p.wait("the services", `document.querySelector('[data-process=order]') !== null`)
-	if err := s.system.Kill(supervisor.Console, syscall.SIGKILL); err != nil {
+	if err := s.Kill(supervisor.Console, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	p.reads(".note", "The console does not answer.")

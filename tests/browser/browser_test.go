@@ -20,7 +20,7 @@ import (
 
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/supervisor"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // pictures is where pictures for the documentation are written; without it they are artefacts of the test.
@@ -41,28 +41,14 @@ const patience = time.Minute
 
 // shop is a running system, and a browser before it.
 type shop struct {
-	*world.World
-	system  *supervisor.System
-	dir     string          // keeps its data and its secrets
+	*kit.System
 	browser context.Context //nolint:containedctx // that is what chromedp calls a browser
 }
 
 func open(t *testing.T) *shop {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "browser-") //nolint:usetesting // the logs of a failed test must stay
-	world.Must(t, err)
-	world.Must(t, os.Chmod(dir, 0o755)) // Postgres runs as another user
-	running, err := supervisor.Start(t.Context(), supervisor.Options{Dir: dir, Bin: os.Getenv("ORDERSAGA_BIN"), Faults: true, NoFsync: true, Deadline: 10 * time.Minute})
-	world.Must(t, err)
-	t.Cleanup(func() {
-		world.Must(t, running.Stop(context.WithoutCancel(t.Context())))
-		if t.Failed() {
-			t.Logf("the logs stay in %s", filepath.Join(dir, "logs"))
-			return
-		}
-		world.Must(t, os.RemoveAll(dir))
-	})
-	return &shop{World: world.Of(t, running.Describe()), system: running, dir: dir, browser: browser(t)}
+	running := kit.Start(t, supervisor.Options{Faults: true, NoFsync: true, Deadline: 10 * time.Minute})
+	return &shop{System: running, browser: browser(t)}
 }
 
 // browser starts one that ends with the test.
@@ -74,7 +60,7 @@ func browser(t *testing.T) context.Context {
 	t.Cleanup(stop)
 	browser, closeBrowser := chromedp.NewContext(allocator)
 	t.Cleanup(closeBrowser)
-	world.Must(t, chromedp.Run(browser))
+	kit.Must(t, chromedp.Run(browser))
 	return browser
 }
 
@@ -96,7 +82,7 @@ func (s *shop) visit(t *testing.T, path string, width, height int64) *page {
 			t.Errorf("the page threw: %s", thrown.ExceptionDetails.Error())
 		}
 	})
-	world.Must(t, chromedp.Run(tab)) // it must not end with the first thing that is done in it
+	kit.Must(t, chromedp.Run(tab)) // it must not end with the first thing that is done in it
 	p.do(cdppage.BringToFront(), chromedp.EmulateViewport(width, height))
 	p.goTo(path)
 	return p
@@ -120,7 +106,7 @@ func (p *page) do(actions ...chromedp.Action) {
 // wait waits until a condition holds on the page.
 func (p *page) wait(what, condition string) {
 	p.t.Helper()
-	err := world.Until(p.tab, what, func() (err error) {
+	err := kit.Until(p.tab, what, func() (err error) {
 		var holds bool
 		if err = chromedp.Run(p.tab, chromedp.Evaluate("Boolean("+condition+")", &holds)); err == nil && !holds {
 			err = errors.New("not yet")
@@ -163,7 +149,7 @@ func (p *page) picture(name string) {
 	}
 	var png []byte
 	p.do(chromedp.FullScreenshot(&png, 100))
-	world.Must(p.t, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644))
+	kit.Must(p.t, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644))
 }
 
 // everybody checks that people who see, hear or use a page in other ways can use it, in light and in dark, and that
@@ -177,7 +163,7 @@ func (p *page) everybody() {
 		p.do(chromedp.Evaluate(source, nil))
 		found := value[string](p, `axe.run().then((r) => JSON.stringify(r.violations.map((v) => ({id: v.id, help: v.help, nodes: v.nodes.map((n) => n.html.slice(0, 160))}))))`)
 		var violations []any
-		world.Must(p.t, json.Unmarshal([]byte(found), &violations))
+		kit.Must(p.t, json.Unmarshal([]byte(found), &violations))
 		if len(violations) > 0 {
 			p.t.Errorf("in %s: %s", scheme, found)
 		}

@@ -16,14 +16,14 @@ import (
 
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/internal/localservers"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // startConsole starts another console than the system's own; it ends with the test. It knows the given endpoints only.
 func startConsole(t *testing.T, at endpoints.Description) (url string) {
 	t.Helper()
 	port, err := localservers.FreePort()
-	world.Must(t, err)
+	kit.Must(t, err)
 	address := fmt.Sprintf("127.0.0.1:%d", port)
 	command := exec.Command(filepath.Join(cmp.Or(os.Getenv("ORDERSAGA_BIN"), "../../bin"), "console"))
 	command.Env = []string{"HTTP_ADDR=" + address, "ORDERSAGA_NATS=" + at.NATS, "ORDERSAGA_ADMIN_TOKEN=" + at.AdminToken}
@@ -33,12 +33,12 @@ func startConsole(t *testing.T, at endpoints.Description) (url string) {
 		}
 	}
 	command.Stderr = os.Stderr
-	world.Must(t, command.Start())
+	kit.Must(t, command.Start())
 	t.Cleanup(func() {
-		world.Must(t, command.Process.Signal(syscall.SIGTERM))
-		world.Must(t, command.Wait())
+		kit.Must(t, command.Process.Signal(syscall.SIGTERM))
+		kit.Must(t, command.Wait())
 	})
-	world.Eventually(t, "the other console to answer", func() error {
+	kit.Eventually(t, "the other console to answer", func() error {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/", http.NoBody)
 		if err != nil {
 			return err

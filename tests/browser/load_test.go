@@ -26,7 +26,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/testkit"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // seconds is how long each load lasts: long enough to fail where something is badly slow; `make bench-console`
@@ -76,12 +76,12 @@ func eventsAppear(t *testing.T, s *shop) {
 	p.row(slices.Max(probes), "Succeeded") // the newest has the largest id
 	shown := value[map[string]int64](p, "window.shown")
 	stream, err := eventlog.Open(s.At.NATS)
-	world.Must(t, err)
+	kit.Must(t, err)
 	defer stream.Close()
 	var late []time.Duration
 	for _, id := range probes {
 		var said []eventlog.Seen
-		world.Must(t, stream.History(t.Context(), id, func(seen eventlog.Seen) error { said = append(said, seen); return nil }))
+		kit.Must(t, stream.History(t.Context(), id, func(seen eventlog.Seen) error { said = append(said, seen); return nil }))
 		at := int64(0)
 		for _, seen := range slices.Backward(said) {
 			if own := shown[id+" "+seen.Event.Type().Name]; own != 0 && (at == 0 || own < at) {
@@ -127,7 +127,7 @@ func (s *shop) load(t *testing.T, rate int) (probes []string) {
 			return err
 		})
 	}
-	world.Must(t, group.Wait())
+	kit.Must(t, group.Wait())
 	return probes
 }
 
@@ -135,13 +135,13 @@ func (s *shop) load(t *testing.T, rate int) (probes []string) {
 func consoleCosts(t *testing.T, s *shop) {
 	ctx, leave := context.WithCancel(t.Context())
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.At.URLs[endpoints.Console]+"/api/sagas/stream", http.NoBody)
-	world.Must(t, err)
+	kit.Must(t, err)
 	response, err := http.DefaultClient.Do(request)
-	world.Must(t, err)
+	kit.Must(t, err)
 	go func() { _, _ = io.Copy(io.Discard, response.Body) }()
 	defer response.Body.Close()
 	defer leave()
-	pid := s.system.Describe().PIDs[endpoints.Console]
+	pid := s.Describe().PIDs[endpoints.Console]
 	began, used := time.Now(), cpu(t, pid)
 	for _, id := range s.load(t, 500) {
 		s.Ends(t, id)
@@ -159,13 +159,13 @@ func consoleCosts(t *testing.T, s *shop) {
 func cpu(t *testing.T, pid int) time.Duration {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	world.Must(t, err)
+	kit.Must(t, err)
 	_, rest, _ := strings.Cut(string(text), ") ") // the name may hold spaces
 	fields := strings.Fields(rest)
 	user, err := strconv.Atoi(fields[11])
-	world.Must(t, err)
+	kit.Must(t, err)
 	kernel, err := strconv.Atoi(fields[12])
-	world.Must(t, err)
+	kit.Must(t, err)
 	return time.Duration(user+kernel) * 10 * time.Millisecond
 }
 
@@ -173,9 +173,9 @@ func cpu(t *testing.T, pid int) time.Duration {
 func rss(t *testing.T, pid int) int {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-	world.Must(t, err)
+	kit.Must(t, err)
 	pages, err := strconv.Atoi(strings.Fields(string(text))[1])
-	world.Must(t, err)
+	kit.Must(t, err)
 	return pages * os.Getpagesize()
 }
 
@@ -197,7 +197,7 @@ const scroll = `(async () => {
 func TestTenThousandSagasStayScrollable(t *testing.T) {
 	broker := testkit.Broker(t)
 	js, err := jetstream.New(broker.Connect(t, events.Order), jetstream.WithPublishAsyncMaxPending(10_000))
-	world.Must(t, err)
+	kit.Must(t, err)
 	oldest := uuid.NewString()
 	for n := range 10_000 {
 		order := oldest
@@ -207,7 +207,7 @@ func TestTenThousandSagasStayScrollable(t *testing.T) {
 		publish(t, js, order)
 	}
 	<-js.PublishAsyncComplete()
-	s := &shop{World: &world.World{At: endpoints.Description{URLs: map[string]string{endpoints.Console: alone(t, broker)}}}, browser: browser(t)}
+	s := &shop{System: &kit.System{At: endpoints.Description{URLs: map[string]string{endpoints.Console: alone(t, broker)}}}, browser: browser(t)}
 	p := s.visit(t, "/", 1360, 900)
 	p.reads(".note", "10000 of 10000 sagas")
 	got := value[struct {
@@ -225,9 +225,9 @@ func publish(t *testing.T, js jetstream.JetStream, order string) {
 	t.Helper()
 	event := events.OrderCreated{Snapshot: events.Snapshot{OrderID: order, Lines: []events.Line{{SKU: "widget", Quantity: 1, UnitPrice: 1999}}, Total: events.Money{Amount: 1999, Currency: "USD"}}}
 	message, err := events.Encode(uuid.NewString(), time.Now(), events.Cause{}, event)
-	world.Must(t, err)
+	kit.Must(t, err)
 	_, err = js.PublishAsync(event.Type().SubjectOf(order), message)
-	world.Must(t, err)
+	kit.Must(t, err)
 }
 
 // alone runs a console over a broker and nothing else.

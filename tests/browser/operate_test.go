@@ -19,7 +19,7 @@ import (
 	wishes "example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/pkg/events"
 	order "example.com/ordersaga/services/order/api"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // repaired: the refund of an order is refused, a person records how the money came back, and the order ends as if
@@ -81,13 +81,13 @@ func repairRefused(t *testing.T, s *shop) {
 
 // doesNotAddUp: a unit that nobody has delivered is found, and named, as long as it is there.
 func doesNotAddUp(t *testing.T, s *shop) {
-	stock, err := url.Parse(s.system.Superuser())
-	world.Must(t, err)
+	stock, err := url.Parse(s.Superuser())
+	kit.Must(t, err)
 	stock.Path = "/inventory"
 	p := s.visit(t, "/operate", 1360, 900)
 	p.reads("[data-is=books][data-state=holds]", "Money and stock add up")
-	world.Query[int](t, stock.String(), `UPDATE stock SET available = available + 1 WHERE sku = 'gizmo' RETURNING 1`)
-	defer world.Query[int](t, stock.String(), `UPDATE stock SET available = available - 1 WHERE sku = 'gizmo' RETURNING 1`)
+	kit.Query[int](t, stock.String(), `UPDATE stock SET available = available + 1 WHERE sku = 'gizmo' RETURNING 1`)
+	defer kit.Query[int](t, stock.String(), `UPDATE stock SET available = available - 1 WHERE sku = 'gizmo' RETURNING 1`)
 	p.reads("[data-is=books][data-state=broken]", "I3")
 	p.reads("[data-is=books] .promise", "gizmo")
 	p.everybody()
@@ -99,7 +99,7 @@ func letters(t *testing.T, s *shop) {
 	s.Ends(t, id)
 	said := events.PaymentFailed{Subject: events.Subject{OrderID: id}, Reason: "declined"} // again, of which the order takes no harm
 	message, err := events.Encode(uuid.Must(uuid.NewV7()).String(), time.Now(), events.Cause{}, said)
-	world.Must(t, err)
+	kit.Must(t, err)
 	s.publish(t, said.Type().SubjectOf(id), strings.Replace(string(message), said.Type().String(), "saga.nobody.Nothing.v1", 1))
 	s.publish(t, said.Type().SubjectOf("nobody"), "hello")
 	p := s.visit(t, "/operate", 1360, 1000)
@@ -137,15 +137,15 @@ func letters(t *testing.T, s *shop) {
 // publish says something with payment's login, which the test takes from the system's secrets.
 func (s *shop) publish(t *testing.T, subject, message string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(s.dir, "secrets.json"))
-	world.Must(t, err)
+	text, err := os.ReadFile(filepath.Join(s.Dir, "secrets.json"))
+	kit.Must(t, err)
 	var secrets map[string]string
-	world.Must(t, json.Unmarshal(text, &secrets))
+	kit.Must(t, json.Unmarshal(text, &secrets))
 	at, err := url.Parse(s.At.NATS)
-	world.Must(t, err)
+	kit.Must(t, err)
 	conn, err := nats.Connect("nats://"+at.Host, nats.UserInfo("payment", secrets["nats_payment"]))
-	world.Must(t, err)
+	kit.Must(t, err)
 	defer conn.Close()
-	world.Must(t, conn.Publish(subject, []byte(message)))
-	world.Must(t, conn.Flush())
+	kit.Must(t, conn.Publish(subject, []byte(message)))
+	kit.Must(t, conn.Flush())
 }

@@ -12,7 +12,7 @@ import (
 	"example.com/ordersaga/apps/system/eventlog"
 	"example.com/ordersaga/apps/system/sagaview"
 	order "example.com/ordersaga/services/order/api"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // trace is what was really published about an order, and what the services had stored in the end.
@@ -57,7 +57,7 @@ func modelAgrees(t *testing.T, s *shop) {
 				wish(&one)
 				id := s.Place(t, one)
 				if name == "cancelled" || name == "slow, cancelled" {
-					if _, err := s.Shop.Cancel(t.Context(), id); err != nil && world.Status(err) != 409 {
+					if _, err := s.Shop.Cancel(t.Context(), id); err != nil && kit.Status(err) != 409 {
 						t.Fatal(err)
 					}
 				}
@@ -78,7 +78,7 @@ func modelAgrees(t *testing.T, s *shop) {
 func (p *page) judges(told trace) verdict {
 	p.t.Helper()
 	text, err := json.Marshal(told)
-	world.Must(p.t, err)
+	kit.Must(p.t, err)
 	return value[verdict](p, fmt.Sprintf(judge, text))
 }
 
@@ -86,11 +86,11 @@ func (p *page) judges(told trace) verdict {
 func (s *shop) rested(t *testing.T, id string) (told trace) {
 	t.Helper()
 	stream, err := eventlog.Open(s.At.NATS)
-	world.Must(t, err)
+	kit.Must(t, err)
 	defer stream.Close()
 	got, err := s.Shop.Await(t.Context(), id)
-	world.Must(t, err)
-	world.Eventually(t, "order "+id+" to come to rest", func() error {
+	kit.Must(t, err)
+	kit.Eventually(t, "order "+id+" to come to rest", func() error {
 		told = trace{Rows: map[string]string{
 			"order": s.orderRow(t, id), "inventory": s.State(t, "inventory", "reservation", id),
 			"payment": s.State(t, "payment", "payment", id), "shipping": s.State(t, "shipping", "shipment", id),
@@ -114,7 +114,7 @@ func (s *shop) rested(t *testing.T, id string) (told trace) {
 }
 
 func (s *shop) orderRow(t *testing.T, id string) string {
-	return world.Query[string](t, s.At.Databases["order"], `SELECT status FROM orders WHERE id = $1`, id)
+	return kit.Query[string](t, s.At.Databases["order"], `SELECT status FROM orders WHERE id = $1`, id)
 }
 
 // unfinished: the shipment is heard of, and the stock is not sold yet; or an end is near.

@@ -15,7 +15,7 @@ import (
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/internal/failpoint"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // row waits until the list says of an order how it stands.
@@ -62,7 +62,7 @@ func listSurvives(t *testing.T, s *shop) {
 	before := s.Place(t, wishes.One("widget", 1))
 	p.row(before, "Succeeded")
 	p.do(chromedp.Evaluate(`document.body.dataset.same = 'page'`, nil))
-	if err := s.system.Kill(supervisor.Console, syscall.SIGKILL); err != nil {
+	if err := s.Kill(supervisor.Console, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	after := s.Place(t, wishes.One("widget", 1))
@@ -136,7 +136,7 @@ func followAnOrder(t *testing.T, s *shop) {
 func rowsOfAnOrder(t *testing.T, s *shop) {
 	always := 0
 	hold := endpoints.AdminRequest{Process: "shipping", Method: http.MethodPost, Path: "/faults", Body: failpoint.Armament{Point: failpoint.InboxReceived, Kind: failpoint.Hold, Times: &always}}
-	world.Must(t, s.At.AskAdmin(t.Context(), hold, nil))
+	kit.Must(t, s.At.AskAdmin(t.Context(), hold, nil))
 	id := s.Place(t, wishes.One("widget", 2))
 	p := s.visit(t, "/order?id="+id, 1360, 900)
 	p.reads("[data-rows=payment] [data-table=payment]", "CAPTURED")
@@ -144,9 +144,9 @@ func rowsOfAnOrder(t *testing.T, s *shop) {
 	p.reads("[data-rows=inventory] [data-table=reservation]", "RESERVED")
 	p.reads("[data-rows=inventory] [data-table=stock]", "widget")
 	p.reads("[data-rows=shipping]", "nothing")
-	world.Must(t, s.system.Kill("payment", syscall.SIGKILL))
+	kit.Must(t, s.Kill("payment", syscall.SIGKILL))
 	p.reads("[data-mark='payment back']", "started anew")
-	world.Must(t, s.At.AskAdmin(t.Context(), endpoints.AdminRequest{Process: "shipping", Method: http.MethodDelete, Path: "/faults"}, nil))
+	kit.Must(t, s.At.AskAdmin(t.Context(), endpoints.AdminRequest{Process: "shipping", Method: http.MethodDelete, Path: "/faults"}, nil))
 	p.reads("[data-rows=order] [data-table=orders]", "CONFIRMED")
 	p.reads("[data-rows=inventory] [data-table=reservation]", "SOLD")
 	p.reads("[data-rows=shipping] [data-table=shipment]", "CREATED")

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 var (
@@ -27,17 +27,7 @@ var (
 
 func TestChaos(t *testing.T) {
 	ctx := context.WithoutCancel(t.Context())
-	dir, err := os.MkdirTemp("", "chaos-") //nolint:usetesting // the logs of a failed run must stay
-	world.Must(t, err)
-	world.Must(t, os.Chmod(dir, 0o755))
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("the logs stay in %s", dir)
-			return
-		}
-		world.Must(t, os.RemoveAll(dir))
-	})
-	s := newStorm(ctx, t, dir, *seed)
+	s := newStorm(ctx, t, *seed)
 	counters := &meter{last: map[string]float64{}, totals: map[string]float64{}}
 	watching, stopWatching := context.WithCancel(ctx)
 	var watcher sync.WaitGroup
@@ -48,16 +38,16 @@ func TestChaos(t *testing.T) {
 	orders := load.stop()
 	atRest := s.comesToRest(ctx, t)
 	for _, id := range orders { // each that was accepted is there, and has ended as the customer sees it
-		if _, err := s.world.TryEnd(ctx, id); err != nil {
+		if _, err := s.TryEnd(ctx, id); err != nil {
 			t.Error(err)
 		}
 	}
 	s.publishesAgain(ctx, t)
-	s.world.Holds(t)
+	s.Holds(t)
 	stopWatching()
 	watcher.Wait()
 	s.report(t, len(orders), atRest, counters)
-	s.noComplaints(t, dir)
+	s.noComplaints(t)
 	load.promised(t)
 }
 
@@ -66,8 +56,8 @@ func TestChaos(t *testing.T) {
 func (s *storm) comesToRest(ctx context.Context, t *testing.T) time.Duration {
 	t.Helper()
 	healed := time.Now()
-	err := world.Until(ctx, "every saga to end", func() error {
-		if under := s.world.Count(t, "order", `SELECT count(*) FROM orders WHERE status NOT IN ('CONFIRMED', 'CANCELLED')`); under > 0 {
+	err := kit.Until(ctx, "every saga to end", func() error {
+		if under := s.Count(t, "order", `SELECT count(*) FROM orders WHERE status NOT IN ('CONFIRMED', 'CANCELLED')`); under > 0 {
 			return fmt.Errorf("%d are under way", under)
 		}
 		return nil
@@ -84,20 +74,20 @@ func (s *storm) publishesAgain(ctx context.Context, t *testing.T) {
 	t.Helper()
 	left := func() (n int) {
 		for _, service := range events.Services {
-			n += s.world.Count(t, string(service), `SELECT count(*)::int FROM outbox WHERE published_at IS NULL`)
+			n += s.Count(t, string(service), `SELECT count(*)::int FROM outbox WHERE published_at IS NULL`)
 		}
 		return n
 	}
 	before := left()
 	t.Logf("%d events are to be published again", before)
 	for before > 0 {
-		err := world.Until(ctx, "some of it to be published again", func() error {
+		err := kit.Until(ctx, "some of it to be published again", func() error {
 			if now := left(); now > 0 && now >= before {
 				return fmt.Errorf("%d are left", now)
 			}
 			return nil
 		})
-		world.Must(t, err)
+		kit.Must(t, err)
 		before = left()
 	}
 }
@@ -135,26 +125,26 @@ func (s *storm) tombstonesHit(t *testing.T) map[string]int {
 	t.Helper()
 	const late = ` JOIN inbox i USING (order_id) WHERE i.type LIKE `
 	return map[string]int{
-		"a payment met shipping's fence": s.world.Count(t, "shipping",
+		"a payment met shipping's fence": s.Count(t, "shipping",
 			`SELECT count(*)::int FROM shipment s`+late+`'saga.payment.PaymentProcessed.%' AND s.state = 'FENCED'`),
-		"a reservation met payment's tombstone": s.world.Count(t, "payment",
+		"a reservation met payment's tombstone": s.Count(t, "payment",
 			`SELECT count(*)::int FROM payment p`+late+`'saga.inventory.InventoryReserved.%' AND p.state = 'VOIDED' AND p.charge_key IS NULL`),
-		"an order met inventory's tombstone": s.world.Count(t, "inventory",
+		"an order met inventory's tombstone": s.Count(t, "inventory",
 			`SELECT count(*)::int FROM reservation r`+late+`'saga.order.OrderCreated.%' AND r.lines IS NULL`),
 	}
 }
 
 // noComplaints searches what the processes wrote for the worst that a program can say of itself.
-func (s *storm) noComplaints(t *testing.T, dir string) {
+func (s *storm) noComplaints(t *testing.T) {
 	t.Helper()
-	logs, err := filepath.Glob(filepath.Join(dir, "logs", "*.log"))
-	world.Must(t, err)
+	logs, err := filepath.Glob(filepath.Join(s.Dir, "logs", "*.log"))
+	kit.Must(t, err)
 	if len(logs) == 0 {
 		t.Error("there are no logs to search")
 	}
 	for _, log := range logs {
 		text, err := os.ReadFile(log)
-		world.Must(t, err)
+		kit.Must(t, err)
 		for _, complaint := range []string{"panic: ", "DATA RACE", "fatal error: "} {
 			if n := bytes.Count(text, []byte(complaint)); n > 0 {
 				t.Errorf("%s says %q %d times", log, complaint, n)

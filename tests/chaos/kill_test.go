@@ -5,7 +5,6 @@ package chaos
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"syscall"
@@ -15,7 +14,7 @@ import (
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // soon is how long a saga may take that is under way when something is killed: the broker waits 5 s before it
@@ -26,17 +25,17 @@ const soon = 10 * time.Second
 // customers order without a pause: of the sagas that meet a kill, 99 in 100 end soon.
 func TestSagasEndSoonAfterAKill(t *testing.T) {
 	ctx := context.WithoutCancel(t.Context())
-	s := startSystem(ctx, t)
-	watch := newStopwatch(t, s)
+	s := kit.Start(t, supervisor.Options{})
+	watch := &stopwatch{System: s, open: map[string]time.Time{}}
 	closeShop := watch.openShop(ctx, t, 16)
-	world.Eventually(t, "business to be as usual", func() error { return watch.atLeast(100) })
+	kit.Eventually(t, "business to be as usual", func() error { return watch.atLeast(100) })
 	for _, victim := range []string{"order", "inventory", "payment", "shipping", supervisor.Gateway, supervisor.Ambassador, supervisor.NATS, supervisor.Postgres, supervisor.Provisioner} {
 		watch.strike(t, victim+" is killed", func() error { return s.Kill(victim, syscall.SIGKILL) })
-		world.Must(t, s.AwaitReady(ctx))
-		world.Eventually(t, "the sagas that met it to end", watch.recovered) // before the next kill, and the load goes on
+		kit.Must(t, s.AwaitReady(ctx))
+		kit.Eventually(t, "the sagas that met it to end", watch.recovered) // before the next kill, and the load goes on
 	}
 	closeShop()
-	watch.world.Holds(t)
+	s.Holds(t)
 	watch.report(t)
 }
 
@@ -44,42 +43,25 @@ func TestSagasEndSoonAfterAKill(t *testing.T) {
 // was ever said is published again, and neither the sagas under way nor the next ones wait behind it.
 func TestSagasEndSoonAfterALostVolume(t *testing.T) {
 	ctx := context.WithoutCancel(t.Context())
-	s := startSystem(ctx, t)
-	watch := newStopwatch(t, s)
+	s := kit.Start(t, supervisor.Options{})
+	watch := &stopwatch{System: s, open: map[string]time.Time{}}
 	closeShop := watch.openShop(ctx, t, 64)
-	world.Eventually(t, "a history to be published again", func() error { return watch.atLeast(5000) })
+	kit.Eventually(t, "a history to be published again", func() error { return watch.atLeast(5000) })
 	watch.strike(t, "the broker's volume is lost", func() error { return s.WipeBroker(ctx) })
-	world.Eventually(t, "everything to be published again", func() error { return watch.publishedAgain(t) })
+	kit.Eventually(t, "everything to be published again", func() error { return watch.publishedAgain(t) })
 	closeShop()
-	watch.world.Holds(t)
+	s.Holds(t)
 	watch.report(t)
-}
-
-func startSystem(ctx context.Context, t *testing.T) *supervisor.System {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "kill-")
-	world.Must(t, err)
-	world.Must(t, os.Chmod(dir, 0o755))
-	t.Cleanup(func() { world.Must(t, os.RemoveAll(dir)) })
-	s, err := supervisor.Start(ctx, supervisor.Options{Dir: dir, Bin: os.Getenv("ORDERSAGA_BIN")})
-	world.Must(t, err)
-	t.Cleanup(func() { world.Must(t, s.Stop(context.WithoutCancel(ctx))) })
-	return s
 }
 
 // stopwatch times sagas from the moment they are accepted, or from the strike that they met, to their end.
 type stopwatch struct {
-	world *world.World
+	*kit.System
 
 	mu      sync.Mutex
 	open    map[string]time.Time // when each saga under way was accepted
 	strikes []strike
 	others  []time.Duration // of sagas that met none
-}
-
-func newStopwatch(t *testing.T, s *supervisor.System) *stopwatch {
-	t.Helper()
-	return &stopwatch{world: world.Of(t, s.Describe()), open: map[string]time.Time{}}
 }
 
 // strike is something that went wrong, and how long the sagas took that met it.
@@ -107,7 +89,7 @@ func (w *stopwatch) openShop(ctx context.Context, t *testing.T, customers int) (
 // time places an order and waits for its end.
 func (w *stopwatch) time(ctx context.Context, t *testing.T) {
 	t.Helper()
-	id, err := w.world.TryPlace(ctx, client.One("widget", 1))
+	id, err := w.TryPlace(ctx, client.One("widget", 1))
 	if err != nil {
 		t.Error(err)
 		return
@@ -115,7 +97,7 @@ func (w *stopwatch) time(ctx context.Context, t *testing.T) {
 	w.mu.Lock()
 	w.open[id] = time.Now()
 	w.mu.Unlock()
-	if _, err := w.world.TryEnd(ctx, id); err != nil {
+	if _, err := w.TryEnd(ctx, id); err != nil {
 		t.Error(err)
 		return
 	}
@@ -141,7 +123,7 @@ func (w *stopwatch) strike(t *testing.T, what string, do func() error) {
 	w.mu.Lock()
 	w.strikes = append(w.strikes, strike{what: what, at: time.Now()})
 	w.mu.Unlock()
-	world.Must(t, do())
+	kit.Must(t, do())
 }
 
 // recovered is nil when every saga that was accepted before the last strike has ended.
@@ -171,7 +153,7 @@ func (w *stopwatch) publishedAgain(t *testing.T) error {
 	t.Helper()
 	struck := w.strikes[len(w.strikes)-1].at
 	for _, service := range events.Services {
-		n := w.world.Count(t, string(service), `SELECT count(*)::int FROM outbox WHERE published_at < $1 OR (published_at IS NULL AND again)`, struck)
+		n := w.Count(t, string(service), `SELECT count(*)::int FROM outbox WHERE published_at < $1 OR (published_at IS NULL AND again)`, struck)
 		if n > 0 {
 			return fmt.Errorf("%s has %d events to publish again", service, n)
 		}

@@ -11,7 +11,7 @@ import (
 
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/slo"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 const customers = 8
@@ -50,7 +50,7 @@ func (l *load) stop() []string {
 func (l *load) promised(t *testing.T) {
 	t.Helper()
 	given, err := slo.OfOrders()
-	world.Must(t, err)
+	kit.Must(t, err)
 	for _, p := range given {
 		if p.Measure != slo.Availability {
 			continue
@@ -80,7 +80,7 @@ func (l *load) order(ctx context.Context, s *storm, dice *rand.Rand) {
 	case 4:
 		wish.Items[0].Sku = "unobtainium"
 	}
-	id, err := s.world.TryPlace(ctx, wish)
+	id, err := s.TryPlace(ctx, wish)
 	l.mu.Lock()
 	switch {
 	case err == nil:
@@ -93,7 +93,7 @@ func (l *load) order(ctx context.Context, s *storm, dice *rand.Rand) {
 		return // it was never accepted, so nobody was promised anything
 	}
 	if dice.IntN(5) == 0 {
-		_, _ = s.world.Shop.Cancel(ctx, id) // it may be too late, or not be heard
+		_, _ = s.Shop.Cancel(ctx, id) // it may be too late, or not be heard
 	}
 	s.breathe(ctx, time.Duration(dice.IntN(50))*time.Millisecond)
 }

@@ -7,21 +7,19 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
-	"os"
 	"sync"
 	"testing"
 	"time"
 
 	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // storm is a running system, the wires that it hangs on, and what has happened to it.
 type storm struct {
-	*supervisor.System
-	world *world.World
-	dice  *rand.Rand
+	*kit.System
+	dice *rand.Rand
 	// wires are the proxies on which the first process of every service reaches its database and the broker.
 	wires map[string]*Proxy
 	disk  disk // the broker's
@@ -31,33 +29,28 @@ type storm struct {
 }
 
 // newStorm starts a system with two of every service but order, and puts it on wires.
-func newStorm(ctx context.Context, t *testing.T, dir string, seed uint64) *storm {
+func newStorm(ctx context.Context, t *testing.T, seed uint64) *storm {
 	t.Helper()
 	s := &storm{dice: rand.New(rand.NewPCG(seed, 0)), wires: map[string]*Proxy{}, faults: map[string]int{}} //nolint:gosec // the schedule must be repeatable, not secret
-	t.Cleanup(func() { world.Must(t, s.disk.unmount()) })                                                   // after the system has ended
-	var err error
-	s.System, err = supervisor.Start(ctx, supervisor.Options{
-		Dir: dir, Bin: os.Getenv("ORDERSAGA_BIN"), Faults: true, Deadline: time.Minute,
+	dir := kit.Directory(t)
+	t.Cleanup(func() { kit.Must(t, s.disk.unmount()) }) // after the system has ended, before its directory goes
+	s.System = kit.Start(t, supervisor.Options{
+		Dir: dir, Faults: true, Deadline: time.Minute,
 		Replicas: map[string]int{"inventory": 2, "payment": 2, "shipping": 2},
 		Env: map[string]map[string]string{
 			"payment": {"GATEWAY_TIMEOUT": "3s", "GATEWAY_HORIZON": "5s", "CHARGE_BUDGET": "10s", "RECONCILE_EVERY": "1s", "RECONCILE_GRACE": "5s"},
 			"gateway": {"IN_FLIGHT_HORIZON": "5s"},
 		},
 	})
-	world.Must(t, err)
 	t.Cleanup(func() {
 		for _, wire := range s.wires {
-			world.Must(t, wire.Close())
-		}
-		if err := s.Stop(context.WithoutCancel(ctx)); err != nil {
-			t.Errorf("the system did not end cleanly: %v", err)
+			kit.Must(t, wire.Close())
 		}
 	})
-	world.Must(t, s.mountDisk(ctx, t))
+	kit.Must(t, s.mountDisk(ctx, t))
 	for _, service := range events.Services {
-		world.Must(t, s.wire(ctx, string(service)))
+		kit.Must(t, s.wire(ctx, string(service)))
 	}
-	s.world = world.Of(t, s.Describe())
 	return s
 }
 
@@ -119,12 +112,12 @@ func (s *storm) heal(ctx context.Context, t *testing.T) {
 	}
 	for name := range s.Describe().Admin {
 		if name == supervisor.Gateway {
-			world.Must(t, s.gateway(ctx, `{}`))
+			kit.Must(t, s.gateway(ctx, `{}`))
 			continue
 		}
 		if name != supervisor.Ambassador {
-			world.Eventually(t, "the faults of "+name+" to be cleared", func() error { return s.disarm(ctx, name) })
+			kit.Eventually(t, "the faults of "+name+" to be cleared", func() error { return s.disarm(ctx, name) })
 		}
 	}
-	world.Must(t, s.AwaitReady(ctx))
+	kit.Must(t, s.AwaitReady(ctx))
 }

@@ -17,15 +17,15 @@ import (
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/endpoints"
 	order "example.com/ordersaga/services/order/api"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 func TestContainers(t *testing.T) {
 	w := up(t)
 	t.Run("together", func(t *testing.T) {
-		t.Run("outcomes", func(t *testing.T) { t.Parallel(); world.Outcomes(t, w.World) })
-		t.Run("a cancel comes in time", func(t *testing.T) { t.Parallel(); world.CancelInTime(t, w.World) })
-		t.Run("mails", func(t *testing.T) { t.Parallel(); world.Mails(t, w.World) })
+		t.Run("outcomes", func(t *testing.T) { t.Parallel(); kit.Outcomes(t, w.System) })
+		t.Run("a cancel comes in time", func(t *testing.T) { t.Parallel(); kit.CancelInTime(t, w.System) })
+		t.Run("mails", func(t *testing.T) { t.Parallel(); kit.Mails(t, w.System) })
 	})
 	t.Run("the console reaches everybody", func(t *testing.T) { consoleAsks(t, w) })
 	t.Run("payment is killed while it waits for the gateway", func(t *testing.T) { paymentKilled(t, w) })
@@ -38,7 +38,7 @@ func TestContainers(t *testing.T) {
 
 // containers are a running system of containers.
 type containers struct {
-	*world.World
+	*kit.System
 	project string   // what they are called, so that they run beside others
 	secrets []string // that only they know
 }
@@ -54,22 +54,22 @@ func up(t *testing.T) *containers {
 		cmd.Env = env
 		out, err := cmd.CombinedOutput()
 		t.Logf("deploy/%s\n%s", script, out)
-		world.Must(t, err)
+		kit.Must(t, err)
 	}
 	t.Cleanup(func() { deploy(context.WithoutCancel(t.Context()), "down") })
 	began := time.Now()
 	deploy(t.Context(), "up")
 	t.Logf("up after %v, with the images", time.Since(began).Round(time.Second))
 	at, err := endpoints.Read(filepath.Join(dir, "run.json"))
-	world.Must(t, err)
-	return &containers{world.Of(t, at), project, secrets(t, filepath.Join(dir, "env"))}
+	kit.Must(t, err)
+	return &containers{kit.Of(t, at), project, secrets(t, filepath.Join(dir, "env"))}
 }
 
 // secrets are what deploy/up has made for the containers.
 func secrets(t *testing.T, file string) []string {
 	t.Helper()
 	text, err := os.ReadFile(file)
-	world.Must(t, err)
+	kit.Must(t, err)
 	var all []string
 	for line := range strings.Lines(string(text)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
@@ -88,7 +88,7 @@ func paymentKilled(t *testing.T, w *containers) {
 	wish := client.One("widget", 1)
 	wish.Token = "tok_slow"
 	id := w.Place(t, wish)
-	world.Eventually(t, "the charge to be asked for", func() error {
+	kit.Eventually(t, "the charge to be asked for", func() error {
 		if w.Count(t, "payment", `SELECT count(*)::int FROM payment WHERE order_id = $1 AND attempts > 0`, id) == 0 {
 			return errors.New("it is not")
 		}
@@ -106,7 +106,7 @@ func shippingDead(t *testing.T, w *containers) {
 	docker(t, "kill", w.name("shipping"))
 	id := w.Place(t, client.One("widget", 1))
 	w.AwaitState(t, "payment", "payment", id, "CAPTURED")
-	world.Eventually(t, "the order to say what it waits for", func() error {
+	kit.Eventually(t, "the order to say what it waits for", func() error {
 		got, err := w.Shop.Get(t.Context(), id)
 		if err == nil && (got.WaitingFor == nil || got.WaitingFor.Why != "shipping cannot be reached") {
 			err = fmt.Errorf("it waits for %+v", got.WaitingFor)
@@ -120,7 +120,7 @@ func shippingDead(t *testing.T, w *containers) {
 func confirmed(t *testing.T, w *containers, id string) {
 	t.Helper()
 	if got := w.Ends(t, id); got.Status != order.CONFIRMED {
-		t.Errorf("the order is %s because of %q", got.Status, world.Deref(got.Reason))
+		t.Errorf("the order is %s because of %q", got.Status, kit.Deref(got.Reason))
 	}
 	if captured, refunded := w.Gateway(t, id); captured != 1 || refunded != 0 {
 		t.Errorf("the gateway has %d charges and %d refunds", captured, refunded)

@@ -10,7 +10,7 @@ import (
 
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/endpoints"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // consoleAsks: from its container the console reaches everybody whom its pages want to know something of.
@@ -23,7 +23,7 @@ func consoleAsks(t *testing.T, w *containers) {
 			Tables      []struct{ Rows []json.RawMessage }
 		}
 	}
-	world.Must(t, w.console(t, "/api/sagas/"+id+"/rows", &kept))
+	kit.Must(t, w.console(t, "/api/sagas/"+id+"/rows", &kept))
 	if len(kept.Rows) != 5 {
 		t.Errorf("the rows are those of %d, not of four services and the gateway", len(kept.Rows))
 	}
@@ -32,7 +32,7 @@ func consoleAsks(t *testing.T, w *containers) {
 			t.Errorf("of %s there is %q, %+v", rows.Of, rows.Problem, rows.Tables)
 		}
 	}
-	world.Eventually(t, "the lags of everybody", func() error {
+	kit.Eventually(t, "the lags of everybody", func() error {
 		var lags struct {
 			Problem             string
 			Processes, Breakers []json.RawMessage
@@ -43,7 +43,7 @@ func consoleAsks(t *testing.T, w *containers) {
 		}
 		return err
 	})
-	world.Eventually(t, "the books to be checked", func() error {
+	kit.Eventually(t, "the books to be checked", func() error {
 		var books struct {
 			Holds  bool
 			Orders int

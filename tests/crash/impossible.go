@@ -15,15 +15,15 @@ func impossible(c combination) (reason string, yes bool) {
 	case refund && (c.scenario.name == "success" || c.scenario.name == "declined"):
 		return "nothing is refunded", true
 	case outbox && c.service == "shipping":
-		return "shipping says nothing but in answer to an event", true
-	case c.service == "shipping" && c.scenario.name == "declined" && hearing(c.point):
-		return "shipping hears nothing of a declined order", true
+		return "shipping publishes nothing but in answer to an event", true
+	case c.service == "shipping" && c.scenario.name == "declined" && consuming(c.point):
+		return "shipping consumes nothing of a declined order", true
 	}
 	return "", false
 }
 
-// hearing reports whether a point is passed only with an event to handle, or to publish.
-func hearing(p failpoint.Point) bool {
+// consuming reports whether a point is passed only with an event to handle, or to publish.
+func consuming(p failpoint.Point) bool {
 	switch p { //nolint:exhaustive // the others are passed without an event
 	case failpoint.InboxReceived, failpoint.InboxWritten, failpoint.InboxStepped, failpoint.InboxBeforeCommit, failpoint.InboxAfterCommit, failpoint.InboxAcked,
 		failpoint.RelayTaken, failpoint.RelayBeforePublish, failpoint.RelayPublished, failpoint.RelayAcknowledged, failpoint.RelayMarked:

@@ -4,72 +4,39 @@ package crash
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats.go"
 
-	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/supervisor"
-	"example.com/ordersaga/apps/system/verify"
 	"example.com/ordersaga/internal/failpoint"
-	"example.com/ordersaga/pkg/testkit/saga"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // lane is a system in which one combination after the other is tried. Several lanes wait for their
 // brokers' acknowledgement waits at the same time.
-type lane struct {
-	dir    string
-	system *supervisor.System
-	saga   *saga.System
-}
+type lane struct{ *kit.System }
 
-func openLane(ctx context.Context, t *testing.T) *lane {
+func openLane(t *testing.T) *lane {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "crash-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o755); err != nil { // Postgres runs as another user and must reach its data
-		t.Fatal(err)
-	}
-	l := &lane{dir: dir}
-	l.system, err = supervisor.Start(ctx, supervisor.Options{Dir: dir, Faults: true, Env: map[string]map[string]string{
+	l := &lane{kit.Start(t, supervisor.Options{Faults: true, Env: map[string]map[string]string{
 		// Whatever waits for the gateway waits for less than with the defaults, which are made for slower ones.
-		"payment": {"GATEWAY_TIMEOUT": "3s", "GATEWAY_HORIZON": "4s", "CHARGE_BUDGET": "2s", "RECONCILE_EVERY": "1s", "RECONCILE_GRACE": "2s"},
+		"payment": {
+			"GATEWAY_TIMEOUT": "3s", "GATEWAY_HORIZON": "4s", "CHARGE_BUDGET": "2s", "RECONCILE_EVERY": "1s", "RECONCILE_GRACE": "2s",
+		},
 		"gateway": {"IN_FLIGHT_HORIZON": "4s"},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.system.Publish(); err != nil {
-		t.Fatal(err)
-	}
-	l.saga = saga.Attach(t, filepath.Join(dir, filepath.Base(endpoints.DefaultFile)), "")
-	l.saga.AwaitEnd(t, l.saga.Place(t, saga.Order{}).ID) // so that every service has published something
+	}})}
+	l.Ends(t, l.Place(t, client.One("widget", 1))) // so that every service has published something
 	return l
-}
-
-func (l *lane) close(t *testing.T) {
-	t.Helper()
-	if err := l.system.Stop(context.WithoutCancel(t.Context())); err != nil {
-		t.Error(err)
-	}
-	if t.Failed() {
-		t.Logf("the logs stay in %s", l.dir)
-		return
-	}
-	_ = os.RemoveAll(l.dir)
 }
 
 // fired is how often the point has crashed the service so far: the process writes it down before it dies.
 func (l *lane) fired(t *testing.T, service string, p failpoint.Point) int {
 	t.Helper()
-	lines, err := failpoint.ReadLog(filepath.Join(l.dir, "logs", service+".faults"))
+	lines, err := failpoint.ReadLog(filepath.Join(l.Dir, "logs", service+".faults"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +62,7 @@ func (l *lane) exec(t *testing.T, service, sql string) {
 	}
 }
 
-// publish says something in a service's name.
+// publish publishes a message in a service's name.
 func (l *lane) publish(t *testing.T, service, subject, text string) {
 	t.Helper()
 	nc, err := nats.Connect(l.environment(t, service)["NATS_URL"])
@@ -113,32 +80,9 @@ func (l *lane) publish(t *testing.T, service, subject, text string) {
 
 func (l *lane) environment(t *testing.T, service string) map[string]string {
 	t.Helper()
-	env, err := l.system.Environment(service)
+	env, err := l.Environment(service)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return env
-}
-
-// verify has every invariant checked, at rest.
-func (l *lane) verify(t *testing.T) {
-	t.Helper()
-	report, err := verify.Check(t.Context(), l.system.Describe(), verify.Options{AtRest: true, Within: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, result := range report.Results {
-		if !result.Holds {
-			t.Errorf("%s is violated: %s: %v", result.ID, result.Sentence, result.Offenders)
-		}
-	}
-	if report.Counted.Orders == 0 {
-		t.Error("nothing was looked at")
-	}
-}
-
-// eventually tries until it works.
-func eventually(t *testing.T, what string, try func() error) {
-	t.Helper()
-	world.Eventually(t, what, try)
 }

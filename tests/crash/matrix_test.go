@@ -3,7 +3,6 @@
 package crash
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"strings"
@@ -11,7 +10,8 @@ import (
 	"testing"
 
 	"example.com/ordersaga/internal/failpoint"
-	"example.com/ordersaga/pkg/testkit/saga"
+	order "example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/tests/kit"
 )
 
 var (
@@ -62,9 +62,7 @@ func enough(c combination) bool {
 func TestCrash(t *testing.T) {
 	lanes := make(chan *lane, *lanesFlag)
 	for range *lanesFlag {
-		l := openLane(context.Background(), t)
-		t.Cleanup(func() { l.close(t) })
-		lanes <- l
+		lanes <- openLane(t)
 	}
 	found := &table{ends: map[string]string{}}
 	t.Run("at", func(t *testing.T) {
@@ -97,11 +95,11 @@ func (c combination) try(t *testing.T, l *lane) string {
 	if special.during != nil {
 		special.during(t, l, c.service)
 	}
-	state := l.saga.AwaitEnd(t, id)
+	ended := l.Ends(t, id)
 	fired := l.fired(t, c.service, c.point) > before
 	if !impossible && !fired {
 		// The saga may be over for the customer before the point is passed for the last time.
-		eventually(t, "the fault fires", func() error {
+		kit.Eventually(t, "the fault fires", func() error {
 			if l.fired(t, c.service, c.point) > before {
 				return nil
 			}
@@ -109,40 +107,40 @@ func (c combination) try(t *testing.T, l *lane) string {
 		})
 		fired = true
 	}
-	if err := l.system.AwaitReady(t.Context()); err != nil {
+	if err := l.AwaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	l.saga.Disarm(t, c.service)
-	l.verify(t)
-	return c.outcome(t, state, fired, reason)
+	l.Disarm(t, c.service)
+	l.Check(t)
+	return c.outcome(t, ended, fired, reason)
 }
 
 // arm makes the service die once at the point.
 func (c combination) arm(t *testing.T, l *lane, atStart bool) {
 	t.Helper()
 	if !atStart {
-		l.saga.Arm(t, c.service, saga.Fault{Point: string(c.point), Kind: string(failpoint.Crash)})
+		l.Arm(t, c.service, failpoint.Armament{Point: c.point, Kind: failpoint.Crash})
 		return
 	}
 	// A fault of the environment fires as often as it says over all starts: once more than it has by now.
 	n := l.fired(t, c.service, c.point) + 1
 	text := failpoint.Fault{Point: c.point, Kind: failpoint.Crash, Times: n}.String()
-	if err := l.system.Restart(t.Context(), c.service, map[string]string{"FAULTS": text}); err != nil {
+	if err := l.Restart(t.Context(), c.service, map[string]string{"FAULTS": text}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (c combination) outcome(t *testing.T, state saga.State, fired bool, reason string) string {
+func (c combination) outcome(t *testing.T, ended order.Order, fired bool, reason string) string {
 	t.Helper()
 	switch {
 	case !fired:
 		return ""
 	case reason != "":
 		t.Errorf("it fired, though it cannot: %s", reason)
-	case state.Status != c.scenario.end && !c.scenario.cancel:
-		t.Errorf("the order ended %s: %s; want %s", state.Status, state.Reason, c.scenario.end)
+	case ended.Status != c.scenario.end && !c.scenario.cancel:
+		t.Errorf("the order ended %s: %s; want %s", ended.Status, kit.Deref(ended.Reason), c.scenario.end)
 	}
-	return state.Status
+	return string(ended.Status)
 }
 
 // table gathers what was found.

@@ -12,10 +12,12 @@ import (
 
 	"github.com/google/uuid"
 
+	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/mailbox"
-	"example.com/ordersaga/pkg/testkit/saga"
+	order "example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/tests/kit"
 )
 
 // operate is an operator's action at a service: payment repairs a refused refund, the others redrive.
@@ -25,69 +27,69 @@ func operate(t *testing.T, l *lane, service string) {
 		redrive(t, l, service)
 		return
 	}
-	refused := another(t, l, saga.Order{Token: "tok_refund_refused", Country: "AQ"})
+	refused := another(t, l, func(o *client.NewOrder) { o.Token, o.Country = "tok_refund_refused", "AQ" })
 	var page struct {
 		Incidents []struct{ ID string } `json:"incidents"`
 	}
-	eventually(t, "the refused refund to be an incident", func() error {
-		return l.desk(t, service, "/incidents?open=true&order="+refused.ID, &page, func() bool { return len(page.Incidents) == 1 })
+	kit.Eventually(t, "the refused refund to be an incident", func() error {
+		return l.admin(t, service, "/incidents?open=true&order="+refused, &page, func() bool { return len(page.Incidents) == 1 })
 	})
 	l.act(t, service, "/incidents/"+page.Incidents[0].ID+"/resolve", map[string]any{
 		"expected_state": "REFUND_REFUSED", "expected_refund_number": 1, "outcome": "settlement", "reference": "transfer 4711",
 	})
-	if end := l.saga.AwaitEnd(t, refused.ID); end.Status != "CANCELLED" {
+	if end := l.Ends(t, refused); end.Status != order.CANCELLED {
 		t.Errorf("the repaired order ended %s", end.Status)
 	}
 }
 
-// redrive has an event about an order that was declined long ago spoilt on its way to the service, which parks it, and
+// redrive has an event about an order that was declined long ago spoilt on its way to the service, which stores it as a dead letter, and
 // an operator redrive it as it should have been. It is an event of which the order takes no harm.
 func redrive(t *testing.T, l *lane, service string) {
 	t.Helper()
-	order := events.Subject{OrderID: l.saga.AwaitEnd(t, another(t, l, saga.Order{Token: "tok_declined"}).ID).ID}
-	said := map[string]events.Event{
-		"order":     events.InventoryReleased{Subject: order, Reason: "declined"},
-		"inventory": events.PaymentFailed{Subject: order, Reason: "declined"},
-		"payment":   events.ShipmentFailed{Subject: order, Reason: "cancelled"},
-		"shipping":  events.OrderCancelRequested{Subject: order, Reason: "customer"},
+	about := events.Subject{OrderID: l.Ends(t, another(t, l, token("tok_declined"))).Id}
+	event := map[string]events.Event{
+		"order":     events.InventoryReleased{Subject: about, Reason: "declined"},
+		"inventory": events.PaymentFailed{Subject: about, Reason: "declined"},
+		"payment":   events.ShipmentFailed{Subject: about, Reason: "cancelled"},
+		"shipping":  events.OrderCancelRequested{Subject: about, Reason: "customer"},
 	}[service]
-	message, err := events.Encode(uuid.Must(uuid.NewV7()).String(), time.Now(), events.Cause{}, said)
+	message, err := events.Encode(uuid.Must(uuid.NewV7()).String(), time.Now(), events.Cause{}, event)
 	if err != nil {
 		t.Fatal(err)
 	}
-	spoilt := bytes.Replace(message, []byte(said.Type().String()), []byte("saga.nobody.Nothing.v1"), 1)
-	l.publish(t, string(said.Type().Service), said.Type().SubjectOf(order.OrderID), string(spoilt))
+	spoilt := bytes.Replace(message, []byte(event.Type().String()), []byte("saga.nobody.Nothing.v1"), 1)
+	l.publish(t, string(event.Type().Service), event.Type().SubjectOf(about.OrderID), string(spoilt))
 	var page struct {
 		Letters []mailbox.DeadLetter `json:"dead_letters"`
 	}
-	path := "/dead-letters?order=" + order.OrderID
-	eventually(t, "the spoilt event to be parked", func() error {
-		return l.desk(t, service, path, &page, func() bool { return len(page.Letters) == 1 })
+	path := "/dead-letters?order=" + about.OrderID
+	kit.Eventually(t, "the spoilt event to be a dead letter", func() error {
+		return l.admin(t, service, path, &page, func() bool { return len(page.Letters) == 1 })
 	})
 	l.act(t, service, "/dead-letters/"+page.Letters[0].ID+"/redrive", map[string]any{
 		"expected_attempts": page.Letters[0].Attempts, "payload": json.RawMessage(message),
 	})
-	eventually(t, "the letter to be redriven", func() error {
-		return l.desk(t, service, path, &page, func() bool {
+	kit.Eventually(t, "the letter to be redriven", func() error {
+		return l.admin(t, service, path, &page, func() bool {
 			return page.Letters[0].ClosedAs != nil && *page.Letters[0].ClosedAs == mailbox.Redriven
 		})
 	})
 }
 
-// act sends an operator's wish, with the same key until it is answered.
-func (l *lane) act(t *testing.T, service, path string, wish map[string]any) {
+// act sends an operator's request, with the same key until it is answered.
+func (l *lane) act(t *testing.T, service, path string, request map[string]any) {
 	t.Helper()
-	wish["by"], wish["why"] = "grace", "it is mended"
+	request["by"], request["why"] = "grace", "it is mended"
 	key := uuid.NewString()
-	eventually(t, "the operator is answered", func() error {
-		return l.system.Describe().AskAdmin(t.Context(), endpoints.AdminRequest{Process: service, Method: http.MethodPost, Path: path, Body: wish, Key: key}, nil)
+	kit.Eventually(t, "the operator is answered", func() error {
+		return l.At.AskAdmin(t.Context(), endpoints.AdminRequest{Process: service, Method: http.MethodPost, Path: path, Body: request, Key: key}, nil)
 	})
 }
 
-// desk asks a service's admin listener, and wants something of the answer.
-func (l *lane) desk(t *testing.T, service, path string, into any, wanted func() bool) error {
+// admin asks a service's admin listener, and wants something of the answer.
+func (l *lane) admin(t *testing.T, service, path string, into any, wanted func() bool) error {
 	t.Helper()
-	err := l.system.Describe().AskAdmin(t.Context(), endpoints.AdminRequest{Process: service, Method: http.MethodGet, Path: path}, into)
+	err := l.At.AskAdmin(t.Context(), endpoints.AdminRequest{Process: service, Method: http.MethodGet, Path: path}, into)
 	if err == nil && !wanted() {
 		err = fmt.Errorf("%s of %s answers %+v", path, service, into)
 	}

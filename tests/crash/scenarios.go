@@ -3,50 +3,57 @@
 package crash
 
 import (
-	"strings"
+	"net/http"
 	"testing"
 
-	"github.com/google/uuid"
-
-	"example.com/ordersaga/pkg/testkit/saga"
+	"example.com/ordersaga/apps/system/client"
+	order "example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/tests/kit"
 )
 
 // scenario is a kind of saga.
 type scenario struct {
 	name   string
-	order  saga.Order
-	cancel bool // the customer cancels while the gateway takes its time: in time, with the charge still open
-	end    string
+	change func(*client.NewOrder) // what is special about the order
+	cancel bool                   // the customer cancels while the gateway takes its time: in time, with the charge still open
+	end    order.Status
 }
 
 // scenarios are the kinds of sagas that every point is tried in.
 var scenarios = []scenario{
-	{name: "success", end: "CONFIRMED"},
-	{name: "declined", order: saga.Order{Token: "tok_declined"}, end: "CANCELLED"},
-	{name: "shipping fails", order: saga.Order{Country: "AQ"}, end: "CANCELLED"},
-	{name: "cancelled", order: saga.Order{Token: "tok_slow"}, cancel: true, end: "CANCELLED"},
+	{name: "success", change: func(*client.NewOrder) {}, end: order.CONFIRMED},
+	{name: "declined", change: token("tok_declined"), end: order.CANCELLED},
+	{name: "shipping fails", change: func(o *client.NewOrder) { o.Country = "AQ" }, end: order.CANCELLED},
+	{name: "cancelled", change: token("tok_slow"), cancel: true, end: order.CANCELLED},
 }
+
+// token is an order that is paid in another way.
+func token(name string) func(*client.NewOrder) { return func(o *client.NewOrder) { o.Token = name } }
 
 // play is what a customer does, who goes on asking, with the same key, until there is an answer: any of the
 // requests may be the one that the service dies of.
 func (sc scenario) play(t *testing.T, l *lane) string {
 	t.Helper()
-	order := sc.order
-	order.Key, order.Email = uuid.NewString(), "ada@customers.example"
-	var state saga.State
-	eventually(t, "the order is accepted", func() (err error) {
-		state, err = l.saga.TryPlace(order)
-		return err
+	id := another(t, l, func(o *client.NewOrder) {
+		o.Email = "ada@customers.example"
+		sc.change(o)
 	})
 	if sc.cancel {
-		eventually(t, "the charge is open", func() error { return get(t.Context(), l.saga.URLs["payment"]+"/v1/payments/"+state.ID) })
-		eventually(t, "the cancel is answered", func() error {
-			err := l.saga.TryCancel(state.ID)
-			if err != nil && strings.Contains(err.Error(), "409") {
-				return nil // too late: the order has ended
+		kit.Eventually(t, "the charge is open", func() error { return get(t.Context(), l.At.URLs["payment"]+"/v1/payments/"+id) })
+		kit.Eventually(t, "the cancel is answered", func() error {
+			if _, err := l.Shop.Cancel(t.Context(), id); kit.Status(err) != http.StatusConflict {
+				return err
 			}
-			return err
+			return nil // too late: the order has ended
 		})
 	}
-	return state.ID
+	return id
+}
+
+// another places one more order.
+func another(t *testing.T, l *lane, change func(*client.NewOrder)) (id string) {
+	t.Helper()
+	o := client.One("widget", 1)
+	change(&o)
+	return l.Place(t, o)
 }

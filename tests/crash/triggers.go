@@ -13,10 +13,11 @@ import (
 
 	"github.com/google/uuid"
 
+	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/testkit/saga"
+	"example.com/ordersaga/tests/kit"
 )
 
 // trigger makes a saga pass a point that it does not pass by itself. before runs before the order is
@@ -62,7 +63,7 @@ func triggers() map[failpoint.Point]trigger {
 
 func killBroker(t *testing.T, l *lane, _ string) {
 	t.Helper()
-	if err := l.system.Kill(supervisor.NATS, syscall.SIGKILL); err != nil {
+	if err := l.Kill(supervisor.NATS, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -70,7 +71,7 @@ func killBroker(t *testing.T, l *lane, _ string) {
 // terminate has the service end in good order, which it then does not.
 func terminate(t *testing.T, l *lane, service string) {
 	t.Helper()
-	if err := l.system.Kill(service, syscall.SIGTERM); err != nil {
+	if err := l.Kill(service, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -92,62 +93,50 @@ func expireKeys(t *testing.T, l *lane, service string) {
 		VALUES ('old', gen_random_uuid()::text, sha256('old'), 200, '{}', '', now() - interval '1 minute')`)
 }
 
-// askInVain has the gateway never say what became of a charge.
+// askInVain has the gateway never answer what became of a charge.
 func askInVain(t *testing.T, l *lane, _ string) {
 	t.Helper()
-	another(t, l, saga.Order{Token: "tok_error_always"})
-}
-
-// another places one more order, which the fault is to hit.
-func another(t *testing.T, l *lane, o saga.Order) saga.State {
-	t.Helper()
-	o.Key = uuid.NewString()
-	var state saga.State
-	eventually(t, "another order is accepted", func() (err error) {
-		state, err = l.saga.TryPlace(o)
-		return err
-	})
-	return state
+	another(t, l, token("tok_error_always"))
 }
 
 // overdue makes an order that waits for the gateway miss its deadline.
 func overdue(t *testing.T, l *lane, _ string) {
 	t.Helper()
-	late := another(t, l, saga.Order{Token: "tok_slow"})
-	l.exec(t, "order", `UPDATE orders SET deadline = now() WHERE id = '`+late.ID+`'`)
+	late := another(t, l, token("tok_slow"))
+	l.exec(t, "order", `UPDATE orders SET deadline = now() WHERE id = '`+late+`'`)
 }
 
 // captureLate has the gateway capture money for an order that was declined long ago.
 func captureLate(t *testing.T, l *lane, _ string) {
 	t.Helper()
-	declined := l.saga.AwaitEnd(t, another(t, l, saga.Order{Token: "tok_declined"}).ID)
-	body := fmt.Sprintf(`{"merchant_reference":%q,"amount":%d,"currency":%q}`, declined.ID, declined.Total.Amount, declined.Total.Currency)
-	eventually(t, "the gateway captures late", func() error {
-		return post(t.Context(), l.saga.Admin["gateway"]+"/captures", "", l.saga.Token, body)
+	declined := l.Ends(t, another(t, l, token("tok_declined")))
+	body := fmt.Sprintf(`{"merchant_reference":%q,"amount":%d,"currency":%q}`, declined.Id, declined.Total.Amount, declined.Total.Currency)
+	kit.Eventually(t, "the gateway captures late", func() error {
+		return post(t.Context(), l.At.Admin["gateway"]+"/captures", "", l.At.AdminToken, body)
 	})
 }
 
-// publishPoison says, in the name of a service that this one listens to, what nobody can understand.
+// publishPoison publishes, in the name of a service that this one consumes events of, what nobody can read.
 func publishPoison(t *testing.T, l *lane, service string) {
 	t.Helper()
-	heard := events.Subscriptions[events.Service(service)][0]
-	l.publish(t, string(heard.Service), heard.SubjectOf(uuid.NewString()), "this is no event")
+	consumed := events.Subscriptions[events.Service(service)][0]
+	l.publish(t, string(consumed.Service), consumed.SubjectOf(uuid.NewString()), "this is no event")
 }
 
 // sendKeyed sends a request of the service's own with an idempotency key, the same one until there is an answer.
 func sendKeyed(t *testing.T, l *lane, service string) {
 	t.Helper()
 	key := uuid.NewString()
-	url, body := l.saga.URLs["inventory"]+"/v1/stock/gizmo/adjustments", `{"delta":1,"reason":"found in the corner"}`
+	url, body := l.At.URLs["inventory"]+"/v1/stock/gizmo/adjustments", `{"delta":1,"reason":"found in the corner"}`
 	switch service {
 	case "order":
-		another(t, l, saga.Order{SKU: "gizmo"})
+		another(t, l, func(o *client.NewOrder) { o.Items[0].Sku = "gizmo" })
 		return
 	case "payment":
-		url = l.saga.URLs["payment"] + "/v1/charges"
+		url = l.At.URLs["payment"] + "/v1/charges"
 		body = fmt.Sprintf(`{"reference":%q,"amount":100,"currency":"USD","payment_method":"tok_visa"}`, key)
 	}
-	eventually(t, "the request is answered", func() error { return post(t.Context(), url, key, "", body) })
+	kit.Eventually(t, "the request is answered", func() error { return post(t.Context(), url, key, "", body) })
 }
 
 // get asks for something that must be there.

@@ -11,7 +11,7 @@ import (
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/supervisor"
 	order "example.com/ordersaga/services/order/api"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // inFlight is how many sagas are under way when the broker forgets.
@@ -22,14 +22,14 @@ const inFlight = 200
 func TestTheBrokerForgets(t *testing.T) {
 	t.Parallel()
 	w := open(t, supervisor.Options{})
-	for name, forget := range map[string]func(*testing.T, *processes) []string{
+	for name, forget := range map[string]func(*testing.T, *system) []string{
 		"everything":                       forgetEverything,
 		"the last of what it acknowledged": forgetTail,
 	} {
 		t.Run(name, func(t *testing.T) { // one after the other: it is the same broker
 			for _, id := range forget(t, w) {
 				if got := w.Ends(t, id); got.Status != order.CONFIRMED {
-					t.Errorf("order %s is %s because of %q", id, got.Status, world.Deref(got.Reason))
+					t.Errorf("order %s is %s because of %q", id, got.Status, kit.Deref(got.Reason))
 				}
 			}
 			w.Holds(t, w.Secrets()...)
@@ -38,34 +38,34 @@ func TestTheBrokerForgets(t *testing.T) {
 }
 
 // forgetEverything loses the broker's volume.
-func forgetEverything(t *testing.T, w *processes) []string {
+func forgetEverything(t *testing.T, w *system) []string {
 	orders := w.midway(t)
-	world.Must(t, w.WipeBroker(t.Context()))
-	world.Must(t, w.Up(t.Context(), "shipping"))
+	kit.Must(t, w.WipeBroker(t.Context()))
+	kit.Must(t, w.Up(t.Context(), "shipping"))
 	return orders
 }
 
 // forgetTail has the broker go on with an older copy of its files, as after a power loss.
-func forgetTail(t *testing.T, w *processes) []string {
-	world.Must(t, w.AwaitReady(t.Context()))
+func forgetTail(t *testing.T, w *system) []string {
+	kit.Must(t, w.AwaitReady(t.Context()))
 	older := t.TempDir()
-	world.Must(t, w.Down(t.Context(), supervisor.NATS))
-	world.Must(t, os.CopyFS(older, os.DirFS(w.BrokerStore())))
-	world.Must(t, w.Up(t.Context(), supervisor.NATS))
+	kit.Must(t, w.Down(t.Context(), supervisor.NATS))
+	kit.Must(t, os.CopyFS(older, os.DirFS(w.BrokerStore())))
+	kit.Must(t, w.Up(t.Context(), supervisor.NATS))
 	orders := w.midway(t)
-	world.Must(t, w.Down(t.Context(), supervisor.NATS))
-	world.Must(t, os.RemoveAll(w.BrokerStore()))
-	world.Must(t, os.CopyFS(w.BrokerStore(), os.DirFS(older)))
-	world.Must(t, w.Up(t.Context(), supervisor.NATS))
-	world.Must(t, w.Up(t.Context(), "shipping"))
+	kit.Must(t, w.Down(t.Context(), supervisor.NATS))
+	kit.Must(t, os.RemoveAll(w.BrokerStore()))
+	kit.Must(t, os.CopyFS(w.BrokerStore(), os.DirFS(older)))
+	kit.Must(t, w.Up(t.Context(), supervisor.NATS))
+	kit.Must(t, w.Up(t.Context(), "shipping"))
 	return orders
 }
 
 // midway places orders that are paid, announced to shipping, and not shipped: shipping is away.
-func (w *processes) midway(t *testing.T) []string {
+func (w *system) midway(t *testing.T) []string {
 	t.Helper()
-	world.Must(t, w.AwaitReady(t.Context()))
-	world.Must(t, w.Down(t.Context(), "shipping"))
+	kit.Must(t, w.AwaitReady(t.Context()))
+	kit.Must(t, w.Down(t.Context(), "shipping"))
 	began := time.Now()
 	orders := make([]string, inFlight)
 	var customers errgroup.Group
@@ -76,8 +76,8 @@ func (w *processes) midway(t *testing.T) []string {
 			return err
 		})
 	}
-	world.Must(t, customers.Wait())
-	world.Eventually(t, "every payment to be announced", func() error {
+	kit.Must(t, customers.Wait())
+	kit.Eventually(t, "every payment to be announced", func() error {
 		n := w.Count(t, "payment", `SELECT count(*)::int FROM outbox WHERE order_id = ANY($1::uuid[]) AND type LIKE '%PaymentProcessed%' AND published_at IS NOT NULL`, orders)
 		if n < inFlight {
 			return fmt.Errorf("%d of %d are", n, inFlight)

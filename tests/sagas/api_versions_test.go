@@ -9,7 +9,7 @@ import (
 
 	"example.com/ordersaga/apps/system/verify"
 	order "example.com/ordersaga/services/order/api"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 const wishV2 = `{"customer_id": "ada", "items": [{"sku": "widget", "quantity": 1}], "payment_method": "tok_visa",
@@ -17,7 +17,7 @@ const wishV2 = `{"customer_id": "ada", "items": [{"sku": "widget", "quantity": 1
 
 // bothAPIs: a customer who speaks the second version of the API is served like everybody else, in whatever way
 // they say so; what becomes of the order is the same in both.
-func bothAPIs(t *testing.T, w *processes) {
+func bothAPIs(t *testing.T, w *system) {
 	for name, choice := range map[string]struct {
 		path   string
 		header http.Header
@@ -43,7 +43,7 @@ func bothAPIs(t *testing.T, w *processes) {
 				t.Fatalf("answered %d %s", got.status, got.body)
 			}
 			if first.Status != order.CONFIRMED || second.Status.State != first.Status || !second.Status.Final || second.Links.Cancel != nil ||
-				world.Deref(second.ShipmentId) == "" || world.Deref(second.ShipmentId) != world.Deref(first.ShipmentId) {
+				kit.Deref(second.ShipmentId) == "" || kit.Deref(second.ShipmentId) != kit.Deref(first.ShipmentId) {
 				t.Errorf("it ended as %+v, and as %+v in the second version", first, second)
 			}
 		})

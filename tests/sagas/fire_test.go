@@ -13,7 +13,7 @@ import (
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/supervisor"
 	order "example.com/ordersaga/services/order/api"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // TestTheSystemUnderFire kills, stops and starts everything there is, while sagas are under way.
@@ -36,40 +36,40 @@ func TestTheSystemUnderFire(t *testing.T) {
 type killing struct {
 	victim string
 	paused string // who holds the saga up
-	until  func(t *testing.T, w *processes, id string)
+	until  func(t *testing.T, w *system, id string)
 }
 
 var midway = []killing{
-	{"inventory", "inventory", func(t *testing.T, w *processes, id string) { w.published(t, "order", id) }},
-	{"payment", "payment", func(t *testing.T, w *processes, id string) {
+	{"inventory", "inventory", func(t *testing.T, w *system, id string) { w.published(t, "order", id) }},
+	{"payment", "payment", func(t *testing.T, w *system, id string) {
 		w.AwaitState(t, "inventory", "reservation", id, "RESERVED")
 	}},
-	{"gateway", "gateway", func(t *testing.T, w *processes, id string) { w.attempted(t, id) }},
-	{"ambassador", "ambassador", func(t *testing.T, w *processes, id string) { w.attempted(t, id) }},
-	{"shipping", "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
-	{"order", "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
-	{supervisor.Provisioner, "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
-	{supervisor.NATS, "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
-	{supervisor.Postgres, "shipping", func(t *testing.T, w *processes, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
+	{"gateway", "gateway", func(t *testing.T, w *system, id string) { w.attempted(t, id) }},
+	{"ambassador", "ambassador", func(t *testing.T, w *system, id string) { w.attempted(t, id) }},
+	{"shipping", "shipping", func(t *testing.T, w *system, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
+	{"order", "shipping", func(t *testing.T, w *system, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
+	{supervisor.Provisioner, "shipping", func(t *testing.T, w *system, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
+	{supervisor.NATS, "shipping", func(t *testing.T, w *system, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
+	{supervisor.Postgres, "shipping", func(t *testing.T, w *system, id string) { w.AwaitState(t, "payment", "payment", id, "CAPTURED") }},
 }
 
-func (k killing) run(t *testing.T, w *processes) {
+func (k killing) run(t *testing.T, w *system) {
 	deaths := w.Deaths(k.victim)
-	world.Must(t, w.Pause(k.paused))
+	kit.Must(t, w.Pause(k.paused))
 	id := w.Place(t, client.One("widget", 1))
 	k.until(t, w, id)
-	world.Must(t, w.Kill(k.victim, syscall.SIGKILL))
-	world.Eventually(t, "the death of "+k.victim, func() error {
+	kit.Must(t, w.Kill(k.victim, syscall.SIGKILL))
+	kit.Eventually(t, "the death of "+k.victim, func() error {
 		if w.Deaths(k.victim) == deaths {
 			return fmt.Errorf("it lives")
 		}
 		return nil
 	})
 	if k.paused != k.victim {
-		world.Must(t, w.Continue(k.paused))
+		kit.Must(t, w.Continue(k.paused))
 	}
 	if got := w.Ends(t, id); got.Status != order.CONFIRMED {
-		t.Errorf("the order is %s because of %q", got.Status, world.Deref(got.Reason))
+		t.Errorf("the order is %s because of %q", got.Status, kit.Deref(got.Reason))
 	}
 	if captured, refunded := w.Gateway(t, id); captured != 1 || refunded != 0 {
 		t.Errorf("the gateway has %d charges and %d refunds", captured, refunded)
@@ -77,9 +77,9 @@ func (k killing) run(t *testing.T, w *processes) {
 }
 
 // published waits until the order's event has left the order service.
-func (w *processes) published(t *testing.T, service, id string) {
+func (w *system) published(t *testing.T, service, id string) {
 	t.Helper()
-	world.Eventually(t, "the event to be published", func() error {
+	kit.Eventually(t, "the event to be published", func() error {
 		if n := w.Count(t, service, `SELECT count(*)::int FROM outbox WHERE order_id = $1 AND published_at IS NOT NULL`, id); n == 0 {
 			return fmt.Errorf("it is not")
 		}
@@ -88,9 +88,9 @@ func (w *processes) published(t *testing.T, service, id string) {
 }
 
 // attempted waits until payment has begun to ask for the charge.
-func (w *processes) attempted(t *testing.T, id string) {
+func (w *system) attempted(t *testing.T, id string) {
 	t.Helper()
-	world.Eventually(t, "the charge to be asked for", func() error {
+	kit.Eventually(t, "the charge to be asked for", func() error {
 		if n := w.Count(t, "payment", `SELECT count(*)::int FROM payment WHERE order_id = $1 AND attempts > 0`, id); n == 0 {
 			return fmt.Errorf("it is not")
 		}
@@ -99,12 +99,12 @@ func (w *processes) attempted(t *testing.T, id string) {
 }
 
 // everyoneUnderLoad kills each of our processes while customers go on ordering.
-func everyoneUnderLoad(t *testing.T, w *processes) {
+func everyoneUnderLoad(t *testing.T, w *system) {
 	w.underLoad(t, func() {
 		for _, victim := range []string{"order", "inventory", "payment", "shipping", "gateway", "ambassador", supervisor.Provisioner, supervisor.Mail} {
 			deaths := w.Deaths(victim)
-			world.Must(t, w.Kill(victim, syscall.SIGKILL))
-			world.Eventually(t, victim+" to be back", func() error {
+			kit.Must(t, w.Kill(victim, syscall.SIGKILL))
+			kit.Eventually(t, victim+" to be back", func() error {
 				if w.Deaths(victim) == deaths {
 					return fmt.Errorf("it has not died yet")
 				}
@@ -115,14 +115,14 @@ func everyoneUnderLoad(t *testing.T, w *processes) {
 }
 
 // serversUnderLoad ends NATS and Postgres, cleanly and by SIGKILL, while customers go on ordering.
-func serversUnderLoad(t *testing.T, w *processes) {
+func serversUnderLoad(t *testing.T, w *system) {
 	w.underLoad(t, func() {
 		for _, server := range []string{supervisor.NATS, supervisor.Postgres} {
-			world.Must(t, w.Restart(t.Context(), server, nil))
-			world.Must(t, w.AwaitReady(t.Context()))
+			kit.Must(t, w.Restart(t.Context(), server, nil))
+			kit.Must(t, w.AwaitReady(t.Context()))
 			deaths := w.Deaths(server)
-			world.Eventually(t, server+" to run", func() error { return w.Kill(server, syscall.SIGKILL) })
-			world.Eventually(t, server+" to be back", func() error {
+			kit.Eventually(t, server+" to run", func() error { return w.Kill(server, syscall.SIGKILL) })
+			kit.Eventually(t, server+" to be back", func() error {
 				if w.Deaths(server) == deaths {
 					return fmt.Errorf("it has not died yet")
 				}
@@ -134,7 +134,7 @@ func serversUnderLoad(t *testing.T, w *processes) {
 
 // underLoad has sixteen customers order one thing after the other while something is done, and for a while
 // afterwards. Every order that was accepted must end well: nothing is wrong with any of them.
-func (w *processes) underLoad(t *testing.T, do func()) {
+func (w *system) underLoad(t *testing.T, do func()) {
 	t.Helper()
 	var customers errgroup.Group
 	var over atomic.Bool
@@ -155,11 +155,11 @@ func (w *processes) underLoad(t *testing.T, do func()) {
 	}
 	do()
 	over.Store(true)
-	world.Must(t, customers.Wait())
+	kit.Must(t, customers.Wait())
 	t.Logf("%d orders", orders.Load())
 }
 
-func (w *processes) shopping(ctx context.Context) error {
+func (w *system) shopping(ctx context.Context) error {
 	wish := client.One("gizmo", 1)
 	wish.Email = "ada@customers.example"
 	id, err := w.TryPlace(ctx, wish)
@@ -168,26 +168,26 @@ func (w *processes) shopping(ctx context.Context) error {
 	}
 	got, err := w.TryEnd(ctx, id)
 	if err == nil && got.Status != order.CONFIRMED {
-		err = fmt.Errorf("order %s is %s because of %q", id, got.Status, world.Deref(got.Reason))
+		err = fmt.Errorf("order %s is %s because of %q", id, got.Status, kit.Deref(got.Reason))
 	}
 	return err
 }
 
 // deadline: inventory is away for longer than an order may take. The order is cancelled by itself, backwards
 // through the services, as soon as they can.
-func deadline(t *testing.T, w *processes) {
-	world.Must(t, w.Restart(t.Context(), "order", map[string]string{"ORDER_DEADLINE": "1s"}))
-	world.Must(t, w.Down(t.Context(), "inventory"))
+func deadline(t *testing.T, w *system) {
+	kit.Must(t, w.Restart(t.Context(), "order", map[string]string{"ORDER_DEADLINE": "1s"}))
+	kit.Must(t, w.Down(t.Context(), "inventory"))
 	id := w.Place(t, client.One("widget", 1))
 	w.AwaitState(t, "shipping", "shipment", id, "FENCED")
 	w.AwaitState(t, "payment", "payment", id, "VOIDED")
 	if got, err := w.Shop.Get(t.Context(), id); err != nil || got.Status != order.CANCELLING {
 		t.Errorf("while inventory is away the order is %s (%v), want CANCELLING", got.Status, err)
 	}
-	world.Must(t, w.Up(t.Context(), "inventory"))
+	kit.Must(t, w.Up(t.Context(), "inventory"))
 	got := w.Ends(t, id)
-	if got.Status != order.CANCELLED || !strings.Contains(world.Deref(got.Reason), "deadline") {
-		t.Errorf("the order is %s because of %q", got.Status, world.Deref(got.Reason))
+	if got.Status != order.CANCELLED || !strings.Contains(kit.Deref(got.Reason), "deadline") {
+		t.Errorf("the order is %s because of %q", got.Status, kit.Deref(got.Reason))
 	}
 	w.AwaitState(t, "inventory", "reservation", id, "RELEASED")
 	if captured, _ := w.Gateway(t, id); captured != 0 {

@@ -20,7 +20,7 @@ const impatient = `{"customer_id": "the impatient one", "items": [{"sku": "widge
 
 // oneKey: a thousand parallel requests with one key place one order. Who was answered 202 got the same bytes
 // as everybody else; the others were told that the first one is still being worked on.
-func oneKey(t *testing.T, w *processes) {
+func oneKey(t *testing.T, w *system) {
 	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxConnsPerHost: 256}}
 	defer client.CloseIdleConnections()
 	key := uuid.NewString()

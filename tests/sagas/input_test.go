@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // bad is a request that must be refused, and how.
@@ -149,7 +149,7 @@ var badOthers = []bad{
 
 // badInput sends everything that must be refused to every service, and wants a problem document each time,
 // and no trace of it in any database.
-func badInput(t *testing.T, w *processes) {
+func badInput(t *testing.T, w *system) {
 	all := slices.Concat(badPosts(), badOrders(), badOthers)
 	for _, service := range events.Services {
 		all = append(all,
@@ -169,7 +169,7 @@ func badInput(t *testing.T, w *processes) {
 	}
 }
 
-func (b bad) refused(t *testing.T, w *processes) {
+func (b bad) refused(t *testing.T, w *system) {
 	t.Helper()
 	header := http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {uuid.NewString()}}
 	for i := 0; i < len(b.header); i += 2 {
@@ -208,14 +208,14 @@ func (b bad) refused(t *testing.T, w *processes) {
 // rows counts what every service has stored, apart from the idempotency keys: the answer to a request that
 // could be read and was refused on its merits (an unknown SKU, too little stock) may be kept. And apart from what
 // payment reads off the gateway's ledger every few seconds, whoever asks for what.
-func (w *processes) rows(t *testing.T) map[string]int {
+func (w *system) rows(t *testing.T) map[string]int {
 	t.Helper()
 	all := map[string]int{}
 	for service, url := range w.At.Databases {
-		tables := world.Query[[]string](t, url, `SELECT coalesce(array_agg(tablename::text), '{}') FROM pg_tables
+		tables := kit.Query[[]string](t, url, `SELECT coalesce(array_agg(tablename::text), '{}') FROM pg_tables
 			WHERE schemaname = 'public' AND tablename NOT IN ('idempotency_key', 'gateway_line') AND tablename NOT LIKE 'goose%'`)
 		for _, table := range tables {
-			all[fmt.Sprintf("%s.%s", service, table)] = world.Query[int](t, url, `SELECT count(*)::int FROM "`+table+`"`)
+			all[fmt.Sprintf("%s.%s", service, table)] = kit.Query[int](t, url, `SELECT count(*)::int FROM "`+table+`"`)
 		}
 	}
 	if len(all) < 20 {

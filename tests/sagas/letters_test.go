@@ -1,14 +1,10 @@
 package sagas
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,10 +14,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"example.com/ordersaga/apps/system/client"
-	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/supervisor"
 	order "example.com/ordersaga/services/order/api"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // TestAThousandPoisonMessages: a publisher has a bug, and what it says of every order for a gizmo makes no sense. The
@@ -31,7 +26,6 @@ func TestAThousandPoisonMessages(t *testing.T) {
 	t.Parallel()
 	const thousand = 1000
 	w := open(t, supervisor.Options{})
-	world.Must(t, w.Publish())
 	w.spoilGizmos(t)
 	var customers errgroup.Group
 	customers.SetLimit(32)
@@ -41,7 +35,7 @@ func TestAThousandPoisonMessages(t *testing.T) {
 			return err
 		})
 	}
-	world.Must(t, customers.Wait())
+	kit.Must(t, customers.Wait())
 	w.awaitCount(t, thousand, "order", `SELECT count(*)::int FROM orders WHERE status = 'CONFIRMED'`)
 	const open = `SELECT count(*)::int FROM dead_letter WHERE closed_at IS NULL AND reason LIKE '%/lines/0/quantity: it must be at least 1%'`
 	w.awaitCount(t, thousand, "inventory", open)
@@ -53,14 +47,14 @@ func TestAThousandPoisonMessages(t *testing.T) {
 		operators.Go(func() error { return w.mend(t, name) })
 	}
 	const redriven = `SELECT count(*)::int FROM operator_action WHERE action = 'redrive' AND after->>'state' = 'redriven'`
-	world.Eventually(t, "some to be redriven", func() error {
+	kit.Eventually(t, "some to be redriven", func() error {
 		if n := w.Count(t, "inventory", redriven); n < thousand/10 {
 			return fmt.Errorf("they are %d", n)
 		}
 		return nil
 	})
-	world.Must(t, w.Kill("inventory", syscall.SIGKILL))
-	world.Must(t, operators.Wait())
+	kit.Must(t, w.Kill("inventory", syscall.SIGKILL))
+	kit.Must(t, operators.Wait())
 
 	if n := w.Count(t, "inventory", `SELECT count(*)::int FROM dead_letter WHERE closed_at IS NULL OR closed_as <> 'redriven'`); n != 0 {
 		t.Errorf("%d dead letters are not redriven", n)
@@ -74,12 +68,12 @@ func TestAThousandPoisonMessages(t *testing.T) {
 }
 
 // spoilGizmos is the publisher's bug: it changes a sign in its own outbox.
-func (w *processes) spoilGizmos(t *testing.T) {
+func (w *system) spoilGizmos(t *testing.T) {
 	t.Helper()
 	env, err := w.Environment("order")
-	world.Must(t, err)
+	kit.Must(t, err)
 	conn, err := pgx.Connect(t.Context(), env["MIGRATIONS_URL"])
-	world.Must(t, err)
+	kit.Must(t, err)
 	_, err = conn.Exec(t.Context(), `
 		CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$
 		BEGIN
@@ -87,17 +81,17 @@ func (w *processes) spoilGizmos(t *testing.T) {
 			RETURN NEW;
 		END $$;
 		CREATE TRIGGER spoil BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION spoil();`)
-	world.Must(t, errors.Join(err, conn.Close(context.WithoutCancel(t.Context()))))
+	kit.Must(t, errors.Join(err, conn.Close(context.WithoutCancel(t.Context()))))
 }
 
 // needsAttention looks at one of the orders as its customer does, and at its letter as an operator does.
-func (w *processes) needsAttention(t *testing.T) {
+func (w *system) needsAttention(t *testing.T) {
 	t.Helper()
 	var letters []struct {
 		ID      string `json:"id"`
 		OrderID string `json:"order_id"`
 	}
-	world.Must(t, json.Unmarshal(w.sagactl(t, "dead-letters", "list", "--limit", "1", "-o", "json"), &letters))
+	kit.Must(t, json.Unmarshal(w.sagactl(t, "dead-letters", "list", "--limit", "1", "-o", "json"), &letters))
 	if len(letters) != 1 {
 		t.Fatalf("%d dead letters are listed with a limit of one, in one service", len(letters))
 	}
@@ -111,12 +105,12 @@ func (w *processes) needsAttention(t *testing.T) {
 }
 
 // mend redrives everything as it should have been said. Who is not answered asks again, with the same key.
-func (w *processes) mend(t *testing.T, name string) error {
+func (w *system) mend(t *testing.T, name string) error {
 	key := uuid.NewString()
-	return world.Until(t.Context(), name+" to be answered", func() error {
-		command := exec.CommandContext(t.Context(), filepath.Join(cmp.Or(os.Getenv("ORDERSAGA_BIN"), "../../bin"), "sagactl"),
+	return kit.Until(t.Context(), name+" to be answered", func() error {
+		command := w.Sagactl(t.Context(), t,
 			"dead-letters", "redrive", "--all", "--service", "inventory", "--reason", "quantity: it must be at least 1", "--key", key, "--by", name,
-			"--replace", `"quantity":-1`, "--with", `"quantity":1`, "--why", "a wrong sign", "--file", filepath.Join(w.dir, filepath.Base(endpoints.DefaultFile)))
+			"--replace", `"quantity":-1`, "--with", `"quantity":1`, "--why", "a wrong sign")
 		out, err := command.CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)
@@ -126,9 +120,9 @@ func (w *processes) mend(t *testing.T, name string) error {
 	})
 }
 
-func (w *processes) awaitCount(t *testing.T, want int, service, sql string) {
+func (w *system) awaitCount(t *testing.T, want int, service, sql string) {
 	t.Helper()
-	world.Eventually(t, fmt.Sprintf("%d in %s: %s", want, service, sql), func() error {
+	kit.Eventually(t, fmt.Sprintf("%d in %s: %s", want, service, sql), func() error {
 		if n := w.Count(t, service, sql); n != want {
 			return fmt.Errorf("they are %d", n)
 		}

@@ -16,7 +16,7 @@ import (
 )
 
 // databaseLogins: what a service's login reaches is its own database, and there not everything.
-func databaseLogins(t *testing.T, w *processes) {
+func databaseLogins(t *testing.T, w *system) {
 	const insufficientPrivilege = "42501"
 	for _, service := range events.Services {
 		for _, login := range []string{string(service), localservers.Owner(service)} {
@@ -50,13 +50,13 @@ func databaseLogins(t *testing.T, w *processes) {
 }
 
 // refusal is the SQLSTATE with which a statement, or already the connection, is refused; empty: it is not.
-func (w *processes) refusal(t *testing.T, login, database, sql string) string {
+func (w *system) refusal(t *testing.T, login, database, sql string) string {
 	t.Helper()
 	u, err := url.Parse(w.At.Databases["order"])
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.User, u.Path = url.UserPassword(login, w.secret(t, login)), "/"+database
+	u.User, u.Path = url.UserPassword(login, w.Secret(t, login)), "/"+database
 	conn, err := pgx.Connect(t.Context(), u.String())
 	if err == nil {
 		_, err = conn.PgConn().Exec(t.Context(), sql).ReadAll()
@@ -69,7 +69,7 @@ func (w *processes) refusal(t *testing.T, login, database, sql string) string {
 }
 
 // brokerLogins: nobody speaks in another's name, listens to what is not theirs, or changes the stream.
-func brokerLogins(t *testing.T, w *processes) {
+func brokerLogins(t *testing.T, w *system) {
 	stream := func(api, rest string) string { return "$JS.API." + api + "." + events.Stream + rest }
 	for _, user := range mailbox.Logins() {
 		speaks := []string{stream("STREAM.DELETE", ""), stream("STREAM.PURGE", ""), stream("STREAM.MSG.DELETE", ""), "$SYS.REQ.SERVER.PING"}
@@ -98,14 +98,14 @@ func brokerLogins(t *testing.T, w *processes) {
 }
 
 // forbidden tries something with a login and wants the broker to refuse it.
-func (w *processes) forbidden(t *testing.T, user, subject string, try func(*nats.Conn) error) {
+func (w *system) forbidden(t *testing.T, user, subject string, try func(*nats.Conn) error) {
 	t.Helper()
 	u, err := url.Parse(w.At.NATS)
 	if err != nil {
 		t.Fatal(err)
 	}
 	refused := make(chan error, 1)
-	conn, err := nats.Connect("nats://"+u.Host, nats.UserInfo(user, w.secret(t, "nats_"+user)),
+	conn, err := nats.Connect("nats://"+u.Host, nats.UserInfo(user, w.Secret(t, "nats_"+user)),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
 	if err != nil {
 		t.Fatal(err)

@@ -2,15 +2,13 @@ package sagas
 
 import (
 	"fmt"
-	"net/http"
 	"testing"
 
 	"example.com/ordersaga/apps/system/client"
-	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/internal/failpoint"
 	order "example.com/ordersaga/services/order/api"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // TestMailsThatAreLost is about what lies between the order service and the mail server.
@@ -26,17 +24,15 @@ const received, cancelled = "We have received your order", "Your order is cancel
 
 // diesAfterSending: nobody knows that the mail has arrived, so it is sent again. The receiver can tell by its
 // Message-ID, and keeps one.
-func diesAfterSending(t *testing.T, w *processes) {
+func diesAfterSending(t *testing.T, w *system) {
 	deaths := w.Deaths("order")
-	world.Must(t, w.At.AskAdmin(t.Context(), endpoints.AdminRequest{
-		Process: "order", Method: http.MethodPost, Path: "/faults", Body: failpoint.Armament{Point: failpoint.MailSent, Kind: failpoint.Crash},
-	}, nil))
+	w.Arm(t, "order", failpoint.Armament{Point: failpoint.MailSent, Kind: failpoint.Crash})
 	wish := client.One("widget", 1)
 	wish.Email = "ada@customers.example"
 	id := w.Place(t, wish)
-	var mails []world.Mail
-	world.Eventually(t, "the mail to come a second time", func() error {
-		mails = w.Mailbox(t, id)
+	var mails []kit.Mail
+	kit.Eventually(t, "the mail to come a second time", func() error {
+		mails = w.Mails(t, id)
 		if len(mails) == 0 || mails[0].Deliveries < 2 {
 			return fmt.Errorf("it has come as %+v", mails)
 		}
@@ -52,8 +48,8 @@ func diesAfterSending(t *testing.T, w *processes) {
 }
 
 // mailServerDown: orders go on, and their mails come later, in their order.
-func mailServerDown(t *testing.T, w *processes) {
-	world.Must(t, w.Down(t.Context(), supervisor.Mail))
+func mailServerDown(t *testing.T, w *system) {
+	kit.Must(t, w.Down(t.Context(), supervisor.Mail))
 	kept, lost := client.One("widget", 1), client.One("unobtainium", 1)
 	kept.Email, lost.Email = "ada@customers.example", "bob@customers.example"
 	ids := []string{w.Place(t, kept), w.Place(t, lost)}
@@ -62,14 +58,14 @@ func mailServerDown(t *testing.T, w *processes) {
 			t.Errorf("order %d ended %s", i, got.Status)
 		}
 	}
-	world.Eventually(t, "a mail to have been tried", func() error {
+	kit.Eventually(t, "a mail to have been tried", func() error {
 		mails := w.saga(t, ids[0]).Mails
 		if len(mails) != 1 || mails[0].SentAt != nil || mails[0].Attempts == 0 {
 			return fmt.Errorf("they are %+v", mails)
 		}
 		return nil
 	})
-	world.Must(t, w.Up(t.Context(), supervisor.Mail))
+	kit.Must(t, w.Up(t.Context(), supervisor.Mail))
 	w.AwaitMails(t, ids[0], received)
 	w.AwaitMails(t, ids[1], received, cancelled)
 }

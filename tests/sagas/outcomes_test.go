@@ -11,7 +11,7 @@ import (
 	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/internal/failpoint"
 	order "example.com/ordersaga/services/order/api"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // TestTheSystem is everything that one quiet system shows: nothing dies here.
@@ -21,10 +21,10 @@ func TestTheSystem(t *testing.T) {
 		"gateway": {"SLOW_DELAY": "3s"}, // time enough to cancel while the gateway thinks
 	}})
 	t.Run("together", func(t *testing.T) { // ends when all of them have
-		t.Run("outcomes", func(t *testing.T) { t.Parallel(); world.Outcomes(t, w.World) })
-		t.Run("a cancel comes in time", func(t *testing.T) { t.Parallel(); world.CancelInTime(t, w.World) })
+		t.Run("outcomes", func(t *testing.T) { t.Parallel(); kit.Outcomes(t, w.System) })
+		t.Run("a cancel comes in time", func(t *testing.T) { t.Parallel(); kit.CancelInTime(t, w.System) })
 		t.Run("a cancel comes too late", func(t *testing.T) { t.Parallel(); cancelTooLate(t, w) })
-		t.Run("mails", func(t *testing.T) { t.Parallel(); world.Mails(t, w.World) })
+		t.Run("mails", func(t *testing.T) { t.Parallel(); kit.Mails(t, w.System) })
 		t.Run("fifty want ten", func(t *testing.T) { t.Parallel(); fiftyWantTen(t, w) })
 		t.Run("one key, a thousand requests", func(t *testing.T) { t.Parallel(); oneKey(t, w) })
 		t.Run("both versions of the API", func(t *testing.T) { t.Parallel(); bothAPIs(t, w) })
@@ -38,7 +38,7 @@ func TestTheSystem(t *testing.T) {
 
 // cancelTooLate: the shipment exists and the order service has not heard of it yet, when the customer
 // cancels. The wish is recorded, and the order is confirmed in spite of it.
-func cancelTooLate(t *testing.T, w *processes) {
+func cancelTooLate(t *testing.T, w *system) {
 	wish := client.One("gizmo", 1)
 	wish.Token = "tok_slow" // so that the order service is deaf before there is something to hear
 	id := w.Place(t, wish)
@@ -55,13 +55,13 @@ func cancelTooLate(t *testing.T, w *processes) {
 	if captured, refunded := w.Gateway(t, id); captured != 1 || refunded != 0 {
 		t.Errorf("the gateway has %d charges and %d refunds of a shipped order", captured, refunded)
 	}
-	if _, err := w.Shop.Cancel(t.Context(), id); world.Status(err) != http.StatusConflict {
+	if _, err := w.Shop.Cancel(t.Context(), id); kit.Status(err) != http.StatusConflict {
 		t.Errorf("a cancel of a confirmed order: %v, want 409", err)
 	}
 }
 
 // fiftyWantTen: exactly ten of fifty concurrent orders get one of ten pieces.
-func fiftyWantTen(t *testing.T, w *processes) {
+func fiftyWantTen(t *testing.T, w *system) {
 	if _, err := w.Shop.SetStock(t.Context(), "last-one", 10, "ten for fifty"); err != nil {
 		t.Fatal(err)
 	}
@@ -81,9 +81,9 @@ func fiftyWantTen(t *testing.T, w *processes) {
 			return err
 		})
 	}
-	world.Must(t, customers.Wait())
+	kit.Must(t, customers.Wait())
 	if count[order.CONFIRMED] != 10 || count[order.CANCELLED] != 40 {
 		t.Errorf("the orders ended %v, want 10 confirmed and 40 cancelled", count)
 	}
-	world.Eventually(t, "the stock to be sold", func() error { return w.StockIs(t, "last-one", 0, 0, 10) })
+	kit.Eventually(t, "the stock to be sold", func() error { return w.StockIs(t, "last-one", 0, 0, 10) })
 }

@@ -1,10 +1,8 @@
 package sagas
 
 import (
-	"cmp"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -17,7 +15,7 @@ import (
 	"example.com/ordersaga/internal/schemaregistry"
 	"example.com/ordersaga/pkg/events"
 	order "example.com/ordersaga/services/order/api"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // chargeID is where a schema says of what type a charge's id is.
@@ -32,7 +30,7 @@ func TestSchemaRegistry(t *testing.T) {
 	schemas := schemaregistry.Client{URL: w.At.URLs[supervisor.Registry]}
 	registered := func(wanted events.Type) {
 		t.Helper()
-		world.Eventually(t, wanted.String()+" to be registered", func() error {
+		kit.Eventually(t, wanted.String()+" to be registered", func() error {
 			subjects, err := schemas.Subjects(t.Context())
 			if err == nil && !slices.Contains(subjects, schemaregistry.Subject(wanted)) {
 				err = fmt.Errorf("there are %v", subjects)
@@ -52,23 +50,23 @@ func TestSchemaRegistry(t *testing.T) {
 		}
 	}
 
-	world.Must(t, w.Kill(supervisor.Registry, syscall.SIGKILL))
+	kit.Must(t, w.Kill(supervisor.Registry, syscall.SIGKILL))
 	confirmed("while the registry is killed")
-	world.Must(t, w.Down(t.Context(), supervisor.Registry))
-	world.Must(t, w.Restart(t.Context(), "shipping", nil))
-	world.Must(t, w.AwaitReady(t.Context(), "shipping"))
+	kit.Must(t, w.Down(t.Context(), supervisor.Registry))
+	kit.Must(t, w.Restart(t.Context(), "shipping", nil))
+	kit.Must(t, w.AwaitReady(t.Context(), "shipping"))
 	confirmed("while the registry is down, and shipping has started without it,")
-	world.Must(t, w.Up(t.Context(), supervisor.Registry))
-	world.Must(t, w.AwaitReady(t.Context(), supervisor.Registry))
+	kit.Must(t, w.Up(t.Context(), supervisor.Registry))
+	kit.Must(t, w.AwaitReady(t.Context(), supervisor.Registry))
 
 	typ := events.PaymentProcessed{}.Type()
 	shared, err := schemas.Version(t.Context(), schemaregistry.Shared, "latest")
-	world.Must(t, err)
+	kit.Must(t, err)
 	earlier, err := schemaregistry.Of(typ, shared.Version)
-	world.Must(t, err)
+	kit.Must(t, err)
 	earlier.Text = chargeID.ReplaceAllString(earlier.Text, `${1}integer`)
 	_, err = schemas.Register(t.Context(), schemaregistry.Subject(typ), earlier)
-	world.Must(t, err)
+	kit.Must(t, err)
 	w.asksForSchemas(t)
 	err = w.Restart(t.Context(), "payment", map[string]string{"SCHEMA_REGISTRY_URL": schemas.URL})
 	if err == nil {
@@ -77,8 +75,8 @@ func TestSchemaRegistry(t *testing.T) {
 	if err == nil {
 		t.Error("payment has started with a schema that breaks its readers")
 	}
-	world.Eventually(t, "payment to say why it does not start", func() error {
-		said, err := os.ReadFile(filepath.Join(w.dir, "logs", "payment.log"))
+	kit.Eventually(t, "payment to say why it does not start", func() error {
+		said, err := os.ReadFile(filepath.Join(w.Dir, "logs", "payment.log"))
 		if err != nil {
 			return err
 		}
@@ -91,7 +89,7 @@ func TestSchemaRegistry(t *testing.T) {
 		}
 		return nil
 	})
-	world.Eventually(t, "payment to start with its earlier environment", func() error {
+	kit.Eventually(t, "payment to start with its earlier environment", func() error {
 		return w.Restart(t.Context(), "payment", map[string]string{"SCHEMA_REGISTRY_URL": ""})
 	})
 	confirmed("when payment has its earlier environment again")
@@ -99,12 +97,11 @@ func TestSchemaRegistry(t *testing.T) {
 }
 
 // asksForSchemas asks the registry on the command line; payment's subject contradicts what payment says.
-func (w *processes) asksForSchemas(t *testing.T) {
+func (w *system) asksForSchemas(t *testing.T) {
 	t.Helper()
-	world.Must(t, w.Publish())
 	ours := filepath.Join("..", "..", "pkg", "events", "schemas", "PaymentProcessed.v1.json")
 	nonsense := filepath.Join(t.TempDir(), "nonsense.json")
-	world.Must(t, os.WriteFile(nonsense, []byte("hello"), 0o600))
+	kit.Must(t, os.WriteFile(nonsense, []byte("hello"), 0o600))
 	for _, step := range []struct {
 		args []string
 		code int
@@ -123,9 +120,7 @@ func (w *processes) asksForSchemas(t *testing.T) {
 		{[]string{"config", "another", "--set", "BACKWARD"}, 0, "BACKWARD"},
 		{[]string{"config"}, 0, "FULL_TRANSITIVE"},
 	} {
-		args := append([]string{"schemas", "--file", filepath.Join(w.dir, "run.json")}, step.args...)
-		command := exec.CommandContext(t.Context(), filepath.Join(cmp.Or(os.Getenv("ORDERSAGA_BIN"), "../../bin"), "sagactl"), args...)
-		command.Env = append(os.Environ(), "NO_COLOR=1")
+		command := w.Sagactl(t.Context(), t, append([]string{"schemas"}, step.args...)...)
 		output, _ := command.CombinedOutput() // the exit code is looked at
 		code := command.ProcessState.ExitCode()
 		if code != step.code || !strings.Contains(string(output), step.want) {

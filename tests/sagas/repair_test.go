@@ -1,19 +1,16 @@
 package sagas
 
 import (
-	"cmp"
 	"encoding/json"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/supervisor"
 	order "example.com/ordersaga/services/order/api"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // TestARefundThatIsRefused is about a compensation that fails: the order waits for a person with its stock held, and
@@ -21,7 +18,6 @@ import (
 func TestARefundThatIsRefused(t *testing.T) {
 	t.Parallel()
 	w := open(t, supervisor.Options{})
-	world.Must(t, w.Publish())
 	for _, repair := range []struct {
 		name            string
 		gatewayRecovers bool
@@ -43,7 +39,7 @@ func TestARefundThatIsRefused(t *testing.T) {
 				t.Errorf("the stock is %s while the money is not back", held)
 			}
 			if repair.gatewayRecovers {
-				world.Must(t, w.Describe().AskAdmin(t.Context(), endpoints.AdminRequest{
+				kit.Must(t, w.Describe().AskAdmin(t.Context(), endpoints.AdminRequest{
 					Process: endpoints.Gateway, Method: http.MethodPut, Path: "/faults", Body: map[string]string{"refund_refusals": "never"},
 				}, nil))
 			}
@@ -58,7 +54,7 @@ func TestARefundThatIsRefused(t *testing.T) {
 				t.Errorf("%d actions were recorded", n)
 			}
 			var open []json.RawMessage
-			if world.Must(t, json.Unmarshal(w.sagactl(t, "incidents", "list", "-o", "json"), &open)); len(open) != 0 {
+			if kit.Must(t, json.Unmarshal(w.sagactl(t, "incidents", "list", "-o", "json"), &open)); len(open) != 0 {
 				t.Errorf("open at the end: %s", open)
 			}
 			if captured, refunded := w.Gateway(t, id); captured != 1 || refunded != repair.refunded {
@@ -70,10 +66,9 @@ func TestARefundThatIsRefused(t *testing.T) {
 }
 
 // sagactl runs a command on the system, and returns what it printed.
-func (w *processes) sagactl(t *testing.T, args ...string) []byte {
+func (w *system) sagactl(t *testing.T, args ...string) []byte {
 	t.Helper()
-	args = append(args, "--file", filepath.Join(w.dir, filepath.Base(endpoints.DefaultFile)))
-	command := exec.CommandContext(t.Context(), filepath.Join(cmp.Or(os.Getenv("ORDERSAGA_BIN"), "../../bin"), "sagactl"), args...)
+	command := w.Sagactl(t.Context(), t, args...)
 	command.Stderr = os.Stderr
 	out, err := command.Output()
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/internal/adminapi"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // rowsOfAnOrder: each service shows its own rows of an order on its admin listener, without address, card or mail address.
-func rowsOfAnOrder(t *testing.T, w *processes) {
+func rowsOfAnOrder(t *testing.T, w *system) {
 	wish := client.One("gadget", 3)
 	wish.Email = "ada@example.com"
 	id := w.Place(t, wish)
@@ -27,7 +27,7 @@ func rowsOfAnOrder(t *testing.T, w *processes) {
 		"shipping":  {"shipment": `"state":"CREATED"`},
 	} {
 		var kept adminapi.Kept
-		world.Must(t, w.At.AskAdmin(t.Context(), endpoints.AdminRequest{Process: service, Method: http.MethodGet, Path: "/rows?order=" + id}, &kept))
+		kit.Must(t, w.At.AskAdmin(t.Context(), endpoints.AdminRequest{Process: service, Method: http.MethodGet, Path: "/rows?order=" + id}, &kept))
 		all := ""
 		for _, table := range kept.Tables {
 			for _, row := range table.Rows {

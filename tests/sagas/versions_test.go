@@ -12,7 +12,7 @@ import (
 	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/pkg/events"
 	order "example.com/ordersaga/services/order/api"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 const (
@@ -28,36 +28,27 @@ func TestAMixedFleet(t *testing.T) {
 		Replicas: map[string]int{"order": 2, "inventory": 2},
 		Env:      map[string]map[string]string{"order-2": {"ORDER_CREATED_VERSION": "2"}},
 	})
-	old, upgraded := w.customersOf(t, "order"), w.customersOf(t, "order-2")
+	old, upgraded := w.Through(t, "order"), w.Through(t, "order-2")
 	t.Run("each speaks its version, and both are heard", func(t *testing.T) {
-		for customers, version := range map[*world.World]string{old: first, upgraded: second} {
+		for customers, version := range map[*kit.System]string{old: first, upgraded: second} {
 			id := customers.Place(t, client.One("widget", 1))
 			if got := customers.Ends(t, id); got.Status != order.CONFIRMED {
-				t.Errorf("said as %s the order is %s because of %q", version, got.Status, world.Deref(got.Reason))
+				t.Errorf("said as %s the order is %s because of %q", version, got.Status, kit.Deref(got.Reason))
 			}
 			w.heard(t, id, version)
 		}
 	})
 	t.Run("a rolling upgrade under load loses nothing", func(t *testing.T) { rollingUpgrade(t, w, upgraded) })
 	w.noDeadLetters(t)
-	for _, customers := range []*world.World{w.World, old, upgraded} { // what any of them was promised is kept
+	for _, customers := range []*kit.System{w.System, old, upgraded} { // what any of them was promised is kept
 		customers.Holds(t, w.Secrets()...)
 	}
 }
 
-// customersOf are customers who order at one process of a service.
-func (w *processes) customersOf(t *testing.T, process string) *world.World {
-	t.Helper()
-	at := w.At
-	at.URLs = maps.Clone(at.URLs)
-	at.URLs["order"] = at.URLs[process]
-	return world.Of(t, at)
-}
-
 // heard wants inventory to have heard of an order in one version, and in no other.
-func (w *processes) heard(t *testing.T, id, version string) {
+func (w *system) heard(t *testing.T, id, version string) {
 	t.Helper()
-	got := world.Query[[]string](t, w.At.Databases["inventory"],
+	got := kit.Query[[]string](t, w.At.Databases["inventory"],
 		`SELECT coalesce(array_agg(type), '{}') FROM inbox WHERE order_id = $1 AND type LIKE 'saga.order.OrderCreated.%'`, id)
 	if !slices.Equal(got, []string{version}) {
 		t.Errorf("inventory has heard of order %s as %v, want %s", id, got, version)
@@ -66,14 +57,14 @@ func (w *processes) heard(t *testing.T, id, version string) {
 
 // rollingUpgrade begins with all of them speaking the first version, and ends with the second, one process after
 // the other. Customers go on ordering at both; whoever meets one that restarts asks again.
-func rollingUpgrade(t *testing.T, w *processes, elsewhere *world.World) {
+func rollingUpgrade(t *testing.T, w *system, elsewhere *kit.System) {
 	speak := func(process, version string) {
-		world.Must(t, w.Restart(t.Context(), process, map[string]string{"ORDER_CREATED_VERSION": version}))
+		kit.Must(t, w.Restart(t.Context(), process, map[string]string{"ORDER_CREATED_VERSION": version}))
 	}
 	speak("order-2", "1")
 	before := w.announced(t)
 	w.underLoad(t, func() {
-		other := &processes{World: elsewhere, System: w.System, dir: w.dir}
+		other := &system{elsewhere}
 		other.underLoad(t, func() {
 			w.more(t, first, before)
 			speak("order", "2")
@@ -83,7 +74,7 @@ func rollingUpgrade(t *testing.T, w *processes, elsewhere *world.World) {
 	})
 	// The last word is the new one's alone.
 	last := w.announced(t)
-	for _, customers := range []*world.World{w.World, elsewhere} {
+	for _, customers := range []*kit.System{w.System, elsewhere} {
 		customers.Ends(t, customers.Place(t, client.One("widget", 1)))
 	}
 	after := w.announced(t)
@@ -94,7 +85,7 @@ func rollingUpgrade(t *testing.T, w *processes, elsewhere *world.World) {
 }
 
 // announced is how many orders have been announced in each version.
-func (w *processes) announced(t *testing.T) map[string]int {
+func (w *system) announced(t *testing.T) map[string]int {
 	t.Helper()
 	n := map[string]int{}
 	for _, version := range []string{first, second} {
@@ -104,9 +95,9 @@ func (w *processes) announced(t *testing.T) map[string]int {
 }
 
 // more waits until more orders than before have been announced in a version.
-func (w *processes) more(t *testing.T, version string, before map[string]int) {
+func (w *system) more(t *testing.T, version string, before map[string]int) {
 	t.Helper()
-	world.Eventually(t, "orders to be announced as "+version, func() error {
+	kit.Eventually(t, "orders to be announced as "+version, func() error {
 		if n := w.announced(t)[version]; n < before[version]+16 {
 			return fmt.Errorf("there are %d, and were %d", n, before[version])
 		}
@@ -114,7 +105,7 @@ func (w *processes) more(t *testing.T, version string, before map[string]int) {
 	})
 }
 
-func (w *processes) noDeadLetters(t *testing.T) {
+func (w *system) noDeadLetters(t *testing.T) {
 	t.Helper()
 	for _, service := range events.Services {
 		if n := w.Count(t, string(service), `SELECT count(*)::int FROM dead_letter`); n != 0 {
@@ -128,7 +119,7 @@ func (w *processes) noDeadLetters(t *testing.T) {
 func TestLegacyConsumers(t *testing.T) {
 	t.Parallel()
 	w := open(t, supervisor.Options{Translate: true, Env: map[string]map[string]string{"order": {"ORDER_CREATED_VERSION": "2"}}})
-	t.Run("outcomes", func(t *testing.T) { world.Outcomes(t, w.World) })
+	t.Run("outcomes", func(t *testing.T) { kit.Outcomes(t, w.System) })
 	t.Run("the translator is killed under load", func(t *testing.T) {
 		w.underLoad(t, func() {
 			before := w.announced(t)
@@ -136,8 +127,8 @@ func TestLegacyConsumers(t *testing.T) {
 				w.more(t, second, before)
 				before = w.announced(t)
 				deaths := w.Deaths(supervisor.Translator)
-				world.Must(t, w.Kill(supervisor.Translator, syscall.SIGKILL))
-				world.Eventually(t, "the translator to be back", func() error {
+				kit.Must(t, w.Kill(supervisor.Translator, syscall.SIGKILL))
+				kit.Eventually(t, "the translator to be back", func() error {
 					if w.Deaths(supervisor.Translator) == deaths {
 						return fmt.Errorf("it has not died yet")
 					}
@@ -148,8 +139,8 @@ func TestLegacyConsumers(t *testing.T) {
 	})
 	t.Run("the broker loses everything under load", func(t *testing.T) {
 		w.underLoad(t, func() {
-			world.Must(t, w.WipeBroker(t.Context()))
-			world.Must(t, w.AwaitReady(t.Context()))
+			kit.Must(t, w.WipeBroker(t.Context()))
+			kit.Must(t, w.AwaitReady(t.Context()))
 		})
 	})
 	w.saidOnce(t)
@@ -160,10 +151,10 @@ func TestLegacyConsumers(t *testing.T) {
 
 // consumersLearn goes over from the translator to the upcaster. The translator goes on until it has nothing left
 // that it was given, so an order may come both ways, and the state guard absorbs it; none comes no way.
-func consumersLearn(t *testing.T, w *processes) {
+func consumersLearn(t *testing.T, w *system) {
 	w.underLoad(t, func() {
-		world.Must(t, w.Restart(t.Context(), supervisor.Provisioner, map[string]string{"TRANSLATED": ""}))
-		world.Eventually(t, "inventory to hear the second version", func() error {
+		kit.Must(t, w.Restart(t.Context(), supervisor.Provisioner, map[string]string{"TRANSLATED": ""}))
+		kit.Eventually(t, "inventory to hear the second version", func() error {
 			if n := w.Count(t, "inventory", `SELECT count(*)::int FROM inbox WHERE type = $1`, second); n < 16 {
 				return fmt.Errorf("it has heard %d", n)
 			}
@@ -174,12 +165,12 @@ func consumersLearn(t *testing.T, w *processes) {
 
 // saidOnce wants the stream to hold each order once in each version, and inventory to have heard the first alone.
 // What the broker had lost is said again for orders that have ended long ago, so it may take a while.
-func (w *processes) saidOnce(t *testing.T) {
+func (w *system) saidOnce(t *testing.T) {
 	t.Helper()
 	stream, err := eventlog.Open(w.At.NATS)
-	world.Must(t, err)
+	kit.Must(t, err)
 	defer stream.Close()
-	world.Eventually(t, "every order to be said once in each version", func() error {
+	kit.Eventually(t, "every order to be said once in each version", func() error {
 		said := map[string]map[string]int{first: {}, second: {}}
 		err := stream.History(t.Context(), "", func(seen eventlog.Seen) error {
 			if orders := said[seen.Envelope.Type]; orders != nil {
@@ -211,13 +202,13 @@ func TestAVersionThatNobodyKnows(t *testing.T) {
 		// Nobody translates: for these consumers the second version is one to come.
 		"order": {"ORDER_CREATED_VERSION": "2", "ORDER_DEADLINE": "2s"},
 	}})
-	world.Must(t, w.Down(t.Context(), supervisor.Translator))
+	kit.Must(t, w.Down(t.Context(), supervisor.Translator))
 	id := w.Place(t, client.One("widget", 1))
-	if got := w.Ends(t, id); got.Status != order.CANCELLED || world.Deref(got.Reason) != "deadline" {
-		t.Errorf("the order is %s because of %q", got.Status, world.Deref(got.Reason))
+	if got := w.Ends(t, id); got.Status != order.CANCELLED || kit.Deref(got.Reason) != "deadline" {
+		t.Errorf("the order is %s because of %q", got.Status, kit.Deref(got.Reason))
 	}
-	world.Must(t, w.Up(t.Context(), supervisor.Translator))
-	world.Eventually(t, "inventory to hear of it", func() error {
+	kit.Must(t, w.Up(t.Context(), supervisor.Translator))
+	kit.Eventually(t, "inventory to hear of it", func() error {
 		if n := w.Count(t, "inventory", `SELECT count(*)::int FROM inbox WHERE order_id = $1 AND type = $2`, id, first); n != 1 {
 			return fmt.Errorf("it was told %d times", n)
 		}
@@ -226,7 +217,7 @@ func TestAVersionThatNobodyKnows(t *testing.T) {
 	if got := w.State(t, "inventory", "reservation", id); got != "RELEASED" {
 		t.Errorf("the reservation is %s", got)
 	}
-	world.Must(t, w.Restart(t.Context(), "order", map[string]string{"ORDER_CREATED_VERSION": "1", "ORDER_DEADLINE": ""}))
+	kit.Must(t, w.Restart(t.Context(), "order", map[string]string{"ORDER_CREATED_VERSION": "1", "ORDER_DEADLINE": ""}))
 	if got := w.Ends(t, w.Place(t, client.One("widget", 1))); got.Status != order.CONFIRMED {
 		t.Errorf("an order in a version that is known is %s", got.Status)
 	}

@@ -1,14 +1,12 @@
 package sagas
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,10 +17,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"example.com/ordersaga/apps/system/client"
-	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/supervisor"
 	order "example.com/ordersaga/services/order/api"
-	"example.com/ordersaga/tests/world"
+	"example.com/ordersaga/tests/kit"
 )
 
 // TestOrdersThatWait is about what a customer and an operator see while a saga does not go on.
@@ -38,7 +35,7 @@ func TestOrdersThatWait(t *testing.T) {
 	w.Holds(t, w.Secrets()...)
 }
 
-func gatewaySilent(t *testing.T, w *processes) {
+func gatewaySilent(t *testing.T, w *system) {
 	wish := client.One("widget", 1)
 	wish.Token = "tok_error_always"
 	id := w.Place(t, wish)
@@ -61,8 +58,8 @@ func gatewaySilent(t *testing.T, w *processes) {
 
 // shippingDown: nobody else can decide whether a cancel comes in time. It is accepted, it is told that it takes
 // too long and why, and everything is well by itself when shipping is there again.
-func shippingDown(t *testing.T, w *processes) {
-	world.Must(t, w.Down(t.Context(), "shipping"))
+func shippingDown(t *testing.T, w *system) {
+	kit.Must(t, w.Down(t.Context(), "shipping"))
 	id := w.Place(t, client.One("widget", 1))
 	screen := w.watch(t, id)
 	saga := w.awaitSaga(t, id, "to wait for shipping", func(s order.Saga) bool { return s.WaitingFor != nil && s.WaitingFor.Step == "ship" })
@@ -81,10 +78,10 @@ func shippingDown(t *testing.T, w *processes) {
 	if err != nil || got.WaitingFor == nil || got.WaitingFor.Step != "fence" || got.WaitingFor.Why != "shipping cannot be reached" {
 		t.Errorf("the order waits for %+v (%v)", got.WaitingFor, err)
 	}
-	world.Must(t, w.Up(t.Context(), "shipping"))
+	kit.Must(t, w.Up(t.Context(), "shipping"))
 	// Both had waited for it: the paid order, and the wish to cancel. Either may be first.
 	got = w.Ends(t, id)
-	if late := got.Status == order.CONFIRMED; late != (got.ShipmentId != nil) || late && world.Deref(got.Reason) != "cancel_too_late" {
+	if late := got.Status == order.CONFIRMED; late != (got.ShipmentId != nil) || late && kit.Deref(got.Reason) != "cancel_too_late" {
 		t.Errorf("the order ended %+v", got)
 	}
 	w.awaitSaga(t, id, "to need no attention", func(s order.Saga) bool { return len(s.Incidents) == 0 && s.WaitingFor == nil })
@@ -92,17 +89,15 @@ func shippingDown(t *testing.T, w *processes) {
 }
 
 // watch follows an order by sagactl until it has ended, and returns what can be read on its screen so far.
-func (w *processes) watch(t *testing.T, id string) (screen func() string) {
+func (w *system) watch(t *testing.T, id string) (screen func() string) {
 	t.Helper()
-	world.Must(t, w.Publish())
 	file := filepath.Join(t.TempDir(), "screen")
 	out, err := os.Create(file)
-	world.Must(t, err)
+	kit.Must(t, err)
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
-	watching := exec.CommandContext(ctx, filepath.Join(cmp.Or(os.Getenv("ORDERSAGA_BIN"), "../../bin"), "sagactl"),
-		"watch", id, "--file", filepath.Join(w.dir, filepath.Base(endpoints.DefaultFile)))
+	watching := w.Sagactl(ctx, t, "watch", id)
 	watching.Stdout, watching.Stderr = out, out
-	world.Must(t, watching.Start())
+	kit.Must(t, watching.Start())
 	t.Cleanup(func() {
 		if t.Failed() {
 			end() // it may be watching still
@@ -114,7 +109,7 @@ func (w *processes) watch(t *testing.T, id string) (screen func() string) {
 	})
 	return func() string {
 		text, err := os.ReadFile(file)
-		world.Must(t, err)
+		kit.Must(t, err)
 		return string(text)
 	}
 }
@@ -122,7 +117,7 @@ func (w *processes) watch(t *testing.T, id string) (screen func() string) {
 // shows waits until a screen shows all of these.
 func shows(t *testing.T, screen func() string, lines ...string) {
 	t.Helper()
-	world.Eventually(t, "the screen to show it", func() error {
+	kit.Eventually(t, "the screen to show it", func() error {
 		for _, line := range lines {
 			if text := screen(); !strings.Contains(text, line) {
 				return fmt.Errorf("%q is not in\n%s", line, text)
@@ -161,7 +156,7 @@ func TestACancelStorm(t *testing.T) {
 			return err
 		})
 	}
-	world.Must(t, customers.Wait())
+	kit.Must(t, customers.Wait())
 	t.Logf("the orders ended %v", ends)
 	w.Holds(t, w.Secrets()...) // confirmed: shipped and paid in full; cancelled: not shipped, nothing kept
 	if ends[order.CONFIRMED]+ends[order.CANCELLED] != orders || ends[order.CANCELLED] == 0 {
@@ -171,7 +166,7 @@ func TestACancelStorm(t *testing.T) {
 
 // storm cancels an order many times over, each at a moment of its own within what a saga takes. What it is answered
 // is that the wish is recorded, or that the order has ended; whoever is not answered asks again.
-func (w *processes) storm(t *testing.T, id string, cancels int) error {
+func (w *system) storm(t *testing.T, id string, cancels int) error {
 	moments := make([]time.Duration, cancels)
 	for i := range moments {
 		moments[i] = rand.N(700 * time.Millisecond) //nolint:gosec // a moment, not a secret
@@ -183,8 +178,8 @@ func (w *processes) storm(t *testing.T, id string, cancels int) error {
 	for _, moment := range moments {
 		<-time.After(moment - time.Since(began))
 		calls.Go(func() error {
-			return world.Until(t.Context(), "a cancel of order "+id+" to be answered", func() error {
-				if _, err := w.Shop.Cancel(t.Context(), id); world.Status(err) != http.StatusConflict {
+			return kit.Until(t.Context(), "a cancel of order "+id+" to be answered", func() error {
+				if _, err := w.Shop.Cancel(t.Context(), id); kit.Status(err) != http.StatusConflict {
 					return err
 				}
 				return nil
@@ -194,17 +189,17 @@ func (w *processes) storm(t *testing.T, id string, cancels int) error {
 	return calls.Wait()
 }
 
-func (w *processes) saga(t *testing.T, id string) order.Saga {
+func (w *system) saga(t *testing.T, id string) order.Saga {
 	t.Helper()
 	saga, err := w.Shop.Saga(t.Context(), id)
-	world.Must(t, err)
+	kit.Must(t, err)
 	return saga
 }
 
 // awaitSaga waits until an order's saga is as wanted.
-func (w *processes) awaitSaga(t *testing.T, id, what string, wanted func(order.Saga) bool) (saga order.Saga) {
+func (w *system) awaitSaga(t *testing.T, id, what string, wanted func(order.Saga) bool) (saga order.Saga) {
 	t.Helper()
-	world.Eventually(t, "order "+id+" "+what, func() (err error) {
+	kit.Eventually(t, "order "+id+" "+what, func() (err error) {
 		if saga, err = w.Shop.Saga(t.Context(), id); err == nil && !wanted(saga) {
 			err = fmt.Errorf("it is %s: %s, %d incidents, waits for %+v", saga.Status, progress(saga), len(saga.Incidents), saga.WaitingFor)
 		}

@@ -1,7 +1,8 @@
-package saga
+package systemtest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"example.com/ordersaga/pkg/testkit/poll"
 )
 
 // Order is what to order. The zero value is one widget, paid with an approved card, shipped to Berlin.
@@ -50,23 +53,25 @@ func (s *System) Place(t testing.TB, o Order) State {
 
 // TryPlace places an order; the error says what the service answered.
 func (s *System) TryPlace(o Order) (State, error) {
-	wish := map[string]any{
+	request := map[string]any{
 		"customer_id":    "customer-1",
-		"items":          []map[string]any{{"sku": orElse(o.SKU, "widget"), "quantity": max(1, o.Quantity)}},
-		"payment_method": orElse(o.Token, "tok_visa"),
+		"items":          []map[string]any{{"sku": cmp.Or(o.SKU, "widget"), "quantity": max(1, o.Quantity)}},
+		"payment_method": cmp.Or(o.Token, "tok_visa"),
 		"ship_to": map[string]string{
-			"name": "Ada Lovelace", "street": "Chausseestr. 1", "city": "Berlin", "postal_code": "10115", "country": orElse(o.Country, "DE"),
+			"name": "Ada Lovelace", "street": "Chausseestr. 1", "city": "Berlin", "postal_code": "10115",
+			"country": cmp.Or(o.Country, "DE"),
 		},
 	}
 	if o.Email != "" {
-		wish["contact_email"] = o.Email
+		request["contact_email"] = o.Email
 	}
-	body, err := json.Marshal(wish)
+	body, err := json.Marshal(request)
 	if err != nil {
 		return State{}, err
 	}
 	var state State
-	return state, s.call(http.MethodPost, s.URLs["order"]+"/v1/orders", orElse(o.Key, uuid.NewString()), body, http.StatusAccepted, &state)
+	key := cmp.Or(o.Key, uuid.NewString())
+	return state, s.call(http.MethodPost, s.URLs["order"]+"/v1/orders", key, body, http.StatusAccepted, &state)
 }
 
 // Get is the order as it is now.
@@ -98,15 +103,14 @@ func (s *System) AwaitEnd(t testing.TB, id string) State {
 // Await waits until the order is as wanted.
 func (s *System) Await(t testing.TB, id string, wanted func(State) bool) State {
 	t.Helper()
-	for deadline := time.Now().Add(endLimit); ; <-time.After(20 * time.Millisecond) {
-		state, err := s.Get(id)
-		if err == nil && wanted(state) {
-			return state
+	var state State
+	poll.Eventually(t, endLimit, "order "+id+" to be as wanted", func() (err error) {
+		if state, err = s.Get(id); err == nil && !wanted(state) {
+			err = fmt.Errorf("it is %+v", state)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("order %s is not as wanted after %v: %+v, %v", id, endLimit, state, err)
-		}
-	}
+		return err
+	})
+	return state
 }
 
 // Arm arms a fault in a service; it fires once unless the fault says otherwise. It returns the fault's id.
@@ -183,11 +187,4 @@ func (s *System) isAdmin(url string) bool {
 		}
 	}
 	return false
-}
-
-func orElse(s, fallback string) string {
-	if s == "" {
-		return fallback
-	}
-	return s
 }

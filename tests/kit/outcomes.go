@@ -1,4 +1,4 @@
-package world
+package kit
 
 import (
 	"net/http"
@@ -10,13 +10,13 @@ import (
 )
 
 // Outcomes are the ways in which a saga ends by itself, and what each service has to show for it.
-func Outcomes(t *testing.T, w *World) {
+func Outcomes(t *testing.T, s *System) {
 	for _, test := range []struct {
 		name                           string
 		wish                           func(*client.NewOrder)
 		status                         order.Status
 		reason                         string // a part of it
-		reservation, payment, shipment string // states; empty: the service never heard of the order
+		reservation, payment, shipment string // states; empty: the service knows nothing of the order
 		captured, refunded             int
 	}{
 		{"success", func(*client.NewOrder) {}, order.CONFIRMED, "", "SOLD", "CAPTURED", "CREATED", 1, 0},
@@ -29,18 +29,18 @@ func Outcomes(t *testing.T, w *World) {
 			t.Parallel()
 			wish := client.One("gadget", 2)
 			test.wish(&wish)
-			id := w.Place(t, wish)
-			got := w.Ends(t, id)
+			id := s.Place(t, wish)
+			got := s.Ends(t, id)
 			if got.Status != test.status || !strings.Contains(Deref(got.Reason), test.reason) {
 				t.Errorf("the order is %s because of %q, want %s because of %q", got.Status, Deref(got.Reason), test.status, test.reason)
 			}
 			if shipped := got.ShipmentId != nil; shipped != (test.status == order.CONFIRMED) {
 				t.Errorf("the order shows a shipment: %v", shipped)
 			}
-			w.AwaitState(t, "inventory", "reservation", id, test.reservation)
-			w.AwaitState(t, "payment", "payment", id, test.payment)
-			w.AwaitState(t, "shipping", "shipment", id, test.shipment)
-			captured, refunded := w.Gateway(t, id)
+			s.AwaitState(t, "inventory", "reservation", id, test.reservation)
+			s.AwaitState(t, "payment", "payment", id, test.payment)
+			s.AwaitState(t, "shipping", "shipment", id, test.shipment)
+			captured, refunded := s.Gateway(t, id)
 			if captured != test.captured || refunded != test.refunded {
 				t.Errorf("the gateway has %d charges and %d refunds, want %d and %d", captured, refunded, test.captured, test.refunded)
 			}
@@ -49,38 +49,38 @@ func Outcomes(t *testing.T, w *World) {
 }
 
 // CancelInTime has a customer change their mind while the gateway still thinks, so that what it captures is
-// given back.
-func CancelInTime(t *testing.T, w *World) {
+// refunded.
+func CancelInTime(t *testing.T, s *System) {
 	wish := client.One("gizmo", 1)
 	wish.Token = "tok_slow"
-	id := w.Place(t, wish)
-	if _, err := w.Shop.Cancel(t.Context(), id); err != nil {
+	id := s.Place(t, wish)
+	if _, err := s.Shop.Cancel(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Shop.Cancel(t.Context(), id); err != nil {
+	if _, err := s.Shop.Cancel(t.Context(), id); err != nil {
 		t.Errorf("a second cancel: %v", err)
 	}
-	if got := w.Ends(t, id); got.Status != order.CANCELLED {
+	if got := s.Ends(t, id); got.Status != order.CANCELLED {
 		t.Errorf("the order is %s", got.Status)
 	}
-	w.AwaitState(t, "shipping", "shipment", id, "FENCED")
-	if captured, refunded := w.Gateway(t, id); captured != refunded {
+	s.AwaitState(t, "shipping", "shipment", id, "FENCED")
+	if captured, refunded := s.Gateway(t, id); captured != refunded {
 		t.Errorf("the gateway has %d charges and %d refunds of a cancelled order", captured, refunded)
 	}
-	if _, err := w.Shop.Cancel(t.Context(), id); Status(err) != http.StatusConflict {
+	if _, err := s.Shop.Cancel(t.Context(), id); Status(err) != http.StatusConflict {
 		t.Errorf("a cancel of a cancelled order: %v, want 409", err)
 	}
 }
 
-// Mails has two customers told what became of their orders: one that it was received, the other one that it is
+// Mails informs two customers of what became of their orders: one that it was received, the other one that it is
 // cancelled, too. The mails are read where any mail server keeps them: at the far end.
-func Mails(t *testing.T, w *World) {
+func Mails(t *testing.T, s *System) {
 	kept, lost := client.One("widget", 1), client.One("unobtainium", 1)
 	kept.Email, lost.Email = "ada@customers.example", "bob@customers.example"
-	confirmed, cancelled := w.Place(t, kept), w.Place(t, lost)
-	w.AwaitMails(t, confirmed, "We have received your order")
-	w.AwaitMails(t, cancelled, "We have received your order", "Your order is cancelled")
-	for _, mail := range w.Mailbox(t, cancelled) {
+	confirmed, cancelled := s.Place(t, kept), s.Place(t, lost)
+	s.AwaitMails(t, confirmed, "We have received your order")
+	s.AwaitMails(t, cancelled, "We have received your order", "Your order is cancelled")
+	for _, mail := range s.Mails(t, cancelled) {
 		if mail.Subject == "Your order is cancelled" && mail.InReplyTo != cancelled+".received@shop.example" {
 			t.Errorf("the cancel answers %q", mail.InReplyTo)
 		}

@@ -1,18 +1,18 @@
-package kit
+package example
 
 import (
 	"testing"
 
-	"example.com/ordersaga/pkg/testkit/saga"
+	"example.com/ordersaga/pkg/testkit/systemtest"
 )
 
 // Payment dies with the gateway's answer in its hands. The customer does not notice, and is charged once.
-func TestPaymentDiesWithTheAnswer(t *testing.T) {
-	system := saga.Start(t, saga.Options{})
-	system.Arm(t, "payment", saga.Fault{Point: "gateway.after_charge", Kind: "crash"})
+func TestPayment_ACrashWithTheAnswerChargesOnce(t *testing.T) {
+	system := systemtest.Start(t, systemtest.Options{})
+	system.Arm(t, "payment", systemtest.Fault{Point: "gateway.after_charge", Kind: "crash"})
 	before := system.PID(t, "payment")
 
-	order := system.Place(t, saga.Order{SKU: "widget", Quantity: 2})
+	order := system.Place(t, systemtest.Order{SKU: "widget", Quantity: 2})
 	if end := system.AwaitEnd(t, order.ID); end.Status != "CONFIRMED" {
 		t.Errorf("the order ended %s: %s", end.Status, end.Reason)
 	}

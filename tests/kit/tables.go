@@ -1,4 +1,4 @@
-package world
+package kit
 
 import (
 	"context"
@@ -16,22 +16,22 @@ import (
 )
 
 // Count counts rows in a service's database.
-func (w *World) Count(t testing.TB, service, sql string, args ...any) int {
+func (s *System) Count(t testing.TB, service, sql string, args ...any) int {
 	t.Helper()
-	return Query[int](t, w.At.Databases[service], sql, args...)
+	return Query[int](t, s.At.Databases[service], sql, args...)
 }
 
 // State is what a service's table says about an order; empty while it says nothing.
-func (w *World) State(t testing.TB, service, table, id string) string {
+func (s *System) State(t testing.TB, service, table, id string) string {
 	t.Helper()
-	return Query[string](t, w.At.Databases[service], "SELECT coalesce(max(state), '') FROM "+table+" WHERE order_id = $1", id)
+	return Query[string](t, s.At.Databases[service], "SELECT coalesce(max(state), '') FROM "+table+" WHERE order_id = $1", id)
 }
 
 // AwaitState waits until a service's table says something about an order.
-func (w *World) AwaitState(t testing.TB, service, table, id, want string) {
+func (s *System) AwaitState(t testing.TB, service, table, id, want string) {
 	t.Helper()
 	Eventually(t, service+" to have order "+id+" "+want, func() error {
-		if got := w.State(t, service, table, id); got != want {
+		if got := s.State(t, service, table, id); got != want {
 			return fmt.Errorf("it is %q", got)
 		}
 		return nil
@@ -39,10 +39,10 @@ func (w *World) AwaitState(t testing.TB, service, table, id, want string) {
 }
 
 // Gateway is how many charges and refunds the card gateway itself knows of an order.
-func (w *World) Gateway(t testing.TB, id string) (captured, refunded int) {
+func (s *System) Gateway(t testing.TB, id string) (captured, refunded int) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
-		w.At.URLs[endpoints.Gateway]+"/v1/charges?merchant_reference="+url.QueryEscape(id), nil)
+		s.At.URLs[endpoints.Gateway]+"/v1/charges?merchant_reference="+url.QueryEscape(id), nil)
 	Must(t, err)
 	response, err := http.DefaultClient.Do(request)
 	Must(t, err)
@@ -63,9 +63,9 @@ func (w *World) Gateway(t testing.TB, id string) (captured, refunded int) {
 }
 
 // StockIs says what is different from the expected stock; nil: nothing.
-func (w *World) StockIs(t testing.TB, sku string, available, reserved, sold int64) error {
+func (s *System) StockIs(t testing.TB, sku string, available, reserved, sold int64) error {
 	t.Helper()
-	all, err := w.Shop.Stock(t.Context())
+	all, err := s.Shop.Stock(t.Context())
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package world
+package kit
 
 import (
 	"encoding/json"
@@ -21,19 +21,19 @@ type Mail struct {
 	Deliveries int    `json:"deliveries"` // how often it came
 }
 
-// Mailbox is what the mail server has got about an order, the oldest first.
-func (w *World) Mailbox(t testing.TB, id string) []Mail {
+// Mails are what the mail server has got about an order, the oldest first.
+func (s *System) Mails(t testing.TB, id string) []Mail {
 	t.Helper()
-	mails, err := w.mailbox(t, id)
+	mails, err := s.mails(t, id)
 	Must(t, err)
 	return mails
 }
 
 // AwaitMails waits until the mail server has these mails about an order, by their subjects, and no others.
-func (w *World) AwaitMails(t testing.TB, id string, subjects ...string) {
+func (s *System) AwaitMails(t testing.TB, id string, subjects ...string) {
 	t.Helper()
 	Eventually(t, "the mails about order "+id, func() error {
-		mails, err := w.mailbox(t, id)
+		mails, err := s.mails(t, id)
 		var got []string
 		for _, mail := range mails {
 			got = append(got, mail.Subject)
@@ -45,8 +45,8 @@ func (w *World) AwaitMails(t testing.TB, id string, subjects ...string) {
 	})
 }
 
-func (w *World) mailbox(t testing.TB, id string) ([]Mail, error) {
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.At.URLs[endpoints.Mail]+"/messages", nil)
+func (s *System) mails(t testing.TB, id string) ([]Mail, error) {
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.At.URLs[endpoints.Mail]+"/messages", nil)
 	if err != nil {
 		return nil, err
 	}
