@@ -37,7 +37,7 @@ var shelf = testkit.Migration{Table: "goose_shelf", FS: fstest.MapFS{
 	"001_shelf.sql": {Data: []byte("-- +goose Up\nCREATE TABLE shelf (n int);\n")},
 }}
 
-func TestEveryDatabaseIsFresh(t *testing.T) {
+func TestDatabase_EachIsFresh(t *testing.T) {
 	t.Parallel()
 	for range 3 {
 		db := testkit.Database(t, events.Order, shelf)
@@ -53,7 +53,7 @@ func TestEveryDatabaseIsFresh(t *testing.T) {
 	}
 }
 
-func TestADatabaseHasTheLoginsOfProduction(t *testing.T) {
+func TestDatabase_HasTheLoginsOfProduction(t *testing.T) {
 	t.Parallel()
 	db := testkit.Database(t, events.Payment, shelf)
 	for login, test := range map[string]struct{ url, user, sql, code string }{
@@ -79,7 +79,7 @@ func TestADatabaseHasTheLoginsOfProduction(t *testing.T) {
 	}
 }
 
-func TestEveryBrokerIsIsolated(t *testing.T) {
+func TestBroker_EachIsIsolated(t *testing.T) {
 	t.Parallel()
 	one, other := testkit.OwnBroker(t), testkit.OwnBroker(t)
 	publish(t, one, events.Order, "saga.order.OrderCreated.v1.1")
@@ -91,7 +91,7 @@ func TestEveryBrokerIsIsolated(t *testing.T) {
 	}
 }
 
-func TestABrokerStartsEmptyAndProvisioned(t *testing.T) {
+func TestBroker_StartsEmptyAndProvisioned(t *testing.T) {
 	for range 2 {
 		t.Run("", func(t *testing.T) {
 			broker := testkit.Broker(t)
@@ -103,7 +103,7 @@ func TestABrokerStartsEmptyAndProvisioned(t *testing.T) {
 	}
 }
 
-func TestABrokerHasThePermissionsOfProduction(t *testing.T) {
+func TestBroker_HasThePermissionsOfProduction(t *testing.T) {
 	t.Parallel()
 	broker := testkit.OwnBroker(t)
 	refused := make(chan error, 1)
@@ -125,7 +125,7 @@ func TestABrokerHasThePermissionsOfProduction(t *testing.T) {
 	}
 }
 
-func TestAnOwnBrokerCanBeKilledStoppedAndWiped(t *testing.T) {
+func TestOwnBroker_CanBeKilledStoppedAndWiped(t *testing.T) {
 	t.Parallel()
 	broker := testkit.OwnBroker(t)
 	conn := broker.Connect(t, events.Order) // made once: it has to find every next server by itself
@@ -188,7 +188,7 @@ func TestSources(t *testing.T) {
 }
 
 // Where there is Docker the kit has to work; where there is none, or one without images, it has to say so.
-func TestDockerWorksOrSaysThatItIsNotThere(t *testing.T) {
+func TestSources_DockerWorksOrReportsThatItIsNotThere(t *testing.T) {
 	t.Parallel()
 	out, err := child(t, "TESTKIT=docker")
 	reason := regexp.MustCompile(`no PostgreSQL for tests: docker: (no Docker daemon answers|.*(registry|pull|No such image).*)`)
@@ -200,7 +200,7 @@ func TestDockerWorksOrSaysThatItIsNotThere(t *testing.T) {
 	}
 }
 
-func TestAPackageWithoutMainIsToldSo(t *testing.T) {
+func TestMainFunction_APackageWithoutItFails(t *testing.T) {
 	t.Parallel()
 	out, err := child(t, "TESTKIT_WITHOUT_MAIN=1")
 	if err == nil || !strings.Contains(out, "this package needs a TestMain") {
@@ -208,7 +208,7 @@ func TestAPackageWithoutMainIsToldSo(t *testing.T) {
 	}
 }
 
-func TestAGoroutineThatIsLeftFailsThePackage(t *testing.T) {
+func TestMainFunction_AGoroutineThatIsLeftFailsThePackage(t *testing.T) {
 	t.Parallel()
 	out, err := child(t, "TESTKIT=local", "TESTKIT_LEAK=1")
 	if err == nil || !strings.Contains(out, "found unexpected goroutines") {
@@ -220,7 +220,7 @@ func TestAGoroutineThatIsLeftFailsThePackage(t *testing.T) {
 func child(t *testing.T, env ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.count=1",
-		"-test.run=^(TestEveryDatabaseIsFresh|TestADatabaseHasTheLoginsOfProduction|TestABrokerStartsEmptyAndProvisioned)$")
+		"-test.run=^(TestDatabase_EachIsFresh|TestDatabase_HasTheLoginsOfProduction|TestBroker_StartsEmptyAndProvisioned)$")
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
 		if !slices.Contains([]string{"TESTKIT", "TEST_DATABASE_URL", "TEST_NATS_URL"}, name) {

@@ -21,9 +21,9 @@ import (
 // gives to somebody else what a dead service held, and a dead worker's lease in payment lasts 4.
 const soon = 10 * time.Second
 
-// TestSagasEndSoonAfterAKill kills everything once, one after the other and with time to recover, while
+// TestChaos_SagasEndSoonAfterAKill kills everything once, one after the other and with time to recover, while
 // customers order without a pause: of the sagas that meet a kill, 99 in 100 end soon.
-func TestSagasEndSoonAfterAKill(t *testing.T) {
+func TestChaos_SagasEndSoonAfterAKill(t *testing.T) {
 	ctx := context.WithoutCancel(t.Context())
 	s := kit.Start(t, supervisor.Options{})
 	watch := &stopwatch{System: s, open: map[string]time.Time{}}
@@ -39,9 +39,9 @@ func TestSagasEndSoonAfterAKill(t *testing.T) {
 	watch.report(t)
 }
 
-// TestSagasEndSoonAfterALostVolume takes the broker's files away while customers order without a pause. All that
+// TestChaos_SagasEndSoonAfterALostVolume takes the broker's files away while customers order without a pause. All that
 // was ever said is published again, and neither the sagas under way nor the next ones wait behind it.
-func TestSagasEndSoonAfterALostVolume(t *testing.T) {
+func TestChaos_SagasEndSoonAfterALostVolume(t *testing.T) {
 	ctx := context.WithoutCancel(t.Context())
 	s := kit.Start(t, supervisor.Options{})
 	watch := &stopwatch{System: s, open: map[string]time.Time{}}

@@ -52,7 +52,7 @@ func proxied(t *testing.T) (*Proxy, func() net.Conn) {
 	}
 }
 
-func TestEveryBytePassesAsItIs(t *testing.T) {
+func TestProxy_EveryBytePassesAsItIs(t *testing.T) {
 	t.Parallel()
 	_, dial := proxied(t)
 	conn := dial()
@@ -76,7 +76,7 @@ func answers(t *testing.T, conn net.Conn, within time.Duration) error {
 	return err
 }
 
-func TestACutEndsConnectionsAndRefusesNewOnesUntilItIsHealed(t *testing.T) {
+func TestProxy_ACutEndsConnectionsUntilItIsHealed(t *testing.T) {
 	t.Parallel()
 	p, dial := proxied(t)
 	conn := dial()
@@ -96,7 +96,7 @@ func TestACutEndsConnectionsAndRefusesNewOnesUntilItIsHealed(t *testing.T) {
 	}
 }
 
-func TestAHoldKeepsBytesAndLosesNone(t *testing.T) {
+func TestProxy_AHoldKeepsBytesAndLosesNone(t *testing.T) {
 	t.Parallel()
 	p, dial := proxied(t)
 	conn := dial()
@@ -113,7 +113,7 @@ func TestAHoldKeepsBytesAndLosesNone(t *testing.T) {
 	}
 }
 
-func TestSlowDataTakesItsTime(t *testing.T) {
+func TestProxy_SlowDataTakesItsTime(t *testing.T) {
 	t.Parallel()
 	p, dial := proxied(t)
 	conn := dial()

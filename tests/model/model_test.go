@@ -14,7 +14,7 @@ var (
 	lastOfThem = Limits{Orders: 2, Stock: 1, Replays: 1}
 )
 
-func TestWithAllGuardsNothingIsViolatedAndEverySagaComesToRest(t *testing.T) {
+func TestModel_WithAllGuardsEverySagaComesToRest(t *testing.T) {
 	t.Parallel()
 	for name, limits := range map[string]Limits{"one order": oneOrder, "nothing in stock": soldOut, "two orders, one unit": lastOfThem} {
 		t.Run(name, func(t *testing.T) {
@@ -28,7 +28,7 @@ func TestWithAllGuardsNothingIsViolatedAndEverySagaComesToRest(t *testing.T) {
 	}
 }
 
-func TestEachGuardTakenAwayBreaksWhatItIsThereFor(t *testing.T) {
+func TestModel_EachGuardTakenAwayBreaksWhatItIsFor(t *testing.T) {
 	t.Parallel()
 	twoUnits := oneOrder
 	twoUnits.Stock = 2

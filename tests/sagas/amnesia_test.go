@@ -17,9 +17,9 @@ import (
 // inFlight is how many sagas are under way when the broker forgets.
 const inFlight = 200
 
-// TestTheBrokerForgets has 200 sagas wait in the middle, with their events acknowledged by the broker, and
+// TestBroker_DataLoss has 200 sagas wait in the middle, with their events acknowledged by the broker, and
 // then takes those away from it: everything, or the end. The services publish again what is missing.
-func TestTheBrokerForgets(t *testing.T) {
+func TestBroker_DataLoss(t *testing.T) {
 	t.Parallel()
 	w := open(t, supervisor.Options{})
 	for name, forget := range map[string]func(*testing.T, *system) []string{

@@ -16,8 +16,8 @@ import (
 	"example.com/ordersaga/tests/kit"
 )
 
-// TestTheSystemUnderFire kills, stops and starts everything there is, while sagas are under way.
-func TestTheSystemUnderFire(t *testing.T) {
+// TestSystem_UnderFire kills, stops and starts everything there is, while sagas are under way.
+func TestSystem_UnderFire(t *testing.T) {
 	t.Parallel()
 	w := open(t, supervisor.Options{Faults: true})
 	for _, test := range midway {

@@ -19,10 +19,10 @@ import (
 	"example.com/ordersaga/tests/kit"
 )
 
-// TestAThousandPoisonMessages: a publisher has a bug, and what it says of every order for a gizmo makes no sense. The
+// TestDeadLetters_AThousandPoisonMessages: a publisher has a bug, and what it says of every order for a gizmo makes no sense. The
 // thousand orders for widgets between them never notice. Then two operators have the thousand others put right, both at
 // the same time, while the service that does it is killed; and every order ends as if nothing had been wrong.
-func TestAThousandPoisonMessages(t *testing.T) {
+func TestDeadLetters_AThousandPoisonMessages(t *testing.T) {
 	t.Parallel()
 	const thousand = 1000
 	w := open(t, supervisor.Options{})

@@ -11,8 +11,8 @@ import (
 	"example.com/ordersaga/tests/kit"
 )
 
-// TestMailsThatAreLost is about what lies between the order service and the mail server.
-func TestMailsThatAreLost(t *testing.T) {
+// TestMail_LostOnTheWay is about what lies between the order service and the mail server.
+func TestMail_LostOnTheWay(t *testing.T) {
 	t.Parallel()
 	w := open(t, supervisor.Options{Faults: true})
 	t.Run("order dies when a mail is sent and not marked", func(t *testing.T) { diesAfterSending(t, w) })

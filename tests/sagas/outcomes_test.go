@@ -14,8 +14,8 @@ import (
 	"example.com/ordersaga/tests/kit"
 )
 
-// TestTheSystem is everything that one quiet system shows: nothing dies here.
-func TestTheSystem(t *testing.T) {
+// TestSystem_Outcomes is everything that one quiet system shows: nothing dies here.
+func TestSystem_Outcomes(t *testing.T) {
 	t.Parallel()
 	w := open(t, supervisor.Options{Faults: true, Env: map[string]map[string]string{
 		"gateway": {"SLOW_DELAY": "3s"}, // time enough to cancel while the gateway thinks

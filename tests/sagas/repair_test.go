@@ -13,9 +13,9 @@ import (
 	"example.com/ordersaga/tests/kit"
 )
 
-// TestARefundThatIsRefused is about a compensation that fails: the order waits for a person with its stock held, and
+// TestRefund_OneThatIsRefusedIsRepaired is about a compensation that fails: the order waits for a person with its stock held, and
 // ends as if nothing had failed once sagactl has repaired it, either way.
-func TestARefundThatIsRefused(t *testing.T) {
+func TestRefund_OneThatIsRefusedIsRepaired(t *testing.T) {
 	t.Parallel()
 	w := open(t, supervisor.Options{})
 	for _, repair := range []struct {

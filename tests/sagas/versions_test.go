@@ -20,9 +20,9 @@ const (
 	second = "saga.order.OrderCreated.v2"
 )
 
-// TestAMixedFleet is the way of the upcaster: whoever hears orders hears both versions, so every order process
+// TestVersions_AMixedFleet is the way of the upcaster: whoever hears orders hears both versions, so every order process
 // may speak the one that it speaks, and they are upgraded one after the other while customers go on ordering.
-func TestAMixedFleet(t *testing.T) {
+func TestVersions_AMixedFleet(t *testing.T) {
 	t.Parallel()
 	w := open(t, supervisor.Options{
 		Replicas: map[string]int{"order": 2, "inventory": 2},
@@ -114,9 +114,9 @@ func (w *system) noDeadLetters(t *testing.T) {
 	}
 }
 
-// TestLegacyConsumers is the way of the translator: nobody who hears orders knows their second version, and the
+// TestVersions_LegacyConsumers is the way of the translator: nobody who hears orders knows their second version, and the
 // order service says nothing else any more.
-func TestLegacyConsumers(t *testing.T) {
+func TestVersions_LegacyConsumers(t *testing.T) {
 	t.Parallel()
 	w := open(t, supervisor.Options{Translate: true, Env: map[string]map[string]string{"order": {"ORDER_CREATED_VERSION": "2"}}})
 	t.Run("outcomes", func(t *testing.T) { kit.Outcomes(t, w.System) })
@@ -193,10 +193,10 @@ func (w *system) saidOnce(t *testing.T) {
 	}
 }
 
-// TestAVersionThatNobodyKnows: an event of a version to come is not given to anyone, so its order falls to its
+// TestVersions_OneThatNobodyKnows: an event of a version to come is not given to anyone, so its order falls to its
 // deadline like one whose event was lost. Nothing is left of it, and nobody else is disturbed. When somebody says
 // it after all, in words that are known, it meets the tombstone.
-func TestAVersionThatNobodyKnows(t *testing.T) {
+func TestVersions_OneThatNobodyKnows(t *testing.T) {
 	t.Parallel()
 	w := open(t, supervisor.Options{Translate: true, Env: map[string]map[string]string{
 		// Nobody translates: for these consumers the second version is one to come.

@@ -22,8 +22,8 @@ import (
 	"example.com/ordersaga/tests/kit"
 )
 
-// TestOrdersThatWait is about what a customer and an operator see while a saga does not go on.
-func TestOrdersThatWait(t *testing.T) {
+// TestOrder_OneThatWaitsShowsWhy is about what a customer and an operator see while a saga does not go on.
+func TestOrder_OneThatWaitsShowsWhy(t *testing.T) {
 	t.Parallel()
 	w := open(t, supervisor.Options{Faults: true, Env: map[string]map[string]string{
 		"order":   {"CANCEL_BUDGET": "1s"},
@@ -127,9 +127,9 @@ func shows(t *testing.T, screen func() string, lines ...string) {
 	})
 }
 
-// TestACancelStorm: a hundred customers and a hundred cancels of each order at random moments of its life. Whatever
+// TestCancel_AStormOfThem: a hundred customers and a hundred cancels of each order at random moments of its life. Whatever
 // comes first, each order is shipped and paid, or neither.
-func TestACancelStorm(t *testing.T) {
+func TestCancel_AStormOfThem(t *testing.T) {
 	t.Parallel()
 	const orders, cancels = 100, 100
 	w := open(t, supervisor.Options{Env: map[string]map[string]string{"gateway": {"SLOW_DELAY": "300ms"}}})

@@ -107,7 +107,7 @@ var elsewhere = map[events.Service]map[string]string{
 	events.Payment: {"store_test.go": "charge_test.go", "migrations_test.go": "ledger_test.go"},
 }
 
-func TestTheFourServicesHaveTheSameFiles(t *testing.T) {
+func TestServices_HaveTheSameFiles(t *testing.T) {
 	t.Parallel()
 	for _, service := range events.Services {
 		found := files(t, service)
