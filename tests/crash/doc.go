@@ -5,5 +5,5 @@
 //
 // A combination counts only if the fault really fired: the process that dies writes it down first. Points
 // that a kind of saga never passes are listed with the reason (see impossible), and a point that nothing
-// passes fails the run. The result is written to docs/failures.md.
+// passes fails the run. The result is written to docs/reference/failures.md.
 package crash

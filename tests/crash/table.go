@@ -35,7 +35,7 @@ func (f *table) check(t *testing.T) {
 	}
 }
 
-// intro is what docs/failures.md begins with.
+// intro is what docs/reference/failures.md begins with.
 const intro = `# What happens when it crashes here
 
 Made by ` + "`make crash-matrix`" + ` from what it ran and saw; do not edit. Every row is a service killed by SIGKILL at a
@@ -45,7 +45,7 @@ this kind of saga never passes in this service, with the reason below.
 
 `
 
-// write writes docs/failures.md.
+// write writes docs/reference/failures.md.
 func (f *table) write(t *testing.T, path string) {
 	t.Helper()
 	var b strings.Builder
