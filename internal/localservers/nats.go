@@ -24,9 +24,9 @@ type NATSConfig struct {
 
 // NATS is a NATS server with JetStream that runs as our child process.
 type NATS struct {
-	config  NATSConfig
-	binary  string
-	process *Process
+	*Process // of the last start
+	config   NATSConfig
+	binary   string
 }
 
 // StartNATS starts a server and returns when it accepts connections. JetStream is up by then: the server
@@ -43,9 +43,6 @@ func StartNATS(ctx context.Context, c NATSConfig) (*NATS, error) {
 		return nil, fmt.Errorf("make the broker's directory: %w", err)
 	}
 	n := &NATS{config: c, binary: binary}
-	if c.Port != 0 {
-		return n, n.Start(ctx)
-	}
 	return n, onFreePort(&n.config.Port, func() error { return n.Start(ctx) })
 }
 
@@ -58,20 +55,14 @@ func (n *NATS) Start(ctx context.Context) error {
 	if err := os.WriteFile(config, []byte(n.config.Config), 0o600); err != nil {
 		return fmt.Errorf("start the NATS server: %w", err)
 	}
-	log, err := openLog(filepath.Join(n.config.Dir, "nats.log"))
+	process, output, err := launch(ctx, Command{
+		Path: n.binary, Dir: n.config.Dir, Env: append(os.Environ(), n.config.Env...),
+		Args: []string{"-c", config, "-a", "127.0.0.1", "-p", strconv.Itoa(n.config.Port), "-sd", n.config.Dir},
+	}, filepath.Join(n.config.Dir, "nats.log"), n.greets)
 	if err != nil {
-		return err
+		return fmt.Errorf("start the NATS server on port %d: %w", n.config.Port, complaint(output, err))
 	}
-	defer log.Close() // the child has its own descriptor
-	n.process, err = Start(Command{Path: n.binary, Dir: n.config.Dir, Log: log.File, Env: append(os.Environ(), n.config.Env...),
-		Args: []string{"-c", config, "-a", "127.0.0.1", "-p", strconv.Itoa(n.config.Port), "-sd", n.config.Dir}})
-	if err != nil {
-		return err
-	}
-	if err := n.process.until(ctx, n.greets); err != nil {
-		n.process.Kill()
-		return fmt.Errorf("start the NATS server on port %d: %w", n.config.Port, complaint(log.said(), err))
-	}
+	n.Process = process
 	return nil
 }
 
@@ -102,23 +93,17 @@ func (n *NATS) URL(user, password string) string {
 
 func (n *NATS) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(n.config.Port)) }
 
-// PID is the process id of the server.
-func (n *NATS) PID() int { return n.process.PID() }
-
-// Done is closed when the server has ended.
-func (n *NATS) Done() <-chan struct{} { return n.process.Done() }
-
 // Stop ends the server cleanly.
 func (n *NATS) Stop(ctx context.Context) error {
-	return n.process.stop(ctx, syscall.SIGTERM, 10*time.Second)
+	return n.stop(ctx, syscall.SIGTERM, 10*time.Second)
 }
 
 // Kill ends the server by SIGKILL.
-func (n *NATS) Kill() { n.process.Kill() }
+func (n *NATS) Kill() { n.Process.Kill() }
 
 // Wipe removes everything that the stopped server had stored, as a lost volume would.
 func (n *NATS) Wipe() error {
-	if n.process.Running() {
+	if n.Running() {
 		return errors.New("the NATS server is running")
 	}
 	return os.RemoveAll(n.Store())

@@ -31,9 +31,12 @@ func portIsFree(port int) bool {
 	return l.Close() == nil
 }
 
-// onFreePort runs start with a port that was free a moment ago, and looks for another one when somebody
-// took it before start could.
+// onFreePort runs start with the port that is asked for; where none is, with one that was free a moment ago, and with
+// another one when it is taken before start could.
 func onFreePort(port *int, start func() error) error {
+	if *port != 0 {
+		return start()
+	}
 	for attempt := 1; ; attempt++ {
 		free, err := FreePort()
 		if err != nil {

@@ -24,14 +24,11 @@ type PostgresConfig struct {
 
 // Postgres is a PostgreSQL server that runs as our child process.
 type Postgres struct {
+	*Process // of the last start
 	config   PostgresConfig
 	binaries string
 	user     *User
-	process  *Process
 }
-
-// startLimit bounds how long a server may take to accept connections; recovery after a kill is part of it.
-const startLimit = 60 * time.Second
 
 // StartPostgres makes a cluster in the directory if there is none, starts the server, and returns when
 // it accepts connections. Errors are one line that says what to do.
@@ -51,9 +48,6 @@ func StartPostgres(ctx context.Context, c PostgresConfig) (*Postgres, error) {
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
 	}
-	if c.Port != 0 {
-		return p, p.Start(ctx)
-	}
 	return p, onFreePort(&p.config.Port, func() error { return p.Start(ctx) })
 }
 
@@ -61,39 +55,23 @@ func StartPostgres(ctx context.Context, c PostgresConfig) (*Postgres, error) {
 func (p *Postgres) Start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
+	command := Command{
+		Path: filepath.Join(p.binaries, "postgres"), Args: append([]string{"-D", p.data()}, p.settings()...),
+		Dir: p.config.Dir, User: p.user,
+		Orphan: syscall.SIGQUIT, // it ends at once and removes its shared memory; the next start recovers every commit
+	}
 	for {
-		said, err := p.start(ctx)
+		process, output, err := launch(ctx, command, filepath.Join(p.config.Dir, "postgres.log"), p.accepts)
 		if err == nil {
+			p.Process = process
 			return nil
 		}
 		// After a kill the last backends may still be dying; the next server refuses to run beside them.
-		if bytes.Contains(said, []byte("pre-existing shared memory")) && pause(ctx, 100*time.Millisecond) == nil {
+		if bytes.Contains(output, []byte("pre-existing shared memory")) && pause(ctx, 100*time.Millisecond) == nil {
 			continue
 		}
-		return fmt.Errorf("start PostgreSQL on port %d: %w", p.config.Port, complaint(said, err))
+		return fmt.Errorf("start PostgreSQL on port %d: %w", p.config.Port, complaint(output, err))
 	}
-}
-
-// start starts the process and waits until it is ready. When it does not get there, what it wrote is returned.
-func (p *Postgres) start(ctx context.Context) ([]byte, error) {
-	log, err := openLog(filepath.Join(p.config.Dir, "postgres.log"))
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close() // the child has its own descriptor
-	// An orphan ends at once and removes its shared memory; what was committed is recovered at its next start.
-	p.process, err = Start(Command{
-		Path: filepath.Join(p.binaries, "postgres"), Args: append([]string{"-D", p.data()}, p.settings()...),
-		Dir: p.config.Dir, Log: log.File, User: p.user, Orphan: syscall.SIGQUIT,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := p.process.until(ctx, p.accepts); err != nil {
-		p.process.Kill()
-		return log.said(), err
-	}
-	return nil, nil
 }
 
 func (p *Postgres) accepts(ctx context.Context) error {
@@ -111,18 +89,12 @@ func (p *Postgres) URL() string {
 	return u.String()
 }
 
-// PID is the process id of the server.
-func (p *Postgres) PID() int { return p.process.PID() }
-
-// Done is closed when the server has ended.
-func (p *Postgres) Done() <-chan struct{} { return p.process.Done() }
-
 // Stop ends the server cleanly, without waiting for its clients ("fast" shutdown).
 func (p *Postgres) Stop(ctx context.Context) error {
-	return p.process.stop(ctx, syscall.SIGINT, 20*time.Second)
+	return p.stop(ctx, syscall.SIGINT, 20*time.Second)
 }
 
 // Kill ends the server by SIGKILL. Its next start recovers what was committed.
-func (p *Postgres) Kill() { p.process.Kill() }
+func (p *Postgres) Kill() { p.Process.Kill() }
 
 func (p *Postgres) data() string { return filepath.Join(p.config.Dir, "data") }

@@ -121,7 +121,7 @@ func (p *Process) stop(ctx context.Context, sig os.Signal, grace time.Duration) 
 	}
 }
 
-// until tries a condition again and again until it holds, the process has ended, or the context has.
+// until polls a condition until it holds, the process has ended, or the context has.
 func (p *Process) until(bound context.Context, condition func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(bound)
 	defer cancel()

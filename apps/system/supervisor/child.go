@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/ordersaga/pkg/loop"
 )
 
 // server is what runs as one process: Postgres, NATS, or one of our own programs.
@@ -23,7 +25,7 @@ type server interface {
 	PID() int
 }
 
-// child keeps a server running until it is told otherwise.
+// child keeps a server running until it is stopped.
 type child struct {
 	name    string
 	server  server
@@ -35,9 +37,8 @@ type child struct {
 	change sync.Mutex
 
 	mu      sync.Mutex
-	down    bool            // it is to stay down
-	wake    chan struct{}   // closed when it is to come up again
-	stopped bool            // the last process was told to end, so its end is no death
+	up      chan struct{}   // closed when it is to run; open while it is to stay down
+	stopped bool            // the last process was stopped on purpose, so its end is no death
 	pid     int             // of the last process
 	done    <-chan struct{} // closed when that has ended
 	began   time.Time
@@ -54,7 +55,7 @@ const (
 	settled = 10 * time.Second
 )
 
-// start starts the server.
+// start starts the server, unless it is to stay down.
 func (c *child) start(ctx context.Context) error {
 	c.change.Lock()
 	defer c.change.Unlock()
@@ -78,17 +79,20 @@ func (c *child) mark() {
 
 // supervise starts the server again whenever it ends, until ctx does.
 func (c *child) supervise(ctx context.Context) error {
-	pause := firstPause
-	for {
-		select {
-		case <-ctx.Done():
+	for pause := firstPause; ; {
+		c.mu.Lock()
+		ended := c.done
+		c.mu.Unlock()
+		if !wait(ctx, ended) {
 			return nil
-		case <-c.ended():
 		}
-		if c.wasStopped() {
-			c.awaitUp(ctx)
+		c.mu.Lock()
+		stopped, up := c.stopped, c.up
+		c.mu.Unlock()
+		if stopped {
+			wait(ctx, up)
 		} else {
-			pause = c.mourn(ctx, pause)
+			pause = c.onExit(ctx, pause)
 		}
 		for ctx.Err() == nil {
 			err := c.start(ctx)
@@ -96,13 +100,13 @@ func (c *child) supervise(ctx context.Context) error {
 				break
 			}
 			c.log.Error("process could not be started", "process", c.name, "error", err)
-			rest(ctx, longestPause)
+			loop.Rest(ctx, longestPause, nil)
 		}
 	}
 }
 
-// mourn says who died, pauses, and returns how long to pause the next time.
-func (c *child) mourn(ctx context.Context, pause time.Duration) time.Duration {
+// onExit reports a death, pauses, and returns how long to pause the next time.
+func (c *child) onExit(ctx context.Context, pause time.Duration) time.Duration {
 	how := howEnded(c.server.Wait())
 	c.mu.Lock()
 	death := Death{c.name, c.pid, how, time.Now()}
@@ -120,13 +124,12 @@ func (c *child) mourn(ctx context.Context, pause time.Duration) time.Duration {
 	if c.died != nil {
 		c.died(death)
 	}
-	rest(ctx, pause)
+	loop.Rest(ctx, pause, nil)
 	return min(2*pause, longestPause)
 }
 
-// gaveUp says how the process ended if it did so by itself, with an error: what it could not do now it will
-// hardly be able to do the next time.
-func (c *child) gaveUp() (string, bool) {
+// exited is how the process ended, if it did so by itself, with an error: the next start would hardly end better.
+func (c *child) exited() (string, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.last.How, strings.HasPrefix(c.last.How, "exit status") && c.last.PID == c.pid
@@ -150,8 +153,8 @@ func howEnded(err error) string {
 // stop ends the server and keeps it down.
 func (c *child) stop(ctx context.Context) error {
 	c.mu.Lock()
-	if !c.down {
-		c.down, c.wake = true, make(chan struct{})
+	if isClosed(c.up) {
+		c.up = make(chan struct{})
 	}
 	c.stopped = true
 	c.mu.Unlock()
@@ -163,59 +166,27 @@ func (c *child) stop(ctx context.Context) error {
 	return c.server.Stop(ctx)
 }
 
-// up ends a stop.
-func (c *child) up() {
+// lift ends a stop.
+func (c *child) lift() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.down {
-		c.down = false
-		close(c.wake)
+	if !isClosed(c.up) {
+		close(c.up)
 	}
 }
 
 func (c *child) isDown() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.down
-}
-
-func (c *child) wasStopped() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.stopped
-}
-
-// awaitUp waits until the process is to run again.
-func (c *child) awaitUp(ctx context.Context) {
-	c.mu.Lock()
-	wake := c.wake
-	c.mu.Unlock()
-	select {
-	case <-ctx.Done():
-	case <-wake:
-	}
-}
-
-// ended is closed when the process that was started last has ended, and before the first one.
-func (c *child) ended() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.done == nil {
-		never := make(chan struct{})
-		close(never)
-		return never
-	}
-	return c.done
+	return !isClosed(c.up)
 }
 
 // signal sends a signal to the running process; to none when there is none.
 func (c *child) signal(sig syscall.Signal) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	select {
-	case <-c.done:
+	if isClosed(c.done) {
 		return fmt.Errorf("%s is not running", c.name)
-	default:
 	}
 	if err := syscall.Kill(c.pid, sig); err != nil {
 		return fmt.Errorf("send %s to %s: %w", unix.SignalName(sig), c.name, err)
@@ -223,10 +194,21 @@ func (c *child) signal(sig syscall.Signal) error {
 	return nil
 }
 
-// rest waits, unless ctx ends first.
-func rest(ctx context.Context, d time.Duration) {
+// wait waits until the channel is closed; false: ctx ended first.
+func wait(ctx context.Context, closed <-chan struct{}) bool {
 	select {
 	case <-ctx.Done():
-	case <-time.After(d):
+		return false
+	case <-closed:
+		return true
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }

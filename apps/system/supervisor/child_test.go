@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestHowAProcessEnded(t *testing.T) {
+func TestChild_HowItEnded(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		script string

@@ -18,7 +18,7 @@ func (s *System) Kill(name string, sig syscall.Signal) error {
 	return c.signal(sig)
 }
 
-// Pause stops a process without ending it, until [System.Continue]: to everyone else it has gone silent.
+// Pause freezes a process, until [System.Continue]: to its clients it does not answer.
 func (s *System) Pause(name string) error { return s.Kill(name, syscall.SIGSTOP) }
 
 // Continue ends a pause.
@@ -38,12 +38,12 @@ func (s *System) Up(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	c.up()
+	c.lift()
 	return s.AwaitReady(ctx, name)
 }
 
 // Restart ends a process cleanly and starts it again, with more environment than before; an empty value
-// takes a variable back. It waits until the process is ready.
+// unsets a variable. It waits until the process is ready.
 func (s *System) Restart(ctx context.Context, name string, env map[string]string) error {
 	if err := s.Down(ctx, name); err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 	"example.com/ordersaga/pkg/mailbox"
 )
 
-// ErrInUse says that another system runs in the directory.
+// ErrInUse: another system runs in the directory.
 var ErrInUse = errors.New("another system runs here")
 
 // folder is the directory of one running system. It is locked while the system runs.
@@ -66,7 +66,7 @@ func (f *folder) logs() string        { return filepath.Join(f.dir, "logs") }
 func (f *folder) runFile() string     { return filepath.Join(f.dir, filepath.Base(endpoints.DefaultFile)) }
 func (f *folder) secretsFile() string { return filepath.Join(f.dir, "secrets.json") }
 
-// close removes what would mislead whoever comes next, and unlocks.
+// close removes the description, which is stale from now on, and unlocks.
 func (f *folder) close() error {
 	err := os.RemoveAll(f.runFile())
 	if f.data != "" && filepath.Dir(f.data) != f.dir { // among the temporary files: nobody would find it again

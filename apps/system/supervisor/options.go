@@ -1,6 +1,6 @@
 // Package supervisor runs the whole of ordersaga as processes on one machine, without containers: Postgres with
 // a database and a login per service, the NATS server, the provisioner, the card gateway, the ambassador,
-// the four services, a mail server that keeps what it gets, and the console. It is the supervisor behind `sagactl demo`, and a library for tests and benchmarks.
+// the four services, a mail server that keeps every mail, and the console. `sagactl demo`, tests and benchmarks use it.
 //
 // Every process listens on a port of 127.0.0.1 that was free at the start and stays the same when the
 // process is restarted. What dies is started again, with a growing pause. Everything ends with [System.Stop],
@@ -53,16 +53,16 @@ type Options struct {
 	Env map[string]map[string]string
 	// Replicas is how many processes a service has, by name; absent: one. The second of order is order-2.
 	Replicas map[string]int
-	// Translate runs a fleet whose consumers know the first version of OrderCreated alone: the second is given
-	// to the translator, which says it in the first.
+	// Translate runs services that know only the first version of OrderCreated. The translator consumes the second
+	// version and publishes it as the first.
 	Translate bool
 	// Ports are HTTP ports that are asked for, by process; absent: a free one.
 	Ports map[string]int
-	// Prefer are HTTP ports of Mail and Console that are taken if nobody else has them; otherwise a free one is.
+	// Prefer are HTTP ports of Mail and Console that are taken if they are free; otherwise another one is.
 	Prefer map[string]int
 	// NoFsync lets a power loss take everything. It is for tests; a benchmark with it measures nothing.
 	NoFsync bool
-	// Log is told who died and who was started again; nil: nobody is told.
+	// Log gets every death and restart; nil: it is discarded.
 	Log *slog.Logger
 	// Died is called, too, when a process has ended that should not have; may be nil.
 	Died func(Death)
@@ -112,7 +112,7 @@ func (o *Options) complete() error {
 	return nil
 }
 
-// findPrograms looks where all the programs are, and says which are missing where they should be.
+// findPrograms is the directory with all the programs; the error names those that are missing.
 func findPrograms(wanted string) (string, error) {
 	candidates := []string{wanted}
 	if wanted == "" {

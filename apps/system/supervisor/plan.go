@@ -18,12 +18,12 @@ type member struct {
 	http    int // port; 0: none
 	admin   int // the same
 	smtp    int // the same
-	// kept holds the HTTP port until the process starts, so that nobody else finds it free; nil: nobody does.
+	// kept holds the HTTP port until the process starts, so that no other program takes it; nil: it is not held.
 	kept net.Listener
 }
 
-// members lists the processes and gives each its ports. The provisioner comes first, since everyone waits
-// for its stream.
+// members lists the processes and gives each its ports. The provisioner comes first, since the others wait for its
+// stream.
 func members(o Options) ([]member, error) {
 	all := []member{{name: Provisioner, program: Provisioner}}
 	taken := map[int]bool{}
@@ -65,7 +65,7 @@ func besides(o Options, taken map[int]bool) (all []member, err error) {
 	return all, nil
 }
 
-// environmentOf is what a process is told. What the options say for its service, and for itself, comes last.
+// environmentOf is the environment of a process. What the options have for its service, and for itself, comes last.
 func (s *System) environmentOf(m member) map[string]string {
 	env := map[string]string{}
 	if m.http != 0 {
@@ -108,7 +108,7 @@ func (s *System) serviceEnvironment(service events.Service, process string, env 
 	env["SCHEMA_REGISTRY_URL"] = s.urlsOf(Registry)[0]
 	if s.options.Faults {
 		env["FAULTS_ENABLED"] = "true"
-		env["FAULTS_LOG"] = filepath.Join(s.folder.logs(), process+".faults") // tells a crash on purpose from another one
+		env["FAULTS_LOG"] = filepath.Join(s.folder.logs(), process+".faults") // lists the crashes on purpose
 	}
 	switch service {
 	case events.Payment:
@@ -125,11 +125,11 @@ func (s *System) serviceEnvironment(service events.Service, process string, env 
 		if s.options.Deadline > 0 {
 			env["ORDER_DEADLINE"] = s.options.Deadline.String()
 		}
-	default: // the others call nobody
+	default: // the others call no other process
 	}
 }
 
-// consoleEnvironment tells the console where it may ask.
+// consoleEnvironment has the addresses that the console reads from.
 func (s *System) consoleEnvironment(env map[string]string) {
 	env["ORDERSAGA_NATS"] = s.natsURL(mailbox.Console)
 	env["ORDERSAGA_ADMIN_TOKEN"] = s.secrets[adminToken]
@@ -162,7 +162,7 @@ func (s *System) urlsOf(program string) []string {
 	return urls
 }
 
-// Environment is what a process is told.
+// Environment is the environment of a process.
 func (s *System) Environment(name string) (map[string]string, error) {
 	for _, m := range s.members {
 		if m.name == name {

@@ -6,7 +6,7 @@ import (
 	"example.com/ordersaga/internal/localservers"
 )
 
-func TestAPreferredPortIsTakenUnlessSomebodyElseHasIt(t *testing.T) {
+func TestPorts_APreferredPortIsTakenIfItIsFree(t *testing.T) {
 	t.Parallel()
 	preferred, err := localservers.FreePort()
 	if err != nil {
@@ -16,7 +16,7 @@ func TestAPreferredPortIsTakenUnlessSomebodyElseHasIt(t *testing.T) {
 	if first.http != preferred || second.http == preferred || second.http == 0 {
 		t.Errorf("of two systems that prefer %d, the consoles get %d and %d", preferred, first.http, second.http)
 	}
-	first.giveUp()
+	first.releasePort()
 	if third := consoleOf(t, preferred); third.http != preferred {
 		t.Errorf("once it is free again, the console gets %d", third.http)
 	}
@@ -30,7 +30,7 @@ func consoleOf(t *testing.T, preferred int) member {
 	}
 	for _, m := range all {
 		if m.name == Console {
-			t.Cleanup(m.giveUp)
+			t.Cleanup(m.releasePort)
 			return m
 		}
 	}

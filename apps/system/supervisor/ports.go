@@ -19,10 +19,10 @@ func (m *member) listen(o Options, taken map[int]bool) (err error) {
 	return err
 }
 
-// giveUp gives the port to the process, which is about to start, or to whoever wants it.
-func (m member) giveUp() {
+// releasePort frees the port for the process, which is about to start.
+func (m member) releasePort() {
 	if m.kept != nil {
-		_ = m.kept.Close() // it may have been given up already
+		_ = m.kept.Close() // it may have been released already
 	}
 }
 

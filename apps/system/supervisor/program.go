@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -17,51 +18,38 @@ import (
 // program is one of our own binaries. Its environment is asked for at each start, so that a restart can
 // change it.
 type program struct {
-	path    string
-	log     string // gets what it writes, over all its starts
-	env     func() map[string]string
-	process *localservers.Process
+	*localservers.Process // of the last start
+	path                  string
+	log                   string // gets its output, over all its starts
+	env                   func() map[string]string
 }
 
 // grace is how long a program may take to end by itself: a bit more than the services take to drain.
 const grace = 12 * time.Second
 
-// Start starts the program. Whether it is ready is asked elsewhere.
+// Start starts the program. It does not wait until the program is ready.
 func (p *program) Start(context.Context) error {
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the log of %s: %w", filepath.Base(p.path), err)
 	}
 	defer log.Close() // the child has its own descriptor
-	p.process, err = localservers.Start(localservers.Command{Path: p.path, Env: environment(p.env()), Log: log})
+	p.Process, err = localservers.Start(localservers.Command{Path: p.path, Env: environment(p.env()), Log: log})
 	return err
 }
 
 // Stop ends the program by SIGTERM, or by SIGKILL when that does not end it.
-func (p *program) Stop(ctx context.Context) error { return p.process.Stop(ctx, grace) }
-
-// Done is closed when the program has ended.
-func (p *program) Done() <-chan struct{} { return p.process.Done() }
-
-// Wait says how the program ended.
-func (p *program) Wait() error { return p.process.Wait() }
-
-// PID is the process id.
-func (p *program) PID() int { return p.process.PID() }
+func (p *program) Stop(ctx context.Context) error { return p.Process.Stop(ctx, grace) }
 
 // inherited are the variables that every process gets from ours. Nothing else passes: a service must not
 // find a database or a secret by accident.
-var inherited = []string{"PATH", "HOME", "TMPDIR", "TZ", "GODEBUG", "GOMAXPROCS", "GOGC", "GOTRACEBACK", "GOCOVERDIR"}
+var inherited = regexp.MustCompile(
+	`^(PATH|HOME|TMPDIR|TZ|GODEBUG|GOMAXPROCS|GOGC|GOTRACEBACK|GOCOVERDIR|OTEL_.*)$`)
 
 func environment(own map[string]string) []string {
 	env := map[string]string{}
-	for _, name := range inherited {
-		if value, set := os.LookupEnv(name); set {
-			env[name] = value
-		}
-	}
 	for _, variable := range os.Environ() {
-		if name, value, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "OTEL_") {
+		if name, value, _ := strings.Cut(variable, "="); inherited.MatchString(name) {
 			env[name] = value
 		}
 	}
@@ -73,7 +61,7 @@ func environment(own map[string]string) []string {
 	return list
 }
 
-// lastLine is what a program said last: the reason, when it has just given up.
+// lastLine is the end of a program's log: the reason, when it has just ended with an error.
 func lastLine(log string) string {
 	text, err := os.ReadFile(log)
 	if err != nil {

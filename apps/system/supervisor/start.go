@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,10 +25,10 @@ func (s *System) startServers(ctx, supervised context.Context) error {
 	group.Go(func() error { return s.startNATS(starting) })
 	err := group.Wait()
 	if s.postgres != nil {
-		s.adopt(supervised, &child{name: Postgres, server: s.postgres})
+		s.supervise(supervised, Postgres, s.postgres)
 	}
 	if s.nats != nil {
-		s.adopt(supervised, &child{name: NATS, server: s.nats})
+		s.supervise(supervised, NATS, s.nats)
 	}
 	return err
 }
@@ -77,24 +78,26 @@ func (s *System) startProgram(ctx, supervised context.Context, m member) error {
 		log:  filepath.Join(s.folder.logs(), m.name+".log"),
 		env:  func() map[string]string { return s.environmentOf(m) },
 	}
-	m.giveUp()
+	m.releasePort()
 	if err := p.Start(ctx); err != nil {
 		return err
 	}
-	s.adopt(supervised, &child{name: m.name, server: p})
+	s.supervise(supervised, m.name, p)
 	return nil
 }
 
-// adopt takes a server that runs under supervision.
-func (s *System) adopt(supervised context.Context, c *child) {
-	c.log, c.died, c.started = s.options.Log, s.options.Died, s.republish
+// supervise keeps a server, which has been started, running until the supervision ends.
+func (s *System) supervise(supervised context.Context, name string, server server) {
+	up := make(chan struct{})
+	close(up)
+	c := &child{name: name, server: server, log: s.options.Log, died: s.options.Died, started: s.republish, up: up}
 	c.mark()
-	s.children[c.name] = c
-	s.order = append(s.order, c.name)
+	s.children[name] = c
+	s.order = append(s.order, name)
 	s.loops.Go(func() error { return c.supervise(supervised) })
 }
 
-// republish keeps the process ids in run.json true.
+// republish writes the new process ids to run.json.
 func (s *System) republish() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,17 +112,13 @@ func (s *System) republish() {
 // startLimit is how long everything may take to be ready, on a machine that is busy.
 const startLimit = 60 * time.Second
 
-// AwaitReady waits until the named processes say that they are ready; all of them when none is named.
+// AwaitReady waits until the named processes are ready; all of them when none is named.
 func (s *System) AwaitReady(ctx context.Context, names ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	wanted := map[string]bool{}
-	for _, name := range names {
-		wanted[name] = true
-	}
 	group, waiting := errgroup.WithContext(ctx)
 	for _, m := range s.members {
-		if m.http != 0 && (len(names) == 0 || wanted[m.name]) {
+		if m.http != 0 && (len(names) == 0 || slices.Contains(names, m.name)) {
 			group.Go(func() error { return s.awaitReady(waiting, m) })
 		}
 	}
@@ -130,12 +129,14 @@ func (s *System) awaitReady(ctx context.Context, m member) error {
 	client := http.Client{Timeout: 2 * time.Second}
 	reason := errors.New("it does not answer")
 	for {
-		if said := ready(ctx, &client, url(m.http)+"/readyz"); said == nil {
+		err := ready(ctx, &client, url(m.http)+"/readyz")
+		if err == nil {
 			return nil
-		} else if ctx.Err() == nil {
-			reason = said
 		}
-		if how, gaveUp := s.children[m.name].gaveUp(); gaveUp {
+		if ctx.Err() == nil {
+			reason = err
+		}
+		if how, exited := s.children[m.name].exited(); exited {
 			return fmt.Errorf("%s ended with %s: %s", m.name, how, lastLine(filepath.Join(s.folder.logs(), m.name+".log")))
 		}
 		select {

@@ -36,8 +36,8 @@ type System struct {
 	published bool // run.json describes the system
 }
 
-// Start starts everything and returns when every part says that it is ready. When something does not
-// come up, what was started is ended again, and the error is one line that says why.
+// Start starts everything and returns when every part is ready. When something does not
+// come up, what was started is ended again, and the error is one line with the reason.
 func Start(ctx context.Context, o Options) (*System, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
@@ -81,8 +81,8 @@ func (s *System) start(ctx, supervised context.Context) error {
 	return s.AwaitReady(ctx)
 }
 
-// Stop ends everything: first what takes orders, the servers last. The error says what did not end by
-// itself and cleanly; it is ended all the same. A second Stop does nothing.
+// Stop ends everything: first what takes orders, the servers last. The error names what did not end
+// cleanly and was killed. A second Stop does nothing.
 func (s *System) Stop(ctx context.Context) error {
 	var err error
 	s.once.Do(func() { err = s.stop(ctx) })
@@ -93,7 +93,7 @@ func (s *System) stop(ctx context.Context) error {
 	s.cancel()
 	err := s.loops.Wait()
 	for _, m := range s.members {
-		m.giveUp()
+		m.releasePort()
 	}
 	var stopping errgroup.Group
 	for _, name := range slices.Backward(s.order) {
@@ -123,7 +123,7 @@ func (s *System) stopChild(ctx context.Context, name string) error {
 // Names are the names of all processes, in the order in which they were started.
 func (s *System) Names() []string { return slices.Clone(s.order) }
 
-// Describe says where everything listens.
+// Describe is where everything listens, and how to log in.
 func (s *System) Describe() endpoints.Description {
 	r := endpoints.Description{
 		URLs: map[string]string{}, Admin: map[string]string{}, AdminToken: s.secrets[adminToken],
