@@ -24,7 +24,7 @@ import (
 var passwords = localservers.Passwords{Service: "service's secret", Owner: "owner's secret", Audit: "audit's secret"}
 
 // What was committed survives a kill, also without fsync: only a power loss may take it then.
-func TestPostgresSurvivesStopAndKill(t *testing.T) {
+func TestPostgres_SurvivesStopAndKill(t *testing.T) {
 	t.Parallel()
 	for fsync, noFsync := range map[string]bool{"on": false, "off": true} {
 		t.Run("fsync "+fsync, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestPostgresSurvivesStopAndKill(t *testing.T) {
 	}
 }
 
-func TestErrorsAreOneLine(t *testing.T) {
+func TestServers_ErrorsAreOneLine(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -112,7 +112,7 @@ func TestErrorsAreOneLine(t *testing.T) {
 	}
 }
 
-func TestBinariesThatAreNotThere(t *testing.T) {
+func TestBinaries_ThatAreNotThere(t *testing.T) {
 	t.Setenv("PG_BINDIR", t.TempDir())
 	if _, err := localservers.PostgresBinaries(); err == nil || !strings.Contains(err.Error(), "PG_BINDIR") {
 		t.Errorf("PG_BINDIR without postgres: %v", err)
@@ -123,7 +123,7 @@ func TestBinariesThatAreNotThere(t *testing.T) {
 	}
 }
 
-func TestAServiceReachesItsOwnDatabaseOnly(t *testing.T) {
+func TestDatabase_AServiceReachesOnlyItsOwn(t *testing.T) {
 	t.Parallel()
 	p := startPostgres(t, localservers.PostgresConfig{NoFsync: true})
 	databases := map[events.Service]localservers.Database{}
@@ -171,7 +171,7 @@ func TestAServiceReachesItsOwnDatabaseOnly(t *testing.T) {
 	}
 }
 
-func TestDatabasesAreCreatedByManyAtOnce(t *testing.T) {
+func TestDatabase_IsCreatedByManyAtOnce(t *testing.T) {
 	t.Parallel()
 	p := startPostgres(t, localservers.PostgresConfig{NoFsync: true})
 	var group sync.WaitGroup
@@ -187,7 +187,7 @@ func TestDatabasesAreCreatedByManyAtOnce(t *testing.T) {
 	group.Wait()
 }
 
-func TestNATSKeepsItsStoreUntilItIsWiped(t *testing.T) {
+func TestNATS_KeepsItsStoreUntilItIsWiped(t *testing.T) {
 	t.Parallel()
 	n, err := localservers.StartNATS(t.Context(), localservers.NATSConfig{Dir: t.TempDir(), Config: "jetstream {}"})
 	if err != nil {
@@ -222,7 +222,7 @@ func TestNATSKeepsItsStoreUntilItIsWiped(t *testing.T) {
 	}
 }
 
-func TestStopKillsWhatDoesNotListen(t *testing.T) {
+func TestProcess_StopKillsWhatIgnoresTheSignal(t *testing.T) {
 	t.Parallel()
 	out := filepath.Join(t.TempDir(), "out")
 	log, err := os.Create(out)
@@ -250,7 +250,7 @@ func TestStopKillsWhatDoesNotListen(t *testing.T) {
 
 // A child whose parent is killed has to go too, or every killed test would leave servers behind. This
 // test starts itself as the parent.
-func TestAChildDiesWithItsParent(t *testing.T) {
+func TestProcess_DiesWithItsParent(t *testing.T) {
 	if os.Getenv("LOCAL_TEST_PARENT") != "" {
 		child, err := localservers.Start(localservers.Command{Path: "/bin/sleep", Args: []string{"1000"}})
 		if err != nil {
@@ -266,7 +266,7 @@ func TestAChildDiesWithItsParent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parent, err := localservers.Start(localservers.Command{Path: os.Args[0], Args: []string{"-test.run=TestAChildDiesWithItsParent"},
+	parent, err := localservers.Start(localservers.Command{Path: os.Args[0], Args: []string{"-test.run=TestProcess_DiesWithItsParent"},
 		Env: append(os.Environ(), "LOCAL_TEST_PARENT=1"), Log: log})
 	if err != nil {
 		t.Fatal(err)

@@ -1,5 +1,5 @@
 // Package demo plays scenes on a running system: orders that succeed, fail, are undone, and survive a kill.
-// Each scene shows its saga as it happens, and says whether it ended as it should.
+// Each scene shows its saga as it happens, and whether it ended as it should.
 package demo
 
 import (
@@ -62,7 +62,7 @@ func NewStage(out io.Writer, width int, s *supervisor.System, deaths <-chan supe
 // Close leaves the stage; the system goes on.
 func (s *Stage) Close() { s.stream.Close() }
 
-// Play plays all scenes. An error says which scene did not end as it should.
+// Play plays all scenes. The error names the scene that did not end as it should.
 func (s *Stage) Play(ctx context.Context) error {
 	for n, scene := range scenes() {
 		fmt.Fprintf(s.out, "\n%s %s\n", title.Render(fmt.Sprintf("%d. %s.", n+1, scene.name)), faint.Render(scene.sentence))
@@ -86,8 +86,8 @@ func (s *Stage) play(ctx context.Context, scene scene) error {
 		return err
 	}
 	defer live.Stop() //nolint:errcheck // a closed connection has no subscription either
-	scene.wish.Email = customer
-	placed, _, err := s.shop.Place(ctx, scene.wish)
+	scene.order.Email = customer
+	placed, _, err := s.shop.Place(ctx, scene.order)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (s *Stage) play(ctx context.Context, scene scene) error {
 
 // follow shows the order's events until its end, and lets the scene do something after one of them.
 func (s *Stage) follow(ctx context.Context, live *eventlog.Live, scene scene) error {
-	heard, failed := s.hear(ctx, live)
+	seenEvents, failed := s.receive(ctx, live)
 	shown := map[string]bool{}
 	for {
 		select {
@@ -114,7 +114,7 @@ func (s *Stage) follow(ctx context.Context, live *eventlog.Live, scene scene) er
 				fmt.Sprintf("process %d %s, and is started again", death.PID, death.How))
 		case err := <-failed:
 			return err
-		case seen := <-heard:
+		case seen := <-seenEvents:
 			if seen.Envelope.Subject != s.current || shown[seen.Envelope.ID] {
 				continue
 			}
@@ -132,9 +132,9 @@ func (s *Stage) follow(ctx context.Context, live *eventlog.Live, scene scene) er
 	}
 }
 
-// hear turns the listening into a channel, so that deaths can be waited for beside it.
-func (s *Stage) hear(ctx context.Context, live *eventlog.Live) (<-chan eventlog.Seen, <-chan error) {
-	heard, failed := make(chan eventlog.Seen), make(chan error, 1)
+// receive sends the events to a channel, so that the loop can wait for deaths at the same time.
+func (s *Stage) receive(ctx context.Context, live *eventlog.Live) (<-chan eventlog.Seen, <-chan error) {
+	received, failed := make(chan eventlog.Seen), make(chan error, 1)
 	go func() {
 		for {
 			seen, err := live.Next(ctx)
@@ -143,13 +143,13 @@ func (s *Stage) hear(ctx context.Context, live *eventlog.Live) (<-chan eventlog.
 				return
 			}
 			select {
-			case heard <- seen:
+			case received <- seen:
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	return heard, failed
+	return received, failed
 }
 
 // ended checks an order's end. A reason is a code, perhaps with details after a colon.

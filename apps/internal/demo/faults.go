@@ -16,7 +16,7 @@ func (s *Stage) arm(ctx context.Context, service events.Service, f failpoint.Fau
 	}, nil)
 }
 
-// holding says whether someone waits at a fault of the service.
+// holding reports whether something waits at a fault of the service.
 func (s *Stage) holding(ctx context.Context, service events.Service) (bool, error) {
 	var list struct {
 		Faults []failpoint.Armament `json:"faults"`

@@ -34,7 +34,7 @@ func (s *Stage) Mails(ctx context.Context) error {
 	}
 	received := len(s.placed)
 	for {
-		mails, err := s.mailbox(ctx)
+		mails, err := s.received(ctx)
 		if err != nil {
 			return err
 		}
@@ -51,8 +51,8 @@ func (s *Stage) Mails(ctx context.Context) error {
 	}
 }
 
-// mailbox is what the mail server has got about the orders of this stage.
-func (s *Stage) mailbox(ctx context.Context) ([]mailsink.Message, error) {
+// received are the mails that the mail server has about the orders of this stage.
+func (s *Stage) received(ctx context.Context) ([]mailsink.Message, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.where.URLs[endpoints.Mail]+"/messages", nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the mails: %w", err)

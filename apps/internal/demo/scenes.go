@@ -16,7 +16,7 @@ import (
 type scene struct {
 	name     string
 	sentence string
-	wish     client.NewOrder
+	order    client.NewOrder
 	before   func(context.Context, *Stage) error               // the order is placed
 	after    func(context.Context, *Stage, events.Event) error // one of its events was seen
 	judge    func(api.Order) error
@@ -31,25 +31,25 @@ func businessScenes() []scene {
 		{
 			name:     "A success",
 			sentence: "Stock is held, the card charged, the parcel sent.",
-			wish:     with(client.One("widget", 2), func(w *client.NewOrder) { w.Items = append(w.Items, api.NewItem{Sku: "gizmo", Quantity: 1}) }),
+			order:    with(client.One("widget", 2), func(w *client.NewOrder) { w.Items = append(w.Items, api.NewItem{Sku: "gizmo", Quantity: 1}) }),
 			judge:    ended(api.CONFIRMED, ""),
 		},
 		{
 			name:     "Out of stock",
 			sentence: "Nothing was done, so nothing has to be undone.",
-			wish:     client.One("unobtainium", 1),
+			order:    client.One("unobtainium", 1),
 			judge:    ended(api.CANCELLED, "out_of_stock"),
 		},
 		{
 			name:     "A declined card",
-			sentence: "The gateway says no; the stock is let go.",
-			wish:     with(client.One("gadget", 1), func(w *client.NewOrder) { w.Token = "tok_declined" }),
+			sentence: "The gateway declines; the stock is let go.",
+			order:    with(client.One("gadget", 1), func(w *client.NewOrder) { w.Token = "tok_declined" }),
 			judge:    ended(api.CANCELLED, "card_declined"),
 		},
 		{
 			name:     "A place that is not served",
 			sentence: "Shipping fails when the money is already captured: refund, release, cancel.",
-			wish:     with(client.One("gadget", 2), func(w *client.NewOrder) { w.Country = "AQ" }),
+			order:    with(client.One("gadget", 2), func(w *client.NewOrder) { w.Country = "AQ" }),
 			judge:    ended(api.CANCELLED, "destination_not_served"),
 		},
 	}
@@ -61,20 +61,20 @@ func technicalScenes() []scene {
 		{
 			name:     "An answer that got lost",
 			sentence: "The card was charged, the answer never came. Asked again with the same key: charged once.",
-			wish:     with(client.One("widget", 1), func(w *client.NewOrder) { w.Token = "tok_lost_response" }),
+			order:    with(client.One("widget", 1), func(w *client.NewOrder) { w.Token = "tok_lost_response" }),
 			judge:    ended(api.CONFIRMED, ""),
 		},
 		{
 			name:     "A customer's cancel",
 			sentence: "It comes while the charge is under way. Shipping fences the order; what turns out to be captured is returned.",
-			wish:     with(client.One("gizmo", 3), func(w *client.NewOrder) { w.Token = "tok_slow" }), // the charge takes a second
+			order:    with(client.One("gizmo", 3), func(w *client.NewOrder) { w.Token = "tok_slow" }), // the charge takes a second
 			after:    cancelOnceReserved,
 			judge:    ended(api.CANCELLED, "customer"),
 		},
 		{
 			name:     "A service killed in the middle",
 			sentence: "Shipping dies with the order in its hands. It is started again, the message comes again, the saga ends.",
-			wish:     client.One("gadget", 1),
+			order:    client.One("gadget", 1),
 			before:   holdShipping,
 			after:    killShippingOncePaid,
 			judge:    ended(api.CONFIRMED, ""),
@@ -82,7 +82,7 @@ func technicalScenes() []scene {
 		{
 			name:     "A refund that is refused",
 			sentence: "The compensation itself fails, and a person is needed. Once the gateway has recovered, an operator tries again.",
-			wish:     with(client.One("gadget", 1), func(w *client.NewOrder) { w.Country, w.Token = "AQ", "tok_refund_refused" }),
+			order:    with(client.One("gadget", 1), func(w *client.NewOrder) { w.Country, w.Token = "AQ", "tok_refund_refused" }),
 			after:    repairRefund,
 			judge:    ended(api.CANCELLED, "destination_not_served"),
 		},

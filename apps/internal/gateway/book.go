@@ -47,10 +47,10 @@ type book struct {
 	answers     map[string]*record  // by key
 	charges     map[string]*account // by the charge's id
 	byReference map[string][]*account
-	entries     []api.Entry // only ever appended to, so that a part of it may be given away
+	entries     []api.Entry // only ever appended to, so that a reader may keep a part of it
 }
 
-// account is a charge and what was given back of it.
+// account is a charge and the sum of its refunds.
 type account struct {
 	charge   api.Charge
 	method   string

@@ -11,11 +11,11 @@ import (
 )
 
 // decideCharge is what one charge comes to, in view of everything that was written before it.
-func (d *desk) decideCharge(b *book, key keyed, body api.ChargeRequest, token Token) (outcome, *record) {
-	if out, done := d.already(b, key); done {
+func (p *payments) decideCharge(b *book, key keyed, body api.ChargeRequest, token Token) (outcome, *record) {
+	if out, done := p.already(b, key); done {
 		return out, nil
 	}
-	if e := d.turnAway(key.key, token.busy); e != nil {
+	if e := p.turnAway(key.key, token.busy); e != nil {
 		return outcome{problem: e}, nil
 	}
 	if token.delay != promptly {
@@ -34,8 +34,8 @@ func (d *desk) decideCharge(b *book, key keyed, body api.ChargeRequest, token To
 }
 
 // decideRefund is what one refund comes to.
-func (d *desk) decideRefund(b *book, key keyed, body api.RefundRequest) (outcome, *record) {
-	if out, done := d.already(b, key); done {
+func (p *payments) decideRefund(b *book, key keyed, body api.RefundRequest) (outcome, *record) {
+	if out, done := p.already(b, key); done {
 		return out, nil
 	}
 	a := b.charges[body.ChargeId]
@@ -47,11 +47,11 @@ func (d *desk) decideRefund(b *book, key keyed, body api.RefundRequest) (outcome
 	case body.Amount > a.charge.Amount-a.refunded:
 		return refuse(key, a, body, "more_than_captured")
 	}
-	token := d.tokens[a.method]
-	if e := d.turnAway(key.key, token.refundBusy); e != nil {
+	token := p.tokens[a.method]
+	if e := p.turnAway(key.key, token.refundBusy); e != nil {
 		return outcome{problem: e}, nil
 	}
-	if d.faults.Load().refuses(token) {
+	if p.faults.Load().refuses(token) {
 		return refuse(key, a, body, "refund_refused")
 	}
 	r := newRecord(refunded, key, api.Refund{
@@ -69,17 +69,17 @@ func refuse(key keyed, a *account, body api.RefundRequest, code string) (outcome
 	return outcome{answer: r}, r
 }
 
-// already is what every request is asked first: whether its key has an answer, and whether it comes too
-// late. A request that lay somewhere for longer than the horizon, here or behind the lock, must not move
-// money any more: its sender may have been told by now that it never will.
-func (d *desk) already(b *book, key keyed) (out outcome, done bool) {
+// already is the first check of every request: whether its key has an answer, and whether it comes too late. A request
+// that waited for longer than the horizon, here or for the lock, must not move money any more: its sender may already
+// rely on that.
+func (p *payments) already(b *book, key keyed) (out outcome, done bool) {
 	if r := b.answers[key.key]; r != nil {
 		if r.Fingerprint != key.fingerprint {
 			return problemOf(http.StatusUnprocessableEntity, "this Idempotency-Key belongs to another request"), true
 		}
 		return outcome{answer: r, replayed: true}, true
 	}
-	if time.Since(key.received) > d.times.InFlightHorizon {
+	if time.Since(key.received) > p.times.InFlightHorizon {
 		return problemOf(http.StatusServiceUnavailable, "the request waited for too long; nothing was done, ask again with the same key"), true
 	}
 	return outcome{}, false

@@ -22,7 +22,7 @@ type Faults struct {
 	DropAfter   int `json:"drop_after"`   // carried out, then the connection is dropped
 	HangAfter   int `json:"hang_after"`   // carried out, then no answer until the client gives up
 	LatencyMS   int `json:"latency_ms"`   // how much longer every request takes
-	// RefundRefusals says which new refunds are refused: those of tok_refund_refused ("", "token"), none ("never": the
+	// RefundRefusals is which new refunds are refused: those of tok_refund_refused ("", "token"), none ("never": the
 	// gateway has recovered), or all ("always").
 	RefundRefusals string `json:"refund_refusals"`
 }
@@ -51,7 +51,7 @@ func (f Faults) check() error {
 	return fmt.Errorf("refund_refusals is token, never or always, not %q", f.RefundRefusals)
 }
 
-// refuses says whether a new refund of a charge on this card is refused.
+// refuses reports whether a new refund of a charge on this card is refused.
 func (f Faults) refuses(token Token) bool {
 	switch f.RefundRefusals {
 	case "never":
@@ -87,13 +87,13 @@ func (f Faults) meet(w http.ResponseWriter, r *http.Request, closing <-chan stru
 	case before(f.ErrorBefore):
 		problem.Write(w, r, problem.New(http.StatusInternalServerError, unsure))
 	case before(f.ErrorAfter):
-		next.ServeHTTP(unheard{http.Header{}}, r)
+		next.ServeHTTP(discarded{http.Header{}}, r)
 		problem.Write(w, r, problem.New(http.StatusInternalServerError, unsure))
 	case before(f.DropAfter):
-		next.ServeHTTP(unheard{http.Header{}}, r)
+		next.ServeHTTP(discarded{http.Header{}}, r)
 		panic(http.ErrAbortHandler) // net/http's way to drop a connection
 	case before(f.HangAfter):
-		next.ServeHTTP(unheard{http.Header{}}, r)
+		next.ServeHTTP(discarded{http.Header{}}, r)
 		hang(r.Context(), closing)
 	default:
 		next.ServeHTTP(w, r)
@@ -122,12 +122,12 @@ func pause(ctx context.Context, d time.Duration, closing <-chan struct{}) bool {
 	return false
 }
 
-// unheard takes an answer that nobody will get.
-type unheard struct{ header http.Header }
+// discarded takes an answer that is not sent.
+type discarded struct{ header http.Header }
 
-func (u unheard) Header() http.Header          { return u.header }
-func (unheard) Write(body []byte) (int, error) { return len(body), nil }
-func (unheard) WriteHeader(int)                {}
+func (u discarded) Header() http.Header          { return u.header }
+func (discarded) Write(body []byte) (int, error) { return len(body), nil }
+func (discarded) WriteHeader(int)                {}
 
 // readFaults reads new settings from a request.
 func readFaults(r *http.Request) (*Faults, error) {

@@ -14,7 +14,7 @@ import (
 // file is the ledger on disk: one record a line, only ever appended to. Several processes may have it
 // open; whoever reads or writes holds its lock, and reads first what the others have appended.
 //
-// A process that is killed while it writes leaves a last line without an end. Nobody was told that it
+// A process that is killed while it writes leaves a last line without an end. No client was answered that it
 // happened, so whoever has the lock next cuts it off. A whole line that cannot be read is something
 // else, damage, and nothing works until a human has looked.
 type file struct {

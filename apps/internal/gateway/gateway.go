@@ -1,6 +1,6 @@
 // Package gateway is a card gateway, a third party as seen from the shop: it takes charges and refunds
 // over its own API (api/openapi.yaml), remembers them in a ledger file of its own, and misbehaves on
-// purpose when a test card or its admin listener says so. It shares nothing with the services.
+// purpose when a test card or its admin listener demands it. It shares nothing with the services.
 //
 // What it promises stands in the contract. How it keeps it: an answer leaves only after its record is on
 // the disk ([Run], ledger.go); the record holds the key, the request's fingerprint and the answer itself, so that a
@@ -60,7 +60,7 @@ type Gateway struct {
 	AdminAddr string // where faults are switched; empty when nowhere
 
 	ledger     *ledger
-	desk       *desk
+	payments   *payments
 	faults     atomic.Pointer[Faults]
 	closing    chan struct{}
 	log        *slog.Logger
@@ -82,7 +82,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Gateway, error) {
 	if g.ledger, err = openLedger(c.LedgerFile, log, g.metrics); err != nil {
 		return nil, err
 	}
-	g.desk = newDesk(g.ledger, c.Times, &g.faults, g.closing)
+	g.payments = newPayments(g.ledger, c.Times, &g.faults, g.closing)
 	if err := g.listen(ctx, c); err != nil {
 		process.Close(g.servers...)
 		return nil, errors.Join(err, g.ledger.Close())
@@ -120,7 +120,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 		close(g.closing)
 		return nil
 	})
-	g.desk.settles.Wait()
+	g.payments.settles.Wait()
 	err = errors.Join(err, g.ledger.Close())
 	g.log.InfoContext(ctx, "ended")
 	return err

@@ -23,7 +23,7 @@ func (g *Gateway) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	validated := service.ValidateRequests(spec)(api.Handler(api.NewStrictHandlerWithOptions(&handlers{g.desk, g.operations}, nil, api.StrictHTTPServerOptions{
+	validated := service.ValidateRequests(spec)(api.Handler(api.NewStrictHandlerWithOptions(&handlers{g.payments, g.operations}, nil, api.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  func(w http.ResponseWriter, r *http.Request, _ error) { unreadable(w, r) },
 		ResponseErrorHandlerFunc: g.fail,
 	})))
@@ -54,8 +54,8 @@ func unreadable(w http.ResponseWriter, r *http.Request) {
 
 // fail answers when something went wrong here. What it was goes to the log and to nobody else.
 func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if told, ok := errors.AsType[*problem.Error](err); ok {
-		problem.Write(w, r, told)
+	if known, ok := errors.AsType[*problem.Error](err); ok {
+		problem.Write(w, r, known)
 		return
 	}
 	if r.Context().Err() == nil {
@@ -77,21 +77,21 @@ func (g *Gateway) ready(w http.ResponseWriter, r *http.Request) {
 
 // handlers are the contract's operations.
 type handlers struct {
-	desk       *desk
+	payments   *payments
 	operations *prometheus.CounterVec
 }
 
 // CreateCharge takes money from a card.
 func (h *handlers) CreateCharge(ctx context.Context, request api.CreateChargeRequestObject) (api.CreateChargeResponseObject, error) {
 	key := name("charge", request.Params.IdempotencyKey, request.Body, receivedAt(ctx))
-	out, err := h.desk.charge(ctx, key, *request.Body)
+	out, err := h.payments.charge(ctx, key, *request.Body)
 	return h.reply(ctx, "charge", out, err)
 }
 
-// CreateRefund gives money back.
+// CreateRefund pays money back.
 func (h *handlers) CreateRefund(ctx context.Context, request api.CreateRefundRequestObject) (api.CreateRefundResponseObject, error) {
 	key := name("refund", request.Params.IdempotencyKey, request.Body, receivedAt(ctx))
-	out, err := h.desk.refund(ctx, key, *request.Body)
+	out, err := h.payments.refund(ctx, key, *request.Body)
 	return h.reply(ctx, "refund", out, err)
 }
 
@@ -109,18 +109,18 @@ func (h *handlers) reply(ctx context.Context, operation string, out outcome, err
 	if err != nil {
 		return nil, err
 	}
-	return &reply{ctx, out, h.desk.closing}, nil
+	return &reply{ctx, out, h.payments.closing}, nil
 }
 
 // FindCharges looks charges up by the merchant's reference.
 func (h *handlers) FindCharges(ctx context.Context, request api.FindChargesRequestObject) (api.FindChargesResponseObject, error) {
-	found, err := do(ctx, h.desk.ledger, func(b *book) ([]api.Charge, *record) { return b.find(request.Params.MerchantReference), nil })
+	found, err := do(ctx, h.payments.ledger, func(b *book) ([]api.Charge, *record) { return b.find(request.Params.MerchantReference), nil })
 	return api.FindCharges200JSONResponse{Charges: found}, err
 }
 
 // GetCharge is one charge with its refunds.
 func (h *handlers) GetCharge(ctx context.Context, request api.GetChargeRequestObject) (api.GetChargeResponseObject, error) {
-	found, err := do(ctx, h.desk.ledger, func(b *book) (*api.Charge, *record) {
+	found, err := do(ctx, h.payments.ledger, func(b *book) (*api.Charge, *record) {
 		if a := b.charges[request.Id]; a != nil {
 			charge := a.charge
 			return &charge, nil
@@ -145,6 +145,6 @@ func (h *handlers) ReadLedger(ctx context.Context, request api.ReadLedgerRequest
 	if request.Params.Limit != nil {
 		limit = *request.Params.Limit
 	}
-	page, err := do(ctx, h.desk.ledger, func(b *book) (api.Ledger, *record) { return b.page(after, limit), nil })
+	page, err := do(ctx, h.payments.ledger, func(b *book) (api.Ledger, *record) { return b.page(after, limit), nil })
 	return api.ReadLedger200JSONResponse(page), err
 }

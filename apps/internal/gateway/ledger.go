@@ -32,7 +32,7 @@ type ledger struct {
 	syncs   prometheus.Histogram
 }
 
-// operation looks at the book and says what is to be written down: nothing, when it only had a question.
+// operation reads the book and returns the record to write; nil: it only reads.
 type operation struct {
 	decide func(*book) *record
 	done   chan error

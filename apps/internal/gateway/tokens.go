@@ -37,7 +37,7 @@ type delay int
 const (
 	promptly delay = iota
 	slowly         // the answer waits for it
-	late           // the answer does not wait for it, and says so with a 504
+	late           // the answer, a 504, does not wait for it
 )
 
 // damage is what becomes of the answer to something that was done. It befalls the first answer alone: the
@@ -68,7 +68,7 @@ func Tokens() []Token {
 		{Name: "tok_hang_after_charge", damage: hung, Sentence: "Captured, then no answer until the client gives up.", Retry: replay},
 		{Name: "tok_malformed_answer", damage: garbled, Sentence: "Captured, then a 201 whose body is not JSON.", Retry: replay},
 		{Name: "tok_reset_mid_answer", damage: cut, Sentence: "Captured, then the connection is dropped in the middle of the answer.", Retry: replay},
-		{Name: "tok_wrong_amount", extra: 100, Sentence: "Captured, but 100 minor units more than were asked for; answer and look-up both say so.", Retry: "the 201 with the wrong amount, replayed"},
+		{Name: "tok_wrong_amount", extra: 100, Sentence: "Captured, but 100 minor units more than were asked for; answer and look-up agree.", Retry: "the 201 with the wrong amount, replayed"},
 
 		{Name: "tok_rate_limited", busy: busy{http.StatusTooManyRequests, 2}, Sentence: "429 with `Retry-After` twice, nothing captured; then approved.", Retry: "429, then 201"},
 		{Name: "tok_in_progress", busy: busy{http.StatusConflict, 1}, Sentence: "409 with `Retry-After` once, nothing captured; then approved.", Retry: "201"},
@@ -78,7 +78,7 @@ func Tokens() []Token {
 		{Name: "tok_settles_late", delay: late, Sentence: "504 at once; captured some seconds later (`SETTLE_DELAY`), within the in-flight horizon.", Retry: "409 until it is captured, then " + replay},
 
 		{Name: "tok_refund_refused", refundRefused: true, Sentence: "Approved; a refund is refused with `refund_refused` (402).", Retry: "the refusal, replayed; under another key refused again, until the gateway recovers (`refund_refusals`)"},
-		{Name: "tok_refund_fails_twice", refundBusy: busy{http.StatusInternalServerError, 2}, Sentence: "Approved; a refund is a 500 twice, nothing given back; then it works.", Retry: "500, then 201"},
+		{Name: "tok_refund_fails_twice", refundBusy: busy{http.StatusInternalServerError, 2}, Sentence: "Approved; a refund is a 500 twice, nothing refunded; then it works.", Retry: "500, then 201"},
 		{Name: "tok_refund_lost_response", refundDamage: dropped, Sentence: "Approved; a refund is made, then the connection is dropped without an answer.", Retry: replay},
 		{Name: "tok_refund_hangs", refundDamage: hung, Sentence: "Approved; a refund is made, then no answer until the client gives up.", Retry: replay},
 	}

@@ -103,7 +103,7 @@ func assertCaptured(t *testing.T, g *running, want int64) {
 	}
 }
 
-func TestDeclinesSayWhy(t *testing.T) {
+func TestDecline_HasItsReason(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	for token, code := range map[string]string{
@@ -160,7 +160,7 @@ func TestASlowChargeIsInProgressUntilItIsAnswered(t *testing.T) {
 		first <- a
 	}()
 	eventually(t, "a 409 while the first request is being worked on", func() bool {
-		_, taken := g.desk.running.Load("charge:order")
+		_, taken := g.payments.running.Load("charge:order")
 		return taken
 	})
 	second := g.client.charge(t, "order", "tok_slow")
@@ -185,7 +185,7 @@ func TestASlowChargeGoesOnWhenItsClientLeaves(t *testing.T) {
 		left <- err
 	}()
 	eventually(t, "the request is being worked on", func() bool {
-		_, taken := g.desk.running.Load("key")
+		_, taken := g.payments.running.Load("key")
 		return taken
 	})
 	leave()

@@ -60,7 +60,7 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 	return err
 }
 
-// typesOf reads types of events, separated by commas. One that nobody hears is a mistake.
+// typesOf reads types of events, separated by commas. One that no service consumes is a mistake.
 func typesOf(list string) (types []events.Type, err error) {
 	for text := range strings.SplitSeq(list, ",") {
 		if text = strings.TrimSpace(text); text == "" {
@@ -70,15 +70,15 @@ func typesOf(list string) (types []events.Type, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if !heard(typ) {
-			return nil, fmt.Errorf("no service hears %s, so nobody could need a translation of it", typ)
+		if !consumed(typ) {
+			return nil, fmt.Errorf("no service consumes %s, so nobody could need a translation of it", typ)
 		}
 		types = append(types, typ)
 	}
 	return types, nil
 }
 
-func heard(typ events.Type) bool {
+func consumed(typ events.Type) bool {
 	for _, service := range events.Services {
 		if slices.Contains(events.Subscriptions[service], typ) {
 			return true

@@ -82,7 +82,7 @@ func TestWhatIsLostComesBack(t *testing.T) {
 	testkit.Eventually(t, 10*time.Second, "it is ready", func() bool { return status(where.url("/readyz")) == http.StatusOK })
 
 	broker.Stop(t)
-	testkit.Eventually(t, 20*time.Second, "it says that the broker is gone", func() bool {
+	testkit.Eventually(t, 20*time.Second, "it reports that the broker is gone", func() bool {
 		return status(where.url("/readyz")) == http.StatusServiceUnavailable
 	})
 	broker.Wipe(t)
@@ -111,13 +111,13 @@ func TestItWaitsForABroker(t *testing.T) {
 	}
 }
 
-// A misspelt type would be translated by nobody and heard by nobody; it is found out at the start.
-func TestItRefusesToHaveTranslatedWhatNobodyHears(t *testing.T) {
+// A misspelt type would be translated and consumed by nobody; it is found out at the start.
+func TestProvisioner_RefusesATypeThatNoServiceConsumes(t *testing.T) {
 	t.Parallel()
 	for list, want := range map[string]string{
 		"OrderCreated":               "is not saga.<service>.<event>.v<major>",
-		"saga.order.OrderCreated.v3": "no service hears saga.order.OrderCreated.v3",
-		"saga.order.OrderCreated.v2, saga.order.OrderConfirmed.v1": "no service hears saga.order.OrderConfirmed.v1",
+		"saga.order.OrderCreated.v3": "no service consumes saga.order.OrderCreated.v3",
+		"saga.order.OrderCreated.v2, saga.order.OrderConfirmed.v1": "no service consumes saga.order.OrderConfirmed.v1",
 	} {
 		env := map[string]string{"NATS_URL": "nats://provisioner:x@127.0.0.1:1", "TRANSLATED": list}
 		err := provisioner.Run(t.Context(), func(name string) string { return env[name] }, slog.New(slog.DiscardHandler))

@@ -90,7 +90,7 @@ func with(call pacttest.Call, description, state string) pacttest.Call {
 	return call
 }
 
-// sagaOf is the example of a saga without its mails, which an order has only where it says who is to be told.
+// sagaOf is the example of a saga without its mails, which an order has only where it has an address for mails.
 func sagaOf(t *testing.T, orders *openapi3.T) pacttest.Call {
 	t.Helper()
 	call := like(t, orders, "getSaga", http.StatusOK, "a saga is shown", "an order is paid")
@@ -135,7 +135,7 @@ func TestWhoBreaks_NamesTheConsumersAndTheFields(t *testing.T) {
 	for _, c := range []struct {
 		old, changed string
 		code         int
-		says         []string
+		want         []string
 	}{
 		{`"reason"`, `"reason"`, 0, []string{"nobody"}},
 		{`"reason"`, `"why"`, 1, []string{"inventory", "timeline", "saga.payment.PaymentRefunded.v1", "reason", "the writer does not send it"}},
@@ -148,7 +148,7 @@ func TestWhoBreaks_NamesTheConsumersAndTheFields(t *testing.T) {
 		if got.code != c.code {
 			t.Errorf("%s → %s ended with %d, want %d: %+v", c.old, c.changed, got.code, c.code, got)
 		}
-		for _, want := range c.says {
+		for _, want := range c.want {
 			if !strings.Contains(got.out, want) {
 				t.Errorf("%s → %s: %q is not in %s", c.old, c.changed, want, got.out)
 			}

@@ -18,7 +18,7 @@ import (
 	"example.com/ordersaga/apps/system/verify"
 )
 
-// play is what the flags of the demo say.
+// play are the flags of the demo.
 type play struct {
 	once   bool
 	scenes string
@@ -26,7 +26,7 @@ type play struct {
 	ports  []string
 	more   []string // environment, as process:NAME=value
 	many   map[string]int
-	loud   slog.LevelVar // from which level on the supervisor is heard
+	loud   slog.LevelVar // the level from which on the supervisor's log is shown
 }
 
 // consolePort is where the console is looked for first.
@@ -54,7 +54,7 @@ up, until Ctrl-C, for the other commands.`,
 	f.BoolVar(&d.system.Faults, "faults", true, "open the admin listeners, behind a token, for arming faults")
 	f.StringSliceVar(&d.ports, "port", nil, "a port instead of a free one, as order=8080")
 	f.StringToIntVar(&d.many, "replicas", nil, "how many processes a service has, as order=2")
-	f.BoolVar(&d.system.Translate, "translate", false, "the services know OrderCreated v1 alone, and the translator says v2 in it")
+	f.BoolVar(&d.system.Translate, "translate", false, "the services know only OrderCreated v1, and the translator makes it of v2")
 	f.StringArrayVar(&d.more, "env", nil, "more environment for a process, as payment:LOG_LEVEL=DEBUG")
 	return c
 }

@@ -31,7 +31,7 @@ type listedLetter struct {
 	mailbox.DeadLetter
 }
 
-// letterFilter says which letters are meant.
+// letterFilter selects dead letters.
 type letterFilter struct{ service, typ, reason, order string }
 
 func (f *letterFilter) flags(c *cobra.Command) {

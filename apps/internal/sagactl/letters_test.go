@@ -13,14 +13,14 @@ const shownLetter = `{"id":"l-1","event_id":"e-1","order_id":"o-1","type":"saga.
 	"attempts":3,"first_at":"2026-01-02T03:04:05Z","last_at":"2026-01-02T03:04:06Z","closed_at":null,"closed_as":null,
 	"payload":{"id":"e-1"},"actions":[{"at":"2026-01-02T03:04:06Z","by":"ada","why":"to try","action":"redrive","before":{},"after":{}}]}`
 
-// request is what an operator's desk got.
+// request is what an admin API got.
 type request struct {
 	path, key string
 	body      map[string]any
 }
 
-// desk answers as the admin listener of every service does: to posts as it is told to.
-func desk(t *testing.T, answer func(r request, n int) string) (file string, sent *[]request) {
+// adminAPI answers as the admin listener of every service does; to posts with the given answer.
+func adminAPI(t *testing.T, answer func(r request, n int) string) (file string, sent *[]request) {
 	t.Helper()
 	sent = &[]request{}
 	file = describe(t, func(w http.ResponseWriter, r *http.Request) {
@@ -46,9 +46,9 @@ func desk(t *testing.T, answer func(r request, n int) string) (file string, sent
 
 var grace = []string{"USER=grace"}
 
-func TestDeadLettersAreListedAndShown(t *testing.T) {
+func TestDeadLetters_AreListedAndShown(t *testing.T) {
 	t.Parallel()
-	file, sent := desk(t, nil)
+	file, sent := adminAPI(t, nil)
 	got := run(t, nil, "dead-letters", "list", "--service", "inventory", "--reason", "order for", "--file", file)
 	if got.code != 0 || !strings.Contains(got.out, "l-1  inventory  saga.order.OrderCreated.v1  o-1           3") || !strings.Contains(got.out, "an order for -1") {
 		t.Errorf("%+v", got)
@@ -64,14 +64,14 @@ func TestDeadLettersAreListedAndShown(t *testing.T) {
 	}
 }
 
-// What the operator says arrives with the attempts that were shown; what fails again is exit code 1.
-func TestADeadLetterIsRedrivenForTheAttemptsThatAreShown(t *testing.T) {
+// The decision arrives with the attempts that were shown; what fails again is exit code 1.
+func TestDeadLetters_AreRedrivenForTheAttemptsThatAreShown(t *testing.T) {
 	t.Parallel()
 	edited := filepath.Join(t.TempDir(), "edited.json")
 	if err := os.WriteFile(edited, []byte(`{"id":"e-1","quantity":1}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	file, sent := desk(t, func(r request, _ int) string {
+	file, sent := adminAPI(t, func(r request, _ int) string {
 		if r.body["payload"] == nil {
 			return `{"id":"l-1","outcome":"failed","attempts":4,"reason":"an order for -1"}`
 		}
@@ -93,11 +93,11 @@ func TestADeadLetterIsRedrivenForTheAttemptsThatAreShown(t *testing.T) {
 	}
 }
 
-// All means lot after lot, each a request of its own, for the letters that there were when it began.
-func TestAllDeadLettersAreRedrivenLotAfterLot(t *testing.T) {
+// All means batch after batch, each a request of its own, for the letters that there were when it began.
+func TestDeadLetters_AllAreRedrivenInBatches(t *testing.T) {
 	t.Parallel()
 	const until = `"until":"2026-01-02T03:04:07Z"`
-	file, sent := desk(t, func(_ request, n int) string {
+	file, sent := adminAPI(t, func(_ request, n int) string {
 		if n == 1 {
 			return `{"remaining":1,` + until + `,"letters":[{"id":"a","outcome":"redriven"},{"id":"b","outcome":"failed"}]}`
 		}

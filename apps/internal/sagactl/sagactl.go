@@ -35,7 +35,7 @@ type Failure struct {
 	Next string // what to run now
 }
 
-// Error says what failed.
+// Error is what failed.
 func (f *Failure) Error() string { return f.Err.Error() }
 
 // Unwrap gives the cause.

@@ -18,17 +18,17 @@ import (
 	"example.com/ordersaga/internal/failpoint"
 )
 
-// said is what the program printed and how it ended.
-type said struct {
+// result is what the program printed and how it ended.
+type result struct {
 	code     int
 	out, err string
 }
 
-func run(t *testing.T, environ []string, args ...string) said {
+func run(t *testing.T, environ []string, args ...string) result {
 	t.Helper()
 	var out, errs bytes.Buffer
 	code := sagactl.Run(t.Context(), args, sagactl.Terminal{Out: &out, Err: &errs, Environ: append(environ, "NO_COLOR=1")})
-	return said{code, out.String(), errs.String()}
+	return result{code, out.String(), errs.String()}
 }
 
 // describe writes a description of a system whose services all answer with the handler.
@@ -47,7 +47,7 @@ func describe(t *testing.T, handler http.HandlerFunc) string {
 	return file
 }
 
-func TestExitCodesAndWhatToRunNext(t *testing.T) {
+func TestRun_ExitCodesAndWhatToRunNext(t *testing.T) {
 	t.Parallel()
 	nowhere := filepath.Join(t.TempDir(), "run.json")
 	refusing := describe(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -66,7 +66,7 @@ func TestExitCodesAndWhatToRunNext(t *testing.T) {
 	tests := map[string]struct {
 		args []string
 		code int
-		says string
+		want string
 		next string
 	}{
 		"no system runs":             {[]string{"order", "list", "--file", nowhere}, 3, "no system is running", "make demo"},
@@ -109,8 +109,8 @@ func TestExitCodesAndWhatToRunNext(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			got := run(t, nil, test.args...)
-			if got.code != test.code || !strings.Contains(got.err, test.says) || !strings.Contains(got.err, "\ntry: "+test.next) {
-				t.Errorf("code %d, said %q; want %d, %q and %q", got.code, got.err, test.code, test.says, test.next)
+			if got.code != test.code || !strings.Contains(got.err, test.want) || !strings.Contains(got.err, "\ntry: "+test.next) {
+				t.Errorf("code %d, printed %q; want %d, %q and %q", got.code, got.err, test.code, test.want, test.next)
 			}
 			if strings.Count(strings.TrimSpace(got.err), "\n") > 1 {
 				t.Errorf("an error and what to do are two lines, not %q", got.err)
@@ -119,7 +119,7 @@ func TestExitCodesAndWhatToRunNext(t *testing.T) {
 	}
 }
 
-func TestHelpIsNoError(t *testing.T) {
+func TestRun_HelpIsNoError(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{}, {"--help"}, {"order"}, {"order", "place", "--help"}, {"faults"}} {
 		if got := run(t, nil, args...); got.code != 0 || got.out == "" || got.err != "" {
@@ -133,7 +133,7 @@ const placed = `{"id":"0193","status":"CANCELLED","reason":"card_declined","cust
 	"ship_to":{"name":"n","street":"s","city":"c","postal_code":"p","country":"DE"},
 	"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:05Z","deadline":"2026-01-02T03:05:05Z"}`
 
-func TestAnOrderIsPlacedAsTheFlagsSay(t *testing.T) {
+func TestOrder_IsPlacedWithTheFlags(t *testing.T) {
 	t.Parallel()
 	var body map[string]any
 	key := ""
@@ -162,7 +162,7 @@ func TestAnOrderIsPlacedAsTheFlagsSay(t *testing.T) {
 	}
 }
 
-func TestJSONIsForPrograms(t *testing.T) {
+func TestOutput_JSONIsForPrograms(t *testing.T) {
 	t.Parallel()
 	file := describe(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -175,7 +175,7 @@ func TestJSONIsForPrograms(t *testing.T) {
 	}
 }
 
-func TestASagaIsShownWithWhatItWaitsFor(t *testing.T) {
+func TestOrder_SagaIsShownWithWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	since := time.Now().Add(-3 * time.Second).Format(time.RFC3339)
 	saga := `{"order_id": "0193", "status": "NEEDS_ATTENTION", "state": "In Progress", "direction": "forward",
@@ -206,7 +206,7 @@ func TestASagaIsShownWithWhatItWaitsFor(t *testing.T) {
 	}
 }
 
-func TestFaultsAreArmedOverTheAdminListener(t *testing.T) {
+func TestFaults_AreArmedOverTheAdminListener(t *testing.T) {
 	t.Parallel()
 	set := failpoint.NewSet()
 	handler := failpoint.Handler(set)
@@ -236,7 +236,7 @@ func TestFaultsAreArmedOverTheAdminListener(t *testing.T) {
 	}
 }
 
-func TestEveryPointHasASentence(t *testing.T) {
+func TestFaults_EveryPointHasASentence(t *testing.T) {
 	t.Parallel()
 	got := run(t, nil, "faults", "points")
 	if lines := strings.Count(got.out, "\n"); got.code != 0 || lines != len(failpoint.Points())+1 || lines < 40 {
@@ -244,7 +244,7 @@ func TestEveryPointHasASentence(t *testing.T) {
 	}
 }
 
-func TestTablesFitANarrowTerminal(t *testing.T) {
+func TestOutput_TablesFitANarrowTerminal(t *testing.T) {
 	t.Parallel()
 	got := run(t, []string{"COLUMNS=30"}, "faults", "points")
 	for line := range strings.SplitSeq(got.out, "\n") {
@@ -254,7 +254,7 @@ func TestTablesFitANarrowTerminal(t *testing.T) {
 	}
 }
 
-func TestTheBrokersConfigurationIsTheOneOfTheDeployment(t *testing.T) {
+func TestNatsConf_IsTheOneOfTheDeployment(t *testing.T) {
 	t.Parallel()
 	want, err := os.ReadFile("../../../deploy/nats.conf")
 	if err != nil {
@@ -265,7 +265,7 @@ func TestTheBrokersConfigurationIsTheOneOfTheDeployment(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedProgramEnds(t *testing.T) {
+func TestDemo_EndsWhenInterrupted(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -276,8 +276,8 @@ func TestAnInterruptedProgramEnds(t *testing.T) {
 	}
 }
 
-// The desk shows an incident of payment's; what the operator says arrives there with the state that was shown.
-func TestAnIncidentIsRepairedForTheStateThatIsShown(t *testing.T) {
+// The repair arrives with the state that was shown.
+func TestIncidents_AreRepairedForTheStateThatIsShown(t *testing.T) {
 	t.Parallel()
 	const id = "019ab0f2-7c3e-7d10-9a55-0c2f6a1b7e42"
 	shown := `{"id":"` + id + `","order_id":"o-1","kind":"refund_refused","reason":"refund_refused","opened_at":"2026-01-02T03:04:05Z",

@@ -22,7 +22,7 @@ type Stream struct{ nc *nats.Conn }
 
 // Seen is an event as an observer sees it.
 type Seen struct {
-	// Sequence is its place in the stream; zero when it was heard live.
+	// Sequence is its place in the stream; zero when it was received live.
 	Sequence uint64
 	// MessageID is the Nats-Msg-Id that it was published with.
 	MessageID string
@@ -98,7 +98,7 @@ func seen(subject string, msg *nats.Msg) Seen {
 	return s
 }
 
-// Info is what the broker says about the stream.
+// Info is the state of the stream.
 type Info struct {
 	First, Last, Messages uint64
 }

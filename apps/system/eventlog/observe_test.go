@@ -34,7 +34,7 @@ func open(t *testing.T) (*eventlog.Stream, *testkit.NATS) {
 	return stream, broker
 }
 
-// publish says an event, under the given id.
+// publish publishes an event, under the given id.
 func publish(t *testing.T, broker *testkit.NATS, id string, event events.Event) {
 	t.Helper()
 	message, err := events.Encode(id, time.Now(), events.Cause{}, event)
@@ -163,24 +163,24 @@ func TestWhoListensToSubjectsStopsWithTheContext(t *testing.T) {
 	t.Parallel()
 	stream, broker := open(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	heard := make(chan string, 10)
-	if err := stream.Subjects(ctx, events.OrderCancelled{}.Type().Filter(), func(subject string) { heard <- subject }); err != nil {
+	received := make(chan string, 10)
+	if err := stream.Subjects(ctx, events.OrderCancelled{}.Type().Filter(), func(subject string) { received <- subject }); err != nil {
 		t.Fatal(err)
 	}
 	publish(t, broker, uuid.NewString(), cancelled(one, ""))
-	if got, want := <-heard, (events.OrderCancelled{}).Type().SubjectOf(one); got != want {
-		t.Errorf("heard %s, want %s", got, want)
+	if got, want := <-received, (events.OrderCancelled{}).Type().SubjectOf(one); got != want {
+		t.Errorf("received %s, want %s", got, want)
 	}
 	cancel()
-	testkit.Eventually(t, 5*time.Second, "nothing is heard any more", func() bool {
-		for len(heard) > 0 {
-			<-heard
+	testkit.Eventually(t, 5*time.Second, "nothing is received any more", func() bool {
+		for len(received) > 0 {
+			<-received
 		}
 		publish(t, broker, uuid.NewString(), cancelled(another, ""))
 		// What the broker answers on the same connection comes after what it had delivered there before.
 		if _, err := stream.Info(t.Context()); err != nil {
 			t.Error(err)
 		}
-		return len(heard) == 0
+		return len(received) == 0
 	})
 }

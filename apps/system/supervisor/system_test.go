@@ -24,7 +24,7 @@ import (
 )
 
 // One system for what does not disturb each other: starting one takes seconds.
-func TestASystem(t *testing.T) {
+func TestSystem(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, supervisor.Options{
@@ -234,13 +234,13 @@ func endsEverything(t *testing.T, s *supervisor.System, dir string) {
 	}
 }
 
-// runs says whether there is such a process; one that has ended and was not waited for is none.
+// runs reports whether there is such a process; one that has ended and was not waited for is none.
 func runs(pid int) bool {
 	state, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	return err == nil && !strings.Contains(string(state), ") Z ")
 }
 
-func TestNothingIsLeftOfASystemWhoseParentIsKilled(t *testing.T) {
+func TestSystem_EndsWithItsParent(t *testing.T) {
 	t.Parallel()
 	// Postgres' user can get here, so that no data land elsewhere, where nobody is left to remove them.
 	dir, err := localservers.DataRoot("")
@@ -270,7 +270,7 @@ func TestNothingIsLeftOfASystemWhoseParentIsKilled(t *testing.T) {
 	}
 }
 
-func TestWhatKeepsASystemFromStartingIsOneLine(t *testing.T) {
+func TestStart_ErrorsAreOneLine(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -283,16 +283,16 @@ func TestWhatKeepsASystemFromStartingIsOneLine(t *testing.T) {
 	tests := map[string]struct {
 		options supervisor.Options
 		env     map[string]string
-		says    []string
+		want    []string
 	}{
 		"a port in use": {
 			options: supervisor.Options{Ports: map[string]int{"order": taken.Addr().(*net.TCPAddr).Port}},
-			says:    []string{"order ended with exit status 1", "address already in use"},
+			want:    []string{"order ended with exit status 1", "address already in use"},
 		},
-		"no Postgres":      {env: map[string]string{"PG_BINDIR": "/nowhere"}, says: []string{"PG_BINDIR is /nowhere"}},
-		"no programs":      {options: supervisor.Options{Bin: t.TempDir()}, says: []string{"lacks the programs", "payment", "make build"}},
-		"no directory":     {options: supervisor.Options{Dir: filepath.Join(file, "below")}, says: []string{"not a directory"}},
-		"unknown replicas": {options: supervisor.Options{Replicas: map[string]int{"gateway": 2}}, says: []string{"gateway", "no service"}},
+		"no Postgres":      {env: map[string]string{"PG_BINDIR": "/nowhere"}, want: []string{"PG_BINDIR is /nowhere"}},
+		"no programs":      {options: supervisor.Options{Bin: t.TempDir()}, want: []string{"lacks the programs", "payment", "make build"}},
+		"no directory":     {options: supervisor.Options{Dir: filepath.Join(file, "below")}, want: []string{"not a directory"}},
+		"unknown replicas": {options: supervisor.Options{Replicas: map[string]int{"gateway": 2}}, want: []string{"gateway", "no service"}},
 	}
 	for what, test := range tests {
 		t.Run(what, func(t *testing.T) {
@@ -307,16 +307,16 @@ func TestWhatKeepsASystemFromStartingIsOneLine(t *testing.T) {
 			if err == nil {
 				t.Fatal("it started")
 			}
-			for _, says := range test.says {
-				if !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") {
-					t.Errorf("it says %q, not %q in one line", err, says)
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+					t.Errorf("it is %q, not %q in one line", err, want)
 				}
 			}
 		})
 	}
 }
 
-func TestKeptDataAreThereAgain(t *testing.T) {
+func TestStart_KeepsTheData(t *testing.T) {
 	t.Parallel()
 	dir, err := localservers.DataRoot("")
 	if err != nil {

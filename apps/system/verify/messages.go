@@ -45,9 +45,9 @@ func (l *look) readMessages(ctx context.Context) error {
 // keeps messages, so that one which is just being forgotten is no offence.
 const replayed = 23 * time.Hour
 
-// everythingSaid compares the outboxes with the stream. A row that is marked as published but is not there
+// everythingPublished compares the outboxes with the stream. A row that is marked as published but is not there
 // is what a broker that lost its memory leaves behind.
-func everythingSaid(ctx context.Context, l *look) ([]Offender, error) {
+func everythingPublished(ctx context.Context, l *look) ([]Offender, error) {
 	var found []Offender
 	for _, service := range events.Services {
 		rows, err := query[struct {

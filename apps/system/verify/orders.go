@@ -81,8 +81,8 @@ func cancelledIsUndone(_ context.Context, l *look) ([]Offender, error) {
 	}), nil
 }
 
-// customersAreTold looks for mails that are still to be sent, and for cancels that take nothing back or are not told.
-func customersAreTold(ctx context.Context, l *look) ([]Offender, error) {
+// customersAreMailed looks for mails that are still to be sent, and for cancels that were not announced.
+func customersAreMailed(ctx context.Context, l *look) ([]Offender, error) {
 	return l.offenders(ctx, events.Order, `
 		SELECT order_id::text, format('the mail that it is %s has not left', kind)
 		FROM mail WHERE sent_at IS NULL AND refused_at IS NULL

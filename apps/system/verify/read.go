@@ -32,7 +32,7 @@ type (
 		Amount      *int64 // none in a tombstone
 		Currency    *string
 		Incident    bool  // one is open
-		LateCapture bool  // the open one says that money was found which should not be there
+		LateCapture bool  // the open one is that money was found which should not be there
 		Settled     int64 // returned outside the gateway, audited
 	}
 	shipment struct {

@@ -23,7 +23,7 @@ var (
 	credentials = regexp.MustCompile(`[a-z]+://[^\s:/@"]+:[^\s:/@"]+@|[Bb]earer [A-Za-z0-9._\-]{16,}`)
 )
 
-// suspicion makes a function that says what secret a text holds; empty: none.
+// suspicion makes a function that names the secret a text holds; empty: none.
 func suspicion(system endpoints.Description, more []string) func([]byte) string {
 	secrets := append(secretsOf(system), more...)
 	return func(text []byte) string {

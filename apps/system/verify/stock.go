@@ -52,7 +52,7 @@ func oneOfEach(ctx context.Context, l *look) ([]Offender, error) {
 	return found, nil
 }
 
-// remembered is how far back the inboxes are trusted to know what they heard; they forget after 72 hours.
+// remembered is how far back the inboxes are trusted to know what they consumed; they forget after 72 hours.
 const remembered = `interval '71 hours'`
 
 // effectsHaveCauses looks for the inbox row of each effect's event, and for charges that no payment knows.
@@ -102,7 +102,7 @@ func typesOf(caused []events.Event) []string {
 	return types
 }
 
-// sameItems says whether a reservation holds exactly what was ordered.
+// sameItems reports whether a reservation holds exactly what was ordered.
 func sameItems(ordered, held []item) bool {
 	return slices.Equal(bySKU(ordered), bySKU(held))
 }

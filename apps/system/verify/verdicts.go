@@ -78,7 +78,7 @@ func (c *verdict) offenders() []Offender {
 	return offenders
 }
 
-// decided says whether another look could change anything that matters. Time does not cut short the
+// decided reports whether another look could change anything that matters. Time does not cut short the
 // looks that a suspicion needs.
 func (v *verdicts) decided(timeIsUp bool) bool {
 	for _, c := range v.checks {

@@ -36,7 +36,7 @@ type Offender struct {
 	Detail string `json:"detail"`
 }
 
-// Options say what to check.
+// Options are what to check.
 type Options struct {
 	// AtRest checks everything, and waits up to Within for the system to come to rest. Without it only
 	// those invariants are checked that hold at every instant.
@@ -58,7 +58,7 @@ type Acknowledged struct {
 	Body    []byte // the answer's body; nil: unknown
 }
 
-// Result says whether an invariant holds.
+// Result is whether an invariant holds.
 type Result struct {
 	ID        string     `json:"id"`
 	Sentence  string     `json:"sentence"`
@@ -74,7 +74,7 @@ type Report struct {
 	Took    time.Duration `json:"took_ns"`
 }
 
-// Counted says how much was looked at, so that a check of nothing does not pass for a success.
+// Counted is how much was looked at, so that a check of nothing does not pass for a success.
 type Counted struct {
 	Orders   int `json:"orders"`
 	Charges  int `json:"charges"`
@@ -89,7 +89,7 @@ const (
 	between = 300 * time.Millisecond
 )
 
-// ErrTooMany says that there are more orders than were to be looked at.
+// ErrTooMany: there are more orders than were to be looked at.
 var ErrTooMany = errors.New("there are more orders than are to be looked at")
 
 // Check looks at the system until everything is decided. An error means that it could not look.

@@ -83,7 +83,7 @@ func TestEveryInvariantIsViolatedByADoctoredWorld(t *testing.T) {
 func mustBeViolated(t *testing.T, report verify.Report, id, key string) {
 	t.Helper()
 	if report.Holds {
-		t.Error("the report says that everything holds")
+		t.Error("the report has it that everything holds")
 	}
 	for _, r := range report.Results {
 		if r.ID != id {
@@ -190,14 +190,14 @@ func messageDamages() []damage {
 			INSERT INTO outbox (id, order_id, type, subject, payload, published_at, stream_seq)
 			VALUES ('`+stranger+`', '`+sold+`', 'saga.shipping.ShipmentCreated.v1', 's', '', now(), 7)`), verify.Options{}},
 		{"a message that waits", "I16", "inventory", func(w *world) {
-			w.say(events.OrderCreated{Snapshot: events.Snapshot{OrderID: sold}})
+			w.record(events.OrderCreated{Snapshot: events.Snapshot{OrderID: sold}})
 		}, verify.Options{}},
 		{"a card number in a log", "I18", "payment.log:1", func(w *world) { w.log(`{"card":"4111111111111111"}`) }, verify.Options{}},
 		{"a password in a log", "I18", "payment.log:1", func(w *world) { w.log(`cannot connect to postgres://payment:hunter2@127.0.0.1/payment`) }, verify.Options{}},
 		{"a token in a log", "I18", "payment.log:1", func(w *world) { w.log(`token ` + w.system.AdminToken) }, verify.Options{}},
 		{"a secret of its own in a log", "I18", "payment.log:1", func(w *world) { w.log(`it is sesame`) }, verify.Options{Secrets: []string{"sesame"}}},
 		{"a card number in an event", "I18", "message 2", func(w *world) {
-			w.say(events.OrderCancelled{Subject: events.Subject{OrderID: returned}, Reason: "card 4111111111111111 was declined"})
+			w.record(events.OrderCancelled{Subject: events.Subject{OrderID: returned}, Reason: "card 4111111111111111 was declined"})
 		}, verify.Options{}},
 	}
 }

@@ -87,7 +87,7 @@ func newWorld(t *testing.T, h healthy, messages bool) *world {
 	if messages {
 		w.broker = testkit.Broker(t)
 		w.system.NATS = w.broker.URL(mailbox.Observer)
-		w.say(events.OrderCreated{Snapshot: events.Snapshot{OrderID: sold}})
+		w.record(events.OrderCreated{Snapshot: events.Snapshot{OrderID: sold}})
 		w.handle()
 	}
 	return w
@@ -151,17 +151,17 @@ func fill(t *testing.T, conn *pgx.Conn, service events.Service) {
 			INSERT INTO reservation (order_id, state, lines, reason) VALUES
 				('` + sold + `', 'SOLD', '[{"sku":"widget","quantity":2}]', NULL),
 				('` + returned + `', 'RELEASED', '[{"sku":"gadget","quantity":1}]', 'not_served');
-			UPDATE stock SET available = available - 2, sold = 2 WHERE sku = 'widget';` + heard(events.OrderCreated{}),
+			UPDATE stock SET available = available - 2, sold = 2 WHERE sku = 'widget';` + received(events.OrderCreated{}),
 		events.Payment: `
 			INSERT INTO payment (order_id, state, charge_key, amount, currency, payment_method, charge_id, refund_id, refund_amount) VALUES
 				('` + sold + `', 'CAPTURED', 'charge:1', 3998, 'USD', 'tok_visa', 'ch_1', NULL, NULL),
 				('` + returned + `', 'REFUNDED', 'charge:2', 4950, 'USD', 'tok_visa', 'ch_2', 're_2', 4950);` +
 			posting(sold, "ch_1", "charge", 3998) + posting(returned, "ch_2", "charge", 4950) + posting(returned, "re_2", "refund", -4950) +
-			heard(events.InventoryReserved{}),
+			received(events.InventoryReserved{}),
 		events.Shipping: `
 			INSERT INTO shipment (order_id, state, shipment_id, reason, ship_to) VALUES
 				('` + sold + `', 'CREATED', 'shp_1', NULL, '{}'),
-				('` + returned + `', 'FAILED', NULL, 'not_served', '{}');` + heard(events.PaymentProcessed{}),
+				('` + returned + `', 'FAILED', NULL, 'not_served', '{}');` + received(events.PaymentProcessed{}),
 	}[service])
 }
 
@@ -188,14 +188,14 @@ func posting(order, gatewayID, kind string, amount int64) string {
 		uuid.NewString(), amount, order, gatewayID, kind)
 }
 
-// heard is an event about each of the two orders in a service's inbox.
-func heard(event events.Event) string {
+// received is an event about each of the two orders in a service's inbox.
+func received(event events.Event) string {
 	return fmt.Sprintf(`INSERT INTO inbox (event_id, type, order_id)
 		SELECT gen_random_uuid(), '%s', unnest(ARRAY['%s', '%s']::uuid[]);`, event.Type(), sold, returned)
 }
 
-// say puts an event into the order service's outbox and into the stream.
-func (w *world) say(event events.Event) {
+// record puts an event into the order service's outbox and into the stream.
+func (w *world) record(event events.Event) {
 	w.t.Helper()
 	id := uuid.Must(uuid.NewV7()).String()
 	message, err := events.Encode(id, time.Now(), events.Cause{}, event)

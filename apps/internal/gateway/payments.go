@@ -15,8 +15,8 @@ import (
 	"example.com/ordersaga/pkg/problem"
 )
 
-// desk takes charges and refunds: once per key, and as the test card says.
-type desk struct {
+// payments takes charges and refunds: once per key, and as the test card demands.
+type payments struct {
 	ledger  *ledger
 	times   Times
 	tokens  map[string]Token
@@ -27,15 +27,17 @@ type desk struct {
 	settles sync.WaitGroup
 }
 
-func newDesk(l *ledger, times Times, faults *atomic.Pointer[Faults], closing <-chan struct{}) *desk {
-	d := &desk{ledger: l, times: times, faults: faults, closing: closing, tokens: map[string]Token{}, turned: map[string]int{}}
-	for _, token := range Tokens() {
-		d.tokens[token.Name] = token
+func newPayments(l *ledger, times Times, faults *atomic.Pointer[Faults], closing <-chan struct{}) *payments {
+	p := &payments{
+		ledger: l, times: times, faults: faults, closing: closing, tokens: map[string]Token{}, turned: map[string]int{},
 	}
-	return d
+	for _, token := range Tokens() {
+		p.tokens[token.Name] = token
+	}
+	return p
 }
 
-// Times are the gateway's promises and habits.
+// Times are how long the gateway may take.
 type Times struct {
 	InFlightHorizon time.Duration // nothing is captured later than this after the request came
 	SettleDelay     time.Duration // when tok_settles_late is captured
@@ -70,24 +72,24 @@ func name(operation, key string, body any, received time.Time) keyed {
 }
 
 // charge takes money from a card.
-func (d *desk) charge(ctx context.Context, key keyed, body api.ChargeRequest) (outcome, error) {
-	token, known := d.tokens[body.PaymentMethod]
+func (p *payments) charge(ctx context.Context, key keyed, body api.ChargeRequest) (outcome, error) {
+	token, known := p.tokens[body.PaymentMethod]
 	if !known {
 		return problemOf(http.StatusUnprocessableEntity, "/payment_method: this gateway knows no such card"), nil
 	}
 	if !accepted(body.Currency) {
 		return problemOf(http.StatusUnprocessableEntity, "/currency: this gateway does not take it"), nil
 	}
-	release, free := d.occupy(key.key)
+	release, free := p.occupy(key.key)
 	if !free {
 		return inProgress(), nil
 	}
-	out, err := do(ctx, d.ledger, func(b *book) (outcome, *record) { return d.decideCharge(b, key, body, token) })
+	out, err := do(ctx, p.ledger, func(b *book) (outcome, *record) { return p.decideCharge(b, key, body, token) })
 	if err != nil || out.wait == promptly {
 		release()
 		return out, err
 	}
-	settled := d.settle(context.WithoutCancel(ctx), key, body, token, release)
+	settled := p.settle(context.WithoutCancel(ctx), key, body, token, release)
 	if out.wait == late {
 		return problemOf(http.StatusGatewayTimeout, "the card's bank has not answered yet; ask again with the same key"), nil
 	}
@@ -99,24 +101,24 @@ func (d *desk) charge(ctx context.Context, key keyed, body api.ChargeRequest) (o
 	}
 }
 
-// settle captures after the card's delay, whether or not anybody still waits for it. The key stays
+// settle captures after the card's delay, also when the client has left. The key stays
 // occupied until then. When the process ends first, nothing is captured.
-func (d *desk) settle(ctx context.Context, key keyed, body api.ChargeRequest, token Token, release func()) <-chan outcome {
-	after := d.times.SlowDelay
+func (p *payments) settle(ctx context.Context, key keyed, body api.ChargeRequest, token Token, release func()) <-chan outcome {
+	after := p.times.SlowDelay
 	if token.delay == late {
-		after = d.times.SettleDelay
+		after = p.times.SettleDelay
 	}
 	token.delay = promptly
 	settled := make(chan outcome, 1)
-	d.settles.Go(func() {
+	p.settles.Go(func() {
 		defer release()
 		select {
 		case <-time.After(after):
-		case <-d.closing:
+		case <-p.closing:
 			settled <- problemOf(http.StatusServiceUnavailable, "the gateway is shutting down; ask again with the same key")
 			return
 		}
-		out, err := do(ctx, d.ledger, func(b *book) (outcome, *record) { return d.decideCharge(b, key, body, token) })
+		out, err := do(ctx, p.ledger, func(b *book) (outcome, *record) { return p.decideCharge(b, key, body, token) })
 		if err != nil {
 			out = problemOf(http.StatusInternalServerError, unsure)
 		}
@@ -125,26 +127,26 @@ func (d *desk) settle(ctx context.Context, key keyed, body api.ChargeRequest, to
 	return settled
 }
 
-// refund gives money back.
-func (d *desk) refund(ctx context.Context, key keyed, body api.RefundRequest) (outcome, error) {
-	release, free := d.occupy(key.key)
+// refund pays money back.
+func (p *payments) refund(ctx context.Context, key keyed, body api.RefundRequest) (outcome, error) {
+	release, free := p.occupy(key.key)
 	if !free {
 		return inProgress(), nil
 	}
 	defer release()
-	return do(ctx, d.ledger, func(b *book) (outcome, *record) { return d.decideRefund(b, key, body) })
+	return do(ctx, p.ledger, func(b *book) (outcome, *record) { return p.decideRefund(b, key, body) })
 }
 
 // occupy keeps a second request with the same key out while the first one is being worked on. It is a
 // courtesy: two endpoints do not see each other's, and the ledger alone decides which one was first.
-func (d *desk) occupy(key string) (release func(), free bool) {
-	if _, taken := d.running.LoadOrStore(key, true); taken {
+func (p *payments) occupy(key string) (release func(), free bool) {
+	if _, taken := p.running.LoadOrStore(key, true); taken {
 		return nil, false
 	}
-	return func() { d.running.Delete(key) }, true
+	return func() { p.running.Delete(key) }, true
 }
 
-const unsure = "something went wrong, and whether money moved is not said; ask again with the same key"
+const unsure = "something went wrong, and money may have moved; ask again with the same key"
 
 func problemOf(status int, detail string) outcome {
 	return outcome{problem: problem.New(status, detail)}
@@ -156,14 +158,14 @@ func inProgress() outcome {
 	}}
 }
 
-// turnAway says whether a card's busy still has something against this request.
-func (d *desk) turnAway(key string, b busy) *problem.Error {
-	if b.times != forever && d.turned[key] >= b.times {
-		delete(d.turned, key)
+// turnAway is the error for a card whose gateway is busy; nil once it was turned away often enough.
+func (p *payments) turnAway(key string, b busy) *problem.Error {
+	if b.times != forever && p.turned[key] >= b.times {
+		delete(p.turned, key)
 		return nil
 	}
 	if b.times != forever {
-		d.turned[key]++
+		p.turned[key]++
 	}
 	e := problem.New(b.status, fmt.Sprintf("%s; nothing was done, ask again with the same key", http.StatusText(b.status)))
 	if b.status == http.StatusTooManyRequests || b.status == http.StatusConflict {
