@@ -14,7 +14,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-// Step is what a service does on an event, in the transaction that the mailbox would give it.
+// Step is what a service does on an event, in the transaction that the inbox would give it.
 type Step func(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error)
 
 // Outcome is what comes of a message at a service: the answer and what its tables hold then, what it makes up

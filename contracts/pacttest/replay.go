@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/contracts/pact"
+	"example.com/ordersaga/internal/incident"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // of are a provider's interactions of one type, with the consumers that they are with.
@@ -45,10 +45,10 @@ func Publishes(t *testing.T, provider events.Service, pool *pgxpool.Pool) {
 	t.Helper()
 	err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
 		order := uuid.NewString()
-		if _, err := mailbox.OpenIncident(t.Context(), tx, provider, order, "stuck", "nobody knows why"); err != nil {
+		if _, err := incident.Open(t.Context(), tx, provider, order, "stuck", "nobody knows why"); err != nil {
 			return err
 		}
-		return mailbox.CloseIncident(t.Context(), tx, provider, order, "stuck", "went away")
+		return incident.Close(t.Context(), tx, provider, order, "stuck", "went away")
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -10,8 +10,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -34,7 +34,7 @@ func (d Desk) getDeadLetters(w http.ResponseWriter, r *http.Request) {
 	if len(list) == wanted.limit {
 		next = &list[len(list)-1].ID
 	}
-	write(w, r, map[string]any{"dead_letters": append([]mailbox.DeadLetter{}, list...), "next": next})
+	write(w, r, map[string]any{"dead_letters": append([]DeadLetter{}, list...), "next": next})
 }
 
 func readPage(query url.Values) (p page, err error) {
@@ -136,7 +136,7 @@ func action[T any, P interface {
 
 // getStruggling answers GET /struggling?attempts=N.
 func (d Desk) getStruggling(w http.ResponseWriter, r *http.Request) {
-	attempts := mailbox.Struggles
+	attempts := messaging.RetryAlert
 	if n := r.URL.Query().Get("attempts"); n != "" {
 		var err error
 		if attempts, err = strconv.Atoi(n); err != nil || attempts < 1 {
@@ -144,5 +144,5 @@ func (d Desk) getStruggling(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	write(w, r, map[string][]mailbox.Struggling{"struggling": d.Mailbox.Struggling(attempts)})
+	write(w, r, map[string][]messaging.Retrying{"struggling": d.Outbox.Retrying(attempts)})
 }

@@ -13,13 +13,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/problem"
 )
 
 // Letter is a dead letter with all that is known about it.
 type Letter struct {
-	mailbox.DeadLetter
+	DeadLetter
 	Payload json.RawMessage `json:"payload"`                  // null when the message is no JSON
 	Base64  []byte          `json:"payload_base64,omitempty"` // the message, when it is no JSON
 	Actions []Done          `json:"actions"`                  // what was done, oldest first
@@ -47,20 +46,20 @@ func storable(texts ...string) error {
 	return nil
 }
 
-const letterColumns = `id::text, event_id, order_id, type, subject, reason, attempts, first_at, last_at, closed_at, closed_as`
+const letterColumns = `id::text, event_id, key, type, subject, reason, attempts, first_at, last_at, closed_at, closed_as`
 
-func letterFields(l *mailbox.DeadLetter) []any {
+func letterFields(l *DeadLetter) []any {
 	return []any{&l.ID, &l.EventID, &l.OrderID, &l.Type, &l.Subject, &l.Reason, &l.Attempts, &l.FirstAt, &l.LastAt, &l.ClosedAt, &l.ClosedAs}
 }
 
-func collectLetters(rows pgx.Rows) ([]mailbox.DeadLetter, error) {
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (l mailbox.DeadLetter, err error) {
+func collectLetters(rows pgx.Rows) ([]DeadLetter, error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (l DeadLetter, err error) {
 		return l, row.Scan(letterFields(&l)...)
 	})
 }
 
 // matches has the filter as its first three arguments.
-const matches = `($1 = '' OR position($1 IN type) > 0) AND ($2 = '' OR position($2 IN reason) > 0) AND ($3 = '' OR order_id = $3)`
+const matches = `($1 = '' OR position($1 IN type) > 0) AND ($2 = '' OR position($2 IN reason) > 0) AND ($3 = '' OR key = $3)`
 
 // page is some of the letters, newest first: the first ones, or those behind one that was seen.
 type page struct {
@@ -70,7 +69,7 @@ type page struct {
 	after *uuid.UUID
 }
 
-func (d Desk) letters(ctx context.Context, p page) ([]mailbox.DeadLetter, error) {
+func (d Desk) letters(ctx context.Context, p page) ([]DeadLetter, error) {
 	rows, err := d.Pool.Query(ctx, `
 		SELECT `+letterColumns+` FROM dead_letter
 		WHERE `+matches+`
@@ -100,7 +99,7 @@ func (d Desk) letter(ctx context.Context, id string) (l Letter, err error) {
 }
 
 // readLetter is a letter and its message; a problem of status 404 when there is none.
-func readLetter(ctx context.Context, q querier, id, lock string) (l mailbox.DeadLetter, message []byte, err error) {
+func readLetter(ctx context.Context, q querier, id, lock string) (l DeadLetter, message []byte, err error) {
 	none := problem.New(http.StatusNotFound, "There is no such dead letter.")
 	key, err := uuid.Parse(id)
 	if err != nil {
@@ -117,7 +116,7 @@ func readLetter(ctx context.Context, q querier, id, lock string) (l mailbox.Dead
 }
 
 // as refuses a letter that is not as the operator has seen it, and says how it is.
-func as(l mailbox.DeadLetter, attempts int) error {
+func as(l DeadLetter, attempts int) error {
 	if l.ClosedAs != nil {
 		return problem.New(http.StatusConflict, "The dead letter is "+*l.ClosedAs+" since "+l.ClosedAt.UTC().Format(time.RFC3339)+".")
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"example.com/ordersaga/internal/adminapi"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 func TestADeadLetterIsShownWithWhatItHolds(t *testing.T) {
@@ -39,8 +39,8 @@ func (o *office) pages(query string) (ids []string) {
 	o.t.Helper()
 	for after := ""; ; {
 		var page struct {
-			DeadLetters []mailbox.DeadLetter `json:"dead_letters"`
-			Next        *string              `json:"next"`
+			DeadLetters []adminapi.DeadLetter `json:"dead_letters"`
+			Next        *string               `json:"next"`
 		}
 		o.get("/dead-letters?limit=2&"+query+after, &page)
 		for _, l := range page.DeadLetters {
@@ -99,7 +99,7 @@ func TestARedrivenMessageTakesEffect(t *testing.T) {
 	if again := o.send(http.MethodPost, path, "k", wish("expected_attempts", 1)); again.Body.String() != answer.Body.String() {
 		t.Errorf("the same key was answered %s, and then %s", answer.Body, again.Body)
 	}
-	o.eventually(1, `SELECT count(*) FROM outbox WHERE type LIKE 'saga.shipping.ShipmentFailed.%' AND order_id = $1 AND published_at IS NOT NULL`, order)
+	o.eventually(1, `SELECT count(*) FROM outbox WHERE type LIKE 'saga.shipping.ShipmentFailed.%' AND key = $1 AND published_at IS NOT NULL`, order)
 	for query, want := range map[string]int{
 		`SELECT count(*) FROM effect WHERE event_id = $1`: 1,
 		`SELECT count(*) FROM inbox WHERE event_id = $1`:  1,
@@ -109,7 +109,7 @@ func TestARedrivenMessageTakesEffect(t *testing.T) {
 		}
 	}
 	now := o.letter(letter.ID)
-	if now.ClosedAs == nil || *now.ClosedAs != mailbox.Redriven || now.Attempts != 1 || len(now.Actions) != 1 {
+	if now.ClosedAs == nil || *now.ClosedAs != adminapi.Redriven || now.Attempts != 1 || len(now.Actions) != 1 {
 		t.Fatalf("%+v", now)
 	}
 	if done := now.Actions[0]; done.By != "grace" || done.Action != "redrive" || !strings.Contains(string(done.Before), `"state":"open"`) ||
@@ -121,7 +121,7 @@ func TestARedrivenMessageTakesEffect(t *testing.T) {
 func TestWhatFailsAgainStaysWithItsCountAndTheNewReason(t *testing.T) {
 	t.Parallel()
 	for name, why := range map[string]error{
-		"for good":     mailbox.Poison(errors.New("still no such planet")),
+		"for good":     outbox.DeadLetter(errors.New("still no such planet")),
 		"for a moment": errors.New("still no such planet"),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -247,7 +247,7 @@ func TestAnIncidentIsOpenUntilTheLastLetterAboutItsOrderIsClosed(t *testing.T) {
 	const open = `SELECT count(*) FROM incident WHERE order_id = $1 AND kind = 'poison' AND resolved_at IS NULL`
 	_, first := o.park(order)
 	_, second := o.park(order)
-	o.eventually(1, `SELECT count(*) FROM outbox WHERE type LIKE '%IncidentOpened%' AND order_id = $1 AND published_at IS NOT NULL`, order)
+	o.eventually(1, `SELECT count(*) FROM outbox WHERE type LIKE '%IncidentOpened%' AND key = $1 AND published_at IS NOT NULL`, order)
 	o.asks("/dead-letters/"+first.ID+"/discard", "expected_attempts", 1)
 	if n := o.count(open, order); n != 1 {
 		t.Fatalf("%d incidents are open while a letter is", n)
@@ -257,10 +257,10 @@ func TestAnIncidentIsOpenUntilTheLastLetterAboutItsOrderIsClosed(t *testing.T) {
 	if n := o.count(open, order); n != 0 {
 		t.Errorf("%d incidents are open without a letter", n)
 	}
-	o.eventually(1, `SELECT count(*) FROM outbox WHERE type LIKE '%IncidentResolved%' AND order_id = $1 AND published_at IS NOT NULL`, order)
+	o.eventually(1, `SELECT count(*) FROM outbox WHERE type LIKE '%IncidentResolved%' AND key = $1 AND published_at IS NOT NULL`, order)
 
 	// Both at the same time: whoever is second sees the other.
-	o.refuse(mailbox.Poison(errors.New("no such planet")))
+	o.refuse(outbox.DeadLetter(errors.New("no such planet")))
 	letters := make([]adminapi.Letter, 2)
 	for i := range letters {
 		_, letters[i] = o.park(order)

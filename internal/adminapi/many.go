@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -72,9 +71,9 @@ func (t *Tally) Add(other Tally) {
 
 func (t *Tally) add(o Outcome) {
 	switch o.Outcome {
-	case mailbox.Redriven:
+	case Redriven:
 		t.Redriven++
-	case mailbox.Duplicate:
+	case Duplicate:
 		t.Duplicates++
 	case Failed:
 		t.Failed++
@@ -119,7 +118,7 @@ func (d Desk) redriveMany(ctx context.Context, request idempotency.Request, m ma
 const untried = `closed_at IS NULL AND last_at <= $4`
 
 // lot is the next letters, oldest first, as events are handled, and the moment that the wish is about.
-func (d Desk) lot(ctx context.Context, m many) (letters []mailbox.DeadLetter, until time.Time, err error) {
+func (d Desk) lot(ctx context.Context, m many) (letters []DeadLetter, until time.Time, err error) {
 	if err := d.Pool.QueryRow(ctx, `SELECT coalesce($1, now())`, m.Until).Scan(&until); err != nil {
 		return nil, until, fmt.Errorf("ask the database for the time: %w", err)
 	}
@@ -133,7 +132,7 @@ func (d Desk) lot(ctx context.Context, m many) (letters []mailbox.DeadLetter, un
 }
 
 // oneOf handles one of many, under a key that is made from the request's and the letter's.
-func (d Desk) oneOf(ctx context.Context, request idempotency.Request, m many, letter mailbox.DeadLetter) (o Outcome, err error) {
+func (d Desk) oneOf(ctx context.Context, request idempotency.Request, m many, letter DeadLetter) (o Outcome, err error) {
 	request.Key += " " + letter.ID
 	answer, _, err := d.redriveNow(ctx, request, redriving{m.Wish, letter.ID, letter.Attempts, m.edit()})
 	if changed, ok := errors.AsType[*problem.Error](err); ok && changed.Status == http.StatusConflict {

@@ -14,7 +14,7 @@ import (
 
 	"example.com/ordersaga/internal/adminapi"
 	"example.com/ordersaga/internal/failpoint"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // parkMany has events refused, and returns their letters, oldest first.
@@ -47,7 +47,7 @@ func TestAllThatMatchAreRedrivenInLots(t *testing.T) {
 		t.Fatalf("%+v", first)
 	}
 	for i, l := range first.Letters {
-		if l.ID != letters[i].ID || l.Outcome != mailbox.Redriven {
+		if l.ID != letters[i].ID || l.Outcome != adminapi.Redriven {
 			t.Errorf("number %d is %+v, want the oldest first", i, l)
 		}
 	}
@@ -144,7 +144,7 @@ func TestTwoOperatorsWhoRedriveAllShareTheLetters(t *testing.T) {
 func TestWhatAnOperatorOfDeadLettersSendsWronglyIsRefused(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	o.refuse(mailbox.Poison(errors.New("no such planet")))
+	o.refuse(outbox.DeadLetter(errors.New("no such planet")))
 	_, letter := o.park(uuid.NewString())
 	path := "/dead-letters/" + letter.ID
 	for name, test := range map[string]struct {

@@ -18,20 +18,20 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
-// Desk is where the operators of a service work. Transact runs a transaction; the mailbox's wakes the relay after it.
+// Desk is where the operators of a service work. Transact runs a transaction; the outbox's wakes the relay after it.
 type Desk struct {
 	Pool     *pgxpool.Pool
 	Transact func(ctx context.Context, fn func(tx pgx.Tx) error) error
-	Mailbox  *mailbox.Mailbox // whose dead letters are worked on
-	Faults   *failpoint.Set   // optional
+	Outbox   *messaging.Outbox // whose dead letters are worked on
+	Faults   *failpoint.Set    // optional
 	// Look says how what an incident is about stands, and what can be done about it now. Optional: without it
 	// nothing can, the incidents of such a service close by themselves.
 	Look func(ctx context.Context, incident Incident) (state any, possible []Step, err error)
-	// Keeps are the service's own tables about orders, to be shown; the mailbox's need no mention.
+	// Keeps are the service's own tables about orders, to be shown; the outbox's need no mention.
 	Keeps []Table
 }
 

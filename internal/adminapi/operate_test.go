@@ -16,9 +16,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"example.com/ordersaga/internal/adminapi"
+	"example.com/ordersaga/internal/incident"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -108,7 +108,7 @@ func TestIncidentsAreShownWhereNothingCanBeDone(t *testing.T) {
 	order := uuid.NewString()
 	var id string
 	err := pgx.BeginFunc(t.Context(), d.Pool, func(tx pgx.Tx) (err error) {
-		id, err = mailbox.OpenIncident(t.Context(), tx, events.Order, order, "overdue", "it waits")
+		id, err = incident.Open(t.Context(), tx, events.Order, order, "overdue", "it waits")
 		return err
 	})
 	if err != nil {

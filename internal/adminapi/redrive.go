@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // Failed is the outcome of a redrive that failed again; the others are what the letter is closed as.
@@ -33,7 +32,7 @@ type standing struct {
 	Edited   string `json:"payload,omitempty"`        // what was handled, where it is not the letter's own
 }
 
-func stands(l mailbox.DeadLetter) standing {
+func stands(l DeadLetter) standing {
 	s := standing{State: "open", Attempts: l.Attempts, Reason: l.Reason}
 	if l.ClosedAs != nil {
 		s.State = *l.ClosedAs
@@ -70,7 +69,7 @@ func (d Desk) redriveNow(ctx context.Context, request idempotency.Request, r red
 		if r.edit != nil {
 			handled = r.edit(message)
 		}
-		if letter, err = d.Mailbox.Redrive(ctx, tx, letter, handled); err != nil {
+		if letter, err = d.redeliver(ctx, tx, letter, handled); err != nil {
 			return Action{}, err
 		}
 		after := stands(letter)
@@ -81,12 +80,12 @@ func (d Desk) redriveNow(ctx context.Context, request idempotency.Request, r red
 		return letterAction(r.Wish, "redrive", letter, before, after), nil
 	})
 	if err == nil && !replayed {
-		d.Mailbox.Wake()
+		d.Outbox.Wake()
 	}
 	return answer, replayed, err
 }
 
-func letterAction(w Wish, name string, l mailbox.DeadLetter, before, after standing) Action {
+func letterAction(w Wish, name string, l DeadLetter, before, after standing) Action {
 	outcome := Outcome{ID: l.ID, Outcome: after.State, Attempts: l.Attempts, Reason: l.Reason}
 	if l.ClosedAs == nil {
 		outcome.Outcome = Failed
@@ -105,13 +104,13 @@ func (d Desk) discardNow(ctx context.Context, request idempotency.Request, id st
 			return Action{}, err
 		}
 		before := stands(letter)
-		if letter, err = d.Mailbox.Discard(ctx, tx, letter); err != nil {
+		if letter, err = d.closeLetter(ctx, tx, letter, Discarded); err != nil {
 			return Action{}, err
 		}
 		return letterAction(w, "discard", letter, before, stands(letter)), nil
 	})
 	if err == nil && !replayed {
-		d.Mailbox.Wake()
+		d.Outbox.Wake()
 	}
 	return answer, replayed, err
 }

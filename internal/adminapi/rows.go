@@ -42,13 +42,13 @@ const (
 var incidents = Table{"incident", `
 	SELECT id, kind, reason, opened_at, resolved_at, resolution FROM incident WHERE order_id = $1 ORDER BY opened_at, id`}
 
-// boxes are the mailbox's large tables. They have no index by order, since nothing on the saga's way asks for
+// boxes are the outbox's large tables. They have no index by order, since nothing on the saga's way asks for
 // one: their rows are found by the events that are named ($2).
 var boxes = []Table{
-	{"inbox", `SELECT event_id, type, received_at FROM inbox WHERE event_id = ANY ($2) AND order_id = $1 ORDER BY received_at`},
+	{"inbox", `SELECT event_id, type, received_at FROM inbox WHERE event_id = ANY ($2) AND key = $1 ORDER BY received_at`},
 	{"outbox", `
 		SELECT id, type, created_at, published_at, stream_seq FROM outbox
-		WHERE (id = ANY ($2) OR published_at IS NULL) AND order_id = $1 ORDER BY position`},
+		WHERE (id = ANY ($2) OR published_at IS NULL) AND key = $1 ORDER BY position`},
 }
 
 // getRows answers GET /rows?order=ID&event=ID&event=…

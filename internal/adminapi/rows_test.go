@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/internal/adminapi"
+	"example.com/ordersaga/internal/incident"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // asked is what a desk answers.
@@ -30,19 +30,19 @@ func asked(ctx context.Context, d adminapi.Desk, path string) *httptest.Response
 func TestTheRowsOfAnOrderAreShownAndNoOther(t *testing.T) {
 	t.Parallel()
 	d := desk(t, events.Shipping)
-	d.Keeps = []adminapi.Table{{Name: "letters", SQL: `SELECT order_id, reason FROM dead_letter WHERE order_id = $1::text`}}
+	d.Keeps = []adminapi.Table{{Name: "letters", SQL: `SELECT key AS order_id, reason FROM dead_letter WHERE key = $1::text`}}
 	order, heard := uuid.NewString(), uuid.NewString()
 	for _, id := range []string{order, uuid.NewString()} {
 		err := pgx.BeginFunc(t.Context(), d.Pool, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(t.Context(), `
-				INSERT INTO dead_letter (id, event_id, order_id, type, subject, payload, reason)
+				INSERT INTO dead_letter (id, event_id, key, type, subject, payload, reason)
 				VALUES (gen_random_uuid(), '', $1::text, '', '', '', 'unreadable')`, id); err != nil {
 				return err
 			}
-			if _, err := mailbox.OpenIncident(t.Context(), tx, events.Shipping, id, "overdue", "it waits"); err != nil { // and says so
+			if _, err := incident.Open(t.Context(), tx, events.Shipping, id, "overdue", "it waits"); err != nil { // and says so
 				return err
 			}
-			_, err := tx.Exec(t.Context(), `INSERT INTO inbox (event_id, type, order_id) VALUES ($1, 'heard', $2)`, heard, id)
+			_, err := tx.Exec(t.Context(), `INSERT INTO inbox (event_id, type, key) VALUES ($1, 'heard', $2)`, heard, id)
 			heard = uuid.NewString()
 			return err
 		})
@@ -51,7 +51,7 @@ func TestTheRowsOfAnOrderAreShownAndNoOther(t *testing.T) {
 		}
 	}
 	var inbox string
-	if err := d.Pool.QueryRow(t.Context(), `SELECT event_id::text FROM inbox WHERE order_id = $1`, order).Scan(&inbox); err != nil {
+	if err := d.Pool.QueryRow(t.Context(), `SELECT event_id::text FROM inbox WHERE key = $1`, order).Scan(&inbox); err != nil {
 		t.Fatal(err)
 	}
 	answer := asked(t.Context(), d, "/rows?order="+order+"&event="+inbox)

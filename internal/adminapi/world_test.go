@@ -23,8 +23,10 @@ import (
 
 	"example.com/ordersaga/internal/adminapi"
 	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/incident"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -59,9 +61,10 @@ func newOffice(t *testing.T) *office {
 	if o.stream, err = jetstream.New(broker.Connect(t, events.Order)); err != nil {
 		t.Fatal(err)
 	}
-	box, err := mailbox.New(mailbox.Config{
-		Service: events.Shipping, Pool: o.pool, NATS: broker.Connect(t, events.Shipping),
-		Handlers: []mailbox.Handler{mailbox.Hear(o.cancel), mailbox.Hear(func(context.Context, pgx.Tx, events.PaymentProcessed) (events.Event, error) { return nil, nil })},
+	box, err := messaging.New(messaging.Config{
+		OnDeadLetter: incident.OnDeadLetter(events.Shipping),
+		Service:      events.Shipping, Pool: o.pool, NATS: broker.Connect(t, events.Shipping),
+		Handlers: []outbox.Handler{outbox.Handle(o.cancel), outbox.Handle(func(context.Context, pgx.Tx, events.PaymentProcessed) (events.Event, error) { return nil, nil })},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -70,19 +73,19 @@ func newOffice(t *testing.T) *office {
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := box.Run(ctx); err != nil {
-			t.Errorf("the mailbox ended with %v", err)
+			t.Errorf("the outbox ended with %v", err)
 		}
 	})
 	t.Cleanup(func() { end(); running.Wait() })
 	router := chi.NewRouter()
-	adminapi.Desk{Pool: o.pool, Transact: box.Do, Mailbox: box, Faults: o.faults}.Routes(router)
+	adminapi.Desk{Pool: o.pool, Transact: box.Tx, Outbox: box, Faults: o.faults}.Routes(router)
 	o.admin = router
 	return o
 }
 
 // cancel is the step. It refuses when its work is done, so that something is there to be undone.
 func (o *office) cancel(ctx context.Context, tx pgx.Tx, e events.OrderCancelRequested) (events.Event, error) {
-	if _, err := tx.Exec(ctx, `INSERT INTO effect VALUES ($1)`, mailbox.CauseOf(ctx).EventID); err != nil {
+	if _, err := tx.Exec(ctx, `INSERT INTO effect VALUES ($1)`, outbox.CauseOf(ctx).EventID); err != nil {
 		return nil, err
 	}
 	if why := o.because.Load(); why != nil && *why != nil {
@@ -113,7 +116,7 @@ func (o *office) deliver(order string, message []byte) {
 // park has an event about an order refused, and returns its dead letter.
 func (o *office) park(order string) (eventID string, letter adminapi.Letter) {
 	o.t.Helper()
-	o.refuse(mailbox.Poison(errors.New("no such planet")))
+	o.refuse(outbox.DeadLetter(errors.New("no such planet")))
 	id, message := wanted(o.t, order)
 	o.deliver(order, message)
 	return id, o.letterOf(id)

@@ -18,6 +18,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/incident"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/loop"
 )
 
@@ -39,7 +41,7 @@ type App struct {
 }
 
 // Open listens, waits for Postgres, migrates, and connects to NATS. It waits as long as ctx lasts: what
-// is started first does not matter. The own migrations come after the mailbox's and the given sets.
+// is started first does not matter. The own migrations come after those of [Migrate] and the given sets.
 func Open(ctx context.Context, c Config, migrations fs.FS, sets ...Migrations) (*App, error) {
 	a := &App{Config: c, Log: newLogger(c), Metrics: prometheus.NewRegistry()}
 	a.Metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -156,6 +158,14 @@ func (a *App) openBroker(context.Context) error {
 		return fmt.Errorf("connect to the broker: %w", err)
 	}
 	return nil
+}
+
+// NewOutbox makes the service's outbox of what the app has open; c needs the handlers, and may have hooks. A dead letter
+// opens an incident.
+func (a *App) NewOutbox(c messaging.Config) (*messaging.Outbox, error) {
+	c.Service, c.Pool, c.NATS, c.Faults, c.Log, c.Metrics = a.Service, a.Pool, a.NATS, a.Faults, a.Log, a.Metrics
+	c.OnDeadLetter = incident.OnDeadLetter(a.Service)
+	return messaging.New(c)
 }
 
 // Close gives everything back that [Open] took; Serve calls it.

@@ -9,15 +9,17 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"example.com/ordersaga/internal/failpoint"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/internal/natsadmin"
+	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/problem"
 )
 
 // breaking is what the admin listener takes, besides faults at points, where faults are enabled.
 //
-//	GET    /consumer        {"paused_for", "waiting"}: what the service is to hear
+//	GET    /consumer        {"paused_for", "waiting"}: the events that wait for the service
 //	PUT    /consumer/pause  {"for"}: the broker delivers nothing to the service for so long
 //	DELETE /consumer/pause  it goes on
 //	GET    /process         {"pid", "since"}: which process this is
@@ -26,8 +28,9 @@ import (
 //
 // Whoever watches over the process starts it again.
 type breaking struct {
-	box   *mailbox.Mailbox
-	since time.Time // when the process began
+	service events.Service
+	js      jetstream.JetStream
+	since   time.Time // when the process began
 }
 
 func (b breaking) routes(r chi.Router) {
@@ -52,14 +55,14 @@ func (b breaking) routes(r chi.Router) {
 }
 
 func (b breaking) getConsumer(w http.ResponseWriter, r *http.Request) {
-	hearing, err := b.box.Hearing(r.Context())
+	status, err := natsadmin.Status(r.Context(), b.js, b.service)
 	if err != nil {
 		problem.Write(w, r, err)
 		return
 	}
-	body := map[string]any{"waiting": hearing.Waiting, "paused_for": ""}
-	if hearing.PausedFor > 0 {
-		body["paused_for"] = hearing.PausedFor.Round(time.Second).String()
+	body := map[string]any{"waiting": status.Pending, "paused_for": ""}
+	if status.PausedFor > 0 {
+		body["paused_for"] = status.PausedFor.Round(time.Second).String()
 	}
 	tell(w, body)
 }
@@ -80,15 +83,15 @@ func (b breaking) pause(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d, err := time.ParseDuration(wanted.For)
-	if err != nil || d <= 0 || d > mailbox.LongestPause {
+	if err != nil || d <= 0 || d > natsadmin.LongestPause {
 		problem.Write(w, r, problem.New(http.StatusUnprocessableEntity, "for is a duration of 15m at most, such as 30s"))
 		return
 	}
-	b.done(w, r, b.box.Pause(r.Context(), d))
+	b.done(w, r, natsadmin.Pause(r.Context(), b.js, b.service, d))
 }
 
 func (b breaking) resume(w http.ResponseWriter, r *http.Request) {
-	b.done(w, r, b.box.Resume(r.Context()))
+	b.done(w, r, natsadmin.Resume(r.Context(), b.js, b.service))
 }
 
 func (b breaking) done(w http.ResponseWriter, r *http.Request, err error) {

@@ -11,7 +11,8 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/internal/incident"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // Migrations are numbered SQL files with a version table of their own.
@@ -20,10 +21,16 @@ type Migrations struct {
 	Files fs.FS
 }
 
-// Migrate brings the database to the newest version: the mailbox's tables first, then the given ones.
+// Migrate brings the database to the newest version: the tables of the outbox and of incidents first, then the given ones.
 // Several replicas may call it at once: a session lock lets one work while the others wait.
 func Migrate(ctx context.Context, url string, sets ...Migrations) error {
-	return Apply(ctx, url, append([]Migrations{{Table: "goose_mailbox", Files: mailbox.Migrations()}}, sets...)...)
+	if err := upgrade(ctx, url); err != nil {
+		return fmt.Errorf("upgrade the database: %w", err)
+	}
+	return Apply(ctx, url, append([]Migrations{
+		{Table: "goose_outbox", Files: outbox.Migrations()},
+		{Table: "goose_incident", Files: incident.Migrations()},
+	}, sets...)...)
 }
 
 // Apply brings the database to the newest version of the given sets, one after the other, as [Migrate] does.
@@ -51,3 +58,43 @@ func Apply(ctx context.Context, url string, sets ...Migrations) (err error) {
 	}
 	return nil
 }
+
+// upgrade takes a database over that was made when outbox and incidents were one set of migrations,
+// goose_mailbox. No row is lost or changed: columns get their present names, and both sets are marked as applied. Several replicas may call it at once; an advisory lock lets one work.
+func upgrade(ctx context.Context, url string) (err error) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		var version int
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('goose_mailbox', 0))`); err != nil {
+			return err
+		}
+		old := false
+		if err := tx.QueryRow(ctx, `SELECT to_regclass('goose_mailbox') IS NOT NULL`).Scan(&old); err != nil || !old {
+			return err
+		}
+		if err := tx.QueryRow(ctx, `SELECT max(version_id) FROM goose_mailbox WHERE is_applied`).Scan(&version); err != nil {
+			return err
+		}
+		if version != lastMailboxVersion {
+			return fmt.Errorf("goose_mailbox is at version %d, want %d: run the release before this one first", version, lastMailboxVersion)
+		}
+		_, err := tx.Exec(ctx, `
+			ALTER TABLE outbox RENAME COLUMN order_id TO key;
+			ALTER TABLE outbox RENAME COLUMN again TO republish;
+			ALTER TABLE inbox RENAME COLUMN order_id TO key;
+			ALTER TABLE dead_letter RENAME COLUMN order_id TO key;
+			CREATE TABLE goose_outbox (LIKE goose_mailbox INCLUDING ALL);
+			CREATE TABLE goose_incident (LIKE goose_mailbox INCLUDING ALL);
+			INSERT INTO goose_outbox (version_id, is_applied) VALUES (0, true), (1, true);
+			INSERT INTO goose_incident (version_id, is_applied) VALUES (0, true), (1, true), (2, true);
+			DROP TABLE goose_mailbox;`)
+		return err
+	})
+}
+
+// lastMailboxVersion is the version of the old set in every database of the release before.
+const lastMailboxVersion = 4

@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
 	"example.com/ordersaga/internal/failpoint"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -24,10 +25,10 @@ const drainTime = 10 * time.Second
 
 // Parts is what a service brings to be served.
 type Parts struct {
-	Mailbox *mailbox.Mailbox
-	HTTP    http.Handler                  // the public API
-	Admin   func(chi.Router)              // more routes of the admin listener; optional
-	Loops   []func(context.Context) error // run until ctx ends; see [Loop]
+	Outbox *messaging.Outbox
+	HTTP   http.Handler                  // the public API
+	Admin  func(chi.Router)              // more routes of the admin listener; optional
+	Loops  []func(context.Context) error // run until ctx ends; see [Loop]
 }
 
 // Serve runs the service until ctx ends, then drains: no new requests, no new messages, what has begun
@@ -49,11 +50,11 @@ func (a *App) Serve(ctx context.Context, p Parts) error {
 	if err != nil {
 		return errors.Join(err, a.Close())
 	}
-	group.Go(func() error { return p.Mailbox.Run(running) })
+	group.Go(func() error { return p.Outbox.Run(running) })
 	for _, loop := range p.Loops {
 		group.Go(func() error { return loop(running) })
 	}
-	a.front.open(api, p.Mailbox.Ready)
+	a.front.open(api, p.Outbox.Ready)
 	a.Log.InfoContext(ctx, "serving", "addr", a.Addr, "admin_addr", a.AdminAddr)
 
 	<-running.Done()
@@ -85,7 +86,11 @@ func (a *App) serveAdmin(ctx context.Context, group *errgroup.Group, p Parts) (*
 	})
 	if a.Faults != nil {
 		router.Mount("/faults", failpoint.Handler(a.Faults))
-		breaking{p.Mailbox, time.Now()}.routes(router)
+		js, err := jetstream.New(a.NATS)
+		if err != nil {
+			return nil, fmt.Errorf("use JetStream: %w", err)
+		}
+		breaking{a.Service, js, time.Now()}.routes(router)
 	}
 	if p.Admin != nil {
 		p.Admin(router)

@@ -7,8 +7,7 @@ import (
 	"net/http"
 	"regexp"
 
-	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -24,7 +23,7 @@ func traced(log *slog.Logger, next http.Handler) http.Handler {
 			parent = newTraceParent()
 		}
 		ctx := problem.WithLogger(r.Context(), log)
-		ctx = mailbox.WithCause(ctx, events.Cause{TraceParent: parent})
+		ctx = outbox.WithCause(ctx, outbox.Cause{TraceParent: parent})
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Once executes requests at most once, each in a transaction of its own. Do runs a function in a
-// transaction; the mailbox's Do also wakes the relay. Faults and Keep may be zero.
+// transaction; the outbox's Tx also wakes the relay. Faults and Keep may be zero.
 type Once struct {
 	Do     func(ctx context.Context, fn func(tx pgx.Tx) error) error
 	Faults *failpoint.Set

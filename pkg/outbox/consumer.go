@@ -158,7 +158,7 @@ func (in *inbox) retry(ctx context.Context, batch []delivery, cause error, most 
 		delay := backoff(attempt, firstRetryDelay, most)
 		failed := Retry{
 			EventID: d.ID, Key: d.Key, Type: d.WireType, Attempts: attempt,
-			Since: now, LastAt: now, NextAt: now.Add(delay), Reason: storable(cause.Error()),
+			Since: now, LastAt: now, NextAt: now.Add(delay), Reason: Storable(cause.Error()),
 		}
 		if meta, err := d.msg.Metadata(); err == nil {
 			failed.Since = meta.Timestamp

@@ -51,8 +51,8 @@ func (in *inbox) deadLetter(ctx context.Context, d delivery, reason error) {
 func (in *inbox) storeDeadLetter(ctx context.Context, d delivery, reason error) error {
 	subject, payload := d.msg.Subject(), d.msg.Data()
 	row := DeadLetterRow{
-		ID: deadLetterID(subject, payload), EventID: storable(d.ID), Key: storable(d.Key), Type: storable(d.WireType),
-		Subject: storable(subject), Payload: payload, Reason: storable(reason.Error()),
+		ID: deadLetterID(subject, payload), EventID: Storable(d.ID), Key: Storable(d.Key), Type: Storable(d.WireType),
+		Subject: Storable(subject), Payload: payload, Reason: Storable(reason.Error()),
 	}
 	return pgx.BeginFunc(ctx, in.Pool, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `
@@ -73,9 +73,9 @@ func deadLetterID(subject string, payload []byte) uuid.UUID {
 	return uuid.NewHash(sha256.New(), uuid.NameSpaceURL, append([]byte(subject+"\n"), payload...), 8)
 }
 
-// storable makes untrusted text acceptable to Postgres, which takes neither NUL nor broken UTF-8: a message that cannot
+// Storable makes untrusted text acceptable to Postgres, which takes neither NUL nor broken UTF-8: a message that cannot
 // be stored would be redelivered for ever. 4 KiB are enough for a person to find the cause.
-func storable(s string) string {
+func Storable(s string) string {
 	const enough = 4 << 10
 	if len(s) > enough {
 		s = s[:enough]

@@ -68,6 +68,9 @@ func Upcast[Old, New any](newer func(Old) New, handler Handler) Handler {
 	return handler
 }
 
+// Event is the zero value of the event that the handler gets.
+func (h Handler) Event() any { return h.event }
+
 // deadLetterError is an error that a retry cannot cure.
 type deadLetterError struct{ error }
 

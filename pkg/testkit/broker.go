@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"example.com/ordersaga/internal/localservers"
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // NATS is a broker of a test's own, configured as in production: stream and consumers are there, and every
@@ -55,13 +55,13 @@ func password(user string) string { return "test-" + user }
 
 func environ() []string {
 	var env []string
-	for _, user := range mailbox.Logins() {
-		env = append(env, mailbox.PasswordVariable(user)+"="+password(user))
+	for _, user := range natsadmin.Logins() {
+		env = append(env, natsadmin.PasswordVariable(user)+"="+password(user))
 	}
 	return env
 }
 
-// URL is the broker's address with a login: a service's name, [mailbox.Provisioner] or [mailbox.Observer].
+// URL is the broker's address with a login: a service's name, [natsadmin.Provisioner] or [natsadmin.Observer].
 func (n *NATS) URL(user string) string { return n.url(user) }
 
 // Connect connects as a service does. The connection survives restarts of the broker, and ends with the
@@ -87,7 +87,7 @@ func (n *NATS) ConnectAs(t testing.TB, user string) *nats.Conn {
 }
 
 func (n *NATS) dial(user string, options ...nats.Option) (*nats.Conn, error) {
-	conn, err := nats.Connect(n.url(user), append(options, nats.Name(user), nats.CustomInboxPrefix(mailbox.InboxPrefix(user)),
+	conn, err := nats.Connect(n.url(user), append(options, nats.Name(user), nats.CustomInboxPrefix(natsadmin.InboxPrefix(user)),
 		nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.ReconnectWait(20*time.Millisecond))...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the broker as %s: %w", user, err)
@@ -99,7 +99,7 @@ func (n *NATS) dial(user string, options ...nats.Option) (*nats.Conn, error) {
 // called after [NATS.Wipe], whenever a test has deleted them, or to have events of some types translated.
 func (n *NATS) Provision(t testing.TB, translated ...events.Type) {
 	t.Helper()
-	conn, err := n.dial(mailbox.Provisioner)
+	conn, err := n.dial(natsadmin.Provisioner)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func (n *NATS) Provision(t testing.TB, translated ...events.Type) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if err := mailbox.Provision(ctx, js, translated...); err != nil {
+	if err := natsadmin.Provision(ctx, js, translated...); err != nil {
 		t.Fatal(err)
 	}
 }

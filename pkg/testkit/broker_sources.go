@@ -19,14 +19,14 @@ import (
 	"github.com/testcontainers/testcontainers-go/wait"
 
 	"example.com/ordersaga/internal/localservers"
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 func brokerOnMachine(ctx context.Context, t testing.TB) (*NATS, error) {
 	t.Helper()
 	server, err := localservers.StartNATS(ctx, localservers.NATSConfig{
-		Dir: t.TempDir(), Config: mailbox.ServerConfig(mailbox.ServerOptions{}), Env: environ(),
+		Dir: t.TempDir(), Config: natsadmin.ServerConfig(natsadmin.ServerOptions{}), Env: environ(),
 	})
 	if err != nil {
 		return nil, err
@@ -41,14 +41,14 @@ func brokerInDocker(ctx context.Context, t testing.TB) (*NATS, error) {
 		return nil, err
 	}
 	passwords := map[string]string{}
-	for _, user := range mailbox.Logins() {
-		passwords[mailbox.PasswordVariable(user)] = password(user)
+	for _, user := range natsadmin.Logins() {
+		passwords[natsadmin.PasswordVariable(user)] = password(user)
 	}
 	container, err := testcontainers.Run(ctx, "nats:2.15-alpine",
 		testcontainers.WithExposedPorts("4222/tcp"),
 		testcontainers.WithEnv(passwords),
 		testcontainers.WithFiles(testcontainers.ContainerFile{
-			Reader:            strings.NewReader(mailbox.ServerConfig(mailbox.ServerOptions{Host: "0.0.0.0", StoreDir: "/tmp/jetstream"})),
+			Reader:            strings.NewReader(natsadmin.ServerConfig(natsadmin.ServerOptions{Host: "0.0.0.0", StoreDir: "/tmp/jetstream"})),
 			ContainerFilePath: "/etc/nats/test.conf", FileMode: 0o644,
 		}),
 		testcontainers.WithCmd("-c", "/etc/nats/test.conf"),
@@ -90,7 +90,7 @@ func brokerFromEnv(ctx context.Context, t testing.TB) (*NATS, error) {
 
 // empty removes what another test has left.
 func (n *NATS) empty(ctx context.Context) error {
-	conn, err := n.dial(mailbox.Provisioner)
+	conn, err := n.dial(natsadmin.Provisioner)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ type Migration struct {
 	FS    fs.FS
 }
 
-// Database makes a fresh database for a service: the mailbox's tables, then those of the migrations. The
+// Database makes a fresh database for a service: the tables of service.Migrate, then those of the migrations. The
 // test may do with it what it likes; it is dropped when the test ends.
 func Database(t testing.TB, service events.Service, migrations ...Migration) *DB {
 	t.Helper()

@@ -18,8 +18,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"example.com/ordersaga/internal/localservers"
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -270,7 +270,7 @@ func publish(t *testing.T, broker *testkit.NATS, service events.Service, subject
 
 func messages(t *testing.T, broker *testkit.NATS) int {
 	t.Helper()
-	js, err := jetstream.New(broker.ConnectAs(t, mailbox.Observer))
+	js, err := jetstream.New(broker.ConnectAs(t, natsadmin.Observer))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,9 +8,9 @@ import (
 
 	"example.com/ordersaga/contracts/pact"
 	"example.com/ordersaga/contracts/pacttest"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 func TestPacts_InventoryReads(t *testing.T) {
@@ -26,7 +26,7 @@ func TestPacts_InventoryReads(t *testing.T) {
 	pacttest.Keep(t, "inventory", found)
 }
 
-// hearPrepared is a step as the mailbox calls it. There must be something to sell before a shipment means anything.
+// hearPrepared is a step as the inbox calls it. There must be something to sell before a shipment means anything.
 func hearPrepared(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
 	list := []events.Event{upcast(event)}
 	if _, shipped := event.(events.ShipmentCreated); shipped {
@@ -54,7 +54,7 @@ func TestPacts_InventoryPublishesWhatIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return mailbox.Put(t.Context(), tx, said...) }); err != nil {
+	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return messaging.Publish(t.Context(), tx, said...) }); err != nil {
 		t.Fatal(err)
 	}
 	pacttest.Publishes(t, events.Inventory, pool)

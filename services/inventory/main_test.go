@@ -43,7 +43,7 @@ func orderFor(orderID, sku string, quantity int) events.OrderCreated {
 	}}
 }
 
-// batch handles events as the mailbox does: upcast, in one transaction, prepared, each by its step.
+// batch handles events as the inbox does: upcast, in one transaction, prepared, each by its step.
 func batch(ctx context.Context, pool *pgxpool.Pool, list ...events.Event) (answers []events.Event, err error) {
 	list = slices.Clone(list)
 	for i, event := range list {

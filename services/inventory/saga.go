@@ -6,18 +6,18 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // handlers are the inventory's part in the saga.
-func handlers() []mailbox.Handler {
-	return []mailbox.Handler{
-		mailbox.Hear(reserve),
-		mailbox.Upcast(events.OrderCreated.Upcast, reserve),
-		mailbox.Hear(sell),
-		mailbox.Hear(releaseUnpaid),
-		mailbox.Hear(releaseRefunded),
-		mailbox.Hear(releaseVoided),
+func handlers() []outbox.Handler {
+	return []outbox.Handler{
+		outbox.Handle(reserve),
+		outbox.Upcast(events.OrderCreated.Upcast, outbox.Handle(reserve)),
+		outbox.Handle(sell),
+		outbox.Handle(releaseUnpaid),
+		outbox.Handle(releaseRefunded),
+		outbox.Handle(releaseVoided),
 	}
 }
 
@@ -25,11 +25,11 @@ func handlers() []mailbox.Handler {
 func reserve(ctx context.Context, tx pgx.Tx, order events.OrderCreatedV2) (events.Event, error) {
 	known, err := order.Downcast() // the events that follow carry the snapshot in its first version
 	if err != nil {
-		return nil, mailbox.Poison(err)
+		return nil, outbox.DeadLetter(err)
 	}
 	wants, err := wanted(order.Lines)
 	if err != nil {
-		return nil, mailbox.Poison(err) // it will never want anything sensible
+		return nil, outbox.DeadLetter(err) // it will never want anything sensible
 	}
 	held, err := holdStock(ctx, tx, order.OrderID, wants)
 	switch {

@@ -8,11 +8,10 @@ import (
 
 	"example.com/ordersaga/internal/adminapi"
 	"example.com/ordersaga/internal/grpcserver"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/internal/service"
-	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/loop"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // Run is the inventory service: it opens what it needs, and serves until ctx ends.
@@ -21,25 +20,16 @@ func Run(ctx context.Context, c service.Config) error {
 	if err != nil {
 		return err
 	}
-	box, err := mailbox.New(mailbox.Config{
-		Service:  events.Inventory,
-		Pool:     app.Pool,
-		NATS:     app.NATS,
-		Handlers: handlers(),
-		Prepare:  lockBatch,
-		Faults:   app.Faults,
-		Log:      app.Log,
-		Metrics:  app.Metrics,
-	})
+	box, err := app.NewOutbox(messaging.Config{Handlers: handlers(), Prepare: lockBatch})
 	if err != nil {
 		return err
 	}
-	once := idempotency.Once{Do: box.Do, Faults: app.Faults}
+	once := idempotency.Once{Do: box.Tx, Faults: app.Faults}
 	api := server{app.Pool, once}
 	return app.Serve(ctx, service.Parts{
-		Mailbox: box,
-		HTTP:    routes(api),
-		Admin:   adminapi.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults, Keeps: keeps}.Routes,
+		Outbox: box,
+		HTTP:   routes(api),
+		Admin:  adminapi.Desk{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Keeps: keeps}.Routes,
 		Loops: []func(context.Context) error{
 			grpcserver.Server{Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, Register: register(api)}.Run,
 			loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),

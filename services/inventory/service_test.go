@@ -74,7 +74,7 @@ func send(t *testing.T, broker *testkit.NATS, subject string, message []byte) {
 // said is what has been answered about an order, in the order in which it was said.
 func said(t *testing.T, pool *pgxpool.Pool, orderID string) []string {
 	t.Helper()
-	rows, err := pool.Query(t.Context(), `SELECT split_part(type, '.', 3) FROM outbox WHERE order_id = $1 ORDER BY position`, orderID)
+	rows, err := pool.Query(t.Context(), `SELECT split_part(type, '.', 3) FROM outbox WHERE key = $1 ORDER BY position`, orderID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestAnOrderThatMakesNoSenseIsParked(t *testing.T) {
 	orderID := newOrderID(t)
 	publish(t, broker, newOrderID(t), orderFor(orderID, "widget", -1)) // never said by our own services: they would not get it into their outbox
 	testkit.Eventually(t, 30*time.Second, "the order to be parked", func() bool {
-		return count(t, db.Pool, `SELECT count(*) FROM dead_letter WHERE order_id = $1 AND reason LIKE '%/lines/0/quantity: it must be at least 1%'`, orderID) == 1
+		return count(t, db.Pool, `SELECT count(*) FROM dead_letter WHERE key = $1 AND reason LIKE '%/lines/0/quantity: it must be at least 1%'`, orderID) == 1
 	})
 	if got := stateOf(t, db.Pool, orderID); got != nothing {
 		t.Errorf("the order is %s, want nothing known of it", got)
@@ -179,7 +179,7 @@ func TestBothVersionsOfAnOrderAreHeard(t *testing.T) {
 	for _, order := range []events.OrderCreated{first, second} {
 		testkit.Eventually(t, 30*time.Second, "the order to be reserved", func() bool { return stateOf(t, db.Pool, order.OrderID) == Reserved })
 		var payload []byte
-		err := db.Pool.QueryRow(t.Context(), `SELECT payload FROM outbox WHERE order_id = $1`, order.OrderID).Scan(&payload)
+		err := db.Pool.QueryRow(t.Context(), `SELECT payload FROM outbox WHERE key = $1`, order.OrderID).Scan(&payload)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func TestAVersionThatCannotBeUnderstoodIsParked(t *testing.T) {
 		mixed: `"widget" costs EUR in an order that costs USD`,
 	} {
 		testkit.Eventually(t, 30*time.Second, "the order to be parked", func() bool {
-			return count(t, db.Pool, `SELECT count(*) FROM dead_letter WHERE order_id = $1 AND position($2 IN reason) > 0`, orderID, reason) == 1
+			return count(t, db.Pool, `SELECT count(*) FROM dead_letter WHERE key = $1 AND position($2 IN reason) > 0`, orderID, reason) == 1
 		})
 		if got := stateOf(t, db.Pool, orderID); got != nothing {
 			t.Errorf("the order is %s, want nothing known of it", got)

@@ -9,9 +9,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // batch is the requests of one transaction on their way to answers.
@@ -90,9 +90,9 @@ func (b *batch) store(ctx context.Context, tx pgx.Tx, in intake) error {
 	for n, i := range b.fresh {
 		order := &b.orders[n]
 		order.CreatedAt, order.UpdatedAt, order.Deadline = now, now, now.Add(in.patience)
-		created = append(created, mailbox.CausedBy(b.placements[i].cause, in.version.created(order.Snapshot)))
+		created = append(created, messaging.CausedBy(b.placements[i].cause, in.version.created(order.Snapshot)))
 	}
-	return mailbox.PutAll(ctx, tx, created)
+	return messaging.Publish(ctx, tx, created...)
 }
 
 // finish stores the answers with the orders that they tell of.

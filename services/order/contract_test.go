@@ -13,8 +13,8 @@ import (
 
 	"example.com/ordersaga/contracts/pact"
 	"example.com/ordersaga/contracts/pacttest"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // anOrder is the order that the kept events are about.
@@ -46,7 +46,7 @@ func TestPacts_OrderReads(t *testing.T) {
 	pacttest.Keep(t, "order", found)
 }
 
-// hearPrepared is a step as the mailbox calls it.
+// hearPrepared is a step as the inbox calls it.
 func hearPrepared(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
 	if err := lockBatch(ctx, tx, []events.Event{event}); err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func TestPacts_OrderPublishesWhatIsRead(t *testing.T) {
 		shipment(shipped),
 		events.InventoryReleased{Subject: events.Subject{OrderID: undone}, Reason: "customer"},
 		events.IncidentOpened{Subject: events.Subject{OrderID: stuck}, IncidentID: newID(t), Service: "payment", Kind: "refund_refused", Reason: "closed"})
-	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return mailbox.Put(t.Context(), tx, said...) }); err != nil {
+	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return messaging.Publish(t.Context(), tx, said...) }); err != nil {
 		t.Fatal(err)
 	}
 	pacttest.Publishes(t, events.Order, pool)

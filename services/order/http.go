@@ -10,10 +10,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	batcher "example.com/ordersaga/internal/batch"
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/order/api"
 )
@@ -52,7 +53,7 @@ func told(err error) error {
 		return problem.New(http.StatusUnprocessableEntity, refused.Error())
 	case errors.Is(err, pgx.ErrNoRows):
 		return problem.New(http.StatusNotFound, "there is no such order")
-	case errors.Is(err, mailbox.ErrBusy):
+	case errors.Is(err, batcher.ErrBusy):
 		return busy("more orders come in than can be stored")
 	}
 	return err
@@ -83,7 +84,7 @@ func (s server) accept(ctx context.Context, f form, key string, body any, wanted
 	if err != nil {
 		return placed{}, fmt.Errorf("make an order id: %w", err)
 	}
-	result, err := s.place(ctx, placement{id.String(), request, wanted, f, mailbox.CauseOf(ctx)})
+	result, err := s.place(ctx, placement{id.String(), request, wanted, f, outbox.CauseOf(ctx)})
 	if err != nil {
 		return placed{}, fmt.Errorf("place an order: %w", err)
 	}

@@ -19,9 +19,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	batcher "example.com/ordersaga/internal/batch"
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/order/api"
 )
@@ -32,7 +32,7 @@ type shop struct {
 	pool    *pgxpool.Pool
 	url     string
 	client  *api.ClientWithResponses
-	backlog atomic.Int64 // what the mailbox would say
+	backlog atomic.Int64 // what the outbox would report
 	faults  *failpoint.Set
 	others  *others // whom the order service asks
 }
@@ -40,7 +40,7 @@ type shop struct {
 func open(t *testing.T) *shop {
 	t.Helper()
 	s := &shop{t: t, pool: database(t).Pool, faults: failpoint.NewSet(), others: &others{answers: map[string]string{}}}
-	orders := mailbox.NewGroup(atOnce, intake{do: in(s.pool), faults: s.faults, patience: time.Hour}.commit)
+	orders := batcher.New(atOnce, intake{do: in(s.pool), faults: s.faults, patience: time.Hour}.commit)
 	listener := httptest.NewServer(routes(server{
 		db: s.pool, do: in(s.pool), place: orders.Do, backlog: func() int { return int(s.backlog.Load()) }, limit: 10, faults: s.faults,
 		others: newColleagues(s.others.open(t), 3*time.Second),
@@ -439,7 +439,7 @@ func TestNoOrdersAreTakenWhileTheBacklogIsFull(t *testing.T) {
 
 func TestOrdersThatWouldWaitTooLongAreSentAway(t *testing.T) {
 	t.Parallel()
-	full := func(context.Context, placement) (placed, error) { return placed{}, mailbox.ErrBusy }
+	full := func(context.Context, placement) (placed, error) { return placed{}, batcher.ErrBusy }
 	listener := httptest.NewServer(routes(server{place: full, backlog: func() int { return 0 }, limit: 1}))
 	t.Cleanup(listener.Close)
 	s := &shop{t: t, url: listener.URL}

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"example.com/ordersaga/internal/failpoint"
-	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // atOnce is how many requests share a transaction at most. A commit costs the same for one as for many; a
@@ -34,7 +34,7 @@ type placement struct {
 	request idempotency.Request
 	wish    Wish
 	form    form // in which it is answered
-	cause   events.Cause
+	cause   outbox.Cause
 }
 
 // placed is what became of it: an answer, or an error for this client alone.

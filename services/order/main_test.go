@@ -26,7 +26,7 @@ func database(t *testing.T) *testkit.DB {
 		testkit.Migration{Table: "goose_db_version", FS: Migrations()})
 }
 
-// in runs functions in a transaction each, as mailbox.Do does where there is a broker.
+// in runs functions in a transaction each, as outbox.Tx does where there is a broker.
 func in(pool *pgxpool.Pool) transaction {
 	return func(ctx context.Context, fn func(pgx.Tx) error) error { return pgx.BeginFunc(ctx, pool, fn) }
 }
@@ -82,7 +82,7 @@ func orders(t *testing.T, pool *pgxpool.Pool, n int, patience time.Duration) []s
 	return idsOf(all)
 }
 
-// handle takes events as the mailbox does: in one transaction, prepared, each by its step.
+// handle takes events as the inbox does: in one transaction, prepared, each by its step.
 func handle(ctx context.Context, pool *pgxpool.Pool, list ...events.Event) (answers []events.Event, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if err := lockBatch(ctx, tx, list); err != nil {
@@ -160,7 +160,7 @@ func said(t *testing.T, pool *pgxpool.Pool, id string) []string {
 	t.Helper()
 	return texts(t, pool, `
 		SELECT concat_ws(' ', split_part(type, '.', 3), convert_from(payload, 'UTF8')::jsonb #>> '{data,reason}')
-		FROM outbox WHERE order_id = $1 ORDER BY position`, id)
+		FROM outbox WHERE key = $1 ORDER BY position`, id)
 }
 
 func texts(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) []string {

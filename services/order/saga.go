@@ -5,20 +5,22 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/incident"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // handlers are the order service's part in the saga: it begins with OrderCreated (see intake), and ends
 // with one of these. Whatever arrives twice, late or out of order meets an order that is terminal already,
 // changes nothing and says nothing.
-func handlers() []mailbox.Handler {
-	return []mailbox.Handler{
-		mailbox.Hear(outOfStock),
-		mailbox.Hear(undone),
-		mailbox.Hear(shipped),
-		mailbox.Hear(incidentOpened),
-		mailbox.Hear(incidentResolved),
+func handlers() []outbox.Handler {
+	return []outbox.Handler{
+		outbox.Handle(outOfStock),
+		outbox.Handle(undone),
+		outbox.Handle(shipped),
+		outbox.Handle(incidentOpened),
+		outbox.Handle(incidentResolved),
 	}
 }
 
@@ -66,7 +68,7 @@ func closeOverdue(ctx context.Context, tx pgx.Tx, orderID string, ended ending) 
 	if !ended.overdue {
 		return nil
 	}
-	return mailbox.CloseIncident(ctx, tx, events.Order, orderID, kindOverdue, "the order has ended")
+	return incident.Close(ctx, tx, events.Order, orderID, kindOverdue, "the order has ended")
 }
 
 // incidentOpened remembers that a service cannot go on with the order. Its saga state stays what it is, and
@@ -98,8 +100,8 @@ func askToCancel(ctx context.Context, tx pgx.Tx, orderIDs []string, reason strin
 	for _, id := range asked {
 		requests = append(requests, events.OrderCancelRequested{Subject: events.Subject{OrderID: id}, Reason: reason})
 	}
-	return mailbox.PutAll(ctx, tx, requests)
+	return messaging.Publish(ctx, tx, requests...)
 }
 
-// transaction runs a function in one, as mailbox.Do does.
+// transaction runs a function in one, as outbox.Tx does.
 type transaction func(ctx context.Context, fn func(tx pgx.Tx) error) error

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // What can be heard about an order.
@@ -267,7 +267,7 @@ func TestHistoryNamesTheEventThatMadeIt(t *testing.T) {
 	pool := database(t).Pool
 	for _, event := range []func(string) events.Event{rejected, shipment} {
 		id, cause := order(t, pool, time.Hour), newID(t)
-		ctx := mailbox.WithCause(t.Context(), events.Cause{EventID: cause})
+		ctx := outbox.WithCause(t.Context(), outbox.Cause{EventID: cause})
 		if _, err := handle(ctx, pool, event(id)); err != nil {
 			t.Fatal(err)
 		}

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"example.com/ordersaga/internal/adminapi"
+	batcher "example.com/ordersaga/internal/batch"
 	"example.com/ordersaga/internal/grpcserver"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/internal/service"
-	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/loop"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // Run is the order service: it opens what it needs, and serves until ctx ends.
@@ -28,26 +28,17 @@ func Run(ctx context.Context, c service.Config) error {
 	if err != nil {
 		return err
 	}
-	box, err := mailbox.New(mailbox.Config{
-		Service:  events.Order,
-		Pool:     app.Pool,
-		NATS:     app.NATS,
-		Handlers: handlers(),
-		Prepare:  lockBatch,
-		Faults:   app.Faults,
-		Log:      app.Log,
-		Metrics:  app.Metrics,
-	})
+	box, err := app.NewOutbox(messaging.Config{Handlers: handlers(), Prepare: lockBatch})
 	if err != nil {
 		return err
 	}
-	orders := mailbox.NewGroup(atOnce, intake{do: box.Do, faults: app.Faults, patience: own.deadline, version: own.version, mails: own.post.addr != ""}.commit)
+	orders := batcher.New(atOnce, intake{do: box.Tx, faults: app.Faults, patience: own.deadline, version: own.version, mails: own.post.addr != ""}.commit)
 	api := server{
-		db: app.Pool, do: box.Do, place: orders.Do, backlog: box.Unpublished, limit: own.outboxLimit, faults: app.Faults,
+		db: app.Pool, do: box.Tx, place: orders.Do, backlog: box.Backlog, limit: own.outboxLimit, faults: app.Faults,
 		others: newColleagues(own.others, askTime),
 	}
 	loops := []func(context.Context) error{
-		loop.New("cancel overdue orders", app.Log, time.Second, nil, sweeper{box.Do, app.Faults, own.cancelBudget}.runOnce),
+		loop.New("cancel overdue orders", app.Log, time.Second, nil, sweeper{box.Tx, app.Faults, own.cancelBudget}.runOnce),
 		loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
 		grpcserver.Server{Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, Told: told, Register: register(api)}.Run,
 	}
@@ -57,7 +48,7 @@ func Run(ctx context.Context, c service.Config) error {
 			loop.New("send mails", app.Log, time.Second, nil, mails.runOnce),
 			loop.New("count mails", app.Log, 10*time.Second, nil, mails.count))
 	}
-	return app.Serve(ctx, service.Parts{Mailbox: box, HTTP: routes(api), Admin: adminapi.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults, Keeps: keeps}.Routes, Loops: loops})
+	return app.Serve(ctx, service.Parts{Outbox: box, HTTP: routes(api), Admin: adminapi.Desk{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Keeps: keeps}.Routes, Loops: loops})
 }
 
 // settings are those that only this service has.

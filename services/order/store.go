@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // Every change of state names the states that it expects, and writes its row of history in the same
@@ -111,7 +111,7 @@ func cancelOrder(ctx context.Context, tx pgx.Tx, orderID, reason string) (ending
 		INSERT INTO order_history (order_id, status, reason, event_id)
 		SELECT id, status, reason, nullif($3, '')::uuid FROM ended
 		RETURNING reason, `+isOverdue,
-		orderID, reason, mailbox.CauseOf(ctx).EventID))
+		orderID, reason, outbox.CauseOf(ctx).EventID))
 	if err != nil {
 		return ending{}, fmt.Errorf("cancel order %s: %w", orderID, err)
 	}
@@ -130,7 +130,7 @@ func confirmOrder(ctx context.Context, tx pgx.Tx, orderID, shipmentID string) (e
 		INSERT INTO order_history (order_id, status, reason, event_id)
 		SELECT id, status, reason, nullif($3, '')::uuid FROM ended
 		RETURNING coalesce(reason, ''), `+isOverdue,
-		orderID, shipmentID, mailbox.CauseOf(ctx).EventID))
+		orderID, shipmentID, outbox.CauseOf(ctx).EventID))
 	if err != nil {
 		return ending{}, fmt.Errorf("confirm order %s: %w", orderID, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // race runs functions at the same time, and wants all of them to succeed.
@@ -243,7 +244,7 @@ func TestOrdersOfOneBatchAreTheirOwn(t *testing.T) {
 	gizmos.CustomerID, gizmos.Items = "bob", []Item{{"gizmo", 3}, {"gadget", 1}}
 	all := []placement{request(t, "1", twoWidgets), request(t, "2", gizmos)}
 	for i := range all {
-		all[i].cause = events.Cause{TraceParent: fmt.Sprintf("00-%032x-%016x-01", i+1, i+1)}
+		all[i].cause = outbox.Cause{TraceParent: fmt.Sprintf("00-%032x-%016x-01", i+1, i+1)}
 	}
 	if _, err := (intake{do: in(pool), patience: time.Hour}).commit(t.Context(), all); err != nil {
 		t.Fatal(err)
@@ -255,7 +256,7 @@ func TestOrdersOfOneBatchAreTheirOwn(t *testing.T) {
 	same(t, "patience", o.Deadline.Sub(o.CreatedAt), time.Hour)
 	for i, p := range all {
 		var message []byte
-		if err := pool.QueryRow(t.Context(), `SELECT payload FROM outbox WHERE order_id = $1`, p.id).Scan(&message); err != nil {
+		if err := pool.QueryRow(t.Context(), `SELECT payload FROM outbox WHERE key = $1`, p.id).Scan(&message); err != nil {
 			t.Fatal(err)
 		}
 		envelope, event, err := events.Decode(message)
@@ -276,9 +277,9 @@ func TestAnOrderIsAnnouncedInTheVersionThatIsAskedFor(t *testing.T) {
 		if _, err := (intake{do: in(pool), patience: time.Hour, version: v}).commit(t.Context(), []placement{p}); err != nil {
 			t.Fatal(err)
 		}
-		same(t, "subject", texts(t, pool, `SELECT subject FROM outbox WHERE order_id = $1`, p.id), []string{name + "." + p.id})
+		same(t, "subject", texts(t, pool, `SELECT subject FROM outbox WHERE key = $1`, p.id), []string{name + "." + p.id})
 		var message []byte
-		if err := pool.QueryRow(t.Context(), `SELECT payload FROM outbox WHERE order_id = $1`, p.id).Scan(&message); err != nil {
+		if err := pool.QueryRow(t.Context(), `SELECT payload FROM outbox WHERE key = $1`, p.id).Scan(&message); err != nil {
 			t.Fatal(err)
 		}
 		_, event, err := events.Decode(message)

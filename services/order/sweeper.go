@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/incident"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // overdueAtOnce bounds what one transaction of the sweeper takes, so that it never holds many rows for long.
@@ -67,7 +67,7 @@ func (s sweeper) lockStuck(ctx context.Context, tx pgx.Tx, limit int) ([]string,
 func (s sweeper) tell(ctx context.Context, tx pgx.Tx, found []string) error {
 	for _, id := range found {
 		reason := fmt.Sprintf("neither shipped nor cancelled %v after somebody asked for the cancel", s.cancelBudget)
-		if _, err := mailbox.OpenIncident(ctx, tx, events.Order, id, kindOverdue, reason); err != nil {
+		if _, err := incident.Open(ctx, tx, events.Order, id, kindOverdue, reason); err != nil {
 			return err
 		}
 	}

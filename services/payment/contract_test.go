@@ -26,7 +26,7 @@ func TestPacts_PaymentReads(t *testing.T) {
 	pacttest.Keep(t, "payment", found)
 }
 
-// hearPrepared is a step as the mailbox calls it.
+// hearPrepared is a step as the inbox calls it.
 func hearPrepared(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
 	if err := lockBatch(ctx, tx, []events.Event{event}); err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func TestPacts_PaymentPublishesWhatIsRead(t *testing.T) {
 	s.becomes(declined, Declined)
 	s.hear(cancelled(paid))
 	s.becomes(paid, Refunded)
-	if answers := s.told(voided); len(answers) == 0 { // the mailbox puts what a step answers; so does hear
+	if answers := s.told(voided); len(answers) == 0 { // the inbox stores what a step answers; so does hear
 		t.Fatal("nothing was said of an order that was cancelled before it was charged")
 	}
 	pacttest.Publishes(t, events.Payment, s.db.Pool)

@@ -7,8 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/incident"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // difference is a movement of money that one ledger shows and the other one does not.
@@ -133,14 +133,14 @@ func (r *reconciler) openIncidents(ctx context.Context) (map[string]bool, error)
 func tell(ctx context.Context, tx pgx.Tx, differences []difference, open map[string]bool) error {
 	for _, d := range differences {
 		if known := open[d.orderID]; !known && d.orderID != "" {
-			if _, err := mailbox.OpenIncident(ctx, tx, events.Payment, d.orderID, kindReconciliation, d.sentence); err != nil {
+			if _, err := incident.Open(ctx, tx, events.Payment, d.orderID, kindReconciliation, d.sentence); err != nil {
 				return err
 			}
 		}
 		delete(open, d.orderID)
 	}
 	for orderID := range open {
-		if err := mailbox.CloseIncident(ctx, tx, events.Payment, orderID, kindReconciliation, "the ledgers agree"); err != nil {
+		if err := incident.Close(ctx, tx, events.Payment, orderID, kindReconciliation, "the ledgers agree"); err != nil {
 			return err
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/payment/api"
 )
@@ -31,7 +31,7 @@ func (s server) CreateCharge(ctx context.Context, request api.CreateChargeReques
 
 func wantCharge(ctx context.Context, key string, body *api.NewCharge) (wanted, error) {
 	wish, err := idempotency.ForOperation("POST /v1/charges", scopeCharge, key, body)
-	trace := mailbox.CauseOf(ctx).TraceParent
+	trace := outbox.CauseOf(ctx).TraceParent
 	return wanted{wish, func(ctx context.Context, tx pgx.Tx) (record, error) {
 		return recordCharge(ctx, tx, wish.Key, trace, *body)
 	}, chargeAnswer}, err

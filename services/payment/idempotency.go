@@ -9,9 +9,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/batch"
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -36,7 +36,7 @@ const keepKeys = 7 * 24 * time.Hour
 // the workers, who finish every payment whether its client comes back or not.
 type direct struct {
 	*workers
-	starts *mailbox.Group[wanted, started]
+	starts *batch.Batcher[wanted, started]
 }
 
 // startAtOnce bounds a group of requests, and with it the advisory locks that its transaction holds.
@@ -46,7 +46,7 @@ func newDirect(w *workers) direct {
 	d := direct{workers: w}
 	// Requests start in groups. A client that sends one request a thousand times must not take the connections
 	// that the workers need to store their answers.
-	d.starts = mailbox.NewGroup(startAtOnce, d.startAll)
+	d.starts = batch.New(startAtOnce, d.startAll)
 	return d
 }
 
@@ -73,7 +73,7 @@ type started struct {
 func (d direct) run(ctx context.Context, w wanted) (kept, error) {
 	ctx = context.WithoutCancel(ctx) // a client that hangs up does not stop what was begun
 	s, err := d.starts.Do(ctx, w)
-	if errors.Is(err, mailbox.ErrBusy) {
+	if errors.Is(err, batch.ErrBusy) {
 		err = &problem.Error{Status: http.StatusServiceUnavailable, RetryAfter: time.Second, Detail: "Too many requests are waiting."}
 	}
 	if err := cmp.Or(err, s.err); err != nil || s.before.replayed {

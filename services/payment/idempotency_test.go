@@ -324,7 +324,7 @@ func TestDirectPaymentsAndTheSagasAreKeptApart(t *testing.T) {
 	testkit.Eventually(t, 10*time.Second, "a charge to be unknown beyond its budget", func() bool {
 		return count(t, s.db.Pool, `SELECT count(*) FROM payment WHERE direct_reference = 'wrong' AND attempts > 3 AND unknown_since < now() - interval '100 ms'`) == 1
 	})
-	if n := count(t, s.db.Pool, `SELECT count(*) FROM outbox WHERE order_id <> $1`, order); n != 0 {
+	if n := count(t, s.db.Pool, `SELECT count(*) FROM outbox WHERE key <> $1`, order); n != 0 {
 		t.Errorf("direct payments published %d events", n)
 	}
 	if n := count(t, s.db.Pool, `SELECT count(*) FROM incident`); n != 0 {

@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/incident"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // late is a charge at the gateway for a payment that was said to have none.
@@ -53,7 +53,7 @@ func (r *reconciler) takeOver(ctx context.Context, l late) error {
 		}
 		if l.direct == "" {
 			reason := fmt.Sprintf("the gateway captured %d %s late; they are being given back", l.amount, l.currency)
-			if _, err := mailbox.OpenIncident(ctx, tx, events.Payment, l.orderID, kindLateCapture, reason); err != nil {
+			if _, err := incident.Open(ctx, tx, events.Payment, l.orderID, kindLateCapture, reason); err != nil {
 				return err
 			}
 		}

@@ -15,10 +15,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -97,7 +98,7 @@ func (s *shop) work() (stop func()) {
 	return stop
 }
 
-// hear handles events as the mailbox does: in one transaction, prepared, each by its step, with what follows put
+// hear handles events as the inbox does: in one transaction, prepared, each by its step, with what follows put
 // into the outbox.
 func (s *shop) hear(list ...events.Event) {
 	s.t.Helper()
@@ -113,10 +114,10 @@ func (s *shop) tryHear(list ...events.Event) error {
 			return err
 		}
 		for _, event := range list {
-			ctx := mailbox.WithCause(s.t.Context(), causeOf(event))
+			ctx := outbox.WithCause(s.t.Context(), causeOf(event))
 			answer, err := react(ctx, tx, event)
 			if err == nil && answer != nil {
-				err = mailbox.Put(ctx, tx, answer)
+				err = messaging.Publish(ctx, tx, answer)
 			}
 			if err != nil {
 				return err
@@ -138,9 +139,9 @@ func react(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, er
 }
 
 // causeOf is an id for an event that depends on nothing but its kind and its order.
-func causeOf(event events.Event) events.Cause {
+func causeOf(event events.Event) outbox.Cause {
 	id := uuid.NewSHA1(uuid.NameSpaceOID, []byte(event.Type().String()+event.Order())).String()
-	return events.Cause{EventID: id, TraceParent: "00-" + "0af7651916cd43dd8448eb211c80319c" + "-b7ad6b7169203331-01"}
+	return outbox.Cause{EventID: id, TraceParent: "00-" + "0af7651916cd43dd8448eb211c80319c" + "-b7ad6b7169203331-01"}
 }
 
 func newID(t *testing.T) string {
@@ -195,7 +196,7 @@ func (s *shop) said(orderID string) []string {
 // told are the events themselves.
 func (s *shop) told(orderID string) (list []events.Event) {
 	s.t.Helper()
-	rows, err := s.db.Pool.Query(s.t.Context(), `SELECT payload FROM outbox WHERE order_id = $1 ORDER BY position`, orderID)
+	rows, err := s.db.Pool.Query(s.t.Context(), `SELECT payload FROM outbox WHERE key = $1 ORDER BY position`, orderID)
 	if err != nil {
 		s.t.Fatal(err)
 	}

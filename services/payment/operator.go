@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/internal/adminapi"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -23,9 +23,9 @@ type operator struct {
 	desk adminapi.Desk
 }
 
-func newOperator(w *workers, box *mailbox.Mailbox) operator {
+func newOperator(w *workers, box *messaging.Outbox) operator {
 	o := operator{workers: w}
-	o.desk = adminapi.Desk{Pool: w.pool, Transact: w.do, Mailbox: box, Faults: w.faults, Look: o.look, Keeps: keeps}
+	o.desk = adminapi.Desk{Pool: w.pool, Transact: w.do, Outbox: box, Faults: w.faults, Look: o.look, Keeps: keeps}
 	return o
 }
 

@@ -7,8 +7,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/incident"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // held is a payment that is locked for its outcome, and still leased under the token of the answer.
@@ -16,7 +18,7 @@ type held struct {
 	Payment
 	overdue   bool         // unknown for longer than its budget
 	incidents bool         // some are open
-	cause     events.Cause // what an answering event follows from
+	cause     outbox.Cause // what an answering event follows from
 }
 
 // change is a payment's outcome on its way into the tables. Pause is for an outcome that is still unknown.
@@ -68,7 +70,7 @@ func apply(ctx context.Context, tx pgx.Tx, changes []change) error {
 	var postings []Posting
 	for _, c := range changes {
 		if c.next.Event != nil {
-			follow = append(follow, mailbox.CausedBy(c.held.cause, c.next.Event))
+			follow = append(follow, messaging.CausedBy(c.held.cause, c.next.Event))
 		}
 		if c.next.Posting.Kind != "" {
 			postings = append(postings, c.next.Posting)
@@ -86,7 +88,7 @@ func apply(ctx context.Context, tx pgx.Tx, changes []change) error {
 	if err := advanceRequests(ctx, tx, changes); err != nil {
 		return err
 	}
-	return mailbox.PutAll(ctx, tx, follow)
+	return messaging.Publish(ctx, tx, follow...)
 }
 
 // storeChanges ends the leases. An outcome that is still unknown is due again after a pause, jittered so that
@@ -127,9 +129,9 @@ func storeChanges(ctx context.Context, tx pgx.Tx, changes []change) error {
 // keepIncidents opens and closes what the changes begin and end. Both are rare, so each is a statement.
 func keepIncidents(ctx context.Context, tx pgx.Tx, changes []change) error {
 	for _, c := range changes {
-		ctx, order := mailbox.WithCause(ctx, c.held.cause), c.held.OrderID
+		ctx, order := outbox.WithCause(ctx, c.held.cause), c.held.OrderID
 		if c.next.Opens != "" {
-			if _, err := mailbox.OpenIncident(ctx, tx, events.Payment, order, c.next.Opens, c.next.Problem); err != nil {
+			if _, err := incident.Open(ctx, tx, events.Payment, order, c.next.Opens, c.next.Problem); err != nil {
 				return err
 			}
 		}
@@ -137,7 +139,7 @@ func keepIncidents(ctx context.Context, tx pgx.Tx, changes []change) error {
 			continue
 		}
 		for _, kind := range c.next.Closes {
-			if err := mailbox.CloseIncident(ctx, tx, events.Payment, order, kind, string(c.next.State)); err != nil {
+			if err := incident.Close(ctx, tx, events.Payment, order, kind, string(c.next.State)); err != nil {
 				return err
 			}
 		}

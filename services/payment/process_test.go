@@ -122,7 +122,7 @@ func TestPaymentIsKilledOnTheWayAndChargesOnce(t *testing.T) {
 			}
 			heir := process(t, db, broker, gate, "")
 			testkit.Eventually(t, 30*time.Second, "the answer to be published", func() bool {
-				return count(t, db.Pool, `SELECT count(*) FROM outbox WHERE order_id = $1 AND published_at IS NOT NULL`, id) == 1
+				return count(t, db.Pool, `SELECT count(*) FROM outbox WHERE key = $1 AND published_at IS NOT NULL`, id) == 1
 			})
 			if err := heir.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)

@@ -6,15 +6,15 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // handlers are payment's part in the saga. The answers that tell of money (PaymentProcessed, PaymentFailed,
 // PaymentRefunded) are not given here but in [workers.finish]: a step calls nobody.
-func handlers() []mailbox.Handler {
-	return []mailbox.Handler{
-		mailbox.Hear(intend),
-		mailbox.Hear(undo),
+func handlers() []outbox.Handler {
+	return []outbox.Handler{
+		outbox.Handle(intend),
+		outbox.Handle(undo),
 	}
 }
 
@@ -23,9 +23,9 @@ func handlers() []mailbox.Handler {
 // came here.
 func intend(ctx context.Context, tx pgx.Tx, order events.InventoryReserved) (events.Event, error) {
 	if err := chargeable(order.Snapshot); err != nil {
-		return nil, mailbox.Poison(err)
+		return nil, outbox.DeadLetter(err)
 	}
-	return nil, insertIntent(ctx, tx, order.Snapshot, mailbox.CauseOf(ctx))
+	return nil, insertIntent(ctx, tx, order.Snapshot, outbox.CauseOf(ctx))
 }
 
 // undo gives back what was charged for an order that will never be shipped, or sees to it that nothing
@@ -44,9 +44,9 @@ func undo(ctx context.Context, tx pgx.Tx, failed events.ShipmentFailed) (events.
 	}
 	switch refund, remember := onCancel(state); {
 	case refund:
-		return nil, startRefund(ctx, tx, failed.OrderID, failed.Reason, mailbox.CauseOf(ctx))
+		return nil, startRefund(ctx, tx, failed.OrderID, failed.Reason, outbox.CauseOf(ctx))
 	case remember:
-		return nil, rememberCancel(ctx, tx, failed.OrderID, failed.Reason, mailbox.CauseOf(ctx))
+		return nil, rememberCancel(ctx, tx, failed.OrderID, failed.Reason, outbox.CauseOf(ctx))
 	}
 	return nil, nil
 }

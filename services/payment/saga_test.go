@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // put writes a payment down as it stands in a state.
@@ -122,15 +122,15 @@ func TestEveryAnswerFollowsFromTheEventThatAskedForIt(t *testing.T) {
 	s.hear(cancelled(undone))
 	s.becomes(undone, Refunded)
 
-	for orderID, want := range map[string]events.Cause{
+	for orderID, want := range map[string]outbox.Cause{
 		paid: causeOf(reserved(paid, "")), declined: causeOf(reserved(declined, "")), undone: causeOf(cancelled(undone)),
 	} {
 		var envelope events.Envelope
-		payload := text(t, s.db.Pool, `SELECT convert_from(payload, 'UTF8') FROM outbox WHERE order_id = $1 ORDER BY position DESC LIMIT 1`, orderID)
+		payload := text(t, s.db.Pool, `SELECT convert_from(payload, 'UTF8') FROM outbox WHERE key = $1 ORDER BY position DESC LIMIT 1`, orderID)
 		if err := json.Unmarshal([]byte(payload), &envelope); err != nil {
 			t.Fatal(err)
 		}
-		if got := (events.Cause{EventID: envelope.CausationID, TraceParent: envelope.TraceParent}); got != want {
+		if got := (outbox.Cause{EventID: envelope.CausationID, TraceParent: envelope.TraceParent}); got != want {
 			t.Errorf("%s follows from %+v, want %+v", envelope.Type, got, want)
 		}
 	}
@@ -158,7 +158,7 @@ func TestAnOrderThatCanNeverBeChargedIsPoison(t *testing.T) {
 		_, err := intend(t.Context(), tx, order)
 		return err
 	})
-	if poison := mailbox.Poison(err); err == nil || fmt.Sprintf("%T", err) != fmt.Sprintf("%T", poison) {
+	if poison := outbox.DeadLetter(err); err == nil || fmt.Sprintf("%T", err) != fmt.Sprintf("%T", poison) {
 		t.Errorf("%T %v", err, err)
 	}
 }

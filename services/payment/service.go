@@ -9,11 +9,10 @@ import (
 	"strconv"
 	"time"
 
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/internal/service"
-	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/loop"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // Settings are what payment reads from the environment beyond what every service does.
@@ -86,28 +85,18 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 	}
 	counts := newMetrics(app.Metrics)
 	work := newWorkers(app, s, counts)
-	box, err := mailbox.New(mailbox.Config{
-		Service:   events.Payment,
-		Pool:      app.Pool,
-		NATS:      app.NATS,
-		Handlers:  handlers(),
-		Prepare:   lockBatch,
-		Committed: work.poke,
-		Faults:    app.Faults,
-		Log:       app.Log,
-		Metrics:   app.Metrics,
-	})
+	box, err := app.NewOutbox(messaging.Config{Handlers: handlers(), Prepare: lockBatch, OnCommit: work.poke})
 	if err != nil {
 		return err
 	}
-	work.do = box.Do
+	work.do = box.Tx
 	audit := &reconciler{
-		Settings: s, pool: app.Pool, do: box.Do, gateway: work.gateway, faults: app.Faults, log: app.Log, metrics: counts, poke: work.poke,
+		Settings: s, pool: app.Pool, do: box.Tx, gateway: work.gateway, faults: app.Faults, log: app.Log, metrics: counts, poke: work.poke,
 	}
 	return app.Serve(ctx, service.Parts{
-		Mailbox: box,
-		HTTP:    routes(server{app.Pool, newDirect(work)}),
-		Admin:   newOperator(work, box).routes,
+		Outbox: box,
+		HTTP:   routes(server{app.Pool, newDirect(work)}),
+		Admin:  newOperator(work, box).routes,
 		Loops: []func(context.Context) error{
 			work.loop,
 			loop.New("reconcile", app.Log, s.ReconcileEvery, nil, audit.runOnce),

@@ -11,10 +11,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // insertIntent records what is to be charged. A row that is there already, whatever its state, stays as it is.
-func insertIntent(ctx context.Context, tx pgx.Tx, order events.Snapshot, cause events.Cause) error {
+func insertIntent(ctx context.Context, tx pgx.Tx, order events.Snapshot, cause outbox.Cause) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO payment (order_id, state, charge_key, amount, currency, payment_method, snapshot, cause_id, traceparent)
 		VALUES ($1, 'INTENT', $2, $3, $4, $5, $6, $7, $8)
@@ -54,7 +55,7 @@ func lockState(ctx context.Context, tx pgx.Tx, orderID string) (State, error) {
 }
 
 // startRefund makes captured money something to be given back.
-func startRefund(ctx context.Context, tx pgx.Tx, orderID, reason string, cause events.Cause) error {
+func startRefund(ctx context.Context, tx pgx.Tx, orderID, reason string, cause outbox.Cause) error {
 	tag, err := tx.Exec(ctx, `
 		UPDATE payment SET state = 'REFUNDING', refund_amount = amount, reason = $2, cause_id = $3, traceparent = $4,
 			attempts = 0, next_attempt_at = now(), updated_at = now()
@@ -63,7 +64,7 @@ func startRefund(ctx context.Context, tx pgx.Tx, orderID, reason string, cause e
 }
 
 // rememberCancel lets whoever learns the outcome of the open charge know that the order is cancelled.
-func rememberCancel(ctx context.Context, tx pgx.Tx, orderID, reason string, cause events.Cause) error {
+func rememberCancel(ctx context.Context, tx pgx.Tx, orderID, reason string, cause outbox.Cause) error {
 	tag, err := tx.Exec(ctx, `
 		UPDATE payment SET cancel_wanted = true, reason = $2, cause_id = $3, traceparent = $4, updated_at = now()
 		WHERE order_id = $1 AND state IN ('INTENT', 'UNKNOWN')`, orderID, reason, cause.EventID, cause.TraceParent)

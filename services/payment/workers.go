@@ -9,10 +9,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"example.com/ordersaga/internal/batch"
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/loop"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // finishAtOnce bounds how many answers one transaction stores.
@@ -28,7 +28,7 @@ type workers struct {
 	faults   *failpoint.Set
 	log      *slog.Logger
 	metrics  *metrics
-	finishes *mailbox.Group[finished, bool]
+	finishes *batch.Batcher[finished, bool]
 	slots    chan struct{} // holds a token for each call that runs
 	wake     chan struct{}
 	calls    sync.WaitGroup
@@ -39,7 +39,7 @@ func newWorkers(app *service.App, s Settings, m *metrics) *workers {
 		Settings: s, pool: app.Pool, gateway: newGateway(s, app.Faults), faults: app.Faults, log: app.Log, metrics: m,
 		slots: make(chan struct{}, s.Concurrency), wake: make(chan struct{}, 1),
 	}
-	w.finishes = mailbox.NewGroup(finishAtOnce, w.finishAll)
+	w.finishes = batch.New(finishAtOnce, w.finishAll)
 	return w
 }
 

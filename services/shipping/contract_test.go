@@ -7,8 +7,8 @@ import (
 
 	"example.com/ordersaga/contracts/pact"
 	"example.com/ordersaga/contracts/pacttest"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 func TestPacts_ShippingReads(t *testing.T) {
@@ -31,7 +31,7 @@ func TestPacts_ShippingPublishesWhatIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return mailbox.Put(t.Context(), tx, said...) }); err != nil {
+	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return messaging.Publish(t.Context(), tx, said...) }); err != nil {
 		t.Fatal(err)
 	}
 	pacttest.Publishes(t, events.Shipping, pool)

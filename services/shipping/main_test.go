@@ -43,7 +43,7 @@ func cancelOf(orderID string) events.OrderCancelRequested {
 	return events.OrderCancelRequested{Subject: events.Subject{OrderID: orderID}, Reason: "customer"}
 }
 
-// batch handles events as the mailbox does: in one transaction, each by its step.
+// batch handles events as the inbox does: in one transaction, each by its step.
 func batch(ctx context.Context, pool *pgxpool.Pool, list ...events.Event) (answers []events.Event, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		for _, event := range list {

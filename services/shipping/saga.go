@@ -8,14 +8,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // handlers are shipping's part in the saga.
-func handlers() []mailbox.Handler {
-	return []mailbox.Handler{
-		mailbox.Hear(ship),
-		mailbox.Hear(cancel),
+func handlers() []outbox.Handler {
+	return []outbox.Handler{
+		outbox.Handle(ship),
+		outbox.Handle(cancel),
 	}
 }
 

@@ -6,9 +6,8 @@ import (
 	"io/fs"
 
 	"example.com/ordersaga/internal/adminapi"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/internal/service"
-	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // Run is the shipping service: it opens what it needs, and serves until ctx ends.
@@ -17,19 +16,11 @@ func Run(ctx context.Context, c service.Config) error {
 	if err != nil {
 		return err
 	}
-	box, err := mailbox.New(mailbox.Config{
-		Service:  events.Shipping,
-		Pool:     app.Pool,
-		NATS:     app.NATS,
-		Handlers: handlers(),
-		Faults:   app.Faults,
-		Log:      app.Log,
-		Metrics:  app.Metrics,
-	})
+	box, err := app.NewOutbox(messaging.Config{Handlers: handlers()})
 	if err != nil {
 		return err
 	}
-	return app.Serve(ctx, service.Parts{Mailbox: box, HTTP: routes(server{app.Pool}), Admin: adminapi.Desk{Pool: app.Pool, Transact: box.Do, Mailbox: box, Faults: app.Faults, Keeps: keeps}.Routes})
+	return app.Serve(ctx, service.Parts{Outbox: box, HTTP: routes(server{app.Pool}), Admin: adminapi.Desk{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Keeps: keeps}.Routes})
 }
 
 //go:embed migrations/*.sql

@@ -65,7 +65,7 @@ func publish(t *testing.T, broker *testkit.NATS, eventID string, event events.Ev
 // said is what has been answered about an order, in the order in which it was said.
 func said(t *testing.T, pool *pgxpool.Pool, orderID string) []string {
 	t.Helper()
-	rows, err := pool.Query(t.Context(), `SELECT split_part(type, '.', 3) FROM outbox WHERE order_id = $1 ORDER BY position`, orderID)
+	rows, err := pool.Query(t.Context(), `SELECT split_part(type, '.', 3) FROM outbox WHERE key = $1 ORDER BY position`, orderID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,8 +23,8 @@ import (
 	wishes "example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/eventlog"
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/testkit"
 	"example.com/ordersaga/tests/kit"
 )
@@ -234,6 +234,6 @@ func publish(t *testing.T, js jetstream.JetStream, order string) {
 func alone(t *testing.T, broker *testkit.NATS) string {
 	t.Helper()
 	const nobody = "http://127.0.0.1:1"
-	system := endpoints.Description{NATS: broker.URL(mailbox.Console), URLs: map[string]string{"order": nobody, "inventory": nobody}}
+	system := endpoints.Description{NATS: broker.URL(natsadmin.Console), URLs: map[string]string{"order": nobody, "inventory": nobody}}
 	return startConsole(t, system)
 }

@@ -123,7 +123,7 @@ func (s *storm) report(t *testing.T, sagas int, atRest time.Duration, counters *
 // it came, and the state that nothing was done.
 func (s *storm) tombstonesHit(t *testing.T) map[string]int {
 	t.Helper()
-	const late = ` JOIN inbox i USING (order_id) WHERE i.type LIKE `
+	const late = ` JOIN inbox i ON i.key = order_id WHERE i.type LIKE `
 	return map[string]int{
 		"a payment met shipping's fence": s.Count(t, "shipping",
 			`SELECT count(*)::int FROM shipment s`+late+`'saga.payment.PaymentProcessed.%' AND s.state = 'FENCED'`),

@@ -153,7 +153,7 @@ func (w *stopwatch) publishedAgain(t *testing.T) error {
 	t.Helper()
 	struck := w.strikes[len(w.strikes)-1].at
 	for _, service := range events.Services {
-		n := w.Count(t, string(service), `SELECT count(*)::int FROM outbox WHERE published_at < $1 OR (published_at IS NULL AND again)`, struck)
+		n := w.Count(t, string(service), `SELECT count(*)::int FROM outbox WHERE published_at < $1 OR (published_at IS NULL AND republish)`, struck)
 		if n > 0 {
 			return fmt.Errorf("%s has %d events to publish again", service, n)
 		}

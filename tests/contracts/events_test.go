@@ -14,8 +14,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // schemas compiles every schema of the events, each under its own $id.
@@ -160,8 +160,8 @@ func TestAsyncAPI_IsWhatTheCodeDoes(t *testing.T) {
 		same(t, string(service)+" sends", sends[string(service)], sent)
 	}
 	// The translator consumes one version and publishes the other.
-	same(t, "the translator receives", receives[mailbox.Translator], []string{events.OrderCreatedV2{}.Type().String()})
-	same(t, "the translator sends", sends[mailbox.Translator], []string{events.OrderCreated{}.Type().String()})
+	same(t, "the translator receives", receives[natsadmin.Translator], []string{events.OrderCreatedV2{}.Type().String()})
+	same(t, "the translator sends", sends[natsadmin.Translator], []string{events.OrderCreated{}.Type().String()})
 	documented := map[string]bool{}
 	for _, channel := range document.Channels {
 		for message := range channel.Messages {

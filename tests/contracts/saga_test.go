@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 const (
@@ -160,8 +160,8 @@ func asyncAPIOf(t *testing.T) string {
 		}
 	}
 	operations.WriteString("  # Where consumers know the first version alone, a translator stands in between.\n")
-	operation(mailbox.Translator, "receive", events.OrderCreatedV2{}.Type(), "OrderCreated.v2")
-	operation(mailbox.Translator, "send", events.OrderCreated{}.Type(), "OrderCreated")
+	operation(natsadmin.Translator, "receive", events.OrderCreatedV2{}.Type(), "OrderCreated.v2")
+	operation(natsadmin.Translator, "send", events.OrderCreated{}.Type(), "OrderCreated")
 	seen := map[string]bool{}
 	for _, typ := range types {
 		if name := messageOf(typ); !seen[name] {

@@ -14,8 +14,8 @@ import (
 
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/internal/adminapi"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/kit"
 )
@@ -60,7 +60,7 @@ func redrive(t *testing.T, l *lane, service string) {
 	spoilt := bytes.Replace(message, []byte(event.Type().String()), []byte("saga.nobody.Nothing.v1"), 1)
 	l.publish(t, string(event.Type().Service), event.Type().SubjectOf(about.OrderID), string(spoilt))
 	var page struct {
-		Letters []mailbox.DeadLetter `json:"dead_letters"`
+		Letters []adminapi.DeadLetter `json:"dead_letters"`
 	}
 	path := "/dead-letters?order=" + about.OrderID
 	kit.Eventually(t, "the spoilt event to be a dead letter", func() error {
@@ -71,7 +71,7 @@ func redrive(t *testing.T, l *lane, service string) {
 	})
 	kit.Eventually(t, "the letter to be redriven", func() error {
 		return l.admin(t, service, path, &page, func() bool {
-			return page.Letters[0].ClosedAs != nil && *page.Letters[0].ClosedAs == mailbox.Redriven
+			return page.Letters[0].ClosedAs != nil && *page.Letters[0].ClosedAs == adminapi.Redriven
 		})
 	})
 }

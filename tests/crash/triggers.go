@@ -76,13 +76,13 @@ func terminate(t *testing.T, l *lane, service string) {
 	}
 }
 
-// age gives the mailbox something that is old enough to be swept. What the orders of this run have left stays:
+// age gives the sweeper something that is old enough to be swept. What the orders of this run have left stays:
 // it is the evidence for the invariants.
 func age(t *testing.T, l *lane, service string) {
 	t.Helper()
-	l.exec(t, service, `INSERT INTO outbox (id, order_id, type, subject, payload, created_at, published_at, stream_seq)
+	l.exec(t, service, `INSERT INTO outbox (id, key, type, subject, payload, created_at, published_at, stream_seq)
 		VALUES (gen_random_uuid(), gen_random_uuid(), 'old', 'old', '', now() - interval '26 hours', now() - interval '25 hours', 1)`)
-	l.exec(t, service, `INSERT INTO inbox (event_id, type, order_id, received_at)
+	l.exec(t, service, `INSERT INTO inbox (event_id, type, key, received_at)
 		VALUES (gen_random_uuid(), 'old', gen_random_uuid(), now() - interval '73 hours')`)
 }
 

@@ -1,45 +1,45 @@
 package main
 
-// mutants are the guards of the protocol and of the mailbox, each taken away from the real source. Where one
+// mutants are the guards of the protocol and of the outbox, each taken away from the real source. Where one
 // guard hides the absence of another, both are taken away, or the test asserts the mechanism itself.
 var mutants = []mutant{
 	{
-		name: "the inbox does not remember", file: "pkg/mailbox/remember.go",
-		old: "if news[d.id] {", new: "if news[d.id] || d.event != nil {",
-		dir: "pkg/mailbox", test: "^TestAnEventTakesEffectOnce$",
+		name: "the inbox does not remember", file: "pkg/outbox/inbox.go",
+		old: "if written[d.id] {", new: "if written[d.id] || d.Event != nil {",
+		dir: "pkg/outbox", test: "^TestInbox_AnEventTakesEffectOnce$",
 	},
 	{
-		name: "acknowledged before the commit", file: "pkg/mailbox/inbox.go",
+		name: "acknowledged before the commit", file: "pkg/outbox/inbox.go",
 		old: "	fresh, err := in.commit(ctx, batch)\n", new: "	in.ack(ctx, batch)\n	fresh, err := in.commit(ctx, batch)\n",
-		dir: "pkg/mailbox", test: "^TestNothingIsAcknowledgedBeforeTheCommit$",
+		dir: "pkg/outbox", test: "^TestInbox_NothingIsAcknowledgedBeforeTheCommit$",
 	},
 	{
-		name: "answers beside the transaction", file: "pkg/mailbox/inbox.go",
-		old: "	if err := answers.store(ctx, tx); err != nil {",
-		new: "	if err := pgx.BeginFunc(ctx, in.pool, func(own pgx.Tx) error { return answers.store(ctx, own) }); err != nil {",
-		dir: "pkg/mailbox", test: "^(TestABatchIsOneTransaction|TestAnInterruptedBatchTakesEffectOnce)$",
+		name: "answers beside the transaction", file: "pkg/outbox/inbox.go",
+		old: "	if err := Publish(ctx, tx, answers...); err != nil {",
+		new: "	if err := pgx.BeginFunc(ctx, in.Pool, func(own pgx.Tx) error { return Publish(ctx, own, answers...) }); err != nil {",
+		dir: "pkg/outbox", test: "^(TestInbox_ABatchIsOneTransaction|TestInbox_AnInterruptedBatchTakesEffectOnce)$",
 	},
 	{
-		name: "marked without an acknowledgement", file: "pkg/mailbox/flights.go",
+		name: "marked without an acknowledgement", file: "pkg/outbox/inflight.go",
 		old: "	if _, expected := f.flying[msg]; expected {\n		delete(f.flying, msg)\n",
 		new: "	if lost, expected := f.flying[msg]; expected {\n		delete(f.flying, msg)\n		f.acked = append(f.acked, ack{lost.id, 1})\n",
-		dir: "pkg/mailbox", test: "^(TestARowIsMarkedOnlyWhenAcknowledged|TestTheRelayWaitsForAFullStream)$",
+		dir: "pkg/outbox", test: "^(TestRelay_ARowIsMarkedOnlyWhenAcknowledged|TestRelay_WaitsForAFullStream)$",
 	},
 	{
-		name: "a relay that dies of an error", file: "pkg/mailbox/relay.go",
-		old: "			r.metrics.publishErrors.Inc()\n", new: "			r.metrics.publishErrors.Inc()\n			return\n",
-		dir: "pkg/mailbox", test: "^TestTheRelaySurvivesABrokerOutage$",
+		name: "a relay that dies of an error", file: "pkg/outbox/relay.go",
+		old: "			r.Observe(PublishErrors, \"\", 1)\n", new: "			r.Observe(PublishErrors, \"\", 1)\n			return\n",
+		dir: "pkg/outbox", test: "^TestRelay_SurvivesABrokerOutage$",
 	},
 	{
-		name: "published rows are deleted by range", file: "pkg/mailbox/sweeper.go",
+		name: "published rows are deleted by range", file: "pkg/outbox/sweeper.go",
 		old: "SELECT id FROM outbox WHERE published_at < now() - $1::interval",
 		new: "SELECT id FROM outbox WHERE position <= (SELECT max(position) FROM outbox WHERE published_at < now() - $1::interval)",
-		dir: "pkg/mailbox", test: "^TestOldRowsAreSwept$",
+		dir: "pkg/outbox", test: "^TestSweeper_DeletesOldRows$",
 	},
 	{
-		name: "a lost stream is not noticed", file: "pkg/mailbox/replay.go",
-		old: "`published_at > now() - $1::interval`, horizon)", new: "`false AND $1::interval IS NULL`, horizon)",
-		dir: "pkg/mailbox", test: "^TestALostStreamIsPublishedAgain$",
+		name: "a lost stream is not noticed", file: "pkg/outbox/broker.go",
+		old: "`published_at > now() - $1::interval`, Retention)", new: "`false AND $1::interval IS NULL`, Retention)",
+		dir: "pkg/outbox", test: "^TestBroker_ALostStreamIsRepublished$",
 	},
 	{
 		name: "a lease is not renewed", file: "services/payment/workers.go",
@@ -52,23 +52,23 @@ var mutants = []mutant{
 		dir: "services/payment", test: "^TestALeaseIsRenewedWhileItsWorkerWorks$",
 	},
 	{
-		name: "an event waits long for a database that was away", file: "pkg/mailbox/inbox.go",
-		old: "in.putOff(ctx, batch, err, mostPause)", new: "in.putOff(ctx, batch, err, mostDelay)",
-		dir: "pkg/mailbox", test: "^TestAnEventDoesNotWaitLongForADatabaseThatWasAway$",
+		name: "an event waits long for a database that was away", file: "pkg/outbox/inbox.go",
+		old: "in.retry(ctx, batch, err, maxPause)", new: "in.retry(ctx, batch, err, maxRetryDelay)",
+		dir: "pkg/outbox", test: "^TestInbox_AnEventDoesNotWaitLongForADatabaseThatWasAway$",
 	},
 	{
-		name: "what was never published waits for what is published again", file: "pkg/mailbox/replay.go",
-		old: "stream_seq = NULL, again = true WHERE", new: "stream_seq = NULL WHERE",
-		dir: "pkg/mailbox", test: "^TestWhatIsPublishedAgainGivesWay$",
+		name: "new rows wait for republished ones", file: "pkg/outbox/broker.go",
+		old: "stream_seq = NULL, republish = true WHERE", new: "stream_seq = NULL WHERE",
+		dir: "pkg/outbox", test: "^TestBroker_RepublishedRowsComeAfterNewOnes$",
 	},
 	{
-		name: "what is published again is not held back", file: "pkg/mailbox/again.go",
+		name: "republishing is not throttled", file: "pkg/outbox/broker.go",
 		old: "NumPending >= window }", new: "NumPending > 1<<40 }",
-		dir: "pkg/mailbox", test: "^TestWhatIsPublishedAgainGivesWay$",
+		dir: "pkg/outbox", test: "^TestBroker_RepublishedRowsComeAfterNewOnes$",
 	},
 	{
-		name: "an older version reaches the step as it is", file: "pkg/mailbox/delivery.go",
-		old: "	d.event = d.handler.read(event)\n", new: "",
+		name: "an older version reaches the step as it is", file: "pkg/outbox/inbox.go",
+		old: "		d.Event = d.handler.convert(d.Event)\n", new: "",
 		dir: "services/inventory", test: "^TestBothVersionsOfAnOrderAreHeard$",
 	},
 	{
@@ -78,7 +78,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "a translation is forgotten before it is on the disk", file: "apps/internal/translator/consume.go",
-		old: "time.Now().Add(mailbox.OnDisk)", new: "time.Now()",
+		old: "time.Now().Add(natsadmin.OnDisk)", new: "time.Now()",
 		dir: "apps/internal/translator", test: "^TestTranslator_AcknowledgesWhenTheTranslationIsOnDisk$",
 	},
 	{

@@ -78,7 +78,7 @@ func (w *system) midway(t *testing.T) []string {
 	}
 	kit.Must(t, customers.Wait())
 	kit.Eventually(t, "every payment to be announced", func() error {
-		n := w.Count(t, "payment", `SELECT count(*)::int FROM outbox WHERE order_id = ANY($1::uuid[]) AND type LIKE '%PaymentProcessed%' AND published_at IS NOT NULL`, orders)
+		n := w.Count(t, "payment", `SELECT count(*)::int FROM outbox WHERE key = ANY($1::uuid[]) AND type LIKE '%PaymentProcessed%' AND published_at IS NOT NULL`, orders)
 		if n < inFlight {
 			return fmt.Errorf("%d of %d are", n, inFlight)
 		}

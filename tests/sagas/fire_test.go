@@ -80,7 +80,7 @@ func (k killing) run(t *testing.T, w *system) {
 func (w *system) published(t *testing.T, service, id string) {
 	t.Helper()
 	kit.Eventually(t, "the event to be published", func() error {
-		if n := w.Count(t, service, `SELECT count(*)::int FROM outbox WHERE order_id = $1 AND published_at IS NOT NULL`, id); n == 0 {
+		if n := w.Count(t, service, `SELECT count(*)::int FROM outbox WHERE key = $1 AND published_at IS NOT NULL`, id); n == 0 {
 			return fmt.Errorf("it is not")
 		}
 		return nil

@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"example.com/ordersaga/internal/localservers"
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // databaseLogins: what a service's login reaches is its own database, and there not everything.
@@ -71,13 +71,13 @@ func (w *system) refusal(t *testing.T, login, database, sql string) string {
 // brokerLogins: nobody speaks in another's name, listens to what is not theirs, or changes the stream.
 func brokerLogins(t *testing.T, w *system) {
 	stream := func(api, rest string) string { return "$JS.API." + api + "." + events.Stream + rest }
-	for _, user := range mailbox.Logins() {
+	for _, user := range natsadmin.Logins() {
 		speaks := []string{stream("STREAM.DELETE", ""), stream("STREAM.PURGE", ""), stream("STREAM.MSG.DELETE", ""), "$SYS.REQ.SERVER.PING"}
-		if user != mailbox.Provisioner {
+		if user != natsadmin.Provisioner {
 			speaks = append(speaks, stream("STREAM.UPDATE", ""), stream("CONSUMER.CREATE", ".mine"), stream("CONSUMER.DURABLE.CREATE", ".mine"))
 		}
 		listens := []string{"_INBOX.>", ">", "$JS.>"}
-		if user != mailbox.Observer {
+		if user != natsadmin.Observer {
 			listens = append(listens, "saga.>")
 		}
 		for _, service := range events.Services {
@@ -86,7 +86,7 @@ func brokerLogins(t *testing.T, w *system) {
 			}
 			speaks = append(speaks, "saga."+string(service)+".OrderCreated.v2.1",
 				stream("CONSUMER.MSG.NEXT", "."+string(service)), "$JS.ACK."+events.Stream+"."+string(service)+".1.1.1.1.0")
-			listens = append(listens, mailbox.InboxPrefix(string(service))+".>")
+			listens = append(listens, natsadmin.InboxPrefix(string(service))+".>")
 		}
 		for _, subject := range speaks {
 			w.forbidden(t, user, subject, func(c *nats.Conn) error { return c.Publish(subject, nil) })

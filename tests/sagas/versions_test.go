@@ -49,7 +49,7 @@ func TestVersions_AMixedFleet(t *testing.T) {
 func (w *system) heard(t *testing.T, id, version string) {
 	t.Helper()
 	got := kit.Query[[]string](t, w.At.Databases["inventory"],
-		`SELECT coalesce(array_agg(type), '{}') FROM inbox WHERE order_id = $1 AND type LIKE 'saga.order.OrderCreated.%'`, id)
+		`SELECT coalesce(array_agg(type), '{}') FROM inbox WHERE key = $1 AND type LIKE 'saga.order.OrderCreated.%'`, id)
 	if !slices.Equal(got, []string{version}) {
 		t.Errorf("inventory has heard of order %s as %v, want %s", id, got, version)
 	}
@@ -209,7 +209,7 @@ func TestVersions_OneThatNobodyKnows(t *testing.T) {
 	}
 	kit.Must(t, w.Up(t.Context(), supervisor.Translator))
 	kit.Eventually(t, "inventory to hear of it", func() error {
-		if n := w.Count(t, "inventory", `SELECT count(*)::int FROM inbox WHERE order_id = $1 AND type = $2`, id, first); n != 1 {
+		if n := w.Count(t, "inventory", `SELECT count(*)::int FROM inbox WHERE key = $1 AND type = $2`, id, first); n != 1 {
 			return fmt.Errorf("it was told %d times", n)
 		}
 		return nil

@@ -35,7 +35,7 @@ var links = []struct {
 
 const noProgram = "services know each other by events alone, and what proves contracts is no part of them"
 
-var outsider = []string{"pkg/events", "pkg/mailbox", "pkg/outbox", "services"}
+var outsider = []string{"pkg/events", "pkg/outbox", "internal/messaging", "services"}
 
 // beside are what a service may not be linked with: programs, other services, and what proves its contracts.
 func beside(service string) []string {

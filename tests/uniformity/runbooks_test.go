@@ -31,7 +31,7 @@ func TestIncidents_EachKindHasARunbookThatATestExecutes(t *testing.T) {
 		text, _, _ = strings.Cut(text, "\n## ")
 		written[heading] = text
 	}
-	opened := map[string]string{"../../pkg/mailbox/deadletter.go": "every service"}
+	opened := map[string]string{"../../internal/incident/incident.go": "every service"}
 	for _, service := range events.Services {
 		opened[filepath.Join(services, string(service), "domain.go")] = string(service)
 	}

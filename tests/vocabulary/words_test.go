@@ -71,7 +71,6 @@ var notYet = []string{
 	"internal/service",
 	"pkg",
 	"pkg/idempotency",
-	"pkg/mailbox",
 	"pkg/problem",
 	"services/inventory",
 	"services/order",

@@ -20,9 +20,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"example.com/ordersaga/apps/internal/process"
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/loop"
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -41,7 +41,7 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 	if err != nil {
 		return fmt.Errorf("TRANSLATED: %w", err)
 	}
-	nc, err := process.Connect(process.Env(getenv, "NATS_URL", "nats://"+mailbox.Provisioner+"@127.0.0.1:4222"), mailbox.Provisioner, log)
+	nc, err := process.Connect(process.Env(getenv, "NATS_URL", "nats://"+natsadmin.Provisioner+"@127.0.0.1:4222"), natsadmin.Provisioner, log)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func newProvisioner(nc *nats.Conn, translated []events.Type) (*provisioner, erro
 func (p *provisioner) runOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err := mailbox.Provision(ctx, p.js, p.translated...)
+	err := natsadmin.Provision(ctx, p.js, p.translated...)
 	p.state.Store(&err)
 	if err != nil {
 		p.looks.WithLabelValues("failed").Inc()

@@ -14,8 +14,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"example.com/ordersaga/apps/internal/provisioner"
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -78,7 +78,7 @@ func status(url string) int {
 func TestWhatIsLostComesBack(t *testing.T) {
 	t.Parallel()
 	broker := testkit.OwnBroker(t)
-	where := run(t, broker.URL(mailbox.Provisioner))
+	where := run(t, broker.URL(natsadmin.Provisioner))
 	testkit.Eventually(t, 10*time.Second, "it is ready", func() bool { return status(where.url("/readyz")) == http.StatusOK })
 
 	broker.Stop(t)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/internal/natsadmin"
 )
 
 // bucket is the broker's key-value store, the only place where anything is stored.
@@ -31,9 +31,9 @@ func (b *bucket) open(ctx context.Context) (jetstream.KeyValue, error) {
 	if kv := b.opened.Load(); kv != nil {
 		return *kv, nil
 	}
-	kv, err := b.js.KeyValue(ctx, mailbox.Schemas)
+	kv, err := b.js.KeyValue(ctx, natsadmin.Schemas)
 	if err != nil {
-		return nil, fmt.Errorf("open the bucket %s: %w", mailbox.Schemas, err)
+		return nil, fmt.Errorf("open the bucket %s: %w", natsadmin.Schemas, err)
 	}
 	b.opened.Store(&kv)
 	return kv, nil
@@ -41,7 +41,7 @@ func (b *bucket) open(ctx context.Context) (jetstream.KeyValue, error) {
 
 // ready is nil when the broker has the bucket.
 func (b *bucket) ready(ctx context.Context) error {
-	_, err := b.js.KeyValue(ctx, mailbox.Schemas)
+	_, err := b.js.KeyValue(ctx, natsadmin.Schemas)
 	return err
 }
 
@@ -107,11 +107,11 @@ func named(prefix, name string) string {
 // names lists what has an entry of this kind. It asks the stream for its subjects: to list keys the usual way needs the
 // right to create consumers.
 func (b *bucket) names(ctx context.Context, prefix string) ([]string, error) {
-	stream, err := b.js.Stream(ctx, "KV_"+mailbox.Schemas)
+	stream, err := b.js.Stream(ctx, "KV_"+natsadmin.Schemas)
 	if err != nil {
-		return nil, fmt.Errorf("open the bucket %s: %w", mailbox.Schemas, err)
+		return nil, fmt.Errorf("open the bucket %s: %w", natsadmin.Schemas, err)
 	}
-	before := "$KV." + mailbox.Schemas + "." + prefix
+	before := "$KV." + natsadmin.Schemas + "." + prefix
 	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(before+">"))
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", prefix, err)

@@ -39,7 +39,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"example.com/ordersaga/apps/internal/process"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/internal/natsadmin"
 )
 
 // timeout is how long the broker may take to answer.
@@ -47,8 +47,8 @@ const timeout = 2 * time.Second
 
 // Run answers until ctx ends. The environment has NATS_URL, with the registry's login, and HTTP_ADDR.
 func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) error {
-	broker := process.Env(getenv, "NATS_URL", "nats://"+mailbox.Registry+"@127.0.0.1:4222")
-	nc, err := process.Connect(broker, mailbox.Registry, log)
+	broker := process.Env(getenv, "NATS_URL", "nats://"+natsadmin.Registry+"@127.0.0.1:4222")
+	nc, err := process.Connect(broker, natsadmin.Registry, log)
 	if err != nil {
 		return err
 	}

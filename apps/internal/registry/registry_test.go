@@ -16,9 +16,9 @@ import (
 
 	"example.com/ordersaga/apps/internal/registry"
 	"example.com/ordersaga/internal/localservers"
+	"example.com/ordersaga/internal/natsadmin"
 	api "example.com/ordersaga/internal/schemaregistry"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -33,7 +33,7 @@ func run(t *testing.T, broker *testkit.NATS) api.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := map[string]string{"NATS_URL": broker.URL(mailbox.Registry), "HTTP_ADDR": fmt.Sprintf("127.0.0.1:%d", port)}
+	env := map[string]string{"NATS_URL": broker.URL(natsadmin.Registry), "HTTP_ADDR": fmt.Sprintf("127.0.0.1:%d", port)}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {

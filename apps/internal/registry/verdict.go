@@ -10,8 +10,8 @@ import (
 
 	"example.com/ordersaga/contracts/pact"
 	"example.com/ordersaga/contracts/schema"
+	"example.com/ordersaga/internal/natsadmin"
 	api "example.com/ordersaga/internal/schemaregistry"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // defaultMode is for subjects without a mode; the package's comment has the reason.
@@ -78,7 +78,7 @@ func (r *registry) judge(ctx context.Context, name string, ids []int, given api.
 }
 
 // largest is how many bytes an entry with a schema may have.
-const largest = mailbox.MaxSchema
+const largest = natsadmin.MaxSchema
 
 // parse reads a schema with everything that it refers to.
 func (r *registry) parse(ctx context.Context, given api.Schema) (*schema.Schema, error) {

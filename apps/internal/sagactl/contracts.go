@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/ordersaga/contracts/pact"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/internal/natsadmin"
 )
 
 func (p *program) contracts() *cobra.Command {
@@ -57,8 +57,8 @@ func (p *program) showBreaks(broken []pact.Break) error {
 func (p *program) natsConf() *cobra.Command {
 	return command("nats-conf", "Prints the broker's configuration for a deployment, without any secret.", cobra.NoArgs,
 		func(context.Context, []string) error {
-			options := mailbox.ServerOptions{Host: "0.0.0.0", StoreDir: "/data", MonitorPort: 8222}
-			fmt.Fprint(p.out, mailbox.ServerConfig(options))
+			options := natsadmin.ServerOptions{Host: "0.0.0.0", StoreDir: "/data", MonitorPort: 8222}
+			fmt.Fprint(p.out, natsadmin.ServerConfig(options))
 			return nil
 		})
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/ordersaga/internal/adminapi"
-	"example.com/ordersaga/pkg/mailbox"
+	"example.com/ordersaga/internal/messaging"
 )
 
 func (p *program) deadLetters() *cobra.Command {
@@ -28,7 +28,7 @@ type letter struct {
 // listedLetter is one in a list, without its message.
 type listedLetter struct {
 	owner
-	mailbox.DeadLetter
+	adminapi.DeadLetter
 }
 
 // letterFilter selects dead letters.
@@ -72,7 +72,7 @@ func (p *program) lettersList() *cobra.Command {
 // retryingEvent is an event that fails and is still retried.
 type retryingEvent struct {
 	owner
-	mailbox.Struggling
+	messaging.Retrying
 }
 
 // retrying lists what is no dead letter yet.
@@ -93,7 +93,7 @@ func (p *program) retrying() *cobra.Command {
 		})
 	})
 	serviceFlag(c, &service)
-	c.Flags().IntVar(&attempts, "attempts", mailbox.Struggles, "only those that have failed this often")
+	c.Flags().IntVar(&attempts, "attempts", messaging.RetryAlert, "only those that have failed this often")
 	return c
 }
 

@@ -7,9 +7,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/loop"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 const (
@@ -28,9 +28,9 @@ type settling struct {
 // consume opens the durable consumer and translates what it delivers, until it is lost or ctx ends. An error
 // means that there is none to open.
 func (t *translator) consume(ctx context.Context) error {
-	consumer, err := t.js.Consumer(ctx, events.Stream, mailbox.Translator)
+	consumer, err := t.js.Consumer(ctx, events.Stream, natsadmin.Translator)
 	if err != nil {
-		return fmt.Errorf("open consumer %s: %w", mailbox.Translator, err)
+		return fmt.Errorf("open consumer %s: %w", natsadmin.Translator, err)
 	}
 	messages, err := consumer.Messages(jetstream.PullMaxMessages(prefetch), jetstream.PullHeartbeat(2*time.Second))
 	if err != nil {
@@ -69,7 +69,7 @@ func (t *translator) handle(ctx context.Context, msg jetstream.Msg) {
 	default:
 		t.messages.WithLabelValues("translated").Inc()
 	}
-	t.settling <- settling{msg, time.Now().Add(mailbox.OnDisk)}
+	t.settling <- settling{msg, time.Now().Add(natsadmin.OnDisk)}
 }
 
 // refuse ends a message that no retry will translate. It stays in the stream.

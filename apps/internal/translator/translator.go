@@ -10,7 +10,7 @@
 //
 // A service's outbox republishes what the broker has lost after it had acknowledged it: its disk is up to a second
 // behind. There is no outbox here. Therefore the original is acknowledged only when its translation is surely on the
-// disk ([mailbox.OnDisk]): what a power loss takes is redelivered and translated again.
+// disk ([natsadmin.OnDisk]): what a power loss takes is redelivered and translated again.
 //
 // # No loops
 //
@@ -39,8 +39,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"example.com/ordersaga/apps/internal/process"
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/loop"
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -50,8 +50,8 @@ const again = 250 * time.Millisecond
 // Run translates until ctx ends. The environment has NATS_URL, with the translator's login, and HTTP_ADDR for
 // health and metrics.
 func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) error {
-	broker := process.Env(getenv, "NATS_URL", "nats://"+mailbox.Translator+"@127.0.0.1:4222")
-	nc, err := process.Connect(broker, mailbox.Translator, log)
+	broker := process.Env(getenv, "NATS_URL", "nats://"+natsadmin.Translator+"@127.0.0.1:4222")
+	nc, err := process.Connect(broker, natsadmin.Translator, log)
 	if err != nil {
 		return err
 	}

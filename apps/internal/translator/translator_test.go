@@ -15,8 +15,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"example.com/ordersaga/internal/localservers"
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -43,7 +43,7 @@ func open(t *testing.T) *stage {
 	s.broker.Provision(t, second)
 	s.order = jetStream(t, s.broker.Connect(t, events.Order))
 	var err error
-	if s.reader, err = jetStream(t, s.broker.ConnectAs(t, mailbox.Observer)).Stream(t.Context(), events.Stream); err != nil {
+	if s.reader, err = jetStream(t, s.broker.ConnectAs(t, natsadmin.Observer)).Stream(t.Context(), events.Stream); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -65,7 +65,7 @@ func (s *stage) run() (url string, stop func()) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	env := map[string]string{"NATS_URL": s.broker.URL(mailbox.Translator), "HTTP_ADDR": fmt.Sprintf("127.0.0.1:%d", port)}
+	env := map[string]string{"NATS_URL": s.broker.URL(natsadmin.Translator), "HTTP_ADDR": fmt.Sprintf("127.0.0.1:%d", port)}
 	ctx, cancel := context.WithCancel(s.t.Context())
 	ended := make(chan error, 1)
 	go func() {
@@ -110,7 +110,7 @@ func (s *stage) count(subject string) uint64 {
 // consumer is how far the broker thinks that the translator is.
 func (s *stage) consumer() *jetstream.ConsumerInfo {
 	s.t.Helper()
-	consumer, err := s.reader.Consumer(s.t.Context(), mailbox.Translator)
+	consumer, err := s.reader.Consumer(s.t.Context(), natsadmin.Translator)
 	if err != nil {
 		return &jetstream.ConsumerInfo{NumPending: 1}
 	}
@@ -148,12 +148,12 @@ func TestTranslator_AcknowledgesWhenTheTranslationIsOnDisk(t *testing.T) {
 	began := time.Now()
 	s.announce(orderID, uuid.NewString(), uuid.NewString())
 	testkit.Eventually(t, within, "the order to be translated", func() bool { return s.translated(orderID) })
-	if info := s.consumer(); info.NumAckPending != 1 && time.Since(began) < mailbox.OnDisk {
+	if info := s.consumer(); info.NumAckPending != 1 && time.Since(began) < natsadmin.OnDisk {
 		t.Errorf("after %v the original is given up: %d unacknowledged", time.Since(began), info.NumAckPending)
 	}
 	testkit.Eventually(t, within, "the original to be acknowledged", s.settled)
-	if took := time.Since(began); took < mailbox.OnDisk {
-		t.Errorf("it was acknowledged after %v, want %v at least", took, mailbox.OnDisk)
+	if took := time.Since(began); took < natsadmin.OnDisk {
+		t.Errorf("it was acknowledged after %v, want %v at least", took, natsadmin.OnDisk)
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // Stream is a look at the saga's stream.
@@ -42,7 +42,7 @@ func Open(address string) (*Stream, error) {
 		return nil, errors.New("connect to the broker: its address is no URL") // which would show the password
 	}
 	login := at.User.Username()
-	nc, err := nats.Connect(address, nats.Name(login), nats.CustomInboxPrefix(mailbox.InboxPrefix(login)),
+	nc, err := nats.Connect(address, nats.Name(login), nats.CustomInboxPrefix(natsadmin.InboxPrefix(login)),
 		nats.Timeout(5*time.Second), nats.MaxReconnects(-1))
 	if err != nil {
 		return nil, fmt.Errorf("connect to the broker: %w", err)

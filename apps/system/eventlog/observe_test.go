@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"example.com/ordersaga/apps/system/eventlog"
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -26,7 +26,7 @@ const (
 func open(t *testing.T) (*eventlog.Stream, *testkit.NATS) {
 	t.Helper()
 	broker := testkit.Broker(t)
-	stream, err := eventlog.Open(broker.URL(mailbox.Observer))
+	stream, err := eventlog.Open(broker.URL(natsadmin.Observer))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,8 @@ import (
 
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/internal/localservers"
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // ErrInUse: another system runs in the directory.
@@ -80,7 +80,7 @@ type secrets map[string]string
 
 const (
 	adminToken = "admin_token"
-	observer   = mailbox.Observer
+	observer   = natsadmin.Observer
 )
 
 // secrets reads those that the kept data were made with, and makes what is missing: all of them, or those of
@@ -97,7 +97,7 @@ func (f *folder) secrets() (secrets, error) {
 	for _, service := range events.Services {
 		names = append(names, string(service), localservers.Owner(service))
 	}
-	for _, login := range mailbox.Logins() {
+	for _, login := range natsadmin.Logins() {
 		names = append(names, "nats_"+login)
 	}
 	for _, name := range names {

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // member is one process of our own programs: what it is called, which program it runs, where it listens.
@@ -131,7 +131,7 @@ func (s *System) serviceEnvironment(service events.Service, process string, env 
 
 // consoleEnvironment has the addresses that the console reads from.
 func (s *System) consoleEnvironment(env map[string]string) {
-	env["ORDERSAGA_NATS"] = s.natsURL(mailbox.Console)
+	env["ORDERSAGA_NATS"] = s.natsURL(natsadmin.Console)
 	env["ORDERSAGA_ADMIN_TOKEN"] = s.secrets[adminToken]
 	for service, database := range s.databases {
 		env["ORDERSAGA_"+strings.ToUpper(string(service))+"_DATABASE"] = database.AuditURL

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"example.com/ordersaga/internal/localservers"
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 )
 
 // startServers starts Postgres with its databases, and NATS, at the same time.
@@ -54,11 +54,11 @@ func (s *System) startNATS(ctx context.Context) error {
 	var env []string
 	for name, secret := range s.secrets {
 		if user, is := strings.CutPrefix(name, "nats_"); is {
-			env = append(env, mailbox.PasswordVariable(user)+"="+secret)
+			env = append(env, natsadmin.PasswordVariable(user)+"="+secret)
 		}
 	}
 	server, err := localservers.StartNATS(ctx, localservers.NATSConfig{
-		Dir: filepath.Join(s.folder.data, "nats"), Config: mailbox.ServerConfig(mailbox.ServerOptions{}), Env: env,
+		Dir: filepath.Join(s.folder.data, "nats"), Config: natsadmin.ServerConfig(natsadmin.ServerOptions{}), Env: env,
 	})
 	if err != nil {
 		return err

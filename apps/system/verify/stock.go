@@ -84,7 +84,7 @@ func effectsHaveCauses(ctx context.Context, l *look) ([]Offender, error) {
 			SELECT e.order_id::text, $1 || ' without the event that asks for it'
 			FROM (`+effect.effects+`) e
 			WHERE e.created_at > now() - `+remembered+`
-			  AND NOT EXISTS (SELECT FROM inbox i WHERE i.order_id = e.order_id AND i.type = ANY ($2))`,
+			  AND NOT EXISTS (SELECT FROM inbox i WHERE i.key = e.order_id AND i.type = ANY ($2))`,
 			effect.what, typesOf(effect.causedBy))
 		if err != nil {
 			return nil, err

@@ -154,9 +154,9 @@ func orderDamages() []damage {
 		{"confirmed, stock let go", "I6", sold, sql(events.Inventory, `UPDATE reservation SET state = 'RELEASED', reason = 'x' WHERE state = 'SOLD'`), verify.Options{}},
 		{"confirmed, fewer held", "I6", sold, sql(events.Inventory, `UPDATE reservation SET lines = '[{"sku":"widget","quantity":1}]' WHERE state = 'SOLD'`), verify.Options{}},
 		{"cancelled and shipped", "I7", returned, sql(events.Shipping, `UPDATE shipment SET state = 'CREATED', shipment_id = 'shp_2', reason = NULL WHERE state = 'FAILED'`), verify.Options{}},
-		{"a reservation that nobody asked for", "I8", sold, sql(events.Inventory, `DELETE FROM inbox WHERE order_id = '`+sold+`'`), verify.Options{}},
-		{"a payment that nobody asked for", "I8", sold, sql(events.Payment, `DELETE FROM inbox WHERE order_id = '`+sold+`'`), verify.Options{}},
-		{"a shipment that nobody asked for", "I8", sold, sql(events.Shipping, `DELETE FROM inbox WHERE order_id = '`+sold+`'`), verify.Options{}},
+		{"a reservation that nobody asked for", "I8", sold, sql(events.Inventory, `DELETE FROM inbox WHERE key = '`+sold+`'`), verify.Options{}},
+		{"a payment that nobody asked for", "I8", sold, sql(events.Payment, `DELETE FROM inbox WHERE key = '`+sold+`'`), verify.Options{}},
+		{"a shipment that nobody asked for", "I8", sold, sql(events.Shipping, `DELETE FROM inbox WHERE key = '`+sold+`'`), verify.Options{}},
 		{"a charge that payment knows nothing of", "I8", stranger, ledger(entry{"ch_9", "charge", stranger, "", 5, "USD", "succeeded"}), verify.Options{}},
 		{"two keys for one order", "I10", sold, sql(events.Order, `
 			INSERT INTO idempotency_key SELECT scope, 'another', fingerprint, status, headers, body, NULL, NULL, created_at, expires_at
@@ -184,10 +184,10 @@ func orderDamages() []damage {
 func messageDamages() []damage {
 	return []damage{
 		{"a row that nobody publishes", "I14", stranger, sql(events.Shipping, `
-			INSERT INTO outbox (id, order_id, type, subject, payload, created_at)
+			INSERT INTO outbox (id, key, type, subject, payload, created_at)
 			VALUES ('`+stranger+`', '`+sold+`', 'saga.shipping.ShipmentCreated.v1', 's', '', now() - interval '6 seconds')`), verify.Options{}},
 		{"a published row that the stream lost", "I14", stranger, sql(events.Shipping, `
-			INSERT INTO outbox (id, order_id, type, subject, payload, published_at, stream_seq)
+			INSERT INTO outbox (id, key, type, subject, payload, published_at, stream_seq)
 			VALUES ('`+stranger+`', '`+sold+`', 'saga.shipping.ShipmentCreated.v1', 's', '', now(), 7)`), verify.Options{}},
 		{"a message that waits", "I16", "inventory", func(w *world) {
 			w.record(events.OrderCreated{Snapshot: events.Snapshot{OrderID: sold}})
@@ -231,7 +231,7 @@ func TestExceptionsAreNoOffences(t *testing.T) {
 			w.ledger = append(w.ledger, entry{"ch_7", "charge", "direct:1", "", 5, "USD", "succeeded"})
 		},
 		"a young row that is not published yet": func(w *world) {
-			w.exec(events.Shipping, `INSERT INTO outbox (id, order_id, type, subject, payload)
+			w.exec(events.Shipping, `INSERT INTO outbox (id, key, type, subject, payload)
 				VALUES ('`+stranger+`', '`+sold+`', 'saga.shipping.ShipmentCreated.v1', 's', '')`)
 		},
 	}

@@ -17,9 +17,9 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -86,7 +86,7 @@ func newWorld(t *testing.T, h healthy, messages bool) *world {
 	}
 	if messages {
 		w.broker = testkit.Broker(t)
-		w.system.NATS = w.broker.URL(mailbox.Observer)
+		w.system.NATS = w.broker.URL(natsadmin.Observer)
 		w.record(events.OrderCreated{Snapshot: events.Snapshot{OrderID: sold}})
 		w.handle()
 	}
@@ -190,7 +190,7 @@ func posting(order, gatewayID, kind string, amount int64) string {
 
 // received is an event about each of the two orders in a service's inbox.
 func received(event events.Event) string {
-	return fmt.Sprintf(`INSERT INTO inbox (event_id, type, order_id)
+	return fmt.Sprintf(`INSERT INTO inbox (event_id, type, key)
 		SELECT gen_random_uuid(), '%s', unnest(ARRAY['%s', '%s']::uuid[]);`, event.Type(), sold, returned)
 }
 
@@ -203,7 +203,7 @@ func (w *world) record(event events.Event) {
 		w.t.Fatal(err)
 	}
 	w.publish(event.Type().SubjectOf(event.Order()), message)
-	w.exec(events.Order, `INSERT INTO outbox (id, order_id, type, subject, payload, published_at, stream_seq)
+	w.exec(events.Order, `INSERT INTO outbox (id, key, type, subject, payload, published_at, stream_seq)
 		VALUES ($1, $2, $3, 'saga', '', now(), 1)`, id, event.Order(), event.Type().String())
 }
 

@@ -80,8 +80,8 @@ func (l *lags) lag(ctx context.Context, process string, backlog eventlog.Backlog
 		return lag
 	}
 	for name, into := range map[string]*int{
-		"mailbox_outbox_unpublished": &lag.Unpublished, "mailbox_redeliveries_total": &lag.Redelivered, "mailbox_postponed_total": &lag.Postponed,
-		"mailbox_duplicates_absorbed_total": &lag.Absorbed, "mailbox_dead_letters_total": &lag.DeadLetters,
+		"outbox_backlog": &lag.Unpublished, "inbox_redeliveries_total": &lag.Redelivered, "inbox_retries_total": &lag.Postponed,
+		"inbox_duplicates_total": &lag.Absorbed, "inbox_dead_letters_total": &lag.DeadLetters,
 	} {
 		*into = int(measured[name])
 	}

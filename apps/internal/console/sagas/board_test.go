@@ -20,8 +20,8 @@ import (
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/sagaview"
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/mailbox"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -36,7 +36,7 @@ func open(t *testing.T) (string, *testkit.NATS) {
 
 func serve(t *testing.T, broker *testkit.NATS) string {
 	t.Helper()
-	board := sagas.NewBoard(broker.URL(mailbox.Console), slog.New(slog.DiscardHandler))
+	board := sagas.NewBoard(broker.URL(natsadmin.Console), slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())
 	closing, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- board.Run(ctx) }()

@@ -1,0 +1,124 @@
+package messaging
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/contracts/payload"
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/outbox"
+)
+
+// codec is the wire format of one service's events: CloudEvents with data that the event's schema allows, on the way
+// out and on the way in.
+type codec struct {
+	service events.Service
+	types   map[string]bool // that the service subscribes to, by [nameOf]
+}
+
+func newCodec(service events.Service) codec {
+	types := map[string]bool{}
+	for _, t := range events.Subscriptions[service] {
+		types[nameOf(t)] = true
+	}
+	return codec{service, types}
+}
+
+// nameOf is the name under which an event is handled. Who published it does not matter: incidents of every service have
+// one handler.
+func nameOf(t events.Type) string { return t.Name + " v" + strconv.Itoa(t.Major) }
+
+func (codec) Type(event any) string { return nameOf(event.(events.Event).Type()) }
+
+// Encode refuses another service's event, which the broker would refuse to take from this one, for ever.
+func (c codec) Encode(event any, cause outbox.Cause) (outbox.Message, error) {
+	e := event.(events.Event)
+	if e.Type().Service != c.service {
+		return outbox.Message{}, fmt.Errorf("answered with %s, which %s does not publish", e.Type(), c.service)
+	}
+	return encode(e, cause)
+}
+
+func (c codec) Decode(message []byte) (outbox.Received, error) {
+	envelope, typ, err := events.Open(message)
+	r := outbox.Received{ID: envelope.ID, Key: envelope.Subject, WireType: envelope.Type, TraceParent: envelope.TraceParent}
+	if err != nil {
+		return r, err
+	}
+	r.Type = nameOf(typ)
+	if !c.types[r.Type] {
+		return r, fmt.Errorf("%s does not subscribe to %s", c.service, typ)
+	}
+	// Before anything is made of it, so that the reason is in the words of the contract and not in Go's.
+	if err := payload.Validate(typ, envelope.Data); err != nil {
+		return r, err
+	}
+	r.Event, err = envelope.Event()
+	return r, err
+}
+
+// IsID reports whether this is a UUID as every event has to write it: in its canonical form, so that equal ids are
+// equal strings.
+func IsID(id string) bool {
+	parsed, err := uuid.Parse(id)
+	return err == nil && parsed.String() == id
+}
+
+// caused is an event that brings its own cause.
+type caused struct {
+	events.Event
+	cause outbox.Cause
+}
+
+// CausedBy gives an event a cause of its own, where one call of [Publish] stores events that follow from different
+// causes: the orders of many requests that are committed as a batch.
+func CausedBy(cause outbox.Cause, event events.Event) events.Event { return caused{event, cause} }
+
+// Publish stores events in the outbox, in the caller's transaction; the cause is the one in ctx, or the event's own
+// (see [CausedBy]). However many events there are, it is one statement. They are published in about the order in
+// which they are given, once the transaction is committed. An event that its schema does not allow is an error.
+func Publish(ctx context.Context, tx pgx.Tx, list ...events.Event) error {
+	messages := make([]outbox.Message, len(list))
+	for i, event := range list {
+		var err error
+		if messages[i], err = encode(event, outbox.CauseOf(ctx)); err != nil {
+			return fmt.Errorf("publish: %w", err)
+		}
+	}
+	return outbox.Publish(ctx, tx, messages...)
+}
+
+// encode makes a message of an event that its schema allows: what is published stays published, so a broken promise
+// must not get farther than its transaction.
+func encode(event events.Event, cause outbox.Cause) (outbox.Message, error) {
+	if own, ok := event.(caused); ok {
+		event, cause = own.Event, own.cause
+	}
+	if event == nil {
+		return outbox.Message{}, errors.New("a nil event")
+	}
+	typ := event.Type()
+	if !IsID(event.Order()) {
+		return outbox.Message{}, fmt.Errorf("%s is about order %q, which is not a UUID in its canonical form", typ.Name, event.Order())
+	}
+	// Version 7 begins with the time, so that new rows lie side by side in the index.
+	id, err := uuid.NewV7()
+	if err != nil {
+		return outbox.Message{}, fmt.Errorf("make an event id: %w", err)
+	}
+	envelope, err := events.Wrap(id.String(), time.Now(), events.Cause(cause), event)
+	if err != nil {
+		return outbox.Message{}, err
+	}
+	if err := payload.Validate(typ, envelope.Data); err != nil {
+		return outbox.Message{}, err
+	}
+	message, err := envelope.Encode()
+	return outbox.Message{ID: id, Key: uuid.MustParse(event.Order()), Type: envelope.Type, Subject: typ.SubjectOf(event.Order()), Payload: message}, err
+}
