@@ -23,8 +23,8 @@ require (
 )
 
 require (
-	example.com/ordersaga/internal v0.0.0 // indirect
-	example.com/ordersaga/pkg v0.0.0
+	example.com/ordersaga/internal v0.0.0
+	example.com/ordersaga/pkg v0.0.0 // indirect
 	example.com/ordersaga/pkg/events v0.0.0
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
 	github.com/beorn7/perks v1.0.1 // indirect

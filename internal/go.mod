@@ -29,7 +29,7 @@ require (
 
 require (
 	dario.cat/mergo v1.0.2 // indirect
-	example.com/ordersaga/contracts v0.0.0 // indirect
+	example.com/ordersaga/contracts v0.0.0
 	example.com/ordersaga/pkg v0.0.0
 	example.com/ordersaga/pkg/events v0.0.0
 	github.com/Azure/go-ansiterm v0.0.0-20261006220739-8c912ac31dd4 // indirect
