@@ -52,43 +52,43 @@ type Subject struct {
 // Order is the id of the order.
 func (s Subject) Order() string { return s.OrderID }
 
-// OrderCreated: an order was accepted and its saga begins.
+// OrderCreated means that an order was accepted and its saga begins.
 type OrderCreated struct{ Snapshot }
 
-// InventoryReserved: everything the order wants is held for it.
+// InventoryReserved means that everything the order wants is held for it.
 type InventoryReserved struct{ Snapshot }
 
-// InventoryRejected: the stock does not suffice; nothing is held.
+// InventoryRejected means that the stock does not suffice; nothing is held.
 type InventoryRejected struct {
 	Subject
 	Reason string `json:"reason"`
 }
 
-// PaymentProcessed: the order's total was captured, once.
+// PaymentProcessed means that the order's total was captured, once.
 type PaymentProcessed struct {
 	Snapshot
 	ChargeID string `json:"charge_id"`
 }
 
-// PaymentFailed: the gateway definitely declined; no money moved.
+// PaymentFailed means that the gateway definitely declined; no money moved.
 type PaymentFailed struct {
 	Subject
 	Reason string `json:"reason"`
 }
 
-// ShipmentCreated: the order is on its way: the pivot, after which the saga only goes forward.
+// ShipmentCreated means that the order is on its way: the pivot, after which the saga only goes forward.
 type ShipmentCreated struct {
 	Snapshot
 	ShipmentID string `json:"shipment_id"`
 }
 
-// ShipmentFailed: this order will never be shipped.
+// ShipmentFailed means that this order will never be shipped.
 type ShipmentFailed struct {
 	Subject
 	Reason string `json:"reason"`
 }
 
-// PaymentRefunded: what was captured has been returned: by the gateway, or outside it by an
+// PaymentRefunded means that what was captured has been returned: by the gateway, or outside it by an
 // audited settlement (Reason "manual_settlement").
 type PaymentRefunded struct {
 	Subject
@@ -97,38 +97,38 @@ type PaymentRefunded struct {
 	Reason   string `json:"reason"`
 }
 
-// PaymentVoided: no charge was made for the order, and none will be.
+// PaymentVoided means that no charge was made for the order, and none will be.
 type PaymentVoided struct {
 	Subject
 	Reason string `json:"reason"`
 }
 
-// InventoryReleased: nothing is held for the order, and nothing will be.
+// InventoryReleased means that nothing is held for the order, and nothing will be.
 type InventoryReleased struct {
 	Subject
 	Reason string `json:"reason"`
 }
 
-// OrderCancelRequested: the customer, or the order's deadline, wants the order undone.
+// OrderCancelRequested means that the customer, or the order's deadline, wants the order undone.
 // Shipping alone decides whether that still comes in time.
 type OrderCancelRequested struct {
 	Subject
 	Reason string `json:"reason"`
 }
 
-// OrderConfirmed: the saga succeeded.
+// OrderConfirmed means that the saga succeeded.
 type OrderConfirmed struct {
 	Subject
 	ShipmentID string `json:"shipment_id"`
 }
 
-// OrderCancelled: the saga ended undone.
+// OrderCancelled means that the saga ended undone.
 type OrderCancelled struct {
 	Subject
 	Reason string `json:"reason"`
 }
 
-// OrderNeedsAttention: an incident keeps the order from going on.
+// OrderNeedsAttention means that an incident keeps the order from going on.
 type OrderNeedsAttention struct {
 	Subject
 	IncidentID string `json:"incident_id"`
@@ -136,7 +136,7 @@ type OrderNeedsAttention struct {
 	Reason     string `json:"reason"`
 }
 
-// IncidentOpened: a service cannot go on with an order by itself.
+// IncidentOpened means that a service cannot go on with an order by itself.
 type IncidentOpened struct {
 	Subject
 	IncidentID string `json:"incident_id"`
@@ -145,7 +145,7 @@ type IncidentOpened struct {
 	Reason     string `json:"reason"`
 }
 
-// IncidentResolved: the state which an incident reported has been left.
+// IncidentResolved means that the state which an incident reported has been left.
 type IncidentResolved struct {
 	Subject
 	IncidentID string `json:"incident_id"`
