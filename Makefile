@@ -62,7 +62,7 @@ bench-rpc: build ## measures gRPC against REST at the same work: latency, bytes,
 
 .PHONY: bench-console
 bench-console: build .bin/.axe-$(AXE) ## measures the console: how soon an event is on the screen, what 500 sagas/s cost it, 10,000 sagas in the list
-	@cd tests && go test -tags=browser -count=1 -timeout=10m -v -run 'KeepUp|TenThousand' ./browser -args -seconds 20 | grep -E 'load_test|^(---|ok|FAIL)'
+	@cd tests && go test -tags=browser -count=1 -timeout=10m -v -run 'KeepsUp|TenThousand' ./browser -args -seconds 20 | grep -E 'load_test|^(---|ok|FAIL)'
 
 ## Change it
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	wishes "example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/supervisor"
 	order "example.com/ordersaga/services/order/api"
 )
@@ -18,10 +18,16 @@ import (
 // fill writes into a field of a form, or chooses.
 func (p *page) fill(name, text string) {
 	p.t.Helper()
-	p.wait("a field "+name, fmt.Sprintf(`((field) => field && (field.value = %q, field.dispatchEvent(new Event('input', {bubbles: true})), field.dispatchEvent(new Event('change', {bubbles: true})), field.value === %[1]q))(document.querySelector('[name=%s]'))`, text, name))
+	const filled = `((field) => {
+		if (!field) return false;
+		field.value = %q;
+		for (const type of ['input', 'change']) field.dispatchEvent(new Event(type, {bubbles: true}));
+		return field.value === %[1]q;
+	})(document.querySelector('[name=%s]'))`
+	p.wait("a field "+name, fmt.Sprintf(filled, text, name))
 }
 
-// breaking opens the page with nothing armed, whatever others have left.
+// breaking opens the page and disarms what other tests have armed.
 func (s *shop) breaking(t *testing.T, asked string, width, height int64) *page {
 	t.Helper()
 	p := s.visit(t, "/break"+asked, width, height)
@@ -51,7 +57,7 @@ func crashNextOrder(t *testing.T, s *shop) {
 	p.arm("payment", "inbox.after_commit", "crash", "1")
 	p.reads("[data-is=armed]", "1")
 	p.picture("break")
-	p.everybody()
+	p.accessible()
 	p.goTo("/place")
 	p.press("place")
 	p.wait("an order", `document.querySelector('[data-is=order]') !== null`)
@@ -73,16 +79,17 @@ func countAndClear(t *testing.T, s *shop) {
 	p.fill("times", "2")
 	p.press("arm")
 	p.reads("[data-is=armed]", "1")
-	id := s.Place(t, wishes.One("widget", 1))
+	id := s.Place(t, client.One("widget", 1))
 	p.reads("[data-fault='inbox.before_commit'] small", "2 fired: done")
 	if got := s.Ends(t, id); got.Status != order.CONFIRMED {
 		t.Errorf("the order is %s", got.Status)
 	}
 	p.arm("shipping", "relay.taken", "delay", "0")
 	p.reads("[data-fault='relay.taken']", "delay of 500ms at relay.taken in shipping, every time")
-	p.everybody()
+	p.accessible()
 	p.do(chromedp.Evaluate(`document.querySelector("[data-fault='inbox.before_commit'] button").click()`, nil))
-	p.wait("one to be cleared, and not the other", `!document.querySelector("[data-fault='inbox.before_commit']") && document.querySelector("[data-fault='relay.taken']")`)
+	p.wait("one to be cleared, and not the other",
+		`!document.querySelector("[data-fault='inbox.before_commit']") && document.querySelector("[data-fault='relay.taken']")`)
 	p.press("clear-all")
 	p.wait("nothing to be armed", `!document.querySelector('[data-fault]')`)
 	p.reads("[data-is=armed]", "0")
@@ -94,11 +101,13 @@ func killAService(t *testing.T, s *shop) {
 		p.wait("inventory to answer", `document.querySelector('[data-process=inventory]')?.textContent.includes('answers')`)
 		before := value[string](p, `document.querySelector('[data-process=inventory]').dataset.pid`)
 		p.press(does)
-		p.reads("dialog[open]:not(.frame dialog)", "is started again")
-		p.everybody()
+		p.reads("dialog[open]:not(.frame dialog)", "is restarted")
+		p.accessible()
 		p.press("sure")
-		p.wait("it to be another process", fmt.Sprintf(`((row) => row.textContent.includes('✔') && ![undefined, %q].includes(row.dataset.pid))(document.querySelector('[data-process=inventory]'))`, before))
-		if got := s.Ends(t, s.Place(t, wishes.One("widget", 1))); got.Status != order.CONFIRMED {
+		const other = `((row) => row.textContent.includes('✔') && ![undefined, %q].includes(row.dataset.pid))` +
+			`(document.querySelector('[data-process=inventory]'))`
+		p.wait("it to be another process", fmt.Sprintf(other, before))
+		if got := s.Ends(t, s.Place(t, client.One("widget", 1))); got.Status != order.CONFIRMED {
 			t.Errorf("after %s the order is %s", does, got.Status)
 		}
 	}
@@ -107,8 +116,8 @@ func killAService(t *testing.T, s *shop) {
 func pauseAConsumer(t *testing.T, s *shop) {
 	p := s.visit(t, "/break", 1360, 900)
 	p.press("pause-shipping")
-	p.reads("[data-process=shipping]", "hears nothing for")
-	id := s.Place(t, wishes.One("widget", 1))
+	p.reads("[data-process=shipping]", "consumes nothing for")
+	id := s.Place(t, client.One("widget", 1))
 	s.AwaitState(t, "payment", "payment", id, "CAPTURED")
 	p.reads("[data-process=shipping]", "1 waiting")
 	if got := s.State(t, "shipping", "shipment", id); got != "" {
@@ -123,14 +132,14 @@ func pauseAConsumer(t *testing.T, s *shop) {
 
 func gatewayMisbehaves(t *testing.T, s *shop) {
 	p := s.visit(t, "/break", 1360, 900)
-	p.reads("[data-is=gateway]", "behaves well")
+	p.reads("[data-is=gateway]", "no faults")
 	p.fill("drop_after", "100")
 	p.press("gateway")
 	p.reads("[data-is=gateway]", "misbehaves")
-	id := s.Place(t, wishes.One("widget", 1))
-	s.AwaitState(t, "payment", "payment", id, "UNKNOWN") // charged, and nobody was told
+	id := s.Place(t, client.One("widget", 1))
+	s.AwaitState(t, "payment", "payment", id, "UNKNOWN") // charged, and payment got no answer
 	p.press("gateway-well")
-	p.reads("[data-is=gateway]", "behaves well")
+	p.reads("[data-is=gateway]", "no faults")
 	if got := s.Ends(t, id); got.Status != order.CONFIRMED {
 		t.Errorf("the order is %s", got.Status)
 	}
@@ -151,16 +160,16 @@ func breakPageSurvives(t *testing.T, s *shop) {
 		t.Fatal(err)
 	}
 	p.reads(".note", "The console does not answer.")
-	p.wait("the page to go on", `document.querySelector('.note').textContent === ''`)
+	p.wait("the page to continue", `document.querySelector('.note').textContent === ''`)
 	p.press("pause-shipping")
-	p.reads("[data-process=shipping]", "hears nothing for")
+	p.reads("[data-process=shipping]", "consumes nothing for")
 	p.press("resume-shipping")
-	p.wait("shipping to hear", `!document.querySelector('[data-is=paused]')`)
+	p.wait("shipping to consume", `!document.querySelector('[data-is=paused]')`)
 }
 
 func brokenBesideItsField(t *testing.T, s *shop) {
 	p := s.visit(t, "/place", 320, 700)
-	for _, wrong := range []struct{ name, text, right, says string }{
+	for _, wrong := range []struct{ name, text, right, problem string }{
 		{"quantity", "0", "1", "/items/0/quantity"},
 		{"sku", "phlogiston", "widget", `there is no SKU "phlogiston"`},
 		{"country", "Germany", "DE", "/ship_to/country"},
@@ -169,10 +178,10 @@ func brokenBesideItsField(t *testing.T, s *shop) {
 	} {
 		p.fill(wrong.name, wrong.text)
 		p.press("place")
-		p.reads(fmt.Sprintf("[data-field=%s] .problem", wrong.name), wrong.says)
+		p.reads(fmt.Sprintf("[data-field=%s] .problem", wrong.name), wrong.problem)
 		p.fill(wrong.name, wrong.right)
 	}
-	p.everybody()
+	p.accessible()
 	p.fill("card", "tok_declined")
 	p.reads("[data-is=card]", "Declined with card_declined")
 	p.press("place")
@@ -189,16 +198,20 @@ func aLoad(t *testing.T, s *shop) {
 	p.fill("declined", "30")
 	p.press("load")
 	p.reads("[data-is=load]", "Placing 20 orders a second")
-	p.wait("bars to grow while it goes on", `document.querySelector('[data-chart=completed] rect') && document.querySelector('[data-is=load]').textContent.startsWith('Placing')`)
+	p.wait("bars to grow while it runs", `document.querySelector('[data-chart=completed] rect') &&
+		document.querySelector('[data-is=load]').textContent.startsWith('Placing')`)
 	p.reads("[data-is=load]", "The load has ended.")
 	p.picture("place")
-	p.everybody()
-	counts := value[map[string]string](p, `Object.fromEntries([...document.querySelectorAll('b[data-count]')].map((b) => [b.dataset.count, b.textContent]))`)
-	if counts["placed"] != "100" || counts["refused"] != "0" || counts["open"] != "0" || counts["confirmed"] == "0" || counts["cancelled"] == "0" {
+	p.accessible()
+	counts := value[map[string]string](p,
+		`Object.fromEntries([...document.querySelectorAll('b[data-count]')].map((b) => [b.dataset.count, b.textContent]))`)
+	if counts["placed"] != "100" || counts["refused"] != "0" || counts["open"] != "0" ||
+		counts["confirmed"] == "0" || counts["cancelled"] == "0" {
 		t.Errorf("20 orders a second for 5 seconds come to %v", counts)
 	}
-	if label := value[string](p, `document.querySelector('[data-chart=completed] svg').getAttribute('aria-label')`); !strings.Contains(label, "100 orders: half within") {
-		t.Errorf("the histogram says %q", label)
+	label := value[string](p, `document.querySelector('[data-chart=completed] svg').getAttribute('aria-label')`)
+	if !strings.Contains(label, "100 orders: half within") {
+		t.Errorf("the histogram is labelled %q", label)
 	}
 	p.fill("seconds", "60")
 	p.press("load")
@@ -210,7 +223,7 @@ func aLoad(t *testing.T, s *shop) {
 	}
 }
 
-// nothingToBreak visits a console that was told of no admin listener, as where faults are not enabled.
+// nothingToBreak visits a console without admin listeners, as where faults are not enabled.
 func nothingToBreak(t *testing.T, s *shop) {
 	at := s.At
 	at.Admin = nil
@@ -221,7 +234,7 @@ func nothingToBreak(t *testing.T, s *shop) {
 	if buttons := value[int](p, `document.querySelectorAll('main button').length`); buttons != 0 {
 		t.Errorf("there are %d buttons", buttons)
 	}
-	p.everybody()
+	p.accessible()
 	p.goTo("/place") // orders can be placed all the same
 	p.press("place")
 	p.reads("[data-is=state]", "Succeeded")

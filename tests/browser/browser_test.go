@@ -26,7 +26,7 @@ import (
 // pictures is where pictures for the documentation are written; without it they are artefacts of the test.
 var pictures = flag.String("pictures", "", "a folder for the pictures")
 
-// axe is axe-core's source, which the pages are looked at with; AXE says where it stands.
+// axe is the source of axe-core, which checks the pages; AXE names its file.
 func axe(t *testing.T) string {
 	t.Helper()
 	source, err := os.ReadFile(os.Getenv("AXE"))
@@ -116,14 +116,14 @@ func (p *page) wait(what, condition string) {
 	if err != nil {
 		var text string
 		_ = chromedp.Run(p.tab, chromedp.Evaluate("document.body.innerText", &text))
-		p.t.Fatalf("%v; the page says:\n%s", err, text)
+		p.t.Fatalf("%v; the page shows:\n%s", err, text)
 	}
 }
 
-// reads waits until an element says something.
+// reads waits until an element contains a text.
 func (p *page) reads(selector, text string) {
 	p.t.Helper()
-	p.wait(fmt.Sprintf("%s to say %q", selector, text), fmt.Sprintf("document.querySelector(%q)?.textContent.includes(%q)", selector, text))
+	p.wait(fmt.Sprintf("%s to contain %q", selector, text), fmt.Sprintf("document.querySelector(%q)?.textContent.includes(%q)", selector, text))
 }
 
 // press presses a button as soon as it can be pressed.
@@ -133,10 +133,11 @@ func (p *page) press(does string) {
 	p.wait(button+" to be on", fmt.Sprintf("((b) => b?.disabled === false && (b.click(), true))(document.querySelector(%q))", button))
 }
 
-// value is what an expression says on the page, which may take its time.
+// value is the value of an expression on the page, or of the promise that it returns.
 func value[T any](p *page, expression string) (v T) {
 	p.t.Helper()
-	p.do(chromedp.Evaluate(expression, &v, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
+	await := func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }
+	p.do(chromedp.Evaluate(expression, &v, await))
 	return v
 }
 
@@ -152,23 +153,30 @@ func (p *page) picture(name string) {
 	kit.Must(p.t, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644))
 }
 
-// everybody checks that people who see, hear or use a page in other ways can use it, in light and in dark, and that
-// nothing sticks out at the side.
-func (p *page) everybody() {
+// accessible checks with axe-core that people with disabilities can use the page, in light and in dark, and that the
+// page is not wider than the window.
+func (p *page) accessible() {
 	p.t.Helper()
 	source := axe(p.t)
 	for _, scheme := range []string{"light", "dark"} {
 		p.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
 			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}))
 		p.do(chromedp.Evaluate(source, nil))
-		found := value[string](p, `axe.run().then((r) => JSON.stringify(r.violations.map((v) => ({id: v.id, help: v.help, nodes: v.nodes.map((n) => n.html.slice(0, 160))}))))`)
+		found := value[string](p, `axe.run().then((r) => JSON.stringify(r.violations.map((v) =>
+			({id: v.id, help: v.help, nodes: v.nodes.map((n) => n.html.slice(0, 160))}))))`)
 		var violations []any
 		kit.Must(p.t, json.Unmarshal([]byte(found), &violations))
 		if len(violations) > 0 {
 			p.t.Errorf("in %s: %s", scheme, found)
 		}
-		if wide := value[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); wide > 0 {
+		if wide := p.overflow(); wide > 0 {
 			p.t.Errorf("in %s the page is %d pixels too wide", scheme, wide)
 		}
 	}
+}
+
+// overflow is how many pixels the page is wider than the window.
+func (p *page) overflow() int {
+	p.t.Helper()
+	return value[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth")
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
-	wishes "example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/eventlog"
 	"example.com/ordersaga/internal/natsadmin"
@@ -43,8 +43,8 @@ const (
 	busyFactor = 25
 )
 
-// TestThePagesKeepUp measures what a page and the console can bear.
-func TestThePagesKeepUp(t *testing.T) {
+// TestConsole_KeepsUpWithTheLoad measures what a page and the console can bear.
+func TestConsole_KeepsUpWithTheLoad(t *testing.T) {
 	s := open(t)
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 256 // customers keep their connections
 	t.Run("an event is on the screen while 100 sagas run each second", func(t *testing.T) { eventsAppear(t, s) })
@@ -80,10 +80,13 @@ func eventsAppear(t *testing.T, s *shop) {
 	defer stream.Close()
 	var late []time.Duration
 	for _, id := range probes {
-		var said []eventlog.Seen
-		kit.Must(t, stream.History(t.Context(), id, func(seen eventlog.Seen) error { said = append(said, seen); return nil }))
+		var published []eventlog.Seen
+		kit.Must(t, stream.History(t.Context(), id, func(seen eventlog.Seen) error {
+			published = append(published, seen)
+			return nil
+		}))
 		at := int64(0)
-		for _, seen := range slices.Backward(said) {
+		for _, seen := range slices.Backward(published) {
 			if own := shown[id+" "+seen.Event.Type().Name]; own != 0 && (at == 0 || own < at) {
 				at = own
 			}
@@ -118,7 +121,7 @@ func (s *shop) load(t *testing.T, rate int) (probes []string) {
 		}
 		group.Go(func() error {
 			sku := []string{"gizmo", "widget", "gadget"}[min(n%10, 1+n%2)]
-			id, err := s.TryPlace(t.Context(), wishes.One(sku, 1))
+			id, err := s.TryPlace(t.Context(), client.One(sku, 1))
 			mu.Lock()
 			defer mu.Unlock()
 			if sku == "gizmo" && err == nil {
@@ -131,12 +134,12 @@ func (s *shop) load(t *testing.T, rate int) (probes []string) {
 	return probes
 }
 
-// consoleCosts: with one page that listens, what the console's process uses.
+// consoleCosts measures the console's process with one open page.
 func consoleCosts(t *testing.T, s *shop) {
 	ctx, leave := context.WithCancel(t.Context())
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.At.URLs[endpoints.Console]+"/api/sagas/stream", http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.At.URLs[endpoints.Console]+"/api/sagas/watch", http.NoBody)
 	kit.Must(t, err)
-	response, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request) //nolint:bodyclose // closed below; the linter loses it in the goroutine
 	kit.Must(t, err)
 	go func() { _, _ = io.Copy(io.Discard, response.Body) }()
 	defer response.Body.Close()
@@ -179,7 +182,7 @@ func rss(t *testing.T, pid int) int {
 	return pages * os.Getpagesize()
 }
 
-// scroll goes through the whole list, and tells how long it took to draw each place.
+// scroll goes through the whole list, and measures how long it takes to draw each place.
 const scroll = `(async () => {
 	const list = document.querySelector('.window'), took = []; let most = 0;
 	for (let n = 0; n <= 100; n++) {
@@ -193,8 +196,8 @@ const scroll = `(async () => {
 	return {P95: took[95], Most: most, Last: document.querySelector('.window li:last-child').dataset.order};
 })()`
 
-// TestTenThousandSagasStayScrollable shows a stream of ten thousand orders that no service needs for it.
-func TestTenThousandSagasStayScrollable(t *testing.T) {
+// TestConsole_TenThousandSagasStayScrollable shows a stream of ten thousand orders that no service needs for it.
+func TestConsole_TenThousandSagasStayScrollable(t *testing.T) {
 	broker := testkit.Broker(t)
 	js, err := jetstream.New(broker.Connect(t, events.Order), jetstream.WithPublishAsyncMaxPending(10_000))
 	kit.Must(t, err)
@@ -223,7 +226,10 @@ func TestTenThousandSagasStayScrollable(t *testing.T) {
 
 func publish(t *testing.T, js jetstream.JetStream, order string) {
 	t.Helper()
-	event := events.OrderCreated{Snapshot: events.Snapshot{OrderID: order, Lines: []events.Line{{SKU: "widget", Quantity: 1, UnitPrice: 1999}}, Total: events.Money{Amount: 1999, Currency: "USD"}}}
+	event := events.OrderCreated{Snapshot: events.Snapshot{
+		OrderID: order, Lines: []events.Line{{SKU: "widget", Quantity: 1, UnitPrice: 1999}},
+		Total: events.Money{Amount: 1999, Currency: "USD"},
+	}}
 	message, err := events.Encode(uuid.NewString(), time.Now(), events.Cause{}, event)
 	kit.Must(t, err)
 	_, err = js.PublishAsync(event.Type().SubjectOf(order), message)

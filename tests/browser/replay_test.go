@@ -26,7 +26,7 @@ type trace struct {
 type verdict struct {
 	Stuck string // the event that the model could not explain; empty: none
 	Rests bool   // whether the model can end where the services did
-	State string // what the page would say
+	State string // what the page would show
 }
 
 // judge follows a trace with every saga that the model allows, and with the one that the live mode shows.
@@ -41,7 +41,7 @@ const judge = `(async (trace) => {
 
 func modelAgrees(t *testing.T, s *shop) {
 	p := s.visit(t, "/simulator", 1000, 700)
-	for name, wish := range map[string]func(*customers.NewOrder){
+	for name, place := range map[string]func(*customers.NewOrder){
 		"success":         func(*customers.NewOrder) {},
 		"declined":        func(w *customers.NewOrder) { w.Token = "tok_declined" },
 		"out of stock":    func(w *customers.NewOrder) { w.Items[0].Sku = "unobtainium" },
@@ -54,20 +54,20 @@ func modelAgrees(t *testing.T, s *shop) {
 		t.Run(name, func(t *testing.T) {
 			for range 3 {
 				one := customers.One("gadget", 1)
-				wish(&one)
+				place(&one)
 				id := s.Place(t, one)
 				if name == "cancelled" || name == "slow, cancelled" {
 					if _, err := s.Shop.Cancel(t.Context(), id); err != nil && kit.Status(err) != 409 {
 						t.Fatal(err)
 					}
 				}
-				told := s.rested(t, id)
-				got := p.judges(told)
-				if got.Stuck != "" || !got.Rests || got.State != told.State {
-					t.Errorf("the model says %+v; the services %v, %s after %d events", got, told.Rows, told.State, len(told.Events))
+				seen := s.rested(t, id)
+				got := p.judges(seen)
+				if got.Stuck != "" || !got.Rests || got.State != seen.State {
+					t.Errorf("the model has %+v; the services %v, %s after %d events", got, seen.Rows, seen.State, len(seen.Events))
 				}
-				told.Events = append(told.Events[:1:1], told.Events[2:]...) // a trace that cannot have been
-				if got := p.judges(told); got.Stuck == "" && got.Rests {
+				seen.Events = append(seen.Events[:1:1], seen.Events[2:]...) // a trace that cannot have been
+				if got := p.judges(seen); got.Stuck == "" && got.Rests {
 					t.Error("the model explains a trace of which an event is missing")
 				}
 			}
@@ -75,15 +75,15 @@ func modelAgrees(t *testing.T, s *shop) {
 	}
 }
 
-func (p *page) judges(told trace) verdict {
+func (p *page) judges(seen trace) verdict {
 	p.t.Helper()
-	text, err := json.Marshal(told)
+	text, err := json.Marshal(seen)
 	kit.Must(p.t, err)
 	return value[verdict](p, fmt.Sprintf(judge, text))
 }
 
-// rested waits until nothing about an order moves any more, and tells what there is of it.
-func (s *shop) rested(t *testing.T, id string) (told trace) {
+// rested waits until nothing about an order moves any more, and returns its trace.
+func (s *shop) rested(t *testing.T, id string) (seen trace) {
 	t.Helper()
 	stream, err := eventlog.Open(s.At.NATS)
 	kit.Must(t, err)
@@ -91,42 +91,43 @@ func (s *shop) rested(t *testing.T, id string) (told trace) {
 	got, err := s.Shop.Await(t.Context(), id)
 	kit.Must(t, err)
 	kit.Eventually(t, "order "+id+" to come to rest", func() error {
-		told = trace{Rows: map[string]string{
+		seen = trace{Rows: map[string]string{
 			"order": s.orderRow(t, id), "inventory": s.State(t, "inventory", "reservation", id),
 			"payment": s.State(t, "payment", "payment", id), "shipping": s.State(t, "shipping", "shipment", id),
 		}}
 		saga := sagaview.NewSaga()
 		err := stream.History(t.Context(), id, func(e eventlog.Seen) error {
-			told.Events = append(told.Events, e.Raw)
+			seen.Events = append(seen.Events, e.Raw)
 			saga.Apply(e.Event)
 			return e.Problem
 		})
-		told.State = string(saga.State)
-		if err != nil || told.unfinished() {
-			return fmt.Errorf("the rows are %v after %d events (%w)", told.Rows, len(told.Events), err)
+		seen.State = string(saga.State)
+		if err != nil || seen.unfinished() {
+			return fmt.Errorf("the rows are %v after %d events (%w)", seen.Rows, len(seen.Events), err)
 		}
 		return nil
 	})
-	if got.Status == order.NEEDSATTENTION && told.State != "Compensating" {
-		t.Errorf("a person is needed, and the saga is %s", told.State)
+	if got.Status == order.NEEDSATTENTION && seen.State != "Compensating" {
+		t.Errorf("a person is needed, and the saga is %s", seen.State)
 	}
-	return told
+	return seen
 }
 
 func (s *shop) orderRow(t *testing.T, id string) string {
+	t.Helper()
 	return kit.Query[string](t, s.At.Databases["order"], `SELECT status FROM orders WHERE id = $1`, id)
 }
 
-// unfinished: the shipment is heard of, and the stock is not sold yet; or an end is near.
-func (told trace) unfinished() bool {
-	open := told.Rows["order"] == "PENDING" || told.Rows["order"] == "CANCELLING"
-	return open && told.Rows["payment"] != "REFUND_REFUSED" || told.Rows["shipping"] == "CREATED" && told.Rows["inventory"] != "SOLD" ||
-		told.Rows["order"] == "CONFIRMED" && told.State != "Succeeded" || told.Rows["order"] == "CANCELLED" && told.State != "Failed" ||
-		told.Rows["payment"] == "REFUND_REFUSED" && !told.needsAttention()
+// unfinished: the order is open, or a service has not handled its last event.
+func (seen trace) unfinished() bool {
+	open := seen.Rows["order"] == "PENDING" || seen.Rows["order"] == "CANCELLING"
+	return open && seen.Rows["payment"] != "REFUND_REFUSED" || seen.Rows["shipping"] == "CREATED" && seen.Rows["inventory"] != "SOLD" ||
+		seen.Rows["order"] == "CONFIRMED" && seen.State != "Succeeded" || seen.Rows["order"] == "CANCELLED" && seen.State != "Failed" ||
+		seen.Rows["payment"] == "REFUND_REFUSED" && !seen.needsAttention()
 }
 
-func (told trace) needsAttention() bool {
-	for _, event := range told.Events {
+func (seen trace) needsAttention() bool {
+	for _, event := range seen.Events {
 		var envelope struct{ Type string }
 		if json.Unmarshal(event, &envelope) == nil && envelope.Type == "saga.order.OrderNeedsAttention.v1" {
 			return true
@@ -198,7 +199,7 @@ func anyStep(t *testing.T, s *shop) {
 	if len(got.Unended) > 0 {
 		t.Errorf("these do not end: %v", got.Unended)
 	}
-	// A repetition needs something that was heard, a delay something that can overtake, a slow gateway a charge; a
+	// A repetition needs a consumed event, a delay something that can overtake, a slow gateway a charge; a
 	// cancel an order that has not ended.
 	for press, want := range map[string]int{"f": 6, "x": 6, "d": 4, "c": 4, "i": 1} {
 		if steps := got.Done[press]; len(steps) < want {

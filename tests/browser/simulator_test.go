@@ -13,56 +13,57 @@ import (
 	order "example.com/ordersaga/services/order/api"
 )
 
-// TestTheConsole is everything that people do with the console over one running system.
-func TestTheConsole(t *testing.T) {
+// TestConsole is everything that people do with the console, over one running system.
+func TestConsole(t *testing.T) {
 	s := open(t)
 	for name, test := range map[string]func(*testing.T, *shop){
-		"new sagas appear, and are chosen, searched and held":           liveList,
-		"a killed console loses nothing, and the page goes on":          listSurvives,
-		"a list of many sagas stays small":                              manySagas,
-		"an order is read event by event":                               anOrder,
-		"an order is followed while it happens":                         followAnOrder,
-		"a refused refund is repaired, and everything adds up":          repaired,
-		"a dead letter is put right and handled, another one dropped":   letters,
-		"a unit too many in the stock turns the line red":               doesNotAddUp,
-		"a repair that would be wrong is refused in words":              repairRefused,
-		"an order's rows stand side by side, and a kill leaves a mark":  rowsOfAnOrder,
-		"the simulator steps forward, fails and goes back":              modelSteps,
-		"every scenario ends, and its address leads to each step":       everyScenario,
-		"the simulator is used by keyboard and on a small screen":       smallAndByKeyboard,
-		"whatever is done at any step, the model ends":                  anyStep,
-		"the model keeps what the protocol promises":                    modelIsSound,
-		"the model agrees with what real orders have said":              modelAgrees,
-		"a real order is held at every step":                            liveSucceeds,
-		"a failure is injected into a real order":                       liveFails,
-		"a real service crashes between commit and publish":             liveCrash,
-		"a real order is cancelled while it is held":                    liveCancel,
-		"the versioning explorer recommends what fits":                  versioning,
-		"the versioning explorer explains the workflow, also in small":  workflow,
-		"payment crashes for the next order, which is confirmed":        crashNextOrder,
-		"armed faults are counted and cleared":                          countAndClear,
-		"a service is killed, another time ended, and comes back":       killAService,
-		"a paused consumer waits until it goes on":                      pauseAConsumer,
-		"a gateway that loses answers charges once":                     gatewayMisbehaves,
-		"the page to break things goes on with another console":         breakPageSurvives,
-		"where faults are not enabled nothing can be broken":            nothingToBreak,
-		"what is wrong with an order stands beside its field":           brokenBesideItsField,
-		"a load has a histogram, and stops":                             aLoad,
-		"an address that is not there says so":                          nowhere,
-		"no page is too wide, from 320 pixels to 4K":                    anySize,
-		"light or dark is chosen, remembered, and there from the start": lightOrDark,
-		"? tells the keys, / goes to the search, the first link past":   keys,
+		"new sagas appear, and are filtered, searched and paused":        liveList,
+		"a killed console loses nothing, and the page continues":         listSurvives,
+		"a list of many sagas stays small":                               manySagas,
+		"an order is read event by event":                                anOrder,
+		"an order is followed while it happens":                          followAnOrder,
+		"a refused refund is repaired, and everything adds up":           repaired,
+		"a dead letter is corrected and redriven, another one discarded": letters,
+		"a unit too many in the stock turns the line red":                doesNotAddUp,
+		"a wrong repair is refused with a reason":                        repairRefused,
+		"an order's rows stand side by side, and a kill leaves a mark":   rowsOfAnOrder,
+		"the simulator steps forward, fails and goes back":               modelSteps,
+		"every scenario ends, and its address leads to each step":        everyScenario,
+		"the simulator is used by keyboard and on a small screen":        smallAndByKeyboard,
+		"whatever is done at any step, the model ends":                   anyStep,
+		"the model keeps the protocol's promises":                        modelIsSound,
+		"the model agrees with the events of real orders":                modelAgrees,
+		"a real order is held at every step":                             liveSucceeds,
+		"a failure is injected into a real order":                        liveFails,
+		"a real service crashes between commit and publish":              liveCrash,
+		"a real order is cancelled while it is held":                     liveCancel,
+		"the versioning explorer recommends what fits":                   versioning,
+		"the versioning explorer explains the workflow, also in small":   workflow,
+		"payment crashes for the next order, which is confirmed":         crashNextOrder,
+		"armed faults are counted and cleared":                           countAndClear,
+		"a killed and a terminated service come back":                    killAService,
+		"a paused consumer waits until it is resumed":                    pauseAConsumer,
+		"a gateway that loses answers charges once":                      gatewayMisbehaves,
+		"the page to break things continues with another console":        breakPageSurvives,
+		"where faults are not enabled nothing can be broken":             nothingToBreak,
+		"a problem of an order stands beside its field":                  brokenBesideItsField,
+		"a load has a histogram, and stops":                              aLoad,
+		"an unknown address has its own page":                            nowhere,
+		"no page is too wide, from 320 pixels to 4K":                     anySize,
+		"light or dark is chosen, remembered, and there from the start":  lightOrDark,
+		"? shows the keys, / goes to the search, the first link past":    keys,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, s) })
 	}
 	s.Holds(t)
 }
 
-// is waits until the saga and its four services, in their order, say these words.
+// is waits until the saga and its four services, in their order, have these states.
 func (p *page) is(state, services string) {
 	p.t.Helper()
 	p.reads("[data-is=saga-state]", state)
-	p.wait("the services to be "+services, fmt.Sprintf(`[...document.querySelectorAll('[data-service]')].map((b) => b.dataset.word).join(' ') === %q`, services))
+	const words = `[...document.querySelectorAll('[data-service]')].map((b) => b.dataset.word).join(' ')`
+	p.wait("the services to be "+services, fmt.Sprintf(words+" === %q", services))
 }
 
 func modelSteps(t *testing.T, s *shop) {
@@ -70,22 +71,23 @@ func modelSteps(t *testing.T, s *shop) {
 	p.is("In Progress", "Pending Pending Pending Pending")
 	for _, step := range []string{"Step 1:", "Step 2:", "Step 3:"} {
 		p.press("next")
-		p.reads(".told", step)
+		p.reads(".status", step)
 	}
 	p.is("In Progress", "Processing Committed Committed Processing")
 	p.reads(".payload", "charge_id") // the payload on the active arrow
 	p.press("back")
 	p.is("In Progress", "Processing Committed Processing Pending")
 	p.press("fail") // the chapter's example
-	p.reads(".told", "Step 3a:")
+	p.reads(".status", "Step 3a:")
 	p.is("Compensating", "Processing Compensating Compensated Pending")
-	p.wait("a red arrow from payment to inventory", `document.querySelector('.way.back.active .event')?.textContent === 'PaymentFailed'`)
+	p.wait("a red arrow from payment to inventory",
+		`document.querySelector('.way.back.active .event')?.textContent === 'PaymentFailed'`)
 	p.picture("simulator-declined")
-	p.everybody()
+	p.accessible()
 	p.press("next")
-	p.reads(".told", "Step 4a:")
+	p.reads(".status", "Step 4a:")
 	p.press("next")
-	p.reads(".told", "Step 5a:")
+	p.reads(".status", "Step 5a:")
 	p.is("Failed", "Compensated Compensated Compensated Pending")
 	p.press("reset")
 	p.is("In Progress", "Pending Pending Pending Pending")
@@ -96,13 +98,15 @@ var endings = map[string]string{"success": "Succeeded", "cancel-too-late": "Succ
 
 func everyScenario(t *testing.T, s *shop) {
 	p := s.visit(t, "/simulator", 1360, 900)
-	scenarios := value[[]struct{ ID, Plays string }](p, `import('/assets/simulator/scenarios.js').then((m) => m.scenarios.map((s) => ({ID: s.id, Plays: s.plays})))`)
+	scenarios := value[[]struct{ ID, Plays string }](p,
+		`import('/assets/simulator/scenarios.js').then((m) => m.scenarios.map((s) => ({ID: s.id, Plays: s.plays})))`)
 	if len(scenarios) < 10 {
 		t.Errorf("there are %d scenarios", len(scenarios))
 	}
 	for _, scenario := range scenarios {
 		p.goTo(fmt.Sprintf("/simulator?scenario=%s&step=%d", scenario.ID, len(scenario.Plays)-1))
-		p.wait("every press to have been possible", fmt.Sprintf("document.querySelectorAll('.steps li').length === %d", len(scenario.Plays)-1))
+		p.wait("every press to have been possible",
+			fmt.Sprintf("document.querySelectorAll('.steps li').length === %d", len(scenario.Plays)-1))
 		p.press("next")
 		want := endings[scenario.ID]
 		if want == "" {
@@ -110,7 +114,8 @@ func everyScenario(t *testing.T, s *shop) {
 		}
 		p.reads("[data-is=saga-state]", want)
 		p.wait("nothing to be left to do", `document.querySelector('[data-does=next]').disabled`)
-		if at := value[string](p, "location.search"); !strings.Contains(at, fmt.Sprintf("step=%d", len(scenario.Plays))) {
+		at := value[string](p, "location.search")
+		if !strings.Contains(at, fmt.Sprintf("step=%d", len(scenario.Plays))) {
 			t.Errorf("%s: the address is %s", scenario.ID, at)
 		}
 	}
@@ -124,15 +129,15 @@ func smallAndByKeyboard(t *testing.T, s *shop) {
 	for range 5 {
 		p.do(chromedp.KeyEvent(kb.ArrowRight))
 	}
-	p.reads(".told", "Step 5a:")
+	p.reads(".status", "Step 5a:")
 	p.do(chromedp.KeyEvent(kb.ArrowLeft))
-	p.reads(".told", "Step 4a:")
-	p.everybody()
+	p.reads(".status", "Step 4a:")
+	p.accessible()
 	p.picture("simulator-small")
 }
 
-// lead presses Next step as often as services are named, each as soon as it really holds the order.
-func (p *page) lead(services ...string) {
+// step presses Next step as often as services are named, each as soon as it really holds the order.
+func (p *page) step(services ...string) {
 	p.t.Helper()
 	for _, service := range services {
 		p.reads("[data-does=next]", service+" is held")
@@ -154,7 +159,7 @@ func liveSucceeds(t *testing.T, s *shop) {
 	if got := s.State(t, "inventory", "reservation", id); got != "" {
 		t.Errorf("inventory is held, and has the order %s", got)
 	}
-	p.lead("Inventory")
+	p.step("Inventory")
 	p.reads("[data-does=next]", "Payment is held")
 	s.AwaitState(t, "inventory", "reservation", id, "RESERVED")
 	if got := s.State(t, "payment", "payment", id); got != "" {
@@ -162,9 +167,9 @@ func liveSucceeds(t *testing.T, s *shop) {
 	}
 	p.reads(".payload", id) // the real payload
 	p.picture("simulator-live")
-	p.everybody()
+	p.accessible()
 	p.goTo(value[string](p, "location.pathname + location.search")) // whoever comes later sees the same
-	p.lead("Payment", "Shipping", "Order", "Inventory")
+	p.step("Payment", "Shipping", "Order", "Inventory")
 	p.is("Succeeded", "Committed Committed Committed Committed")
 	p.reads("[data-service=inventory]", "SOLD")
 	s.AwaitState(t, "inventory", "reservation", id, "SOLD")
@@ -175,20 +180,20 @@ func liveFails(t *testing.T, s *shop) {
 	p := s.visit(t, "/simulator?mode=live", 1360, 900)
 	p.press("next")
 	first := p.orderID()
-	p.lead("Inventory")
+	p.step("Inventory")
 	p.reads("[data-does=next]", "Payment is held")
 	p.press("fail")
 	p.is("Compensating", "Processing Compensating Compensated Pending")
 	id := p.orderID()
-	p.reads(".notes", first) // the page says that this is another order
-	p.lead("Inventory", "Order")
+	p.reads(".notes", first) // the page shows that this is another order
+	p.step("Inventory", "Order")
 	p.is("Failed", "Compensated Compensated Compensated Pending")
 	s.AwaitState(t, "payment", "payment", id, "DECLINED")
 	if got := s.Ends(t, id); got.Status != order.CANCELLED {
 		t.Errorf("the order is %s", got.Status)
 	}
 	if got := s.Ends(t, first); got.Status != order.CONFIRMED {
-		t.Errorf("the order that was let go is %s", got.Status)
+		t.Errorf("the order that was released is %s", got.Status)
 	}
 	p.press("reset")
 }
@@ -196,11 +201,11 @@ func liveFails(t *testing.T, s *shop) {
 func liveCrash(t *testing.T, s *shop) {
 	p := s.visit(t, "/simulator?mode=live", 1360, 900)
 	p.press("next")
-	p.lead("Inventory")
+	p.step("Inventory")
 	p.reads("[data-does=next]", "Payment is held")
 	id := p.orderID()
 	p.press("x")
-	p.lead("Shipping", "Order", "Inventory")
+	p.step("Shipping", "Order", "Inventory")
 	p.is("Succeeded", "Committed Committed Committed Committed")
 	if captured, refunded := s.Gateway(t, id); captured != 1 || refunded != 0 {
 		t.Errorf("the gateway has %d charges and %d refunds", captured, refunded)
@@ -211,24 +216,26 @@ func liveCrash(t *testing.T, s *shop) {
 func liveCancel(t *testing.T, s *shop) {
 	p := s.visit(t, "/simulator?mode=live", 1360, 900)
 	p.press("next")
-	p.lead("Inventory")
+	p.step("Inventory")
 	p.reads("[data-does=next]", "Payment is held")
 	id := p.orderID()
 	p.press("c")
 	p.reads(".steps", "OrderCancelRequested")
-	p.leadToTheEnd()
+	p.stepToTheEnd()
 	if got := s.Ends(t, id); got.Status != order.CANCELLED {
 		t.Errorf("the order is %s", got.Status)
 	}
 	p.press("reset")
 }
 
-// leadToTheEnd presses Next step, whatever is held, until the saga has ended.
-func (p *page) leadToTheEnd() {
+// stepToTheEnd presses Next step, whatever is held, until the saga has ended.
+func (p *page) stepToTheEnd() {
 	p.t.Helper()
 	for range 12 {
-		p.wait("something to be held, or the end", `!document.querySelector('[data-does=next]').disabled || ['Failed', 'Succeeded'].includes(document.querySelector('[data-is=saga-state]').textContent)`)
-		if state := value[string](p, `document.querySelector('[data-is=saga-state]').textContent`); state == "Failed" || state == "Succeeded" {
+		const state = `document.querySelector('[data-is=saga-state]').textContent`
+		p.wait("something to be held, or the end",
+			`!document.querySelector('[data-does=next]').disabled || ['Failed', 'Succeeded'].includes(`+state+`)`)
+		if now := value[string](p, state); now == "Failed" || now == "Succeeded" {
 			return
 		}
 		p.press("next")
@@ -239,7 +246,7 @@ func (p *page) leadToTheEnd() {
 func nowhere(t *testing.T, s *shop) {
 	p := s.visit(t, "/nowhere", 800, 600)
 	p.reads("h1", "There is no such page")
-	p.everybody()
+	p.accessible()
 	p.goTo("/")
-	p.everybody()
+	p.accessible()
 }

@@ -18,7 +18,7 @@ func versioning(t *testing.T, s *shop) {
 	p := s.visit(t, "/versioning", 1360, 900)
 	p.recommends("additive")
 	p.picture("versioning")
-	p.everybody()
+	p.accessible()
 	p.do(chromedp.Click("input[name=breaking]", chromedp.ByQuery)) // what cannot be said by adding
 	p.recommends("url")
 	p.reads(".best", "strangers see the version in the address")
@@ -37,15 +37,16 @@ func versioning(t *testing.T, s *shop) {
 	p.do(chromedp.Click("[data-card=header]", chromedp.ByQuery))
 	p.reads("[data-strategy=header]", "When to use it")
 	p.reads("[data-strategy=header]", "client implementation overhead")
-	p.everybody()
+	p.accessible()
 }
 
 func workflow(t *testing.T, s *shop) {
 	p := s.visit(t, "/versioning", 320, 700)
 	p.do(chromedp.Focus("[data-stage='3']", chromedp.ByQuery))
 	p.reads(".tools", "Pact")
-	p.do(chromedp.Evaluate(`document.querySelector("[data-stage='4']").dispatchEvent(new MouseEvent('mouseenter'))`, nil))
+	const enter = `document.querySelector("[data-stage='4']").dispatchEvent(new MouseEvent('mouseenter'))`
+	p.do(chromedp.Evaluate(enter, nil))
 	p.reads(".tools", "Schema Registry")
-	p.everybody()
+	p.accessible()
 	p.picture("versioning-small")
 }

@@ -43,14 +43,14 @@ func consoleAsks(t *testing.T, w *containers) {
 		}
 		return err
 	})
-	kit.Eventually(t, "the books to be checked", func() error {
-		var books struct {
+	kit.Eventually(t, "the invariants to be checked", func() error {
+		var found struct {
 			Holds  bool
 			Orders int
 		}
-		err := w.console(t, "/api/operate/books", &books)
-		if err == nil && (!books.Holds || books.Orders == 0) {
-			err = fmt.Errorf("they are %+v", books)
+		err := w.console(t, "/api/operate/invariants", &found)
+		if err == nil && (!found.Holds || found.Orders == 0) {
+			err = fmt.Errorf("they are %+v", found)
 		}
 		return err
 	})

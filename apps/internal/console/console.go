@@ -1,9 +1,8 @@
-// Package console is the system in the browser: pages that show what happens, explain a saga by stepping through it,
-// place orders, break things and repair them.
+// Package console shows and drives the running system in the browser: pages for live sagas, the flow simulator, placing
+// orders, breaking things, and repairing them.
 //
-// It holds no truth. What it shows it reads from the stream, with a login that can only read, and asks the
-// services for over their own listeners; when it is killed nothing is lost, and a new one shows the same. The
-// services' admin token stays in this process: a browser never sees it, and asks here.
+// It is no source of truth. It reads the stream, with a read-only login, and asks the services over their listeners; a
+// console that is killed loses nothing. The services' admin token stays in this process: browsers ask here.
 package console
 
 import (
@@ -12,8 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-
-	"github.com/prometheus/client_golang/prometheus"
+	"os"
 
 	"example.com/ordersaga/apps/internal/console/faults"
 	"example.com/ordersaga/apps/internal/console/flow"
@@ -26,61 +24,60 @@ import (
 	"example.com/ordersaga/apps/system/endpoints"
 )
 
-// Config is what a console is told from outside.
+// Config is what a console needs to know.
 type Config struct {
-	Addr   string                // HTTP_ADDR: where browsers ask
-	System endpoints.Description // ORDERSAGA_…: where everything listens; see running.Find
+	Addr   string                // HTTP_ADDR: where it listens for browsers
+	System endpoints.Description // ORDERSAGA_…: where everything else listens; see endpoints.FromEnv
 }
 
-// FromEnv reads the configuration.
-func FromEnv(getenv func(string) string, environ []string) (Config, error) {
-	system, err := endpoints.FromEnv(environ)
+// Run is the whole process: environment, listener, until ctx ends.
+func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) error {
+	system, err := endpoints.FromEnv(os.Environ())
 	if err != nil {
-		return Config{}, err
+		return err
 	}
-	c := Config{Addr: process.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"), System: system}
-	if c.System.NATS == "" {
-		return Config{}, errors.New("ORDERSAGA_NATS must say where the broker is")
+	if system.NATS == "" {
+		return errors.New("ORDERSAGA_NATS must be the broker's address")
 	}
-	return c, nil
+	c, err := Open(ctx, Config{process.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"), system}, log)
+	if err != nil {
+		return err
+	}
+	return c.Serve(ctx)
 }
 
 // Console is a console whose listener is open.
 type Console struct {
 	Addr string // where it takes requests
 
-	system  endpoints.Description
-	log     *slog.Logger
-	metrics *prometheus.Registry
-	flow    http.Handler
-	stepper *simulator.Stepper
-	board   *sagas.Board
-	shop    *client.Client
-	desk    *operate.Desk
-	breaker *faults.Breaker
-	placing *orders.Desk
-	closing chan struct{} // closed when the process is told to end
-	server  *process.Server
+	system    endpoints.Description
+	log       *slog.Logger
+	flow      http.Handler
+	simulator *simulator.Stepper
+	sagas     *sagas.Board
+	shop      *client.Client
+	operate   *operate.API
+	faults    *faults.API
+	orders    *orders.API
+	server    *process.Server
 }
 
-// Open listens. Nothing that it shows need be there yet.
+// Open listens; the system that it shows need not run yet. Streams to pages end with ctx.
 func Open(ctx context.Context, c Config, log *slog.Logger) (*Console, error) {
-	console := &Console{system: c.System, log: log, metrics: process.Metrics(), closing: make(chan struct{})}
-	var err error
-	if console.flow, err = flow.Handler(); err != nil {
+	flow, err := flow.Handler()
+	if err != nil {
 		return nil, err
 	}
-	if console.stepper, err = simulator.New(c.System, console.closing); err != nil {
+	shop, err := client.New(c.System)
+	if err != nil {
 		return nil, err
 	}
-	if console.shop, err = client.New(c.System); err != nil {
-		return nil, err
+	board := sagas.NewBoard(c.System.NATS, log)
+	console := &Console{
+		system: c.System, log: log, flow: flow, simulator: simulator.New(c.System, shop), sagas: board, shop: shop,
+		operate: operate.New(c.System), faults: faults.New(c.System), orders: orders.New(shop, board),
 	}
-	console.board = sagas.NewBoard(c.System.NATS, log)
-	console.desk = operate.New(c.System)
-	console.breaker = faults.New(c.System, console.closing)
-	console.placing = orders.New(console.shop, console.board, console.closing)
-	routes, err := console.routes()
+	routes, err := console.routes(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the pages: %w", err)
 	}
@@ -91,18 +88,10 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Console, error) {
 	return console, nil
 }
 
-// Serve shows what happens until ctx ends.
+// Serve answers until ctx ends.
 func (c *Console) Serve(ctx context.Context) error {
 	c.log.InfoContext(ctx, "serving", "addr", c.Addr)
-	err := process.Serve(ctx, []*process.Server{c.server}, c.close, c.board.Run, c.desk.Run, c.placing.Run)
-	c.stepper.Close()
+	err := process.Serve(ctx, []*process.Server{c.server}, c.sagas.Run, c.operate.Run, c.orders.Run)
 	c.log.InfoContext(ctx, "ended")
 	return err
-}
-
-// close ends what would never end by itself, before the listener waits for it.
-func (c *Console) close(ctx context.Context) error {
-	<-ctx.Done()
-	close(c.closing)
-	return nil
 }

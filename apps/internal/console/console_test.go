@@ -2,9 +2,11 @@ package console_test
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,52 +17,59 @@ import (
 	"example.com/ordersaga/pkg/testkit"
 )
 
-// open starts a console of a system that is not there.
-func open(t *testing.T) string {
+// open starts a console of a system that does not run. Close ends it, and returns how long that took.
+func open(t *testing.T) (addr string, closeIt func() time.Duration) {
 	t.Helper()
-	system := endpoints.Description{NATS: "nats://console:secret@127.0.0.1:1", URLs: map[string]string{"order": "http://127.0.0.1:1", "inventory": "http://127.0.0.1:1"}}
+	const nobody = "http://127.0.0.1:1"
+	system := endpoints.Description{
+		NATS: "nats://console:secret@127.0.0.1:1", URLs: map[string]string{"order": nobody, "inventory": nobody},
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	c, err := console.Open(ctx, console.Config{Addr: "127.0.0.1:0", System: system}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error)
+	ended := make(chan error, 1)
 	go func() { ended <- c.Serve(ctx) }()
-	t.Cleanup(func() {
+	closeIt = sync.OnceValue(func() time.Duration {
+		began := time.Now()
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+		return time.Since(began)
 	})
-	return c.Addr
+	t.Cleanup(func() { closeIt() })
+	return c.Addr, closeIt
 }
 
-func TestWhatIsNotForTheConsoleIsRefused(t *testing.T) {
+func TestConsole_RefusesInvalidRequests(t *testing.T) {
 	t.Parallel()
-	addr := open(t)
+	addr, _ := open(t)
 	for _, test := range []struct {
 		name, method, path, body string
 		change                   func(*http.Request)
 		status                   int
 	}{
 		{"a page is served without the system", "GET", "/simulator", "", nil, http.StatusOK},
-		{"the flow too", "GET", "/api/flow", "", nil, http.StatusOK},
+		{"the flow, too", "GET", "/api/flow", "", nil, http.StatusOK},
+		{"an asset, too", "GET", "/assets/frame.js", "", nil, http.StatusOK},
 		{"an address that is not there", "GET", "/api/nothing", "", nil, http.StatusNotFound},
 		{"the name of another site", "GET", "/simulator", "", func(r *http.Request) { r.Host = "rebound.example" }, http.StatusMisdirectedRequest},
 		{"a change from another site's page", "POST", "/api/simulator/orders", "{}", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, http.StatusForbidden},
 		{"a repair from another site's page", "POST", "/api/operate/incidents/payment/" + uuid.NewString() + "/retry", "{}", func(r *http.Request) { r.Header.Set("Origin", "https://elsewhere.example") }, http.StatusForbidden},
 		{"no JSON", "POST", "/api/simulator/orders", "no", nil, http.StatusBadRequest},
-		{"a field that there is not", "POST", "/api/simulator/orders", `{"end": "declined"}`, nil, http.StatusBadRequest},
-		{"an ending that there is not", "POST", "/api/simulator/orders", `{"ending": "happy"}`, nil, http.StatusUnprocessableEntity},
-		{"a service that there is not", "POST", "/api/simulator/orders/1/release", `{"service": "mail"}`, nil, http.StatusUnprocessableEntity},
+		{"an unknown field", "POST", "/api/simulator/orders", `{"end": "declined"}`, nil, http.StatusBadRequest},
+		{"an unknown ending", "POST", "/api/simulator/orders", `{"ending": "happy"}`, nil, http.StatusUnprocessableEntity},
+		{"an unknown service", "POST", "/api/simulator/orders/1/step", `{"service": "mail"}`, nil, http.StatusUnprocessableEntity},
 		{"something is broken from another site's page", "POST", "/api/break/processes/order/kill", "", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, http.StatusForbidden},
 		{"something is broken where faults are not enabled", "GET", "/api/break", "", nil, http.StatusNotFound},
-		{"the gateway too", "PUT", "/api/break/gateway", "{}", nil, http.StatusNotFound},
-		{"a process that there is not is killed", "POST", "/api/break/processes/gateway/kill", "", nil, http.StatusNotFound},
-		{"a consumer that there is not is paused", "PUT", "/api/break/consumers/mail", `{"for": "1m"}`, nil, http.StatusUnprocessableEntity},
-		{"a fault is armed in a service that there is not", "POST", "/api/break/faults", `{"service": "mail", "fault": {}}`, nil, http.StatusUnprocessableEntity},
-		{"an order that is none", "POST", "/api/place/orders", `{"sku": 7}`, nil, http.StatusBadRequest},
-		{"an order that nobody takes", "POST", "/api/place/orders", `{"sku": "widget", "quantity": 1, "card": "tok_visa", "country": "DE"}`, nil, http.StatusServiceUnavailable},
+		{"the gateway, too", "PUT", "/api/break/gateway", "{}", nil, http.StatusNotFound},
+		{"a process that does not exist is killed", "POST", "/api/break/processes/gateway/kill", "", nil, http.StatusNotFound},
+		{"a consumer that does not exist is paused", "PUT", "/api/break/consumers/mail", `{"for": "1m"}`, nil, http.StatusUnprocessableEntity},
+		{"a fault is armed in an unknown service", "POST", "/api/break/faults", `{"service": "mail", "fault": {}}`, nil, http.StatusUnprocessableEntity},
+		{"an order of the wrong type", "POST", "/api/place/orders", `{"sku": 7}`, nil, http.StatusBadRequest},
+		{"an order while the order service is away", "POST", "/api/place/orders", `{"sku": "widget", "quantity": 1, "card": "tok_visa", "country": "DE"}`, nil, http.StatusServiceUnavailable},
 		{"a load of nothing", "POST", "/api/place/load", `{"rate": 0, "seconds": 5}`, nil, http.StatusUnprocessableEntity},
 		{"a load of too much", "POST", "/api/place/load", `{"rate": 201, "seconds": 5}`, nil, http.StatusUnprocessableEntity},
 		{"a load for too long", "POST", "/api/place/load", `{"rate": 1, "seconds": 61}`, nil, http.StatusUnprocessableEntity},
@@ -94,9 +103,9 @@ func TestWhatIsNotForTheConsoleIsRefused(t *testing.T) {
 	}
 }
 
-func TestOneLoadRunsAtATimeAndEndsWithTheConsole(t *testing.T) {
+func TestConsole_RunsOneLoadAtATimeWhichEndsWithIt(t *testing.T) {
 	t.Parallel()
-	addr := open(t)
+	addr, _ := open(t)
 	ask := func(method, body string) int {
 		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+"/api/place/load", strings.NewReader(body))
 		if err != nil {
@@ -116,12 +125,38 @@ func TestOneLoadRunsAtATimeAndEndsWithTheConsole(t *testing.T) {
 	if stopped := ask("DELETE", ""); stopped != http.StatusNoContent {
 		t.Errorf("stopping is answered with %d", stopped)
 	}
-	again := 0
+	next := 0
 	testkit.Eventually(t, time.Minute, "the stopped load to make room", func() bool {
-		again = ask("POST", load)
-		return again != http.StatusConflict
+		next = ask("POST", load)
+		return next != http.StatusConflict
 	})
-	if again != http.StatusNoContent {
-		t.Errorf("another load is answered with %d", again)
+	if next != http.StatusNoContent {
+		t.Errorf("another load is answered with %d", next)
 	} // it runs for a minute, and the console ends before
+}
+
+// A stream lasts as long as its page; a console that waited for one would end only after the 8 s that requests get.
+func TestConsole_EndsStreamsWhenItEnds(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/api/sagas/watch", "/api/place/load/watch"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			addr, closeIt := open(t)
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if took := closeIt(); took > 5*time.Second {
+				t.Errorf("the console ended after %v", took)
+			}
+			if _, err := io.Copy(io.Discard, response.Body); err != nil {
+				t.Errorf("the stream ended with %v", err)
+			}
+		})
+	}
 }

@@ -31,11 +31,11 @@ type State struct {
 
 // Event is a kind of event: who publishes it, who consumes it, and an example of what it carries.
 type Event struct {
-	Name     string           `json:"name"`
-	SaidBy   []events.Service `json:"said_by"`
-	HeardBy  []events.Service `json:"heard_by"`
-	Backward bool             `json:"backward"` // it belongs to the way back
-	Example  json.RawMessage  `json:"example"`
+	Name        string           `json:"name"`
+	PublishedBy []events.Service `json:"published_by"`
+	ConsumedBy  []events.Service `json:"consumed_by"`
+	Backward    bool             `json:"backward"` // it belongs to the way back
+	Example     json.RawMessage  `json:"example"`
 }
 
 // New derives the flow from the contract.
@@ -55,8 +55,8 @@ func New() (Flow, error) {
 		name := version.Name
 		f.Events = append(f.Events, Event{
 			Name: name, Backward: slices.Contains(backward, name), Example: example,
-			SaidBy:  services(f.Rules, func(r Rule) bool { return slices.Contains(r.Says, name) }),
-			HeardBy: services(f.Rules, func(r Rule) bool { return r.Hears == name }),
+			PublishedBy: services(f.Rules, func(r Rule) bool { return slices.Contains(r.Publishes, name) }),
+			ConsumedBy:  services(f.Rules, func(r Rule) bool { return r.Consumes == name }),
 		})
 	}
 	return f, nil

@@ -12,7 +12,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-// contract is who sends and who receives an event, as the AsyncAPI document says.
+// contract is who sends and who receives an event, by the AsyncAPI document.
 func contract(t *testing.T) (sends, receives map[string][]events.Service) {
 	t.Helper()
 	var document struct {
@@ -59,17 +59,17 @@ func TestFlow_IsTheContract(t *testing.T) {
 	var names []string
 	for _, event := range f.Events {
 		names = append(names, event.Name)
-		for _, said := range event.SaidBy {
-			if !slices.Contains(sends[event.Name], said) {
-				t.Errorf("%s says %s, which the contract does not know", said, event.Name)
+		for _, service := range event.PublishedBy {
+			if !slices.Contains(sends[event.Name], service) {
+				t.Errorf("%s publishes %s, which the contract does not know", service, event.Name)
 			}
 		}
-		if len(event.SaidBy) == 0 {
-			t.Errorf("no rule says %s", event.Name)
+		if len(event.PublishedBy) == 0 {
+			t.Errorf("no rule publishes %s", event.Name)
 		}
-		heard := slices.Sorted(slices.Values(event.HeardBy))
-		if want := slices.Sorted(slices.Values(receives[event.Name])); !slices.Equal(heard, want) {
-			t.Errorf("%s is heard by %v, in the contract by %v", event.Name, heard, want)
+		consumers := slices.Sorted(slices.Values(event.ConsumedBy))
+		if want := slices.Sorted(slices.Values(receives[event.Name])); !slices.Equal(consumers, want) {
+			t.Errorf("%s is consumed by %v, in the contract by %v", event.Name, consumers, want)
 		}
 		if !strings.Contains(string(event.Example), `"order_id"`) {
 			t.Errorf("the example of %s is %s", event.Name, event.Example)
@@ -98,13 +98,13 @@ func TestFlow_EveryRuleIsAllowedByTheContract(t *testing.T) {
 	}
 	answered := map[string]bool{}
 	for _, rule := range f.Rules {
-		if (rule.Hears == "") == (rule.By == "") {
+		if (rule.Consumes == "") == (rule.By == "") {
 			t.Errorf("%+v is made to happen by one of an event and somebody", rule)
 		}
-		if rule.Hears != "" && !slices.Contains(events[rule.Hears].HeardBy, rule.Service) {
-			t.Errorf("%s does not hear %s", rule.Service, rule.Hears)
+		if rule.Consumes != "" && !slices.Contains(events[rule.Consumes].ConsumedBy, rule.Service) {
+			t.Errorf("%s does not consume %s", rule.Service, rule.Consumes)
 		}
-		answered[string(rule.Service)+" "+rule.Hears] = true
+		answered[string(rule.Service)+" "+rule.Consumes] = true
 		for _, state := range append(rule.From, rule.To) {
 			if !states[string(rule.Service)+" "+state] {
 				t.Errorf("%s has no state %q", rule.Service, state)
@@ -112,9 +112,9 @@ func TestFlow_EveryRuleIsAllowedByTheContract(t *testing.T) {
 		}
 	}
 	for _, event := range f.Events {
-		for _, service := range event.HeardBy {
+		for _, service := range event.ConsumedBy {
 			if !answered[string(service)+" "+event.Name] {
-				t.Errorf("%s hears %s, and no rule says what it does", service, event.Name)
+				t.Errorf("%s consumes %s, and no rule describes what it does", service, event.Name)
 			}
 		}
 	}

@@ -40,15 +40,15 @@ var backward = []string{
 
 // Rule is one transition of the saga's table, with what the simulator needs besides.
 type Rule struct {
-	Service events.Service `json:"service"`
-	Hears   string         `json:"hears,omitempty"` // the event that causes it, or
-	By      string         `json:"by,omitempty"`    // who else does
-	From    []string       `json:"from"`            // the states it expects; "" is no row
-	To      string         `json:"to"`              // the state it leaves; "" is the one that there was
-	Says    []string       `json:"says,omitempty"`
-	Fails   string         `json:"fails,omitempty"`  // it is a failure of the business, and which
-	Unless  string         `json:"unless,omitempty"` // an event after which it does not happen any more
-	Does    string         `json:"does"`             // in words
+	Service   events.Service `json:"service"`
+	Consumes  string         `json:"consumes,omitempty"` // the event that causes it, or
+	By        string         `json:"by,omitempty"`       // who else does
+	From      []string       `json:"from"`               // the states it expects; "" is no row
+	To        string         `json:"to"`                 // the state it leaves; "" is the one that there was
+	Publishes []string       `json:"publishes,omitempty"`
+	Fails     string         `json:"fails,omitempty"`  // it is a failure of the business, and which
+	Unless    string         `json:"unless,omitempty"` // an event after which it does not happen any more
+	Does      string         `json:"does"`             // in words
 }
 
 // failures are the states that a failure of the business leads to.
@@ -61,16 +61,16 @@ var failures = map[string]string{
 // only the gateway's ledger knows.
 func rules() (all []Rule) {
 	for _, t := range events.Saga {
-		rule := Rule{Service: t.Service, From: t.From, To: t.To, Says: t.Publishes, Fails: failures[t.To], Does: t.Does}
+		rule := Rule{Service: t.Service, From: t.From, To: t.To, Publishes: t.Publishes, Fails: failures[t.To], Does: t.Does}
 		switch t.Cause {
 		case events.NoAnswer, events.Reconciliation:
 			continue
 		case events.Customer, events.Gateway, events.Operator:
 			rule.By = t.Cause
 		case "IncidentOpened": // the two are of different services, so either may come first
-			rule.Hears, rule.Unless = t.Cause, "IncidentResolved"
+			rule.Consumes, rule.Unless = t.Cause, "IncidentResolved"
 		default:
-			rule.Hears = t.Cause
+			rule.Consumes = t.Cause
 		}
 		all = append(all, rule)
 	}

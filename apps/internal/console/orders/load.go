@@ -11,18 +11,18 @@ import (
 	"example.com/ordersaga/apps/system/client"
 )
 
-// Wanted is what a load is to be.
-type Wanted struct {
+// Spec is the load that a page asks for.
+type Spec struct {
 	Rate     int `json:"rate"`     // orders a second
-	Seconds  int `json:"seconds"`  // for so long
-	Declined int `json:"declined"` // so many in a hundred cards are declined
+	Seconds  int `json:"seconds"`  // duration
+	Declined int `json:"declined"` // of a hundred cards
 }
 
-// Picture is how a load goes.
-type Picture struct {
-	Wanted
+// Numbers are how a load goes.
+type Numbers struct {
+	Spec
 	Running   bool  `json:"running"`
-	Placing   bool  `json:"placing"` // otherwise only ends are waited for
+	Placing   bool  `json:"placing"` // otherwise it only waits for the last orders to end
 	Placed    int   `json:"placed"`
 	Refused   int   `json:"refused"` // by the order service, or it did not answer
 	Confirmed int   `json:"confirmed"`
@@ -32,22 +32,23 @@ type Picture struct {
 }
 
 const (
-	// atOnce bounds the requests that wait for an answer. When there are more, the next one waits, and its latency
-	// counts from when it was due.
-	atOnce = 256
+	// maxRequests bounds the requests that wait for an answer. When there are more, the next one waits, and its
+	// latency counts from when it was due.
+	maxRequests = 256
 	// patience is how long the last orders may take to end.
 	patience = 30 * time.Second
 )
 
-// load is an open loop: orders are placed at a rate, whatever has become of those before.
+// load is an open loop: orders are placed at a rate, whether those before have ended or not.
 type load struct {
+	stopped chan struct{}
+	stop    func()   // places no more orders
+	ends    sync.Map // order id → chan end of capacity 1: made by whoever comes first, the answer or the end
+
 	mu        sync.Mutex
-	now       Picture
-	accepted  *times
-	completed *times
-	due       map[string]time.Time // of orders that have not ended
-	early     map[string]end       // ends that were heard before the answer, and those of other people's orders
-	settled   chan struct{}        // holds a word when no order is open
+	now       Numbers
+	accepted  histogram
+	completed histogram
 }
 
 type end struct {
@@ -55,110 +56,111 @@ type end struct {
 	at        time.Time
 }
 
-func newLoad(wanted Wanted) *load {
+func newLoad(wanted Spec) *load {
+	stopped := make(chan struct{})
 	return &load{
-		now: Picture{Wanted: wanted, Running: true, Placing: true}, accepted: newTimes(), completed: newTimes(),
-		due: map[string]time.Time{}, early: map[string]end{}, settled: make(chan struct{}, 1),
+		stopped: stopped, stop: sync.OnceFunc(func() { close(stopped) }),
+		now: Numbers{Spec: wanted, Running: true, Placing: true}, accepted: newHistogram(), completed: newHistogram(),
 	}
 }
 
-// run places what is wanted, unless ctx ends before, and waits for the last ones.
-func (l *load) run(ctx context.Context, customer *client.Client, closing <-chan struct{}) {
-	var placing errgroup.Group
-	placing.SetLimit(atOnce)
+// run places the orders, unless it is stopped or ctx ends before, and waits for the last ones to end.
+func (l *load) run(ctx context.Context, shop *client.Client) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var placing, ending errgroup.Group // their functions return no errors
+	placing.SetLimit(maxRequests)
 	began := time.Now()
-	for n := range l.now.Rate * l.now.Seconds { // the clock alone may let one more pass
+	for n := range l.now.Rate * l.now.Seconds {
 		due := began.Add(time.Duration(n) * time.Second / time.Duration(l.now.Rate))
-		select {
-		case <-time.After(time.Until(due)):
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
+		if !l.wait(ctx, due) {
 			break
 		}
 		placing.Go(func() error {
-			l.place(context.WithoutCancel(ctx), customer, due)
+			if id := l.place(context.WithoutCancel(ctx), shop, due); id != "" {
+				ending.Go(func() error { l.finish(ctx, id, due); return nil })
+			}
 			return nil
 		})
 	}
-	_ = placing.Wait() // none returns an error
-	l.change(func() { l.now.Placing = false; l.settle() })
-	select {
-	case <-l.settled:
-	case <-time.After(patience):
-	case <-closing:
-	}
-	l.change(func() { l.now.Running = false })
+	_ = placing.Wait()
+	l.change(func(now *Numbers) { now.Placing = false })
+	defer time.AfterFunc(patience, cancel).Stop()
+	_ = ending.Wait()
+	l.change(func(now *Numbers) { now.Running = false })
 }
 
-// goods spread the orders a little: with one alone, every order would wait for the same row.
-var goods = []string{"widget", "gadget", "gizmo"}
-
-func (l *load) place(ctx context.Context, customer *client.Client, due time.Time) {
-	wish := client.One(goods[rand.IntN(len(goods))], 1)
-	if rand.IntN(100) < l.now.Declined {
-		wish.Token = "tok_declined"
+// wait waits until an order is due; false: no more orders are to be placed.
+func (l *load) wait(ctx context.Context, due time.Time) bool {
+	select {
+	case <-time.After(time.Until(due)):
+		return true
+	case <-l.stopped:
+	case <-ctx.Done():
 	}
-	placed, _, err := customer.Place(ctx, wish)
+	return false
+}
+
+// place returns the order's id, or "" when the order was refused. Three SKUs spread the orders: with one, every order
+// would wait for the lock on the same row.
+func (l *load) place(ctx context.Context, shop *client.Client, due time.Time) string {
+	wanted := client.One([]string{"widget", "gadget", "gizmo"}[rand.IntN(3)], 1)
+	if rand.IntN(100) < l.now.Declined {
+		wanted.Token = "tok_declined"
+	}
+	placed, _, err := shop.Place(ctx, wanted)
 	took := time.Since(due)
-	l.change(func() {
-		l.now.Placed++
+	l.change(func(now *Numbers) {
+		now.Placed++
 		if err != nil {
-			l.now.Refused++
+			now.Refused++
 			return
 		}
 		l.accepted.add(took)
-		l.due[placed.Id] = due
-		if early, heard := l.early[placed.Id]; heard {
-			delete(l.early, placed.Id)
-			l.finish(placed.Id, early)
-		}
 	})
+	return placed.Id
 }
 
-// ended is told of every order's end.
+// finish waits until an order has ended, and counts it.
+func (l *load) finish(ctx context.Context, id string, due time.Time) {
+	select {
+	case e := <-l.end(id):
+		l.ends.Delete(id)
+		l.change(func(now *Numbers) {
+			l.completed.add(e.at.Sub(due))
+			if e.confirmed {
+				now.Confirmed++
+			} else {
+				now.Cancelled++
+			}
+		})
+	case <-ctx.Done():
+	}
+}
+
+// ended is called for every order that ends: maybe before its request was answered, maybe another customer's.
 func (l *load) ended(order string, confirmed bool, at time.Time) {
-	l.change(func() {
-		if _, ours := l.due[order]; !ours {
-			l.early[order] = end{confirmed, at}
-			return
-		}
-		l.finish(order, end{confirmed, at})
+	select {
+	case l.end(order) <- end{confirmed, at}:
+	default: // it is known
+	}
+}
+
+func (l *load) end(order string) chan end {
+	c, _ := l.ends.LoadOrStore(order, make(chan end, 1))
+	return c.(chan end)
+}
+
+func (l *load) change(do func(now *Numbers)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	do(&l.now)
+}
+
+func (l *load) numbers() (now Numbers) {
+	l.change(func(n *Numbers) {
+		now = *n
+		now.Accepted, now.Completed = l.accepted.times(), l.completed.times()
 	})
-}
-
-// finish counts an order that has ended. The lock is held.
-func (l *load) finish(order string, e end) {
-	l.completed.add(e.at.Sub(l.due[order]))
-	delete(l.due, order)
-	if e.confirmed {
-		l.now.Confirmed++
-	} else {
-		l.now.Cancelled++
-	}
-	l.settle()
-}
-
-// settle tells when nothing is open any more. The lock is held.
-func (l *load) settle() {
-	if len(l.due) == 0 && !l.now.Placing {
-		select {
-		case l.settled <- struct{}{}:
-		default: // it is known already
-		}
-	}
-}
-
-func (l *load) change(do func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	do()
-}
-
-func (l *load) picture() Picture {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	picture := l.now
-	picture.Accepted, picture.Completed = l.accepted.picture(), l.completed.picture()
-	return picture
+	return now
 }

@@ -1,5 +1,5 @@
-// Package sagas shows the sagas of all orders as they happen. It keeps a picture of the newest ones in memory, made
-// from the stream alone and made again from it at every start.
+// Package sagas shows the sagas of all orders as they happen. It keeps the newest in memory, and builds them from the
+// stream alone at every start.
 package sagas
 
 import (
@@ -11,30 +11,34 @@ import (
 
 	"example.com/ordersaga/apps/system/eventlog"
 	"example.com/ordersaga/apps/system/sagaview"
+	"example.com/ordersaga/pkg/loop"
 )
 
-// kept bounds how many sagas are on the board: about 20 MB. Those that have not changed for longest leave it.
-const kept = 20_000
+const (
+	// maxSagas bounds the board's memory to about 20 MB. The sagas that have not changed for longest are dropped first.
+	maxSagas = 20_000
+	// eventsPerSaga is an estimate; from maxSagas times so many events back the stream is read at the start.
+	eventsPerSaga = 6
+)
 
-// perSaga is about how many events a saga has; from so far back the stream is read at the start.
-const perSaga = 6
+// EndFunc gets every order that ends. It must not block.
+type EndFunc func(order string, confirmed bool, at time.Time)
 
 // Board is the newest sagas.
 type Board struct {
 	nats string
 	log  *slog.Logger
 
-	mu      sync.Mutex
-	sagas   map[string]*list.Element
-	changed *list.List // of *saga; what changed last stands at the end
-	next    uint64     // the sequence that is read next
-	reading bool       // all there is was read, and the broker answers
-	news    chan struct{}
-	endings map[int]func(order string, confirmed bool, at time.Time)
-	asked   int // how often somebody has asked for endings
+	mu       sync.Mutex
+	sagas    map[string]*list.Element
+	byChange *list.List // of *saga; the one that changed last stands at the end
+	next     uint64     // the sequence that is read next
+	current  bool       // all of the stream was read, and the broker answers
+	changed  chan struct{}
+	onEnd    map[*EndFunc]bool
 
-	pages   atomic.Int64  // how many look
-	visited chan struct{} // one has come
+	pages   atomic.Int64  // that are open
+	visited chan struct{} // one was opened
 }
 
 // saga is one row of the board.
@@ -47,22 +51,54 @@ type saga struct {
 	what        string
 }
 
-// NewBoard makes an empty board that reads the broker at an address, which carries a login that may look.
+// NewBoard makes an empty board that reads the broker at an address, which carries a read-only login.
 func NewBoard(nats string, log *slog.Logger) *Board {
-	b := &Board{nats: nats, log: log, news: make(chan struct{}), visited: make(chan struct{}, 1),
-		endings: map[int]func(string, bool, time.Time){}}
+	b := &Board{
+		nats: nats, log: log, onEnd: map[*EndFunc]bool{}, changed: make(chan struct{}), visited: make(chan struct{}, 1),
+	}
 	b.clear()
 	return b
 }
 
 func (b *Board) clear() {
-	b.sagas, b.changed, b.next = map[string]*list.Element{}, list.New(), 0
+	b.sagas, b.byChange, b.next = map[string]*list.Element{}, list.New(), 0
 }
 
-// tell wakes whoever waits for news. The lock is held.
-func (b *Board) tell() {
-	close(b.news)
-	b.news = make(chan struct{})
+// notify wakes whoever waits for a change. The lock is held.
+func (b *Board) notify() {
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// setCurrent records whether the board shows all of the stream.
+func (b *Board) setCurrent(current bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.current != current {
+		b.current = current
+		b.notify()
+	}
+}
+
+// visit counts an open page until the returned function is called.
+func (b *Board) visit() (leave func()) {
+	b.pages.Add(1)
+	loop.Wake(b.visited)
+	return func() { b.pages.Add(-1) }
+}
+
+// OnEnd registers a function until the returned one is called.
+func (b *Board) OnEnd(f EndFunc) (leave func()) {
+	gone := b.visit()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.onEnd[&f] = true
+	return func() {
+		gone()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.onEnd, &f)
+	}
 }
 
 // add puts one event on the board.
@@ -76,47 +112,30 @@ func (b *Board) add(seen eventlog.Seen) error {
 	s := b.saga(seen)
 	ended := s.Ended()
 	s.Apply(seen.Event)
+	s.last, s.step, s.at = seen.Sequence, seen.Event.Type().Name, seen.Envelope.Time
+	if seen.Sequence == s.first { // OrderCreated; of an order that began long ago, the oldest event that is read
+		_, s.what = sagaview.Describe(seen.Event)
+	}
 	if !ended && s.Ended() {
-		for _, hear := range b.endings {
-			hear(s.order, s.State == sagaview.Succeeded, seen.Envelope.Time)
+		for f := range b.onEnd {
+			(*f)(s.order, s.State == sagaview.Succeeded, s.at)
 		}
 	}
-	s.last, s.step, s.at = seen.Sequence, seen.Event.Type().Name, seen.Envelope.Time
-	if seen.Sequence == s.first {
-		_, s.what = sagaview.Describe(seen.Event) // what was ordered; of one that began long ago, the oldest that is read
-	}
-	b.tell()
+	b.notify()
 	return nil
-}
-
-// Endings has hear told of every order that ends, as soon as the board knows, until the returned function is called.
-// It must not block.
-func (b *Board) Endings(hear func(order string, confirmed bool, at time.Time)) (leave func()) {
-	gone := b.visit()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.asked++
-	id := b.asked
-	b.endings[id] = hear
-	return func() {
-		gone()
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		delete(b.endings, id)
-	}
 }
 
 // saga is the event's saga, which becomes the one that changed last. The lock is held.
 func (b *Board) saga(seen eventlog.Seen) *saga {
 	if element := b.sagas[seen.Envelope.Subject]; element != nil {
-		b.changed.MoveToBack(element)
+		b.byChange.MoveToBack(element)
 		return element.Value.(*saga)
 	}
 	s := &saga{Saga: sagaview.NewSaga(), order: seen.Envelope.Subject, first: seen.Sequence, began: seen.Envelope.Time}
-	b.sagas[s.order] = b.changed.PushBack(s)
-	if oldest := b.changed.Front(); b.changed.Len() > kept {
+	b.sagas[s.order] = b.byChange.PushBack(s)
+	if oldest := b.byChange.Front(); b.byChange.Len() > maxSagas {
 		delete(b.sagas, oldest.Value.(*saga).order)
-		b.changed.Remove(oldest)
+		b.byChange.Remove(oldest)
 	}
 	return s
 }

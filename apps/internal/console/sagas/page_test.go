@@ -10,15 +10,15 @@ import (
 	"example.com/ordersaga/apps/internal/console/sagas"
 )
 
-// page is a browser that listens.
+// page is a browser tab with an open stream.
 type page struct {
 	t     *testing.T
 	lines *bufio.Scanner
 	last  string // the id of the last message
 }
 
-// listen opens the stream, as a page that was told something already, or nothing.
-func listen(t *testing.T, address, last string) *page {
+// openPage opens a stream, from the last update that the page got, or from the beginning.
+func openPage(t *testing.T, address, last string) *page {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	if err != nil {
@@ -35,8 +35,8 @@ func listen(t *testing.T, address, last string) *page {
 	return &page{t, lines, last}
 }
 
-// hears reads until there is news that is wanted.
-func (p *page) hears(wanted func(sagas.News) bool) sagas.News {
+// until reads until an update is the wanted one.
+func (p *page) until(wanted func(sagas.Update) bool) sagas.Update {
 	p.t.Helper()
 	for p.lines.Scan() {
 		if id, is := strings.CutPrefix(p.lines.Text(), "id: "); is {
@@ -46,21 +46,21 @@ func (p *page) hears(wanted func(sagas.News) bool) sagas.News {
 		if !is {
 			continue
 		}
-		var news sagas.News
-		if err := json.Unmarshal([]byte(data), &news); err != nil {
+		var update sagas.Update
+		if err := json.Unmarshal([]byte(data), &update); err != nil {
 			p.t.Fatal(err)
 		}
-		if wanted(news) {
-			return news
+		if wanted(update) {
+			return update
 		}
 	}
 	p.t.Fatalf("the stream ended: %v", p.lines.Err())
-	return sagas.News{}
+	return sagas.Update{}
 }
 
-func about(order, step string) func(sagas.News) bool {
-	return func(news sagas.News) bool {
-		for _, s := range news.Sagas {
+func about(order, step string) func(sagas.Update) bool {
+	return func(update sagas.Update) bool {
+		for _, s := range update.Sagas {
 			if s.Order == order && s.Step == step {
 				return true
 			}

@@ -1,170 +1,163 @@
-// Package simulator leads a real order through its saga by hand: every service stands still before it hears what
-// the order's next event has to say, until it is released.
+// Package simulator steps a real order through its saga: every service holds the order's next event, before it handles
+// it, until it is released.
 //
-// It is made of nothing but faults of the kind hold (package fault), which the services keep. So it remembers
-// nothing itself: whoever asks sees what is held, and a console that is killed lets nothing go that was not
-// released. What it does to a service is real: while an order is held, the service's inbox waits with it, and
-// the other orders behind it.
+// It consists of faults of the kind hold (package failpoint), which the services keep. So it has no state of its own:
+// whoever asks sees what is held, and a console that is killed releases nothing. The services really wait: while an
+// order is held, the service's inbox and the orders behind it wait too.
 package simulator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"example.com/ordersaga/apps/internal/console/httpx"
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/endpoints"
-	"example.com/ordersaga/apps/system/eventlog"
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/loop"
 )
 
 const (
-	// held is where an order waits: its event has arrived, and nothing of it is stored. No transaction is open
-	// there, so it can wait for as long as a lesson takes; the broker sends the event again meanwhile, and the
-	// inbox absorbs that.
-	held = failpoint.InboxReceived
-	// longest bounds how long an order can be forgotten: its deadline is 15 minutes too.
-	longest = "15m"
-	// shut bounds how long the order service publishes nothing while a new order's holds are being armed, should
-	// the console die in the middle of that.
-	shut = "10s"
-	// patience is how long a service that was made to crash may take to come back.
-	patience = 20 * time.Second
+	// holdPoint is where an order waits: its event has arrived, and nothing of it is stored. No transaction is open
+	// there, so it can wait for long; the broker redelivers the event meanwhile, and the inbox ignores the duplicate.
+	holdPoint = failpoint.InboxReceived
+	// maxHold bounds how long an order waits when nobody releases it: its deadline is 15 minutes too.
+	maxHold = "15m"
+	// maxClosed bounds how long the order service publishes nothing while a new order's holds are armed, should the
+	// console die meanwhile.
+	maxClosed = "10s"
+	// restartTime is how long a service that was made to crash may take to come back.
+	restartTime = 20 * time.Second
 )
 
-// Stepper leads orders through a running system whose faults are enabled.
+// Stepper steps orders through a running system whose faults are enabled.
 type Stepper struct {
-	system  endpoints.Description
-	shop    *client.Client
-	closing <-chan struct{} // closed when nobody is to be kept waiting any more
-
-	mu     sync.Mutex
-	stream *eventlog.Stream // where events are read; nil until somebody watches
+	system endpoints.Description
+	shop   *client.Client
 }
 
-// New makes a stepper. It asks for nothing yet.
-func New(system endpoints.Description, closing <-chan struct{}) (*Stepper, error) {
-	s, err := client.New(system)
-	if err != nil {
-		return nil, err
-	}
-	return &Stepper{system: system, shop: s, closing: closing}, nil
+// New makes a stepper. It makes no request yet.
+func New(system endpoints.Description, shop *client.Client) *Stepper { return &Stepper{system, shop} }
+
+// endings are the outcomes that are decided when an order is placed.
+var endings = map[string]struct{ sku, token, country string }{
+	"":         {"widget", "tok_visa", "DE"},
+	"stock":    {"unobtainium", "tok_visa", "DE"},
+	"declined": {"widget", "tok_declined", "DE"},
+	"address":  {"widget", "tok_visa", "AQ"},
+	"refund":   {"widget", "tok_refund_refused", "AQ"},
 }
 
-// endings are what can be decided about an order only when it is placed.
-var endings = map[string]func(*client.NewOrder){
-	"":         func(*client.NewOrder) {},
-	"stock":    func(w *client.NewOrder) { w.Items[0].Sku = "unobtainium" },
-	"declined": func(w *client.NewOrder) { w.Token = "tok_declined" },
-	"address":  func(w *client.NewOrder) { w.Country = "AQ" },
-	"refund":   func(w *client.NewOrder) { w.Country, w.Token = "AQ", "tok_refund_refused" },
-}
-
-// place places an order, every step of which is held. Its first event must not leave before the holds are armed,
-// and its id is known only when it is stored. So the order service publishes nothing for that moment.
+// place places an order, each step of which is held. Its first event must not leave before the holds are armed, and
+// its id is known only when it is stored. So the order service publishes nothing for that moment.
 func (s *Stepper) place(ctx context.Context, ending string) (id string, err error) {
-	wish := client.One("widget", 1)
-	endings[ending](&wish)
-	anything := 0
-	doors, err := s.arm(ctx, events.Order, failpoint.Armament{Point: failpoint.RelayTaken, Kind: failpoint.Hold, Times: &anything, For: shut})
-	defer func() { err = orElse(err, s.disarm(context.WithoutCancel(ctx), doors)) }()
+	e := endings[ending]
+	wanted := client.One(e.sku, 1)
+	wanted.Token, wanted.Country = e.token, e.country
+	closed, err := s.arm(ctx, events.Order,
+		failpoint.Armament{Point: failpoint.RelayTaken, Kind: failpoint.Hold, Times: new(0), For: maxClosed})
+	defer func() { err = errors.Join(err, s.disarm(context.WithoutCancel(ctx), closed)) }()
 	if err != nil {
 		return "", err
 	}
-	order, _, err := s.shop.Place(ctx, wish)
+	order, _, err := s.shop.Place(ctx, wanted)
 	if err != nil {
 		return "", err
 	}
 	return order.Id, s.holdEverywhere(ctx, order.Id, "")
 }
 
-// holdEverywhere sees to it that every service but one holds the order's next event.
-func (s *Stepper) holdEverywhere(ctx context.Context, id string, but events.Service) error {
+// holdEverywhere arms a hold of the order's next event in every service but one that does not hold it yet.
+func (s *Stepper) holdEverywhere(ctx context.Context, id string, except events.Service) error {
 	for _, service := range events.Services {
-		if service == but {
+		if service == except {
 			continue
 		}
-		now, err := s.holds(ctx, service, id)
+		armed, err := s.holds(ctx, service, id)
+		if err == nil && len(armed) == 0 {
+			_, err = s.arm(ctx, service,
+				failpoint.Armament{Point: holdPoint, Kind: failpoint.Hold, Order: id, Times: new(0), For: maxHold})
+		}
 		if err != nil {
-			return err
-		}
-		if len(now) > 0 {
-			continue
-		}
-		always := 0
-		if _, err := s.arm(ctx, service, failpoint.Armament{Point: held, Kind: failpoint.Hold, Order: id, Times: &always, For: longest}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// release lets a service hear what it holds of the order. Whatever it says is held by the others.
-func (s *Stepper) release(ctx context.Context, id string, service events.Service, crash bool) error {
+// step lets a service handle the event that it holds. The others hold whatever it publishes.
+func (s *Stepper) step(ctx context.Context, id string, service events.Service, crash bool) error {
 	if err := s.holdEverywhere(ctx, id, service); err != nil {
 		return err
 	}
 	if crash {
-		if _, err := s.arm(ctx, service, failpoint.Armament{Point: failpoint.RelayBeforePublish, Kind: failpoint.Crash, Order: id}); err != nil {
+		fault := failpoint.Armament{Point: failpoint.RelayBeforePublish, Kind: failpoint.Crash, Order: id}
+		if _, err := s.arm(ctx, service, fault); err != nil {
 			return err
 		}
 	}
-	return s.letGo(ctx, id, service)
+	return s.release(ctx, id, service)
 }
 
-// letGo disarms what holds the order in a service.
-func (s *Stepper) letGo(ctx context.Context, id string, service events.Service) error {
-	now, err := s.holds(ctx, service, id)
-	if err != nil {
-		return err
+// release disarms what holds the order in some services.
+func (s *Stepper) release(ctx context.Context, id string, services ...events.Service) error {
+	for _, service := range services {
+		armed, err := s.holds(ctx, service, id)
+		if err == nil {
+			err = s.disarm(ctx, armed)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return s.disarm(ctx, now)
+	return nil
 }
 
-// armed is a fault in the process that keeps it.
-type armed struct {
+// fault is one that is armed in a process.
+type fault struct {
 	process string
 	failpoint.Armament
 }
 
 // holds are the faults that hold an order in a service.
-func (s *Stepper) holds(ctx context.Context, service events.Service, id string) ([]armed, error) {
-	var all []armed
-	for _, process := range s.processes(service) {
+func (s *Stepper) holds(ctx context.Context, service events.Service, id string) (all []fault, err error) {
+	for _, process := range s.system.Replicas(string(service)) {
 		var list struct {
 			Faults []failpoint.Armament `json:"faults"`
 		}
-		if err := s.ask(ctx, endpoints.AdminRequest{Process: process, Method: http.MethodGet, Path: "/faults"}, &list); err != nil {
+		request := endpoints.AdminRequest{Process: process, Method: http.MethodGet, Path: "/faults"}
+		if err := s.ask(ctx, request, &list); err != nil {
 			return nil, err
 		}
 		for _, f := range list.Faults {
 			if f.Kind == failpoint.Hold && f.Order == id {
-				all = append(all, armed{process, f})
+				all = append(all, fault{process, f})
 			}
 		}
 	}
 	return all, nil
 }
 
-func (s *Stepper) arm(ctx context.Context, service events.Service, f failpoint.Armament) ([]armed, error) {
-	var all []armed
-	for _, process := range s.processes(service) {
-		var done failpoint.Armament
-		if err := s.ask(ctx, endpoints.AdminRequest{Process: process, Method: http.MethodPost, Path: "/faults", Body: f}, &done); err != nil {
+// arm arms a fault in every replica: any of them may receive the event.
+func (s *Stepper) arm(ctx context.Context, service events.Service, f failpoint.Armament) (all []fault, err error) {
+	for _, process := range s.system.Replicas(string(service)) {
+		armed := fault{process: process}
+		request := endpoints.AdminRequest{Process: process, Method: http.MethodPost, Path: "/faults", Body: f}
+		if err := s.ask(ctx, request, &armed.Armament); err != nil {
 			return all, err
 		}
-		all = append(all, armed{process, done})
+		all = append(all, armed)
 	}
 	return all, nil
 }
 
-func (s *Stepper) disarm(ctx context.Context, all []armed) error {
-	for _, a := range all {
-		err := s.ask(ctx, endpoints.AdminRequest{Process: a.process, Method: http.MethodDelete, Path: "/faults/" + a.ID}, nil)
+func (s *Stepper) disarm(ctx context.Context, all []fault) error {
+	for _, f := range all {
+		err := s.ask(ctx, endpoints.AdminRequest{Process: f.process, Method: http.MethodDelete, Path: "/faults/" + f.ID}, nil)
 		if err != nil && httpx.Status(err) != http.StatusNotFound { // it has crashed since, and holds nothing any more
 			return err
 		}
@@ -172,24 +165,17 @@ func (s *Stepper) disarm(ctx context.Context, all []armed) error {
 	return nil
 }
 
-// processes are the replicas of a service: whichever of them hears an event has to hold it.
-func (s *Stepper) processes(service events.Service) []string {
-	return s.system.Replicas(string(service))
-}
-
-// ask asks until the process answers: one that was made to crash comes back.
+// ask repeats the request until the process answers: one that was made to crash comes back.
 func (s *Stepper) ask(ctx context.Context, r endpoints.AdminRequest, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, restartTime)
 	defer cancel()
 	for {
 		err := s.system.AskAdmin(ctx, r, into)
 		if err == nil || httpx.Status(err) != 0 {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if !loop.Rest(ctx, 100*time.Millisecond, nil) {
 			return fmt.Errorf("the process does not come back: %w", err)
-		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }

@@ -1,31 +1,31 @@
 // @ts-check
-// What all pages have in common: the address says which one it is.
+// The frame of all pages: the address chooses the page.
 
-import { manners } from './manners.js';
-import { el } from './simulator/dom.js';
+import { el } from './dom.js';
+import { keyboard } from './keyboard.js';
 
-/** @type {Record<string, {title: string, about?: string, keys?: import('./manners.js').Key[], load?: () => Promise<{mount: (root: HTMLElement) => Promise<void>}>}>} */
+/** @type {Record<string, {title: string, about?: string, keys?: import('./keyboard.js').Key[], load?: () => Promise<{mount: (root: HTMLElement) => Promise<void>}>}>} */
 const pages = {
   '/': { title: 'Live sagas', load: () => import('./sagas/page.js') },
   '/order': { title: 'An order', keys: [['←', 'the event before'], ['→', 'the next event']], load: () => import('./sagas/order.js') },
-  '/operate': { title: 'Operate', about: 'What needs a person and what was done about it, how far behind the services are, and whether money and stock add up.', load: () => import('./desk/page.js') },
-  '/place': { title: 'Place orders', about: 'One order by a form, with every test card explained, or many at a rate, with a live histogram of how long they take.', load: () => import('./placing/page.js') },
-  '/break': { title: 'Break things', about: 'Arm faults at any point, kill services, pause consumers, have the gateway misbehave: and watch what heals.', load: () => import('./breaking/page.js') },
-  '/simulator': { title: 'Saga flow simulator', about: 'Step a saga through four services, make any step fail, and trace what takes it back: in a model, or with a real order.', keys: [['→', 'takes the next step'], ['←', 'takes a step back, in the model']], load: () => import('./simulator/page.js') },
-  '/versioning': { title: 'API versioning explorer', about: 'Compare four ways to version a contract, and find the one that fits a place and its priorities.', load: () => import('./versioning/page.js') },
+  '/operate': { title: 'Operate', about: 'Incidents and dead letters, how far behind the services are, and whether money and stock add up.', load: () => import('./operate/page.js') },
+  '/place': { title: 'Place orders', about: 'One order by a form, with every test card explained, or many at a rate, with live histograms of their latency.', load: () => import('./place/page.js') },
+  '/break': { title: 'Break things', about: 'Arm faults at any point, kill services, pause consumers, let the gateway misbehave, and watch the recovery.', load: () => import('./break/page.js') },
+  '/simulator': { title: 'Saga flow simulator', about: 'Step a saga through four services, make any step fail, and follow the compensation: in a model, or with a real order.', keys: [['→', 'takes the next step'], ['←', 'takes a step back, in the model']], load: () => import('./simulator/page.js') },
+  '/versioning': { title: 'API versioning explorer', about: 'Compare four ways to version a contract, and find the one that fits your context and priorities.', load: () => import('./versioning/page.js') },
 };
 
 const root = /** @type {HTMLElement} */ (document.getElementById('page'));
 const page = pages[location.pathname];
 document.title = page ? page.title : 'No such page';
 document.querySelector(`nav a[href="${CSS.escape(location.pathname).replaceAll('\\/', '/')}"]`)?.setAttribute('aria-current', 'page');
-manners(/** @type {HTMLElement} */ (document.querySelector('header')), page?.keys ?? []);
+keyboard(/** @type {HTMLElement} */ (document.querySelector('header')), page?.keys ?? []);
 
 try {
   if (page?.load) await (await page.load()).mount(root);
   else root.replaceChildren(el('h1', {}, 'There is no such page'), index());
 } catch (error) {
-  root.replaceChildren(el('h1', {}, 'The page could not be shown'), el('p', {}, `${/** @type {Error} */ (error).message} Is the console still running? Reload to try again.`));
+  root.replaceChildren(el('h1', {}, 'The page could not be shown'), el('p', {}, `${/** @type {Error} */ (error).message} Is the console still running? Reload the page.`));
 }
 root.dataset.ready = 'yes';
 

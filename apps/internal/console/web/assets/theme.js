@@ -1,11 +1,11 @@
 // @ts-check
-// Light, dark, or what the system says: before anything is drawn, or the page would flash. So this is no module,
-// which would come later.
+// Light, dark, or the system's choice: set before anything is drawn, or the page would flash. So this is no module,
+// which would be loaded later.
 
 (() => {
   try {
     document.documentElement.dataset.theme = localStorage.getItem('theme') ?? 'system';
   } catch {
-    // Where nothing may be remembered, the system decides.
+    // Without storage the system decides.
   }
 })();

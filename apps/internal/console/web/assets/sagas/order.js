@@ -1,9 +1,11 @@
 // @ts-check
-// One order: who said what when, in a lane for each service, as far as the page is told to look.
+// One order: its events in a lane for each service, and the rows that the services have stored.
 
-import { el } from '../simulator/dom.js';
-import { Marks, heardBy, keptBy, markOf } from './kept.js';
-import { listen, shapes, span } from './news.js';
+import { ask } from '../api.js';
+import { el, redraw } from '../dom.js';
+import { shapes, span } from '../text.js';
+import { follow } from './feed.js';
+import { Marks, handledBy, markOf, rowTables } from './rows.js';
 
 /**
  * @typedef {{sequence: number, id: string, cause?: string, service: string, name: string, mark: string, detail: string, at: string, repeated: boolean, message: object}} Event
@@ -13,10 +15,10 @@ import { listen, shapes, span } from './news.js';
 
 const lanes = ['order', 'inventory', 'payment', 'shipping'];
 
-/** How often the rows are looked at in milliseconds, while the order goes on and afterwards. */
+/** How often the rows are read, in milliseconds, while the order is in progress and afterwards. */
 const [MOVING, RESTING] = [1000, 5000];
 
-/** Marks of events that take something back; see timeline.Describe. */
+/** Marks of events that compensate; see sagaview.Describe. */
 const backwards = ['✗', '↩'];
 
 /** @param {HTMLElement} root */
@@ -29,20 +31,21 @@ class Order {
   constructor(root, asked) {
     this.root = root;
     this.id = asked.get('id') ?? '';
+    this.path = `/sagas/${encodeURIComponent(this.id)}`;
     /** @type {Event[]} */ this.events = [];
     /** @type {Parts | null} */ this.parts = null;
     this.problem = '';
-    /** The event that is looked at, as the address names it; '': the last one, whatever comes. */
+    /** The event that is shown, as the address names it; '': always the last one. */
     this.at = location.hash.slice(1);
     this.reading = false;
-    /** @type {import('./kept.js').Rows[]} */ this.kept = [];
+    /** @type {import('./rows.js').Rows[]} */ this.rows = [];
     this.marks = new Marks();
   }
 
   open() {
     this.place = el('div.order');
     this.tables = el('div');
-    this.heard = el('p.note', { 'data-is': 'heard' });
+    this.handled = el('p.note', { 'data-is': 'handled' });
     this.root.replaceChildren(this.place);
     addEventListener('hashchange', () => { this.at = location.hash.slice(1); this.draw(); });
     document.addEventListener('keydown', (e) => {
@@ -50,12 +53,12 @@ class Order {
       if (e.key === 'ArrowLeft') this.step(-1);
       if (e.key === 'ArrowRight') this.step(1);
     });
-    listen(this.id, (news) => (news.sagas.length || news.reset) && this.read(), () => {});
+    follow(this.id, (update) => (update.sagas.length || update.reset) && this.read());
     this.draw();
     this.watch();
   }
 
-  /** Looks at the rows again and again: often while something may happen. */
+  /** Reads the rows periodically, more often while something may happen. */
   async watch() {
     if (!document.hidden) await this.readRows();
     setTimeout(() => this.watch(), this.ended ? RESTING : MOVING);
@@ -67,39 +70,38 @@ class Order {
   async readRows() {
     const named = [...new Set(this.events.map((e) => e.id))].map((id) => `event=${id}`).join('&');
     try {
-      const { rows, at, detail } = await ask(`/api/sagas/${encodeURIComponent(this.id)}/rows?${named}`);
-      if (detail || !this.events.length) return;
+      const { rows, at } = await ask('GET', `${this.path}/rows?${named}`);
+      if (!this.events.length) return;
       const before = this.marks.all.size;
       this.marks.see(rows, Date.parse(at), Date.parse(this.events[0].at), this.ended ? Date.parse(this.events[this.events.length - 1].at) : Infinity);
       if (this.marks.all.size > before) this.draw();
-      if (JSON.stringify(rows) === JSON.stringify(this.kept)) return; // whoever reads or scrolls is not disturbed
-      this.kept = rows;
-      this.tables.replaceChildren(el('h2', {}, 'Rows, each from its own database'), keptBy(rows));
-      this.drawHeard();
-    } catch { /* the lanes say that the console does not answer */ }
+      if (JSON.stringify(rows) === JSON.stringify(this.rows)) return; // a person who reads or scrolls is not disturbed
+      this.rows = rows;
+      this.tables.replaceChildren(el('h2', {}, 'Rows, each from its own database'), rowTables(rows));
+      this.drawHandled();
+    } catch { /* the lanes show that the console does not answer */ }
   }
 
-  /** Reads the order again, and once more when something came meanwhile. */
+  /** Reads the order, and once more when an update came meanwhile. */
   async read() {
-    if (this.reading) { this.again = true; return; }
+    if (this.reading) { this.stale = true; return; }
     this.reading = true;
     do {
-      this.again = false;
+      this.stale = false;
       try {
-        const [events, parts] = await Promise.all([ask(`/api/sagas/${encodeURIComponent(this.id)}`), ask(`/api/sagas/${encodeURIComponent(this.id)}/parts`)]);
-        if (events.detail) this.problem = events.detail;
-        else [this.events, this.problem] = [events.events, events.events.length ? '' : 'The stream has no event of this order: it keeps them for a day.'];
-        this.parts = parts.detail ? null : parts;
+        const [{ events }, parts] = await Promise.all([ask('GET', this.path), ask('GET', `${this.path}/parts`).catch(() => null)]);
+        [this.events, this.parts] = [events, parts];
+        this.problem = events.length ? '' : 'The stream has no event of this order: it keeps them for a day.';
         this.readRows();
-      } catch {
-        this.problem = 'The console does not answer. What is shown may be old.';
+      } catch (error) {
+        this.problem = /** @type {Error} */ (error).message;
       }
       this.draw();
-    } while (this.again);
+    } while (this.stale);
     this.reading = false;
   }
 
-  /** Which event is looked at. */
+  /** The event that is shown. */
   get index() {
     const found = this.events.findIndex((e) => named(e) === this.at);
     return found < 0 ? this.events.length - 1 : found;
@@ -117,20 +119,18 @@ class Order {
     this.draw();
   }
 
-  follow() {
+  followLive() {
     this.at = '';
     history.replaceState(null, '', `/order?id=${this.id}`);
     this.draw();
   }
 
   draw() {
-    const doing = document.activeElement?.getAttribute('data-does');
     const state = this.parts?.state;
-    this.place.replaceChildren(
+    redraw(this.place,
       el('header', {}, el('h1', {}, 'Order'), el('code', {}, this.id), state && el(`span.state.${shapes[state][1]}`, { 'data-is': 'state' }, `${shapes[state][0]} ${state}`)),
       el('p.note', { role: 'status' }, this.problem || (this.events.length ? `${this.events.length} events` : 'Reading …')),
       ...(this.events.length ? [this.tools(), this.lanes(), this.expected(), this.sides(), this.tables] : []));
-    if (doing) /** @type {HTMLElement | null} */ (this.place.querySelector(`[data-does="${CSS.escape(doing)}"]`))?.focus({ preventScroll: true });
   }
 
   tools() {
@@ -139,7 +139,7 @@ class Order {
       el('button', { type: 'button', 'data-does': 'earlier', disabled: this.index <= 0, onclick: () => this.step(-1) }, '← Earlier'),
       el('input', { type: 'range', min: 0, max: last, value: this.index, 'data-does': 'scrub', 'aria-label': 'Event', oninput: (/** @type {InputEvent} */ e) => this.look(Number(/** @type {HTMLInputElement} */ (e.target).value)) }),
       el('button', { type: 'button', 'data-does': 'later', disabled: this.index >= last, onclick: () => this.step(1) }, 'Later →'),
-      el('button', { type: 'button', 'data-does': 'follow', 'aria-pressed': String(!this.at), onclick: () => this.follow() }, 'Follow live'));
+      el('button', { type: 'button', 'data-does': 'follow', 'aria-pressed': String(!this.at), onclick: () => this.followLive() }, 'Follow live'));
   }
 
   lanes() {
@@ -159,7 +159,7 @@ class Order {
     way.style.gridColumn = `${Math.min(from, to) + 2} / ${Math.max(from, to) + 3}`;
     const button = el('button.event', { type: 'button', 'data-does': `event-${event.sequence}`, 'aria-current': n === this.index ? 'true' : null, onclick: () => this.look(n) },
       el('b', {}, `${event.mark} ${event.name}`), el('span', {}, event.detail),
-      el('small', {}, cause ? `${event.service}, after ${span(Date.parse(event.at) - Date.parse(cause.at))}` : event.service, event.repeated && ' · repeated, ignored'));
+      el('small', {}, cause ? `${event.service}, after ${span(Date.parse(event.at) - Date.parse(cause.at))}` : event.service, event.repeated && ' · duplicate, ignored'));
     button.style.gridColumn = String(to + 2);
     return el(`li${back ? '.back' : '.forth'}${n > this.index ? '.later' : ''}`, { 'data-event': event.name },
       el('span.since', {}, `+${span(Date.parse(event.at) - began)}`), from === to ? null : way, button);
@@ -167,26 +167,26 @@ class Order {
 
   expected() {
     const next = this.parts?.expected;
-    return el('p.expected', {}, next ? `Expected next: ${next.service} says ${next.events.join(' or ')}` : this.parts ? 'Nothing more is expected.' : 'The order service does not answer, so what comes next is not known.');
+    return el('p.expected', {}, next ? `Expected next: ${next.service} publishes ${next.events.join(' or ')}` : this.parts ? 'Nothing more is expected.' : 'The order service does not answer, so the next event is not known.');
   }
 
-  drawHeard() {
+  drawHandled() {
     const event = this.events[this.index];
-    const heard = heardBy(this.kept, event.id, event.at);
-    this.heard.textContent = heard.length ? `Heard by ${heard.join(', ')}; once, however often it was delivered.` : 'Nobody has heard it, as far as the services tell.';
+    const handled = handledBy(this.rows, event.id, event.at);
+    this.handled.textContent = handled.length ? `Handled by ${handled.join(', ')}; once, however often it was delivered.` : 'No service that answers has handled it.';
   }
 
   sides() {
     const event = this.events[this.index];
-    this.drawHeard();
+    this.drawHandled();
     return el('div.sides', {},
-      el('section', { 'aria-label': 'What each service has' }, el('h2', {}, 'What each service has'), this.table(),
+      el('section', { 'aria-label': 'State of each service' }, el('h2', {}, 'State of each service'), this.table(),
         ...(this.parts?.incidents ?? []).map((i) => el('p.incident', {}, el('b', {}, `! ${i.kind}`), ` in ${i.service}: ${i.reason}. `, el('a', { href: `/operate?incident=${i.service}/${i.id}` }, 'Repair it')))),
-      el('section', {}, el('h2', {}, `${event.name} on the wire`), this.heard, el('pre', { tabindex: '0', 'aria-label': 'Message' }, JSON.stringify(event.message, null, 2))));
+      el('section', {}, el('h2', {}, `${event.name} on the wire`), this.handled, el('pre', { tabindex: '0', 'aria-label': 'Message' }, JSON.stringify(event.message, null, 2))));
   }
 
   table() {
-    if (!this.parts) return el('p', {}, 'The order service does not answer; it would have asked the others.');
+    if (!this.parts) return el('p', {}, 'The order service does not answer; it collects the states of the others.');
     const rows = [{ service: 'order', progress: '', state: this.parts.status, attempts: 0 }, ...this.parts.steps];
     return el('table', {}, el('thead', {}, el('tr', {}, ...['Service', 'State', 'Part', 'Attempts'].map((h) => el('th', { scope: 'col' }, h)))),
       el('tbody', {}, ...rows.map((/** @type {Step} */ s) => el('tr', { 'data-service': s.service }, el('th', { scope: 'row' }, s.service),
@@ -197,8 +197,3 @@ class Order {
 
 /** An event's name in the address: its id, and the place of a repetition. @param {Event} event */
 const named = (event) => event.repeated ? `${event.id}.${event.sequence}` : event.id;
-
-/** @param {string} path */
-async function ask(path) {
-  return (await fetch(path)).json();
-}

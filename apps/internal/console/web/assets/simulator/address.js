@@ -19,14 +19,14 @@ export function read(search) {
 
 /** @param {Place} place @returns {string} the address, shorter as long as the presses are those of the scenario */
 export function write({ scenario, presses, live, order }) {
-  const says = new URLSearchParams({ scenario });
+  const query = new URLSearchParams({ scenario });
   if (live) {
-    says.set('mode', 'live');
-    if (order) says.set('order', order);
+    query.set('mode', 'live');
+    if (order) query.set('order', order);
   } else if (scenarioOf(scenario).plays.startsWith(presses)) {
-    says.set('step', String(presses.length));
+    query.set('step', String(presses.length));
   } else {
-    says.set('presses', presses);
+    query.set('presses', presses);
   }
-  return `?${says}`;
+  return `?${query}`;
 }

@@ -1,20 +1,19 @@
 // @ts-check
-// The buttons. Each says what it would do now, and is off when it would do nothing.
+// The buttons. Each shows what it would do now, and is off when it would do nothing.
 
-import { el } from './dom.js';
-import { AGAIN, CANCEL, CRASH, FAIL, LATE, NEXT, RETRY, SETTLE, SLOW, possible } from './play.js';
+import { el, redraw } from '../dom.js';
+import { REDELIVER, CANCEL, CRASH, FAIL, LATE, NEXT, RETRY, SETTLE, SLOW, possible } from './play.js';
 import { scenarioOf, scenarios } from './scenarios.js';
+import { title } from '../text.js';
 
 /** What goes beyond failing: each with its name. @type {[string, string][]} */
-const more = [[AGAIN, 'Deliver again'], [LATE, 'Let it be late'], [CRASH, 'Crash after the commit'], [SLOW, 'Slow gateway'], [CANCEL, 'Cancel the order'],
+const more = [[REDELIVER, 'Redeliver'], [LATE, 'Delay it'], [CRASH, 'Crash after the commit'], [SLOW, 'Slow gateway'], [CANCEL, 'Cancel the order'],
   [RETRY, 'Retry the refund'], [SETTLE, 'Settle by hand']];
 
 /** @param {HTMLElement} into @param {any} page the simulator */
 export function controls(into, page) {
-  const focused = into.contains(document.activeElement) ? document.activeElement?.getAttribute('data-does') : null;
   const { live } = page.place;
-  into.replaceChildren(el('div.source', {}, sources(page), choice(page)), live ? liveButtons(page) : modelButtons(page), ...(live ? [notes(page)] : []));
-  if (focused) /** @type {HTMLElement | null} */ (into.querySelector(`[data-does="${focused}"]:not(:disabled)`))?.focus();
+  redraw(into, el('div.source', {}, sources(page), choice(page)), live ? liveButtons(page) : modelButtons(page), ...(live ? [notes(page)] : []));
 }
 
 /** @param {any} page */
@@ -56,7 +55,7 @@ function modelButtons(page) {
 /** @param {any} page */
 function liveButtons(page) {
   const { live, busy } = page;
-  const turn = live.turn && `${live.turn[0].toUpperCase()}${live.turn.slice(1)} is held; release it`;
+  const turn = live.turn && `${title(live.turn)} is held; release it`;
   const next = busy ? undefined : live.order ? turn ?? undefined : 'Places a real order, held at every step';
   const failures = { crash: `${live.turn} crashes before it can publish`, declined: 'card declined, with a new order', stock: 'out of stock, with a new order', address: 'cannot be shipped there, with a new order', refund: 'refund refused, with a new order' };
   const failure = busy || !live.failure ? undefined : failures[/** @type {keyof typeof failures} */ (live.failure)];
@@ -64,17 +63,17 @@ function liveButtons(page) {
     el('div.main', {},
       button('Next step', 'next', next, () => page.next(), 'primary'),
       button('Inject failure', 'fail', failure, () => page.fail(), 'danger'),
-      button('Reset', 'reset', live.order && !busy ? 'lets the order go' : undefined, () => page.reset())),
+      button('Reset', 'reset', live.order && !busy ? 'releases the order' : undefined, () => page.reset())),
     el('div.more', { role: 'group', 'aria-label': 'Beyond failing' },
-      el('button', { type: 'button', 'data-does': CRASH, disabled: busy || !live.speaks, onclick: () => page.lead(() => live.release(true)) }, 'Crash after the commit'),
-      el('button', { type: 'button', 'data-does': CANCEL, disabled: busy || live.saga.rows.order !== 'PENDING', onclick: () => page.lead(() => live.cancel()) }, 'Cancel the order')));
+      el('button', { type: 'button', 'data-does': CRASH, disabled: busy || !live.publishes, onclick: () => page.run(() => live.step(true)) }, 'Crash after the commit'),
+      el('button', { type: 'button', 'data-does': CANCEL, disabled: busy || live.saga.rows.order !== 'PENDING', onclick: () => page.run(() => live.cancel()) }, 'Cancel the order')));
 }
 
-/** What is really done in live mode. @param {any} page */
+/** What happens in live mode. @param {any} page */
 function notes(page) {
   const { live } = page;
   return el('div.notes', {},
     el('p', {}, live.order ? el('span', {}, 'Order ', el('code', {}, live.order), '. ') : scenarioOf(page.place.scenario).about,
       live.note && el('strong', {}, ` ${live.note}`)),
-    el('p.fine', {}, 'Every service really stands still at a fault of the kind hold when the order’s event arrives, and other orders wait behind it. Whether a card is declined, an address is served or the stock suffices is decided when an order is placed: to inject such a failure, a new order that will fail there is placed and led to the same step; the old one is let go. The order’s deadline runs on meanwhile, and after 15 minutes the order is let go by itself.'));
+    el('p.fine', {}, 'Every service waits at a fault of the kind hold when the order’s event arrives, and other orders wait behind it. Whether a card is declined, an address is served or the stock suffices is decided when an order is placed: to inject such a failure, a new order that will fail there is placed and stepped to the same point; the old one is released. The order’s deadline runs meanwhile, and after 15 minutes the order is released.'));
 }

@@ -2,7 +2,8 @@
 // The picture: a box per service, and the ways between them. The boxes are ordinary elements that the style sheet
 // lays out beside or below each other; the arrows are drawn from where the boxes have come to stand.
 
-import { el, svg } from './dom.js';
+import { el, svg } from '../dom.js';
+import { title } from '../text.js';
 import { kindOf, wordOf } from './model.js';
 
 /** @typedef {import('./model.js').Flow} Flow */
@@ -15,9 +16,9 @@ import { kindOf, wordOf } from './model.js';
 export function waysOf(flow) {
   /** @type {Map<string, Way>} */
   const ways = new Map();
-  for (const { name, said_by, heard_by, backward } of flow.events) {
-    for (const from of said_by) {
-      for (const to of heard_by) {
+  for (const { name, published_by, consumed_by, backward } of flow.events) {
+    for (const from of published_by) {
+      for (const to of consumed_by) {
         const key = `${from} ${to} ${backward}`;
         const way = ways.get(key) ?? { from, to, backward, events: [] };
         way.events.push(name);
@@ -36,7 +37,7 @@ export function boxes(flow, saga) {
     const word = saga.down === name ? 'Crashed' : wordOf(flow, saga, name);
     const numbers = saga.steps.filter((s) => s.service === name && s.label !== '·').map((s) => s.label);
     return el('li.service', { 'data-service': name, 'data-word': word },
-      el('h2', {}, name[0].toUpperCase() + name.slice(1), el('span.kind', {}, ' service')),
+      el('h2', {}, title(name), el('span.kind', {}, ' service')),
       el('p.word', {}, el('span.shape', { 'aria-hidden': 'true' }, saga.down === name ? '✕' : shapes[/** @type {keyof typeof shapes} */ (word)]), ' ', word),
       el('p.row', {}, el('span.label', {}, 'row '), el('code', {}, saga.rows[name] || 'none')),
       numbers.length > 0 && el('p.numbers', {}, el('span.label', {}, numbers.length > 1 ? 'steps ' : 'step '), ...numbers.map((n) => el('span.number', {}, n))));
@@ -80,11 +81,11 @@ function stateOfWay(way, flow, saga, happy, active) {
   return { name, label: labelOf(saga, message.id), arrives: arrivalOf(saga, message.id, way.to), event: travels || message.outbox ? message.event : '' };
 }
 
-/** The number of the step that said a message. @param {Saga} saga @param {number} id */
-const labelOf = (saga, id) => saga.steps.findLast((s) => s.said.includes(id) && s.label !== '·')?.label ?? '';
+/** The number of the step that published a message. @param {Saga} saga @param {number} id */
+const labelOf = (saga, id) => saga.steps.findLast((s) => s.published.includes(id) && s.label !== '·')?.label ?? '';
 
-/** The number of the step in which a service heard it. @param {Saga} saga @param {number} id @param {string} service */
-const arrivalOf = (saga, id, service) => saga.steps.find((s) => s.heard === id && s.service === service && s.label !== '·')?.label ?? '';
+/** The number of the step in which a service consumed it. @param {Saga} saga @param {number} id @param {string} service */
+const arrivalOf = (saga, id, service) => saga.steps.find((s) => s.consumed === id && s.service === service && s.label !== '·')?.label ?? '';
 
 /** @typedef {{left: number, right: number, top: number, bottom: number, x: number, y: number}} Place */
 

@@ -1,20 +1,20 @@
 // @ts-check
-// The saga as a machine that can be stepped by hand. It knows nothing but the flow that it is given: who says
-// what to whom, and the rules. It changes nothing it is given, so any saga can be kept and returned to.
+// The saga as a machine that can be stepped by hand. It knows only the flow that it is given: who publishes and consumes
+// what, and the rules. It changes none of its arguments, so any saga can be kept and returned to.
 
 /** @typedef {{name: string, states: {name: string, word: string}[]}} Service */
-/** @typedef {{name: string, said_by: string[], heard_by: string[], backward: boolean, example: object}} EventKind */
-/** @typedef {{service: string, hears?: string, by?: string, from: string[], to: string, says?: string[], fails?: string, unless?: string, does: string}} Rule */
+/** @typedef {{name: string, published_by: string[], consumed_by: string[], backward: boolean, example: object}} EventKind */
+/** @typedef {{service: string, consumes?: string, by?: string, from: string[], to: string, publishes?: string[], fails?: string, unless?: string, does: string}} Rule */
 /** @typedef {{services: Service[], events: EventKind[], rules: Rule[]}} Flow */
 
 /**
- * An event that was said. `open` are the services that are still to hear it; `real` is its envelope where it was really said.
+ * An event of the saga. `open` are the services that have not consumed it; `real` is its envelope where it was really published.
  * @typedef {{id: number, event: string, from: string, cause: number | null, open: string[], outbox: boolean, late: boolean, real: any}} Message
  */
 
 /**
  * What one press of a button did.
- * @typedef {{label: string, heard: number | null, service: string, said: number[], texts: string[], backward: boolean, kind: string, again?: number | null}} Step
+ * @typedef {{label: string, consumed: number | null, service: string, published: number[], texts: string[], backward: boolean, kind: string, redelivered?: number | null}} Step
  */
 
 /**
@@ -39,39 +39,39 @@ export const kindOf = (flow, event) => /** @type {EventKind} */ (flow.events.fin
 /** @param {Saga} saga @param {number | null} id */
 export const messageOf = (saga, id) => saga.messages.find((m) => m.id === id);
 
-/** Whether somebody has heard the event and is done with it. @param {Flow} flow @param {Saga} saga @param {string} event */
-const settled = (flow, saga, event) => saga.messages.some((m) => m.event === event && !m.outbox && m.open.length < kindOf(flow, event).heard_by.length);
+/** Whether somebody has consumed the event and is done with it. @param {Flow} flow @param {Saga} saga @param {string} event */
+const settled = (flow, saga, event) => saga.messages.some((m) => m.event === event && !m.outbox && m.open.length < kindOf(flow, event).consumed_by.length);
 
 /**
- * The rules that apply when a service hears an event, or when somebody acts upon it.
- * @param {Flow} flow @param {Saga} saga @param {{service?: string, hears?: string, by?: string}} what
+ * The rules that apply when a service consumes an event, or when somebody acts upon it.
+ * @param {Flow} flow @param {Saga} saga @param {{service?: string, consumes?: string, by?: string}} what
  */
-export function rulesFor(flow, saga, { service, hears, by }) {
-  return flow.rules.filter((r) => (!service || r.service === service) && r.hears === hears && r.by === by &&
+export function rulesFor(flow, saga, { service, consumes, by }) {
+  return flow.rules.filter((r) => (!service || r.service === service) && r.consumes === consumes && r.by === by &&
     r.from.includes(saga.rows[r.service]) && !(r.unless && settled(flow, saga, r.unless)));
 }
 
 /**
- * One local transaction: the row changes, and what the service has to say stands in its outbox, or is on its way.
- * @param {Flow} flow @param {Saga} saga @param {Rule} rule @param {Message | null} heard
+ * One local transaction: the row changes, and the service's events stand in its outbox, or are on their way.
+ * @param {Flow} flow @param {Saga} saga @param {Rule} rule @param {Message | null} consumed
  */
-export function apply(flow, saga, rule, heard) {
-  const next = heard ? hear(saga, heard, rule.service) : structuredClone(saga);
-  const cause = heard ? heard.id : rule.by === 'gateway' ? saga.causes[rule.service] ?? null : null;
+export function apply(flow, saga, rule, consumed) {
+  const next = consumed ? consume(saga, consumed, rule.service) : structuredClone(saga);
+  const cause = consumed ? consumed.id : rule.by === 'gateway' ? saga.causes[rule.service] ?? null : null;
   next.rows[rule.service] = rule.to || saga.rows[rule.service];
   next.causes[rule.service] = cause;
-  for (const event of rule.says ?? []) {
+  for (const event of rule.publishes ?? []) {
     next.messages.push({ id: next.messages.length + 1, event, from: rule.service, cause,
-      open: [...kindOf(flow, event).heard_by], outbox: false, late: false, real: null });
+      open: [...kindOf(flow, event).consumed_by], outbox: false, late: false, real: null });
   }
   return next;
 }
 
 /** The service is done with the message. @param {Saga} saga @param {Message} message @param {string} service @returns {Saga} */
-export function hear(saga, message, service) {
+export function consume(saga, message, service) {
   const next = structuredClone(saga);
-  const heard = /** @type {Message} */ (messageOf(next, message.id));
-  heard.open = heard.open.filter((s) => s !== service);
+  const consumed = /** @type {Message} */ (messageOf(next, message.id));
+  consumed.open = consumed.open.filter((s) => s !== service);
   return next;
 }
 
@@ -91,7 +91,7 @@ export function needsAttention(flow, saga) {
   return ['PENDING', 'CANCELLING'].includes(saga.rows.order) && settled(flow, saga, 'IncidentOpened') && !settled(flow, saga, 'IncidentResolved');
 }
 
-/** The word that a person reads about a service. @param {Flow} flow @param {Saga} saga @param {string} service */
+/** The word for a service's state. @param {Flow} flow @param {Saga} saga @param {string} service */
 export function wordOf(flow, saga, service) {
   const row = saga.rows[service];
   const word = flow.services.find((s) => s.name === service)?.states.find((s) => s.name === row)?.word ?? 'Pending';

@@ -1,9 +1,10 @@
 // @ts-check
 // The saga flow simulator: one picture and one set of buttons, over a model in the browser or over a real order.
 
+import { ask } from '../api.js';
 import { read, write } from './address.js';
 import { controls } from './controls.js';
-import { el, svg } from './dom.js';
+import { el, svg } from '../dom.js';
 import { boxes, draw } from './drawing.js';
 import { Live } from './live.js';
 import { payloadPanel, sentence, statePanel, stepList, toLookAt } from './panels.js';
@@ -14,8 +15,7 @@ import { scenarioOf } from './scenarios.js';
 
 /** @param {HTMLElement} root */
 export async function mount(root) {
-  const response = await fetch('/api/flow');
-  new Simulator(root, await response.json(), await Live.able()).open();
+  new Simulator(root, await ask('GET', '/flow'), await Live.able()).open();
 }
 
 class Simulator {
@@ -31,15 +31,15 @@ class Simulator {
     this.busy = '';
     this.canvas = /** @type {SVGElement} */ (svg('svg.arrows', { 'aria-hidden': 'true' }));
     this.parts = { controls: el('div.controls'), state: el('div'), boxes: el('ol.services', { 'aria-label': 'Services' }), payload: el('div'), steps: el('div'),
-      told: el('p.told', { role: 'status', 'aria-live': 'polite' }) };
+      status: el('p.status', { role: 'status', 'aria-live': 'polite' }) };
   }
 
   open() {
-    const { controls: buttons, state, boxes: list, payload, steps, told } = this.parts;
+    const { controls: buttons, state, boxes: list, payload, steps, status } = this.parts;
     this.stage = el('div.stage', {}, this.canvas, list);
     this.root.replaceChildren(el('div.simulator', {},
-      el('header', {}, el('h1', {}, 'Saga flow simulator'), el('p', {}, 'An order crosses four services with four databases, and no transaction spans them. Trace it forward, make any step fail, and see what takes it back.')),
-      buttons, el('section.picture', { 'aria-label': 'The flow' }, this.stage), told,
+      el('header', {}, el('h1', {}, 'Saga flow simulator'), el('p', {}, 'An order crosses four services with four databases, without a common transaction. Follow it forward, make any step fail, and see the compensation.')),
+      buttons, el('section.picture', { 'aria-label': 'The flow' }, this.stage), status,
       el('div.panels', {}, el('section', { 'aria-label': 'Saga state' }, state),
         el('section', {}, el('h2', {}, 'Event payload'), payload), el('section', {}, el('h2', {}, 'Steps'), steps))));
     new ResizeObserver(() => this.draw()).observe(this.stage);
@@ -53,7 +53,7 @@ class Simulator {
     return this.place.live ? this.live.saga : play(this.flow, this.place.presses);
   }
 
-  /** What the scenario does next, as long as nobody has left it. */
+  /** What the scenario does next, as long as it is followed. */
   get planned() {
     const { plays } = scenarioOf(this.place.scenario);
     return plays.startsWith(this.place.presses) ? plays[this.place.presses.length] : undefined;
@@ -64,7 +64,7 @@ class Simulator {
     const next = upNext(this.flow, saga);
     if (!saga.messages.some((m) => m.id === this.looked && m.open.length > 0)) this.looked = null;
     const active = this.looked ?? toLookAt(saga, next?.message);
-    const { controls: buttons, state, boxes: list, payload, steps, told } = this.parts;
+    const { controls: buttons, state, boxes: list, payload, steps, status } = this.parts;
     controls(buttons, this);
     state.replaceChildren(statePanel(this.flow, saga));
     list.replaceChildren(...boxes(this.flow, saga));
@@ -72,7 +72,7 @@ class Simulator {
     steps.replaceChildren(stepList(saga, this.place.live ? null : (count) => this.goToStep(count)));
     const last = saga.steps.at(-1);
     const text = this.live.problem && this.place.live ? this.live.problem : this.busy || (last ? `${last.label === '·' ? '' : `Step ${last.label}: `}${sentence(saga, last)}` : this.place.live && this.live.order ? 'The order is stored, and its first event is about to be held.' : scenarioOf(this.place.scenario).about);
-    if (told.textContent !== text) told.textContent = text;
+    if (status.textContent !== text) status.textContent = text;
     this.active = active;
     this.draw();
   }
@@ -106,23 +106,23 @@ class Simulator {
   }
 
   next() {
-    if (this.place.live) return this.lead(() => (this.live.order ? this.live.release() : this.begin(scenarioOf(this.place.scenario).live ?? '')));
+    if (this.place.live) return this.run(() => (this.live.order ? this.live.step() : this.begin(scenarioOf(this.place.scenario).live ?? '')));
     this.press(this.planned ?? NEXT);
   }
 
   back() {
-    if (!this.place.live) this.goToStep(this.place.presses.length - 1 < 0 ? 0 : this.place.presses.length - 1);
+    if (!this.place.live) this.goToStep(Math.max(0, this.place.presses.length - 1));
   }
 
   fail() {
     if (!this.place.live) return this.press(FAIL);
     const how = this.live.failure;
-    if (how === 'crash') return this.lead(() => this.live.release(true));
-    if (how) return this.lead(() => this.live.replay(how, (text) => this.tell(text)).then(() => this.go({ order: this.live.order })));
+    if (how === 'crash') return this.run(() => this.live.step(true));
+    if (how) return this.run(() => this.live.replay(how, (text) => this.show(text)).then(() => this.go({ order: this.live.order })));
   }
 
   async reset() {
-    if (this.place.live) await this.lead(() => this.live.letGo());
+    if (this.place.live) await this.run(() => this.live.release());
     this.live.forget();
     this.go({ presses: '', order: '' });
   }
@@ -133,21 +133,21 @@ class Simulator {
     this.go({ order: this.live.order });
   }
 
-  /** Does something to the real order, and says what went wrong. @param {() => Promise<any>} what */
-  async lead(what) {
+  /** Does something to the real order, and shows what went wrong. @param {() => Promise<any>} what */
+  async run(what) {
     if (this.busy) return;
-    this.tell('…');
+    this.show('…');
     try {
       await what();
-      this.tell('');
+      this.show('');
     } catch (error) {
       this.busy = '';
-      this.live.say(/** @type {Error} */ (error).message);
+      this.live.report(/** @type {Error} */ (error).message);
     }
   }
 
   /** @param {string} text */
-  tell(text) {
+  show(text) {
     this.busy = text;
     this.render();
   }

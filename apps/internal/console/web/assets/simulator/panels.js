@@ -1,7 +1,8 @@
 // @ts-check
-// What stands around the picture: how the saga is, what is on the arrow, what has happened.
+// What stands around the picture: the saga's state, the event on the arrow, the steps.
 
-import { el } from './dom.js';
+import { el } from '../dom.js';
+import { title } from '../text.js';
 import { kindOf, messageOf, needsAttention, stateOf } from './model.js';
 
 /** @typedef {import('./model.js').Flow} Flow */
@@ -11,9 +12,9 @@ import { kindOf, messageOf, needsAttention, stateOf } from './model.js';
 const shapes = { 'In Progress': '▶', Succeeded: '✓', Compensating: '↩', Failed: '⊘' };
 const meanings = {
   'In Progress': 'Each service does its part, one local transaction at a time.',
-  Succeeded: 'The order is confirmed. What is left only goes forward.',
-  Compensating: 'A step has failed or was cancelled: what was done is being undone, step by step.',
-  Failed: 'The order is cancelled, and everything that was done is undone.',
+  Succeeded: 'The order is confirmed. The remaining steps only go forward.',
+  Compensating: 'A step has failed or was cancelled: its steps are compensated, one by one.',
+  Failed: 'The order is cancelled, and all its steps are compensated.',
 };
 
 /** The saga as a whole. @param {Flow} flow @param {Saga} saga */
@@ -29,12 +30,10 @@ export function statePanel(flow, saga) {
 
 /** What a step did, in a sentence. @param {Saga} saga @param {Step} step */
 export function sentence(saga, step) {
-  const said = step.said.map((id) => messageOf(saga, id)?.event);
-  const heard = step.heard !== null && step.kind !== 'duplicate' && step.kind !== 'late' ? `${title(step.service)} hears ${messageOf(saga, step.heard)?.event}. ` : '';
-  return `${heard}${step.texts.join('. ')}.${said.length ? ` ${title(step.service)} publishes ${said.join(' and ')}.` : ''}`;
+  const published = step.published.map((id) => messageOf(saga, id)?.event);
+  const consumed = step.consumed !== null && step.kind !== 'duplicate' && step.kind !== 'late' ? `${title(step.service)} consumes ${messageOf(saga, step.consumed)?.event}. ` : '';
+  return `${consumed}${step.texts.join('. ')}.${published.length ? ` ${title(step.service)} publishes ${published.join(' and ')}.` : ''}`;
 }
-
-const title = (/** @type {string} */ service) => service[0].toUpperCase() + service.slice(1);
 
 /**
  * The steps so far, newest first. @param {Saga} saga
@@ -66,7 +65,7 @@ export function payloadPanel(flow, saga, active, look) {
 /** @param {Flow} flow @param {import('./model.js').Message} message */
 function payload(flow, message) {
   const kind = kindOf(flow, message.event);
-  const to = message.outbox ? 'waits in the outbox' : message.open.length ? `on its way to ${message.open.join(' and ')}` : kind.heard_by.length ? `heard by ${kind.heard_by.join(' and ')}` : 'for whoever watches';
+  const to = message.outbox ? 'waits in the outbox' : message.open.length ? `on its way to ${message.open.join(' and ')}` : kind.consumed_by.length ? `consumed by ${kind.consumed_by.join(' and ')}` : 'no consumer';
   return el('div', {},
     el('p.carries', {}, el('strong', { class: kind.backward ? 'back' : 'forth' }, message.event), ` from ${message.from}, ${to}`),
     el('pre', { tabindex: '0', role: 'region', 'aria-label': `Payload of ${message.event}` }, JSON.stringify(message.real?.data ?? kind.example, null, 2)),
@@ -75,6 +74,6 @@ function payload(flow, message) {
 
 /** The message to look at when nobody has chosen one. @param {Saga} saga @param {import('./model.js').Message | null | undefined} next */
 export function toLookAt(saga, next) {
-  const said = saga.steps.findLast((s) => s.said.length > 0)?.said[0];
-  return next?.id ?? saga.messages.find((m) => m.outbox)?.id ?? said ?? null;
+  const published = saga.steps.findLast((s) => s.published.length > 0)?.published[0];
+  return next?.id ?? saga.messages.find((m) => m.outbox)?.id ?? published ?? null;
 }

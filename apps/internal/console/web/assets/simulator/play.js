@@ -1,7 +1,8 @@
 // @ts-check
-// Playing a saga: each letter is one press of a button, so a saga is a word, and any moment of it an address.
+// Playing a saga: each letter is one press of a button, so a saga is a string, and every step has an address.
 
-import { apply, begin, hear, kindOf, messageOf, needsAttention, rulesFor } from './model.js';
+import { title } from '../text.js';
+import { apply, begin, consume, kindOf, messageOf, needsAttention, rulesFor } from './model.js';
 
 /** @typedef {import('./model.js').Flow} Flow */
 /** @typedef {import('./model.js').Saga} Saga */
@@ -12,7 +13,7 @@ export const NEXT = 'n';
 export const FAIL = 'f';
 export const CRASH = 'x'; // between the commit and what follows it
 export const SLOW = 'i'; // the gateway takes its time
-export const AGAIN = 'd';
+export const REDELIVER = 'd';
 export const LATE = 'l';
 export const CANCEL = 'c';
 export const RETRY = 'r';
@@ -44,19 +45,19 @@ export function possible(flow, saga) {
   /** @type {Record<string, string>} */
   const can = {};
   const person = (/** @type {string} */ by) => rulesFor(flow, saga, { by }).length > 0;
-  if (next) can[NEXT] = next.message ? `${title(next.service)} hears ${next.message.event}` : { restart: `${title(next.service)} starts again`, person: 'A customer places an order', gateway: 'The gateway answers', deliver: '' }[next.kind];
+  if (next) can[NEXT] = next.message ? `${title(next.service)} consumes ${next.message.event}` : { restart: `${title(next.service)} restarts`, person: 'A customer places an order', gateway: 'The gateway answers', deliver: '' }[next.kind];
   if (next && next.kind !== 'restart') {
     const failure = failing(flow, saga);
     can[FAIL] = failure ? /** @type {string} */ (failure.fails) : `${title(next.service)} crashes`;
-    can[CRASH] = `${title(next.service)} commits, and crashes before anybody knows`;
+    can[CRASH] = `${title(next.service)} commits, and crashes before it publishes`;
   }
-  if (next?.message && !next.message.late && saga.messages.some((m) => m !== next.message && m.open.length > 0 && !m.late)) can[LATE] = `${next.message.event} is late: others come first`;
+  if (next?.message && !next.message.late && saga.messages.some((m) => m !== next.message && m.open.length > 0 && !m.late)) can[LATE] = `${next.message.event} is late: others arrive first`;
   if (next?.message?.event === 'InventoryReserved') can[SLOW] = 'The gateway takes its time to answer';
-  if (!saga.down && lastHeard(saga)) can[AGAIN] = `${lastHeard(saga)?.event} is delivered once more`;
+  if (!saga.down && lastConsumed(saga)) can[REDELIVER] = `${lastConsumed(saga)?.event} is redelivered`;
   if (!saga.down && saga.rows.order === 'PENDING' && person('customer')) can[CANCEL] = 'The customer cancels';
   if (needsAttention(flow, saga) && person('operator')) {
-    can[RETRY] = 'An operator has the refund tried again';
-    can[SETTLE] = 'An operator returns the money elsewhere';
+    can[RETRY] = 'An operator retries the refund';
+    can[SETTLE] = 'An operator returns the money by other means';
   }
   return can;
 }
@@ -65,7 +66,7 @@ export function possible(flow, saga) {
 export function step(flow, saga, press) {
   if (!(press in possible(flow, saga))) return saga;
   const next = upNext(flow, saga);
-  if (press === AGAIN) return again(saga);
+  if (press === REDELIVER) return redeliver(saga);
   if (press === LATE) return late(saga, /** @type {Message} */ (next?.message));
   if (press === CANCEL) return act(flow, saga, rulesFor(flow, saga, { by: 'customer' })[0]);
   if (press === SETTLE || press === RETRY) return operate(flow, saga, press);
@@ -76,19 +77,17 @@ export function step(flow, saga, press) {
   return advance(flow, saga, { ...next, failure, crash, slow: press === SLOW });
 }
 
-const title = (/** @type {string} */ service) => service[0].toUpperCase() + service.slice(1);
-
-/** The message that somebody was the last to hear. @param {Saga} saga */
-function lastHeard(saga) {
-  const step = saga.steps.findLast((s) => s.heard !== null && s.kind !== 'late');
-  return step && messageOf(saga, step.heard);
+/** The message that was consumed last. @param {Saga} saga */
+function lastConsumed(saga) {
+  const step = saga.steps.findLast((s) => s.consumed !== null && s.kind !== 'late');
+  return step && messageOf(saga, step.consumed);
 }
 
 /** How the next step can fail, if it can. @param {Flow} flow @param {Saga} saga @returns {Rule | null} */
 function failing(flow, saga) {
   const next = upNext(flow, saga);
   if (!next || next.kind === 'person') return null;
-  const rules = next.message ? rulesFor(flow, saga, { service: next.service, hears: next.message.event }) : [];
+  const rules = next.message ? rulesFor(flow, saga, { service: next.service, consumes: next.message.event }) : [];
   const here = rules.find((r) => r.fails);
   if (here || (next.message && !rules[0])) return here ?? null;
   const after = rules[0] ? apply(flow, saga, rules[0], next.message) : saga;
@@ -96,7 +95,7 @@ function failing(flow, saga) {
 }
 
 /**
- * A service hears a message, or a call of its has been answered; then it goes on as far as it can by itself.
+ * A service consumes a message, or a call of its has been answered; then it goes on as far as it can by itself.
  * @param {Flow} flow @param {Saga} saga
  * @param {{service: string, message: Message | null, kind: string, failure: Rule | null, crash: boolean, slow: boolean}} how
  */
@@ -104,13 +103,13 @@ function advance(flow, saga, { service, message, kind, failure, crash, slow }) {
   /** @type {Rule[]} */
   const applied = [];
   const choose = (/** @type {Rule[]} */ rules) => rules.find((r) => r === failure) ?? rules.find((r) => !r.fails);
-  let after = message ? hear(saga, message, service) : saga;
-  const first = message ? choose(rulesFor(flow, saga, { service, hears: message.event })) : kind === 'person' ? rulesFor(flow, saga, { by: 'customer' })[0] : undefined;
+  let after = message ? consume(saga, message, service) : saga;
+  const first = message ? choose(rulesFor(flow, saga, { service, consumes: message.event })) : kind === 'person' ? rulesFor(flow, saga, { by: 'customer' })[0] : undefined;
   if (first) {
     after = apply(flow, saga, first, message);
     applied.push(first);
   }
-  const calls = kind === 'gateway' || (!!first && !slow && answers(flow, saga, service).length === 0); // a call that is under way is not made again
+  const calls = kind === 'gateway' || (!!first && !slow && answers(flow, saga, service).length === 0); // a call that is under way is not repeated
   for (let call = choose(answers(flow, after, service)); call && calls; call = choose(answers(flow, after, service))) {
     after = apply(flow, after, call, null);
     applied.push(call);
@@ -137,19 +136,19 @@ function operate(flow, saga, press) {
  * @param {{service: string, message: Message | null, applied: Rule[], crash: boolean}} what
  */
 function noted(flow, before, after, { service, message, applied, crash }) {
-  const said = after.messages.slice(before.messages.length);
-  const backward = applied.some((r) => r.fails) || said.some((m) => kindOf(flow, m.event).backward) || (!!message && kindOf(flow, message.event).backward);
+  const published = after.messages.slice(before.messages.length);
+  const backward = applied.some((r) => r.fails) || published.some((m) => kindOf(flow, m.event).backward) || (!!message && kindOf(flow, message.event).backward);
   const texts = applied.map((r) => r.does);
-  if (applied.length === 0) texts.push(`${title(service)} has a row already that absorbs ${message?.event}: nothing changes, nothing is said`);
+  if (applied.length === 0) texts.push(`${title(service)} has a row that already covers ${message?.event}: nothing changes, nothing is published`);
   const next = { ...after, steps: [...before.steps] };
   if (crash) {
     next.down = service;
-    next.messages = next.messages.map((m) => (said.includes(m) ? { ...m, outbox: true } : m));
-    texts.push(said.length ? `${title(service)} crashes right after the commit: ${said.map((m) => m.event).join(' and ')} waits in the outbox` : `${title(service)} crashes right after the commit, before it could acknowledge`);
+    next.messages = next.messages.map((m) => (published.includes(m) ? { ...m, outbox: true } : m));
+    texts.push(published.length ? `${title(service)} crashes right after the commit: ${published.map((m) => m.event).join(' and ')} waits in the outbox` : `${title(service)} crashes right after the commit, before it could acknowledge`);
   }
   if (applied.length > 0) next.number = before.number + 1;
-  next.steps.push({ label: applied.length ? `${next.number}${backward ? 'a' : ''}` : '·', heard: message?.id ?? null, service,
-    said: crash ? [] : said.map((m) => m.id), texts, backward, again: crash && message && !applied.some((r) => r.by) ? message.id : null, kind: crash ? 'crash' : applied.some((r) => r.fails) ? 'failure' : 'step' });
+  next.steps.push({ label: applied.length ? `${next.number}${backward ? 'a' : ''}` : '·', consumed: message?.id ?? null, service,
+    published: crash ? [] : published.map((m) => m.id), texts, backward, redelivered: crash && message && !applied.some((r) => r.by) ? message.id : null, kind: crash ? 'crash' : applied.some((r) => r.fails) ? 'failure' : 'step' });
   return next;
 }
 
@@ -157,26 +156,26 @@ function noted(flow, before, after, { service, message, applied, crash }) {
 function restart(saga) {
   const service = /** @type {string} */ (saga.down);
   const kept = saga.messages.filter((m) => m.outbox);
-  const repeated = messageOf(saga, saga.steps.at(-1)?.again ?? null);
-  const texts = [`${title(service)} starts again`];
+  const repeated = messageOf(saga, saga.steps.at(-1)?.redelivered ?? null);
+  const texts = [`${title(service)} restarts`];
   if (kept.length) texts.push(`its relay publishes ${kept.map((m) => m.event).join(' and ')} from the outbox`);
-  if (repeated) texts.push(`${repeated.event} was never acknowledged and comes again; the inbox knows it and ignores it`);
-  const step = { label: '·', heard: null, service, said: kept.map((m) => m.id), texts, backward: false, kind: 'restart' };
+  if (repeated) texts.push(`${repeated.event} was not acknowledged and is redelivered; the inbox ignores it`);
+  const step = { label: '·', consumed: null, service, published: kept.map((m) => m.id), texts, backward: false, kind: 'restart' };
   const messages = saga.messages.map((m) => ({ ...m, outbox: false }));
   return { ...saga, down: null, messages, steps: [...saga.steps, step] };
 }
 
-/** A message is delivered once more. @param {Saga} saga @returns {Saga} */
-function again(saga) {
-  const message = /** @type {Message} */ (lastHeard(saga));
-  const service = /** @type {string} */ (saga.steps.findLast((s) => s.heard === message.id)?.service);
-  const texts = [`${message.event} comes again`, `${title(service)}'s inbox knows its id: duplicate ignored`];
-  return { ...saga, steps: [...saga.steps, { label: '·', heard: message.id, service, said: [], texts, backward: false, kind: 'duplicate' }] };
+/** A message is redelivered. @param {Saga} saga @returns {Saga} */
+function redeliver(saga) {
+  const message = /** @type {Message} */ (lastConsumed(saga));
+  const service = /** @type {string} */ (saga.steps.findLast((s) => s.consumed === message.id)?.service);
+  const texts = [`${message.event} is redelivered`, `${title(service)}'s inbox knows its id: duplicate ignored`];
+  return { ...saga, steps: [...saga.steps, { label: '·', consumed: message.id, service, published: [], texts, backward: false, kind: 'duplicate' }] };
 }
 
-/** A message is overtaken by the others. @param {Saga} saga @param {Message} message @returns {Saga} */
+/** Other messages overtake a message. @param {Saga} saga @param {Message} message @returns {Saga} */
 function late(saga, message) {
-  const texts = [`${message.event} is late`, 'whatever else is on its way comes first'];
+  const texts = [`${message.event} is late`, 'other events arrive first'];
   const messages = saga.messages.map((m) => (m.id === message.id ? { ...m, late: true } : m));
-  return { ...saga, messages, steps: [...saga.steps, { label: '·', heard: message.id, service: message.open[0], said: [], texts, backward: false, kind: 'late' }] };
+  return { ...saga, messages, steps: [...saga.steps, { label: '·', consumed: message.id, service: message.open[0], published: [], texts, backward: false, kind: 'late' }] };
 }

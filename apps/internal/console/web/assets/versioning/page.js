@@ -1,7 +1,7 @@
 // @ts-check
 // The API versioning explorer: four strategies, the place they are for, and the one that fits.
 
-import { el, svg } from '../simulator/dom.js';
+import { el, svg } from '../dom.js';
 import { contexts, qualities, recommend, strategies } from './strategies.js';
 import { stages } from './workflow.js';
 
@@ -23,16 +23,16 @@ export async function mount(root) {
     })));
     if (focused) /** @type {HTMLElement | null} */ (parts.cards.querySelector(`[data-card="${focused}"]`))?.focus();
   };
-  const tell = (/** @type {number} */ i) => parts.tools.replaceChildren(toolsOf(i));
+  const explain = (/** @type {number} */ i) => parts.tools.replaceChildren(toolsOf(i));
   root.replaceChildren(el('div.versioning', {},
-    el('header', {}, el('h1', {}, 'API versioning explorer'), el('p', {}, 'A contract changes, and its consumers do not all change with it. Choose a place and what matters there, and see which strategy fits and what it costs.')),
+    el('header', {}, el('h1', {}, 'API versioning explorer'), el('p', {}, 'A contract changes, and not all consumers change with it. Choose the context and what matters there, and see which strategy fits and what it costs.')),
     el('div.three', {},
       el('section.strategies', {}, el('h2', {}, 'Strategies'), parts.cards),
       el('section.scenario', {}, el('h2', {}, 'Your scenario'), form(page.question, (question) => { page.question = question; show(); })),
       el('section.best', {}, el('h2', {}, 'Best fit'), parts.best)),
-    el('section.workflow', {}, el('h2', {}, 'The contract comes first'), el('ol.stages', {}, ...stages.map((stage, i) => stageOf(stage, i, tell))), parts.tools)));
+    el('section.workflow', {}, el('h2', {}, 'The contract comes first'), el('ol.stages', {}, ...stages.map((stage, i) => stageOf(stage, i, explain))), parts.tools)));
   show();
-  tell(0);
+  explain(0);
 }
 
 const defaults = /** @type {Question} */ ({ context: 'public', weights: { performance: 1, modifiability: 2, simplicity: 1 }, breaking: false });
@@ -49,9 +49,9 @@ export function read(search) {
 
 /** @param {Question} q */
 export function write(q) {
-  const says = new URLSearchParams({ context: q.context, ...Object.fromEntries(Object.entries(q.weights).map(([k, v]) => [k, String(v)])) });
-  if (q.breaking) says.set('breaking', 'yes');
-  return `?${says}`;
+  const query = new URLSearchParams({ context: q.context, ...Object.fromEntries(Object.entries(q.weights).map(([k, v]) => [k, String(v)])) });
+  if (q.breaking) query.set('breaking', 'yes');
+  return `?${query}`;
 }
 
 /** @param {Question} first @param {(question: Question) => void} changed */
@@ -61,19 +61,19 @@ function form(first, changed) {
   const choices = Object.entries(contexts).map(([id, name]) => el('label', {}, el('input', { type: 'radio', name: 'context', value: id, checked: id === first.context, onchange: () => change({ context: /** @type {any} */ (id) }) }), ' ', name));
   const sliders = Object.entries(qualities).map(([id, name]) => {
     const weight = first.weights[/** @type {keyof typeof first.weights} */ (id)];
-    const said = el('output', {}, degrees[weight]);
+    const label = el('output', {}, degrees[weight]);
     const range = /** @type {HTMLInputElement} */ (el('input', { type: 'range', min: 0, max: 3, step: 1, value: weight, name: id, 'aria-valuetext': degrees[weight], oninput: () => {
-      said.textContent = degrees[Number(range.value)];
+      label.textContent = degrees[Number(range.value)];
       range.setAttribute('aria-valuetext', degrees[Number(range.value)]);
       change({ weights: { ...question.weights, [id]: Number(range.value) } });
     } }));
-    return el('label.slider', {}, el('span', {}, name), said, range);
+    return el('label.slider', {}, el('span', {}, name), label, range);
   });
   const breaking = /** @type {HTMLInputElement} */ (el('input', { type: 'checkbox', name: 'breaking', checked: first.breaking, onchange: () => change({ breaking: breaking.checked }) }));
   return el('form', { onsubmit: (/** @type {Event} */ e) => e.preventDefault() },
     el('fieldset', {}, el('legend', {}, 'System context'), ...choices),
     el('fieldset', {}, el('legend', {}, 'What matters'), ...sliders),
-    el('fieldset', {}, el('legend', {}, 'The change'), el('label', {}, breaking, ' It cannot be said by adding: old consumers would misread it')));
+    el('fieldset', {}, el('legend', {}, 'The change'), el('label', {}, breaking, ' It is not an addition: old consumers would misread it')));
 }
 
 /** @param {string} name @param {number} score @param {string} [note] */
@@ -86,7 +86,7 @@ function card(s, best, open, toggle) {
   return el('article', { class: best ? 'card best-fit' : 'card', 'data-strategy': s.id },
     el('h3', {}, el('button', { type: 'button', 'data-card': s.id, 'aria-expanded': String(open), onclick: toggle }, s.name, best && el('span.badge', {}, 'best fit'))),
     el('p', {}, s.how),
-    el('dl', {}, score('Modifiability', s.scores.modifiability), score('Complexity', s.scores.complexity), score('Consumer migration', s.scores.migration, s.scores.migration === 5 ? '(nobody has to move)' : '')),
+    el('dl', {}, score('Modifiability', s.scores.modifiability), score('Complexity', s.scores.complexity), score('Consumer migration', s.scores.migration, s.scores.migration === 5 ? '(no consumer has to change)' : '')),
     open && el('div.more', {},
       el('h4', {}, 'For it'), el('ul', {}, ...[s.pro, ...s.pros].map((t) => el('li', {}, t))),
       el('h4', {}, 'Against it'), el('ul', {}, ...[s.con, ...s.cons].map((t) => el('li', {}, t))),
@@ -101,19 +101,19 @@ function recommendation(verdicts) {
     el('h3', {}, 'Why'), el('ul', {}, ...best.reasons.map((t) => el('li', {}, t))),
     el('h3', {}, 'What it accepts'), el('ul.accepts', {}, ...best.accepts.map((t) => el('li', {}, t))),
     el('h3', {}, 'How they rank'), el('ol.others', {}, ...verdicts.map((v) => el('li', {}, el('span', {}, v.strategy.name), el('span.points', {}, `${v.points} points`)))),
-    el('p.fine', {}, 'Points: three times how well it fits the place, and each score times what it matters to you. Performance and fit are this page’s own judgement, the other scores are the chapter’s.',
-      others.length < 3 && ' Additive-only has no way to say such a change.'));
+    el('p.fine', {}, 'Points: three times how well it fits the context, and each score times what it matters to you. Performance and fit are this page’s own judgement, the other scores are the chapter’s.',
+      others.length < 3 && ' Additive-only has no way to make such a change.'));
 }
 
-/** @param {import('./workflow.js').Stage} stage @param {number} i @param {(i: number) => void} tell */
-function stageOf(stage, i, tell) {
-  return el('li', {}, el('button', { type: 'button', 'data-stage': i, onmouseenter: () => tell(i), onfocus: () => tell(i), onclick: () => tell(i) },
+/** @param {import('./workflow.js').Stage} stage @param {number} i @param {(i: number) => void} explain */
+function stageOf(stage, i, explain) {
+  return el('li', {}, el('button', { type: 'button', 'data-stage': i, onmouseenter: () => explain(i), onfocus: () => explain(i), onclick: () => explain(i) },
     svg('svg', { viewBox: '0 0 24 24', 'aria-hidden': 'true' }, svg('path', { d: stage.icon })), el('span', {}, el('b', {}, `${i + 1}. `), stage.title)));
 }
 
 /** @param {number} i */
 function toolsOf(i) {
   const stage = stages[i];
-  return el('div', { 'data-told': i }, el('p', {}, el('strong', {}, `${i + 1}. ${stage.title}. `), stage.what),
+  return el('div', { 'data-stage-shown': i }, el('p', {}, el('strong', {}, `${i + 1}. ${stage.title}. `), stage.what),
     el('p', {}, el('strong', {}, 'Tools: '), stage.tools.join('; '), '. ', el('strong', {}, 'Here: '), stage.here, '.'));
 }

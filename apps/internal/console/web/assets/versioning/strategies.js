@@ -18,7 +18,7 @@
  * @property {number} performance what the chapter does not score: 1 to 5, 5 costs nothing per request
  * @property {string} fast why
  * @property {Record<Context, [number, string]>} fits how well it fits a place, 1 to 5, and why
- * @property {boolean} breaks whether it has a way to say something that old consumers cannot read
+ * @property {boolean} breaks whether it has a way to publish something that old consumers cannot read
  */
 
 /** @type {Record<Context, string>} */
@@ -37,7 +37,7 @@ export const strategies = [
     scores: { modifiability: 3, complexity: 2, migration: 3 }, pro: 'Simple, explicit', con: 'Duplicate implementations, URL pollution',
     pros: ['Anybody can see, log, cache and try a version', 'Routing is a prefix'], cons: ['Every version is an implementation that has to be kept', 'The address of one thing changes with the version'],
     use: 'Consumers are many and unknown, and each has to be able to see which version it uses.',
-    here: 'The order service has /v1/orders and /v2/orders side by side; v1 says when it ends.',
+    here: 'The order service has /v1/orders and /v2/orders side by side; v1 announces its end.',
     performance: 5, fast: 'caches and routers need to look at the address alone', breaks: true,
     fits: { public: [5, 'strangers see the version in the address, and need no instructions'], internal: [2, 'it doubles surfaces that your own teams could evolve together'], stream: [1, 'an event has no address that it is asked for at'] } },
   { id: 'header', name: 'Header versioning', how: 'One address; a request header names the version.',
@@ -47,17 +47,17 @@ export const strategies = [
     here: 'Under /orders, without a version in the address, a header chooses.',
     performance: 3, fast: 'caches have to vary by the header', breaks: true,
     fits: { public: [3, 'each stranger has to learn of the header'], internal: [4, 'your own client library sets it once for all'], stream: [3, 'a message header can name the version, apart from the payload'] } },
-  { id: 'negotiation', name: 'Content negotiation', how: 'Accept: application/vnd.company.v2+json.',
+  { id: 'negotiation', name: 'Content negotiation', how: 'Accept: application/vnd.shop.v2+json.',
     scores: { modifiability: 4, complexity: 4, migration: 2 }, pro: 'Most REST-pure', con: 'Complex content type handling',
     pros: ['Version and form of one representation are chosen together', 'Each resource can move by itself'], cons: ['Routing has to understand media types, weights and defaults', 'Hard to try by hand'],
-    use: 'Representations differ per consumer, or what is stored has to say itself in which form it is.',
+    use: 'Representations differ per consumer, or stored data must name its own form.',
     here: 'Under /orders an Accept header chooses too; an event carries dataschema, the name of its own form.',
     performance: 2, fast: 'every request is negotiated, and caches have to vary by it', breaks: true,
     fits: { public: [3, 'few clients are good at media types'], internal: [2, 'it is much machinery between teams that can talk'], stream: [4, 'a stored event carries its own type, and is read years later'] } },
   { id: 'additive', name: 'Additive-only semantic versioning', how: 'New fields are added, deprecated ones stay; nothing is removed or renamed.',
     scores: { modifiability: 5, complexity: 1, migration: 5 }, pro: 'No breaking changes, simplest', con: 'Schema accumulates deprecated fields',
-    pros: ['One implementation, and nobody has to move', 'Producers and consumers are deployed in any order'], cons: ['Deprecated fields stay, and are carried in every message', 'A change of meaning has no way to be said'],
-    use: 'By default, as long as what is new can be said beside what is old.',
+    pros: ['One implementation, and nobody has to move', 'Producers and consumers are deployed in any order'], cons: ['Deprecated fields stay, and are carried in every message', 'A change of meaning is not possible'],
+    use: 'By default, as long as the new fits beside the old.',
     here: 'Readers ignore what they do not know; a gate in the build refuses anything but additions to a released contract.',
     performance: 4, fast: 'one way for all, but deprecated fields travel along', breaks: false,
     fits: { public: [4, 'nobody whom you cannot reach has to move'], internal: [5, 'teams deploy in any order without an appointment'], stream: [5, 'what was stored years ago has to be read still, and a registry can enforce it'] } },
@@ -85,12 +85,12 @@ export const marksOf = (s) => ({ performance: s.performance, modifiability: s.sc
 /** @param {Strategy} strategy @param {string} why @param {Record<Quality, number>} weights @param {boolean} breaking */
 function reasons(strategy, why, weights, breaking) {
   const { scores } = strategy;
-  const said = [`It fits the place: ${why}.`];
-  if (weights.modifiability > 0 && scores.modifiability >= 4) said.push(`You want modifiability, and it scores ${scores.modifiability} of 5.`);
-  if (weights.simplicity > 0 && scores.complexity <= 2) said.push(`You want simplicity, and its complexity is only ${scores.complexity} of 5.`);
-  if (weights.performance > 0 && strategy.performance >= 4) said.push(`You want performance: ${strategy.fast}.`);
-  if (breaking) said.push('It has a way to say what old consumers cannot read.');
-  return said;
+  const found = [`It fits the context: ${why}.`];
+  if (weights.modifiability > 0 && scores.modifiability >= 4) found.push(`You want modifiability, and it scores ${scores.modifiability} of 5.`);
+  if (weights.simplicity > 0 && scores.complexity <= 2) found.push(`You want simplicity, and its complexity is only ${scores.complexity} of 5.`);
+  if (weights.performance > 0 && strategy.performance >= 4) found.push(`You want performance: ${strategy.fast}.`);
+  if (breaking) found.push('It can change what old consumers cannot read.');
+  return found;
 }
 
 /** @param {Strategy} strategy @param {Record<Quality, number>} weights */

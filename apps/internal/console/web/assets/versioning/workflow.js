@@ -11,7 +11,7 @@ export const stages = [
     tools: ['oapi-codegen, OpenAPI Generator', 'protoc, Buf', 'AsyncAPI Generator'], here: 'make generate; the build fails when what is generated is stale' },
   { title: 'Implement the server', icon: 'M4 4h16v6H4zM4 14h16v6H4zM7.5 7h.01M7.5 17h.01', what: 'The implementation fulfils the generated interface; what the contract forbids reaches no handler.',
     tools: ['A strict server interface', 'Request validation from the contract'], here: 'http.go of each service' },
-  { title: 'Consumer-driven tests on every build', icon: 'M4 5h16v14H4zM8 12l3 3 5-6', what: 'Consumers say which part of the contract they use; the provider proves on every build that it still keeps that part.',
+  { title: 'Consumer-driven tests on every build', icon: 'M4 5h16v14H4zM8 12l3 3 5-6', what: 'Consumers record which part of the contract they use; the provider proves on every build that it still keeps that part.',
     tools: ['Pact', 'Spring Cloud Contract', 'Specmatic'], here: 'tests/contracts: what every consumer reads is kept as a pact' },
   { title: 'Registry checks compatibility', icon: 'M4 6c0-4 16-4 16 0v12c0 4-16 4-16 0zM4 6c0 4 16 4 16 0M4 12c0 4 16 4 16 0', what: 'Before a deployment the new schema is held against the released ones; what would break a consumer does not go out.',
     tools: ['Confluent Schema Registry', 'Apicurio', 'AWS Glue Schema Registry', 'oasdiff, buf breaking'], here: 'tests/contracts: the released contract is a gate' },
