@@ -18,11 +18,11 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
-	"golang.org/x/sync/errgroup"
 
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/eventlog"
+	"example.com/ordersaga/apps/system/load"
 	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/testkit"
@@ -110,27 +110,21 @@ func eventsAppear(t *testing.T, s *shop) {
 func (s *shop) load(t *testing.T, rate int) (probes []string) {
 	t.Helper()
 	var mu sync.Mutex
-	var group errgroup.Group
-	began := time.Now()
-	for n := range rate * *seconds {
-		due := began.Add(time.Duration(n) * time.Second / time.Duration(rate))
-		select {
-		case <-t.Context().Done():
-			return nil
-		case <-time.After(time.Until(due)):
+	n := 0
+	pace := load.Rate{PerSecond: float64(rate), Total: rate * *seconds}
+	kit.Must(t, load.Open(t.Context(), pace, func(ctx context.Context, _ time.Time) error {
+		mu.Lock()
+		sku := []string{"gizmo", "widget", "gadget"}[min(n%10, 1+n%2)]
+		n++
+		mu.Unlock()
+		id, err := s.TryPlace(ctx, client.One(sku, 1))
+		mu.Lock()
+		defer mu.Unlock()
+		if sku == "gizmo" && err == nil {
+			probes = append(probes, id)
 		}
-		group.Go(func() error {
-			sku := []string{"gizmo", "widget", "gadget"}[min(n%10, 1+n%2)]
-			id, err := s.TryPlace(t.Context(), client.One(sku, 1))
-			mu.Lock()
-			defer mu.Unlock()
-			if sku == "gizmo" && err == nil {
-				probes = append(probes, id)
-			}
-			return err
-		})
-	}
-	kit.Must(t, group.Wait())
+		return err
+	}))
 	return probes
 }
 

@@ -33,7 +33,7 @@ func TestChaos(t *testing.T) {
 	var watcher sync.WaitGroup
 	watcher.Go(func() { counters.watch(watching, s.Describe().URLs) })
 
-	load := startLoad(ctx, s, *seed)
+	load := startCustomers(ctx, s, *seed)
 	s.rage(ctx, t, *minutes)
 	orders := load.stop()
 	atRest := s.comesToRest(ctx, t)
@@ -48,7 +48,7 @@ func TestChaos(t *testing.T) {
 	watcher.Wait()
 	s.report(t, len(orders), atRest, counters)
 	s.noComplaints(t)
-	load.promised(t)
+	load.objective(t)
 }
 
 // comesToRest waits until every saga has ended, a minute at most, and says how long that took. It asks the database:

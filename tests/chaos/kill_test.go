@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/load"
 	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/tests/kit"
@@ -76,13 +77,12 @@ func (w *stopwatch) openShop(ctx context.Context, t *testing.T, customers int) (
 	t.Helper()
 	ordering, stop := context.WithCancel(ctx)
 	var shopping sync.WaitGroup
-	for range customers {
-		shopping.Go(func() {
-			for ordering.Err() == nil {
-				w.time(ctx, t)
-			}
+	shopping.Go(func() {
+		_ = load.Closed(ordering, customers, func(context.Context, int) error { // no call returns an error
+			w.time(ctx, t)
+			return nil
 		})
-	}
+	})
 	return func() { stop(); shopping.Wait() }
 }
 

@@ -10,64 +10,67 @@ import (
 	"time"
 
 	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/load"
 	"example.com/ordersaga/apps/system/slo"
 	"example.com/ordersaga/tests/kit"
 )
 
-const customers = 8
+const customerCount = 8
 
-// load is customers who order without a pause.
-type load struct {
+// customers order without a pause.
+type customers struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	mu      sync.Mutex
 	placed  []string
-	denied  int // orders that a patient customer kept asking for, and that were never accepted
+	denied  int // orders that a patient customer outcome asking for, and that were never accepted
 }
 
-func startLoad(ctx context.Context, s *storm, seed uint64) *load {
+func startCustomers(ctx context.Context, s *storm, seed uint64) *customers {
 	ordering, cancel := context.WithCancel(ctx)
-	l := &load{cancel: cancel}
-	for i := range customers {
-		dice := rand.New(rand.NewPCG(seed, uint64(i+1))) //nolint:gosec // as the storm's
-		l.running.Go(func() {
-			for ordering.Err() == nil {
-				l.order(ctx, s, dice)
-			}
-		})
+	c := &customers{cancel: cancel}
+	dice := make([]*rand.Rand, customerCount)
+	for i := range dice {
+		dice[i] = rand.New(rand.NewPCG(seed, uint64(i+1))) //nolint:gosec // as the storm's
 	}
-	return l
+	c.running.Go(func() {
+		_ = load.Closed(ordering, customerCount, func(_ context.Context, i int) error { // no call returns an error
+			c.order(ctx, s, dice[i]) // to its end, also when no more are wanted
+			return nil
+		})
+	})
+	return c
 }
 
 // stop lets the customers finish what they have begun, and says what they ordered.
-func (l *load) stop() []string {
-	l.cancel()
-	l.running.Wait()
-	return l.placed
+func (c *customers) stop() []string {
+	c.cancel()
+	c.running.Wait()
+	return c.placed
 }
 
-// promised prints the order contract's promise beside what the customers met, and is red where it was broken.
-func (l *load) promised(t *testing.T) {
+// objective checks the order contract's availability against what the customers met.
+func (c *customers) objective(t *testing.T) {
 	t.Helper()
-	given, err := slo.OfOrders()
+	objectives, err := slo.Orders()
 	kit.Must(t, err)
-	for _, p := range given {
-		if p.Measure != slo.Availability {
+	for _, o := range objectives {
+		if o.Measure != slo.Availability {
 			continue
 		}
-		kept := p.Beside(float64(len(l.placed)) / float64(max(1, len(l.placed)+l.denied)))
-		t.Logf("promise: %s", kept)
-		if !kept.Holds {
-			t.Errorf("%d of %d orders were never accepted", l.denied, len(l.placed)+l.denied)
+		outcome := o.Check(float64(len(c.placed)) / float64(max(1, len(c.placed)+c.denied)))
+		t.Logf("objective: %s", outcome)
+		if !outcome.Met {
+			t.Errorf("%d of %d orders were never accepted", c.denied, len(c.placed)+c.denied)
 		}
 		return
 	}
-	t.Error("the order contract promises no availability")
+	t.Error("the order contract has no objective for availability")
 }
 
 // order places one order of any kind, and now and then cancels it.
-func (l *load) order(ctx context.Context, s *storm, dice *rand.Rand) {
-	wish := client.One([]string{"widget", "gadget", "gizmo"}[dice.IntN(3)], 1+dice.IntN(3))
+func (c *customers) order(ctx context.Context, s *storm, dice *rand.Rand) {
+	wish := client.One(load.SKU(dice.IntN(3)), 1+dice.IntN(3))
 	switch dice.IntN(10) {
 	case 0:
 		wish.Token = "tok_declined"
@@ -81,14 +84,14 @@ func (l *load) order(ctx context.Context, s *storm, dice *rand.Rand) {
 		wish.Items[0].Sku = "unobtainium"
 	}
 	id, err := s.TryPlace(ctx, wish)
-	l.mu.Lock()
+	c.mu.Lock()
 	switch {
 	case err == nil:
-		l.placed = append(l.placed, id)
+		c.placed = append(c.placed, id)
 	case ctx.Err() == nil:
-		l.denied++
+		c.denied++
 	}
-	l.mu.Unlock()
+	c.mu.Unlock()
 	if err != nil {
 		return // it was never accepted, so nobody was promised anything
 	}

@@ -41,6 +41,10 @@ func (p Pair) Latency() float64 {
 	return float64(p.This.Completed.P50) / float64(p.Earlier.Completed.P50)
 }
 
+// CPU is this build's CPU time a saga, divided by the earlier build's. A machine that is busy disturbs it less than
+// the speed.
+func (p Pair) CPU() float64 { return p.This.Cost.Total() / p.Earlier.Cost.Total() }
+
 // Spread is the median of several numbers, with the smallest and the largest.
 type Spread struct{ Median, Min, Max float64 }
 
@@ -91,7 +95,7 @@ func Verdict(comparisons []Comparison) (sentence string, holds bool) {
 func Against(ctx context.Context, o AgainstOptions) ([]Comparison, error) {
 	comparisons := make([]Comparison, len(o.InFlight))
 	for i, n := range o.InFlight {
-		comparisons[i] = Comparison{Load: load{inFlight: n}.String(), Pairs: make([]Pair, o.Pairs)}
+		comparisons[i] = Comparison{Load: workload{inFlight: n}.String(), Pairs: make([]Pair, o.Pairs)}
 	}
 	for n := range o.Pairs {
 		for _, earlier := range inTurn(n) {

@@ -1,6 +1,5 @@
-// Package bench measures the system against the same work without messaging: sagas per second, how long
-// until an order is accepted and until its saga has ended, and what a saga costs in CPU time, commits and
-// fsyncs. Both sides run on the same Postgres, behind the same HTTP front, taking turns in the same run, so
+// Package bench measures the system: against the same work without messaging ([Run]), against an earlier build
+// ([Against]), and gRPC against REST ([RunRPC]). The two sides of a comparison always alternate in the same run, so
 // that a slow minute of the machine hits both.
 package bench
 
@@ -8,13 +7,17 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
+	"maps"
 	"time"
 
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/eventlog"
+	"example.com/ordersaga/apps/system/load"
 	"example.com/ordersaga/apps/system/slo"
 	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/apps/system/verify"
+	"example.com/ordersaga/pkg/events"
 )
 
 // Options say what to measure.
@@ -26,13 +29,13 @@ type Options struct {
 	InFlight    []int         // closed loop: so many orders at a time
 	OpenLoop    float64       // the open loop's rate, as a share of what the closed loop reached at 64
 	Idle        time.Duration // how long to watch the idle system
-	Progress    io.Writer     // is told what is being measured
+	Progress    io.Writer     // gets one line before each run
 }
 
 // Result is one side of one run, or the median of several.
 type Result struct {
 	Side      string        `json:"side"` // saga or baseline
-	Load      string        `json:"load"` // "16 in flight", "600/s offered"
+	Load      string        `json:"load"` // "16 in flight", "open loop at 50 %"
 	Done      int           `json:"done"`
 	PerSecond float64       `json:"per_second"`
 	Accepted  Quantiles     `json:"accepted"`
@@ -49,150 +52,141 @@ type Quantiles struct {
 	P99 time.Duration `json:"p99_ns"`
 }
 
-// Cost is what one order cost.
-type Cost struct {
-	CPU     map[string]float64 `json:"cpu_ms"` // by group of processes
-	Commits float64            `json:"commits"`
-	Fsyncs  float64            `json:"wal_fsyncs"`
-}
-
 // Report is everything that was measured.
 type Report struct {
-	Results  []Result   `json:"results"` // medians
-	Idle     []Idle     `json:"idle"`
-	Promises []slo.Kept `json:"promises"` // of the order contract
+	Results    []Result      `json:"results"` // medians
+	Idle       []Idle        `json:"idle"`
+	Objectives []slo.Outcome `json:"objectives"` // of the order contract
 }
 
-// Idle is what a process needs while nothing happens.
-type Idle struct {
-	Process string  `json:"process"`
-	CPU     float64 `json:"cpu_percent_of_a_core"`
-	RSS     int64   `json:"rss_bytes"`
-}
-
-// Run measures everything and prints progress.
+// Run starts a system and a baseline and measures both in turn. The baseline does an order's work without messaging:
+// on the same Postgres, behind the same HTTP front. Where something was lost, the error says so beside the report.
 func Run(ctx context.Context, o Options) (Report, error) {
 	s, err := supervisor.Start(ctx, supervisor.Options{Dir: o.Dir, Bin: o.Bin})
 	if err != nil {
 		return Report{}, err
 	}
 	defer s.Stop(context.WithoutCancel(ctx)) //nolint:errcheck // what was measured counts
-	b, err := newBench(ctx, o, s)
+	baseline, err := startBaseline(ctx, s)
+	defer baseline.stop()
 	if err != nil {
 		return Report{}, err
 	}
-	defer b.close(context.WithoutCancel(ctx))
-	report, err := b.run(ctx)
+	stream, err := eventlog.Open(s.Describe().NATS)
+	if err != nil {
+		return Report{}, err
+	}
+	defer stream.Close()
+	saga, err := sagaSide(ctx, s.Describe(), stream)
+	if err != nil {
+		return Report{}, err
+	}
+	plain, err := newSide("baseline", baseline.url, baseline.databases)
+	if err != nil {
+		return Report{}, err
+	}
+	pids := s.Describe().PIDs
+	maps.Copy(pids, baseline.pids())
+	m, err := newMeter(ctx, s.Superuser(), pids)
+	if err != nil {
+		return Report{}, err
+	}
+	defer m.close(context.WithoutCancel(ctx))
+	report, err := o.measure(ctx, []*side{saga, plain}, m, s.Describe().PIDs)
 	if err != nil {
 		return report, err
 	}
-	return report, b.checkNothingLost(ctx)
+	fmt.Fprintln(o.Progress, "checking that nothing was lost")
+	return report, checkNothingLost(ctx, s.Describe())
+}
+
+// side is one of the two that are compared.
+type side struct {
+	name      string
+	customer  *client.Client
+	databases []string
+	ends      *load.Ends // nil: an answer is the end
+}
+
+func newSide(name, url string, databases []string) (*side, error) {
+	customer, err := client.New(endpoints.Description{URLs: map[string]string{string(events.Order): url}})
+	return &side{name: name, customer: customer, databases: databases}, err
+}
+
+// sagaSide is a running system, the ends of whose sagas are learnt from the stream.
+func sagaSide(ctx context.Context, s endpoints.Description, stream *eventlog.Stream) (*side, error) {
+	var databases []string
+	for _, service := range events.Services {
+		databases = append(databases, string(service))
+	}
+	saga, err := newSide("saga", s.URLs[string(events.Order)], databases)
+	if err != nil {
+		return nil, err
+	}
+	saga.ends, err = load.Watch(ctx, stream)
+	return saga, err
+}
+
+// measure measures, in each repetition, both sides under each load.
+func (o Options) measure(ctx context.Context, sides []*side, m *meter, idle map[string]int) (report Report, err error) {
+	if report.Idle, err = watchIdle(ctx, idle, o.Idle); err != nil {
+		return report, err
+	}
+	var all []Result
+	both := func(repetition int, w workload) error {
+		for _, side := range sides {
+			fmt.Fprintf(o.Progress, "%d/%d  %-9s %s\n", repetition+1, o.Repetitions, side.name, w)
+			result, err := measure(ctx, side, w, o.Duration, m)
+			if err != nil {
+				return fmt.Errorf("measure %s at %s: %w", side.name, w, err)
+			}
+			all = append(all, result)
+		}
+		return nil
+	}
+	rate := 0.0 // the open loop's: set by the first repetition and kept
+	for n := range o.Repetitions {
+		for _, inFlight := range o.InFlight {
+			if err := both(n, workload{inFlight: inFlight}); err != nil {
+				return report, err
+			}
+		}
+		if rate == 0 {
+			rate = o.OpenLoop * slowest(all, workload{inFlight: 64})
+		}
+		if rate > 0 {
+			if err := both(n, workload{perSecond: rate, share: o.OpenLoop}); err != nil {
+				return report, err
+			}
+		}
+	}
+	report.Results = medians(all)
+	objectives, err := slo.Orders()
+	report.Objectives = outcomes(objectives, report.Results)
+	return report, err
+}
+
+// slowest is the rate of the slower side under a load; zero where none was measured.
+func slowest(results []Result, w workload) (rate float64) {
+	for _, r := range results {
+		if r.Load == w.String() && (rate == 0 || r.PerSecond < rate) {
+			rate = r.PerSecond
+		}
+	}
+	return rate
 }
 
 // checkNothingLost makes sure that what was fast was also right.
-func (b *bench) checkNothingLost(ctx context.Context) error {
-	fmt.Fprintln(b.Progress, "checking that nothing was lost")
-	checked, err := verify.Check(ctx, b.system.Describe(), verify.Options{AtRest: true, Within: time.Minute})
+func checkNothingLost(ctx context.Context, s endpoints.Description) error {
+	checked, err := verify.Check(ctx, s, verify.Options{AtRest: true, Within: time.Minute})
 	if err != nil {
 		return err
 	}
 	for _, result := range checked.Results {
 		if !result.Holds {
-			return fmt.Errorf("after the load %s is violated: %s: %v", result.ID, result.Sentence, result.Offenders[:min(3, len(result.Offenders))])
+			return fmt.Errorf("after the load %s is violated: %s: %v",
+				result.ID, result.Sentence, result.Offenders[:min(3, len(result.Offenders))])
 		}
 	}
 	return nil
-}
-
-type bench struct {
-	Options
-	system   *supervisor.System
-	stream   *eventlog.Stream
-	plain    *plain
-	meter    *meter
-	saga     *side
-	baseline *side
-}
-
-func newBench(ctx context.Context, o Options, s *supervisor.System) (*bench, error) {
-	b := &bench{Options: o, system: s}
-	var err error
-	if b.stream, err = eventlog.Open(s.Describe().NATS); err != nil {
-		return nil, err
-	}
-	if b.plain, err = startBaseline(ctx, s); err != nil {
-		b.close(context.WithoutCancel(ctx))
-		return nil, err
-	}
-	if b.meter, err = newMeter(ctx, s, b.plain); err != nil {
-		b.close(context.WithoutCancel(ctx))
-		return nil, err
-	}
-	b.saga = &side{name: "saga", url: s.Describe().URLs["order"], databases: []string{"order", "inventory", "payment", "shipping"}}
-	b.baseline = &side{name: "baseline", url: b.plain.url, databases: b.plain.databases}
-	b.saga.await, err = newEndings(ctx, b.stream)
-	return b, err
-}
-
-func (b *bench) close(ctx context.Context) {
-	b.stream.Close()
-	if b.plain != nil {
-		b.plain.stop()
-	}
-	if b.meter != nil {
-		b.meter.close(ctx)
-	}
-}
-
-// run takes turns: each repetition measures both sides at each load.
-func (b *bench) run(ctx context.Context) (Report, error) {
-	idle, err := b.meter.idle(ctx, b.system.Describe().PIDs, b.Idle)
-	if err != nil {
-		return Report{}, err
-	}
-	all := map[string][]Result{}
-	var order []string
-	for n := range b.Repetitions {
-		for _, load := range b.loads(all) {
-			for _, side := range []*side{b.saga, b.baseline} {
-				fmt.Fprintf(b.Progress, "%d/%d  %-9s %s\n", n+1, b.Repetitions, side.name, load)
-				result, err := measure(ctx, side, load, b.Duration, b.meter.of(side))
-				if err != nil {
-					return Report{}, fmt.Errorf("measure %s at %s: %w", side.name, load, err)
-				}
-				key := load.String() + side.name
-				if all[key] == nil {
-					order = append(order, key)
-				}
-				all[key] = append(all[key], result)
-			}
-		}
-	}
-	report := Report{Idle: idle}
-	for _, key := range order {
-		report.Results = append(report.Results, median(all[key]))
-	}
-	given, err := slo.OfOrders()
-	report.Promises = promises(given, report.Results)
-	return report, err
-}
-
-// loads are those of one repetition. The open loop's rate is set by the first closed loop at 64 and kept.
-func (b *bench) loads(soFar map[string][]Result) []load {
-	var loads []load
-	for _, n := range b.InFlight {
-		loads = append(loads, load{inFlight: n})
-	}
-	if b.OpenLoop > 0 && slices.Contains(b.InFlight, 64) {
-		loads = append(loads, load{share: b.OpenLoop, reached: func() float64 {
-			slowest := 0.0
-			for _, side := range []string{"saga", "baseline"} {
-				if r := soFar[load{inFlight: 64}.String()+side]; len(r) > 0 && (slowest == 0 || r[0].PerSecond < slowest) {
-					slowest = r[0].PerSecond
-				}
-			}
-			return slowest
-		}})
-	}
-	return loads
 }

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/eventlog"
 	"example.com/ordersaga/internal/localservers"
@@ -55,21 +53,33 @@ func (o AgainstOptions) measure(ctx context.Context, b Build, dir string) (resul
 		return nil, err
 	}
 	defer stream.Close()
-	ends, err := newEndings(ctx, stream)
+	saga, err := sagaSide(ctx, s, stream)
 	if err != nil {
 		return nil, err
 	}
-	orders := &side{name: "saga", url: s.URLs[string(events.Order)], await: ends}
+	m := meterOf(ctx, s, saga.databases)
+	defer m.close(context.WithoutCancel(ctx))
 	for _, n := range o.InFlight {
-		result, err := measure(ctx, orders, load{inFlight: n}, o.Duration, func(ctx context.Context) (reading, error) {
-			return reading{commits: commits(ctx, s)}, nil
-		})
+		result, err := measure(ctx, saga, workload{inFlight: n}, o.Duration, m)
 		if err != nil {
 			return nil, err
 		}
 		results = append(results, result)
 	}
 	return results, b.verify(ctx, dir)
+}
+
+// meterOf reads what a build uses, or nothing where the build does not let us.
+func meterOf(ctx context.Context, s endpoints.Description, databases []string) *meter {
+	m, err := newMeter(ctx, s.Databases[string(events.Order)], s.PIDs)
+	if err != nil {
+		return nil
+	}
+	if _, err := m.read(ctx, databases); err != nil {
+		m.close(ctx)
+		return nil
+	}
+	return m
 }
 
 // startLimit is how long a build may take to be ready, on a machine that is busy.
@@ -131,20 +141,3 @@ func (b Build) sagactl(dir string, args ...string) (*localservers.Process, error
 }
 
 func logOf(dir, command string) string { return filepath.Join(dir, "sagactl-"+command+".log") }
-
-// commits is how often the services' databases have committed so far; zero when this build does not let us read it.
-func commits(ctx context.Context, s endpoints.Description) (sum int64) {
-	for _, url := range s.Databases {
-		db, err := pgx.Connect(ctx, url)
-		if err != nil {
-			return 0
-		}
-		var n int64
-		err = db.QueryRow(ctx, `SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()`).Scan(&n)
-		if _ = db.Close(ctx); err != nil { // it only read
-			return 0
-		}
-		sum += n
-	}
-	return sum
-}

@@ -3,53 +3,102 @@ package bench
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/load"
 )
 
-// measure runs one side under one load for d, and reads what was used before and after.
-func measure(ctx context.Context, s *side, l load, d time.Duration, read func(context.Context) (reading, error)) (Result, error) {
-	r := newRun(s)
+const (
+	// warmUp fills pools and caches; nothing in it counts.
+	warmUp = 2 * time.Second
+	// orderLimit is how long an order may take before the run is called broken.
+	orderLimit = 30 * time.Second
+)
+
+// workload is how orders come in: a closed loop with so many in flight, or an open loop at a rate.
+type workload struct {
+	inFlight  int     // zero: an open loop
+	perSecond float64 // of the open loop
+	share     float64 // of what the closed loop reached, that perSecond is
+}
+
+// String is the load in words; it is the same in every repetition.
+func (w workload) String() string {
+	if w.inFlight > 0 {
+		return fmt.Sprintf("%d in flight", w.inFlight)
+	}
+	return fmt.Sprintf("open loop at %.0f %%", w.share*100)
+}
+
+// run places orders until ctx ends.
+func (w workload) run(ctx context.Context, order func(ctx context.Context, due time.Time) error) error {
+	if w.inFlight == 0 {
+		return load.Open(ctx, load.Rate{PerSecond: w.perSecond}, order)
+	}
+	return load.Closed(ctx, w.inFlight, func(ctx context.Context, _ int) error { return order(ctx, time.Now()) })
+}
+
+// measure runs one side under one load for d, and reads the meter before and after.
+func measure(ctx context.Context, s *side, w workload, d time.Duration, m *meter) (Result, error) {
+	accepted, completed := load.NewLatencies(), load.NewLatencies()
 	loading, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
 	go func() {
-		if l.inFlight > 0 {
-			ended <- r.closed(loading, l.inFlight)
-		} else {
-			ended <- r.open(loading, l.share*l.reached())
-		}
+		ended <- w.run(loading, func(ctx context.Context, due time.Time) error {
+			return s.order(ctx, due, accepted, completed)
+		})
 	}()
 	if err := during(ctx, warmUp, ended); err != nil {
 		return Result{}, err
 	}
-	before, err := read(ctx)
+	before, err := m.read(ctx, s.databases)
 	if err != nil {
 		return Result{}, err
 	}
-	r.begin()
+	accepted.Reset()
+	completed.Reset()
 	began := time.Now()
 	if err := during(ctx, d, ended); err != nil {
 		return Result{}, err
 	}
-	r.end()
-	took := time.Since(began)
-	after, err := read(ctx)
+	took, done := time.Since(began), completed.Count()
+	r := Result{
+		Side: s.name, Load: w.String(), InFlight: w.inFlight, Done: done, Took: took,
+		PerSecond: float64(done) / took.Seconds(), Accepted: quantiles(accepted), Completed: quantiles(completed),
+	}
+	after, err := m.read(ctx, s.databases)
 	if err != nil {
 		return Result{}, err
 	}
+	r.Cost = after.since(before, done)
 	stop()
-	if err := <-ended; err != nil {
-		return Result{}, err
+	return r, <-ended
+}
+
+// order places an order and waits for the end of its saga; how long after due both were is recorded.
+func (s *side) order(ctx context.Context, due time.Time, accepted, completed *load.Latencies) error {
+	ctx, cancel := context.WithTimeout(ctx, orderLimit)
+	defer cancel()
+	order, _, err := s.customer.Place(ctx, client.One(load.SKU(int(due.UnixMicro())), 1))
+	if err != nil {
+		return err
 	}
-	return Result{
-		Side: s.name, Load: l.String(), InFlight: l.inFlight, Done: r.done, Took: took,
-		PerSecond: float64(r.done) / took.Seconds(),
-		Accepted:  quantiles(r.accepted), Completed: quantiles(r.completed),
-		Cost: after.since(before, r.done),
-	}, nil
+	accepted.Add(time.Since(due))
+	if s.ends != nil {
+		end, err := s.ends.Await(ctx, order.Id)
+		if err != nil {
+			return err
+		}
+		if !end.Confirmed {
+			return fmt.Errorf("order %s was cancelled", order.Id)
+		}
+	}
+	completed.Add(time.Since(due))
+	return nil
 }
 
 // during waits, unless the load ends by itself, which it must not.
@@ -64,12 +113,20 @@ func during(ctx context.Context, d time.Duration, ended <-chan error) error {
 	}
 }
 
-func quantiles(h *hdrhistogram.Histogram) Quantiles {
-	at := func(q float64) time.Duration { return time.Duration(h.ValueAtQuantile(q)) * time.Microsecond }
-	return Quantiles{at(50), at(95), at(99)}
+func quantiles(l *load.Latencies) Quantiles { return Quantiles{l.At(50), l.At(95), l.At(99)} }
+
+// medians are the middle of all results of a side under a load, number by number, in the order of the first ones.
+func medians(all []Result) (medians []Result) {
+	for len(all) > 0 {
+		first := all[0]
+		other := func(r Result) bool { return r.Load != first.Load || r.Side != first.Side }
+		same := slices.DeleteFunc(slices.Clone(all), other)
+		all = slices.DeleteFunc(all, func(r Result) bool { return !other(r) })
+		medians = append(medians, median(same))
+	}
+	return medians
 }
 
-// median is the middle of several results, number by number.
 func median(results []Result) Result {
 	m := results[0]
 	m.PerSecond = middle(results, func(r Result) float64 { return r.PerSecond })

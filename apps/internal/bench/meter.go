@@ -5,16 +5,41 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/apps/system/supervisor"
+	"example.com/ordersaga/pkg/events"
 )
 
-// meter reads what the processes and Postgres have used so far.
+// Cost is what one order cost.
+type Cost struct {
+	CPU     map[string]float64 `json:"cpu_ms"` // by group of processes
+	Commits float64            `json:"commits"`
+	Fsyncs  float64            `json:"wal_fsyncs"`
+}
+
+// Total is the CPU time of all groups, in milliseconds.
+func (c Cost) Total() (ms float64) {
+	for _, used := range c.CPU {
+		ms += used
+	}
+	return ms
+}
+
+// Idle is what a process needs while nothing happens.
+type Idle struct {
+	Process string  `json:"process"`
+	CPU     float64 `json:"cpu_percent_of_a_core"`
+	RSS     int64   `json:"rss_bytes"`
+}
+
+// meter reads what the processes and Postgres have used so far. A nil meter reads nothing.
 type meter struct {
 	db     *pgx.Conn
+	sql    string
 	groups map[string][]int // process ids, by what they are counted as
 }
 
@@ -25,41 +50,58 @@ type reading struct {
 	fsyncs  int64
 }
 
-func newMeter(ctx context.Context, s *supervisor.System, p *plain) (*meter, error) {
-	db, err := pgx.Connect(ctx, s.Superuser())
+// newMeter reads the server's statistics over any of its databases.
+func newMeter(ctx context.Context, database string, pids map[string]int) (*meter, error) {
+	db, err := pgx.Connect(ctx, database)
 	if err != nil {
 		return nil, fmt.Errorf("read the statistics: %w", err)
 	}
 	m := &meter{db: db, groups: map[string][]int{}}
-	for i, group := range []string{"gateway", "gateway", "baseline"} { // as startBaseline starts them
-		m.groups[group] = append(m.groups[group], p.processes[i].PID())
+	for process, pid := range pids {
+		m.groups[group(process)] = append(m.groups[group(process)], pid)
 	}
-	for name, pid := range s.Describe().PIDs {
-		group := name
-		switch name {
-		case "order", "inventory", "payment", "shipping":
-			group = "services"
-		case supervisor.Gateway, supervisor.Ambassador:
-			group = "gateway"
-		case supervisor.Provisioner:
-			group = supervisor.NATS
-		}
-		m.groups[group] = append(m.groups[group], pid)
+	var version int
+	if err := db.QueryRow(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&version); err != nil {
+		m.close(ctx)
+		return nil, fmt.Errorf("read the statistics: %w", err)
 	}
+	fsyncs := `SELECT wal_sync FROM pg_stat_wal`
+	if version >= 180000 {
+		fsyncs = `SELECT sum(fsyncs)::bigint FROM pg_stat_io WHERE object = 'wal'`
+	}
+	m.sql = `SELECT sum(xact_commit)::bigint, (` + fsyncs + `) FROM pg_stat_database WHERE datname = ANY ($1)`
 	return m, nil
 }
 
-// of reads the meters of one side.
-func (m *meter) of(s *side) func(context.Context) (reading, error) {
-	return func(ctx context.Context) (reading, error) { return m.read(ctx, s) }
+// group is what a process is counted as.
+func group(process string) string {
+	name := strings.TrimPrefix(process, baselinePrefix)
+	switch {
+	case slices.Contains(events.Services, events.Service(name)):
+		return "services"
+	case name == supervisor.Gateway, name == supervisor.Ambassador:
+		return supervisor.Gateway
+	case name == supervisor.Provisioner:
+		return supervisor.NATS
+	case name != process: // the one program that does all the work
+		return "baseline"
+	}
+	return name
 }
 
-func (m *meter) close(ctx context.Context) { _ = m.db.Close(ctx) } // it only read
+func (m *meter) close(ctx context.Context) {
+	if m != nil {
+		_ = m.db.Close(ctx) // it only read
+	}
+}
 
-// read reads all meters. A backend tells its commits about once a second, so what it has not told yet is
+// read reads everything. A backend reports its commits about once a second, so what it has not reported yet is
 // missing at the beginning and at the end alike.
-func (m *meter) read(ctx context.Context, s *side) (reading, error) {
+func (m *meter) read(ctx context.Context, databases []string) (reading, error) {
 	r := reading{cpu: map[string]time.Duration{}}
+	if m == nil {
+		return r, nil
+	}
 	for group, pids := range m.groups {
 		for _, pid := range pids {
 			used, err := cpuTime(pid, group == supervisor.Postgres)
@@ -69,18 +111,7 @@ func (m *meter) read(ctx context.Context, s *side) (reading, error) {
 			r.cpu[group] += used
 		}
 	}
-	if err := m.db.QueryRow(ctx, `SELECT sum(xact_commit)::bigint FROM pg_stat_database WHERE datname = ANY ($1)`, s.databases).Scan(&r.commits); err != nil {
-		return r, fmt.Errorf("read the statistics: %w", err)
-	}
-	fsyncs := `SELECT wal_sync FROM pg_stat_wal`
-	var version int
-	if err := m.db.QueryRow(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&version); err != nil {
-		return r, fmt.Errorf("read the statistics: %w", err)
-	}
-	if version >= 180000 {
-		fsyncs = `SELECT sum(fsyncs)::bigint FROM pg_stat_io WHERE object = 'wal'`
-	}
-	if err := m.db.QueryRow(ctx, fsyncs).Scan(&r.fsyncs); err != nil {
+	if err := m.db.QueryRow(ctx, m.sql, databases).Scan(&r.commits, &r.fsyncs); err != nil {
 		return r, fmt.Errorf("read the statistics: %w", err)
 	}
 	return r, nil
@@ -100,26 +131,24 @@ func (r reading) since(before reading, orders int) Cost {
 	return c
 }
 
-// idle watches the system while nothing happens; for no time, there is nothing to say.
-func (m *meter) idle(ctx context.Context, pids map[string]int, during time.Duration) ([]Idle, error) {
+// watchIdle watches the processes while nothing happens; for no time, there is no result.
+func watchIdle(ctx context.Context, pids map[string]int, during time.Duration) (all []Idle, err error) {
 	if during <= 0 {
 		return nil, nil
 	}
+	names := slices.Sorted(maps.Keys(pids))
 	before := map[string]time.Duration{}
-	for name, pid := range pids {
-		used, err := cpuTime(pid, name == supervisor.Postgres)
-		if err != nil {
+	for _, name := range names {
+		if before[name], err = cpuTime(pids[name], name == supervisor.Postgres); err != nil {
 			return nil, err
 		}
-		before[name] = used
 	}
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-time.After(during):
 	}
-	var all []Idle
-	for _, name := range slices.Sorted(maps.Keys(pids)) {
+	for _, name := range names {
 		used, err := cpuTime(pids[name], name == supervisor.Postgres)
 		if err != nil {
 			return nil, err

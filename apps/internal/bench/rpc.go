@@ -29,8 +29,8 @@ type RPCOptions struct {
 
 // RPCReport is everything that was measured.
 type RPCReport struct {
-	Results  []RPCResult `json:"results"`
-	Promises []slo.Kept  `json:"promises"` // of the HTTP contracts
+	Results    []RPCResult   `json:"results"`
+	Objectives []slo.Outcome `json:"objectives"` // of the HTTP contracts
 }
 
 // RPCResult is what one side needed for one work, over all rounds.
@@ -49,7 +49,7 @@ type RPCResult struct {
 	ClientCPU float64 `json:"client_cpu_us"`
 }
 
-// RunRPC starts a system and asks it the same questions over both, in turns.
+// RunRPC starts a system and calls the same operations over both protocols, in turn.
 func RunRPC(ctx context.Context, o RPCOptions) (report RPCReport, err error) {
 	addrs, env := map[events.Service]string{}, map[string]map[string]string{}
 	for _, service := range []events.Service{events.Order, events.Inventory} {
@@ -69,32 +69,32 @@ func RunRPC(ctx context.Context, o RPCOptions) (report RPCReport, err error) {
 	if err != nil {
 		return report, err
 	}
-	turns, err := turnsOf(s.Describe(), addrs, orderID)
+	targets, err := targetsOf(s.Describe(), addrs, orderID)
 	if err != nil {
 		return report, err
 	}
-	if report.Results, err = inTurns(ctx, o, turns); err != nil {
+	if report.Results, err = alternate(ctx, o, targets); err != nil {
 		return report, err
 	}
-	report.Promises, err = readPromises(report.Results, o.InFlight)
+	report.Objectives, err = readOutcomes(report.Results, o.InFlight)
 	return report, err
 }
 
-// inTurns lets both sides have a turn at each work in every round.
-func inTurns(ctx context.Context, o RPCOptions, turns []*turn) (results []RPCResult, err error) {
+// alternate measures every target in every round.
+func alternate(ctx context.Context, o RPCOptions, targets []*target) (results []RPCResult, err error) {
 	for n := range o.Rounds {
-		for i := range turns {
-			t := turns[i]
-			if n%2 == 1 { // who comes second finds warm caches; so both do, in turns
-				t = turns[i^1]
+		for i := range targets {
+			t := targets[i]
+			if n%2 == 1 { // whichever protocol comes second finds warm caches: they change places in every round
+				t = targets[i^1]
 			}
 			fmt.Fprintf(o.Progress, "%d/%d  %-18s %s\n", n+1, o.Rounds, t.work, t.side)
-			if err := t.take(ctx, o); err != nil {
+			if err := t.measure(ctx, o); err != nil {
 				return nil, fmt.Errorf("%s over %s: %w", t.work, t.side, err)
 			}
 		}
 	}
-	for _, t := range turns {
+	for _, t := range targets {
 		results = append(results, t.result())
 		t.close()
 	}

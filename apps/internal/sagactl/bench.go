@@ -24,8 +24,8 @@ func (p *program) bench() *cobra.Command {
 		Short: "Measures the system against the same work without messaging.",
 		Long: `Starts a system of its own and measures it against a baseline: the same local transactions in sequence in one
 process, behind the same HTTP front, with the same card gateway, on the same Postgres, without messaging. Both take
-turns. The table shows the medians of the repetitions. Below it, what the order contract promises stands beside what was
-measured; a promise that this machine did not keep is said and does not change the exit code.
+turns. The table shows the medians of the repetitions. Below it, the order contract's objectives stand beside what was
+measured; an objective that this machine missed does not change the exit code.
 
 With --against, this build is measured against an earlier one. Each run starts a fresh system with the programs of one
 build, and the builds alternate (this, earlier, earlier, this, …). The last line is the verdict: "not slower" when the
@@ -109,15 +109,15 @@ func (p *program) showBench(report bench.Report) {
 		rows = append(rows, []string{idle.Process, decimals(idle.CPU), decimals(float64(idle.RSS) / (1 << 20))})
 	}
 	table(p.out, p.width(), append(rows, []string{"together", decimals(total), ""}))
-	p.showPromises(report.Promises)
+	p.showObjectives(report.Objectives)
 }
 
-// showPromises shows what the contracts promise beside what was measured.
-func (p *program) showPromises(promises []slo.Kept) {
+// showObjectives shows the contracts' objectives beside what was measured.
+func (p *program) showObjectives(outcomes []slo.Outcome) {
 	fmt.Fprintln(p.out)
-	rows := [][]string{{"PROMISED OF", "WHAT", "WHILE", "PROMISED#", "MEASURED#", "VERDICT"}}
-	for _, k := range promises {
-		rows = append(rows, []string{k.Operation, k.Measure, k.While, k.Bound(), decimals(k.Measured), k.Verdict()})
+	rows := [][]string{{"OBJECTIVE OF", "WHAT", "WHILE", "OBJECTIVE#", "MEASURED#", "VERDICT"}}
+	for _, o := range outcomes {
+		rows = append(rows, []string{o.Operation, o.Measure, o.While, o.Bound(), decimals(o.Measured), o.Verdict()})
 	}
 	table(p.out, p.width(), rows)
 }

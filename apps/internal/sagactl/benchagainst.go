@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -80,7 +81,7 @@ func (p *program) runAgainst(ctx context.Context, o bench.AgainstOptions) error 
 func (p *program) showAgainst(comparisons []bench.Comparison) {
 	rows := [][]string{{
 		"LOAD", "PAIR", "SAGAS/S: THIS#", "EARLIER#", "RATIO#", "COMPLETED P50: THIS#", "EARLIER#", "RATIO#",
-		"COMMITS: THIS#", "EARLIER#",
+		"CPU MS: THIS#", "EARLIER#", "RATIO#", "COMMITS: THIS#", "EARLIER#",
 	}}
 	for _, c := range comparisons {
 		for n, pair := range c.Pairs {
@@ -89,20 +90,22 @@ func (p *program) showAgainst(comparisons []bench.Comparison) {
 				c.Load, strconv.Itoa(n + 1),
 				fmt.Sprintf("%.0f", this.PerSecond), fmt.Sprintf("%.0f", earlier.PerSecond), decimals(pair.Speed()),
 				milliseconds(this.Completed.P50), milliseconds(earlier.Completed.P50), decimals(pair.Latency()),
-				commits(this), commits(earlier),
+				known(this.Cost.Total()), known(earlier.Cost.Total()), known(pair.CPU()),
+				known(this.Cost.Commits), known(earlier.Cost.Commits),
 			})
 		}
 		rows = append(rows, []string{
-			c.Load, "median", "", "", c.Over(bench.Pair.Speed).String(), "", "", c.Over(bench.Pair.Latency).String(), "", "",
+			c.Load, "median", "", "", c.Over(bench.Pair.Speed).String(), "", "", c.Over(bench.Pair.Latency).String(),
+			"", "", c.Over(bench.Pair.CPU).String(), "", "",
 		})
 	}
 	table(p.out, p.width(), rows)
 }
 
-// commits are those that a saga cost; nothing where the build did not let us read them.
-func commits(r bench.Result) string {
-	if r.Cost.Commits == 0 {
+// known is a number, or nothing where a build does not let us read it.
+func known(f float64) string {
+	if f == 0 || math.IsNaN(f) || math.IsInf(f, 0) {
 		return ""
 	}
-	return decimals(r.Cost.Commits)
+	return decimals(f)
 }

@@ -17,8 +17,8 @@ func (p *program) benchRPC() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rpc",
 		Short: "Measures gRPC against REST at the same work.",
-		Long: `Starts a system of its own and asks it the same questions over gRPC and over REST: one order, and the whole stock. Both
-take turns in every round, so that a slow minute of the machine hits both. The last line of each work is what REST
+		Long: `Starts a system of its own and reads the same over gRPC and over REST: one order, and the whole stock. Both take
+turns in every round, so that a slow minute of the machine hits both. The last line of each work is what REST
 needed of what gRPC needed.`,
 		Args: cobra.NoArgs,
 		RunE: runs(func(c *cobra.Command, _ []string) error {
@@ -30,7 +30,7 @@ needed of what gRPC needed.`,
 				return p.json(report)
 			}
 			p.showRPC(report.Results)
-			p.showPromises(report.Promises)
+			p.showObjectives(report.Objectives)
 			return nil
 		}),
 	}

@@ -25,7 +25,8 @@ type Client struct {
 // New is a client of a running system. It makes no request yet.
 func New(system endpoints.Description) (*Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 64 // many orders at once keep their connections
+	// Many orders at once keep their connections: a load has up to 256 orders in flight.
+	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, 512
 	web := &http.Client{Timeout: 30 * time.Second, Transport: transport}
 	orders, err := order.NewClientWithResponses(system.URLs[string(events.Order)], order.WithHTTPClient(web))
 	if err != nil {

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
+	generator "example.com/ordersaga/apps/system/load"
 )
 
 // Times are how long something took, in milliseconds.
@@ -30,19 +30,16 @@ var bounds = [...]int{
 
 // histogram counts durations in memory of a fixed size.
 type histogram struct {
-	exact *hdrhistogram.Histogram // µs, up to longest, with three digits
+	exact *generator.Latencies
 	bars  []int
 }
 
-const longest = 2 * time.Minute
-
 func newHistogram() histogram {
-	return histogram{hdrhistogram.New(1, longest.Microseconds(), 3), make([]int, len(bounds)+1)}
+	return histogram{generator.NewLatencies(), make([]int, len(bounds)+1)}
 }
 
 func (h *histogram) add(d time.Duration) {
-	d = min(max(d, time.Microsecond), longest) // less than nothing is the difference of two processes' clocks
-	_ = h.exact.RecordValue(d.Microseconds())  // it is within the bounds
+	h.exact.Add(d)
 	at, _ := slices.BinarySearchFunc(bounds[:], d, func(bound int, d time.Duration) int {
 		return int(time.Duration(bound)*time.Millisecond - d)
 	})
@@ -50,8 +47,8 @@ func (h *histogram) add(d time.Duration) {
 }
 
 func (h *histogram) times() Times {
-	at := func(q float64) float64 { return float64(h.exact.ValueAtQuantile(q)) / 1000 }
-	t := Times{Count: int(h.exact.TotalCount()), P50: at(50), P95: at(95), P99: at(99), Bars: make([]Bar, len(h.bars))}
+	at := func(percent float64) float64 { return float64(h.exact.At(percent).Microseconds()) / 1000 }
+	t := Times{Count: h.exact.Count(), P50: at(50), P95: at(95), P99: at(99), Bars: make([]Bar, len(h.bars))}
 	for i, count := range h.bars {
 		t.Bars[i].Count = count
 		if i < len(bounds) {

@@ -6,9 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"example.com/ordersaga/apps/system/client"
+	generator "example.com/ordersaga/apps/system/load"
 )
 
 // Spec is the load that a page asks for.
@@ -42,8 +41,8 @@ const (
 // load is an open loop: orders are placed at a rate, whether those before have ended or not.
 type load struct {
 	stopped chan struct{}
-	stop    func()   // places no more orders
-	ends    sync.Map // order id → chan end of capacity 1: made by whoever comes first, the answer or the end
+	stop    func() // places no more orders
+	ends    *generator.Ends
 
 	mu        sync.Mutex
 	now       Numbers
@@ -51,15 +50,10 @@ type load struct {
 	completed histogram
 }
 
-type end struct {
-	confirmed bool
-	at        time.Time
-}
-
 func newLoad(wanted Spec) *load {
 	stopped := make(chan struct{})
 	return &load{
-		stopped: stopped, stop: sync.OnceFunc(func() { close(stopped) }),
+		stopped: stopped, stop: sync.OnceFunc(func() { close(stopped) }), ends: generator.NewEnds(),
 		now: Numbers{Spec: wanted, Running: true, Placing: true}, accepted: newHistogram(), completed: newHistogram(),
 	}
 }
@@ -68,43 +62,32 @@ func newLoad(wanted Spec) *load {
 func (l *load) run(ctx context.Context, shop *client.Client) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var placing, ending errgroup.Group // their functions return no errors
-	placing.SetLimit(maxRequests)
-	began := time.Now()
-	for n := range l.now.Rate * l.now.Seconds {
-		due := began.Add(time.Duration(n) * time.Second / time.Duration(l.now.Rate))
-		if !l.wait(ctx, due) {
-			break
+	placing, done := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-l.stopped:
+			done()
+		case <-placing.Done():
 		}
-		placing.Go(func() error {
-			if id := l.place(context.WithoutCancel(ctx), shop, due); id != "" {
-				ending.Go(func() error { l.finish(ctx, id, due); return nil })
-			}
-			return nil
-		})
-	}
-	_ = placing.Wait()
+	}()
+	var ending sync.WaitGroup
+	rate := generator.Rate{PerSecond: float64(l.now.Rate), Total: l.now.Rate * l.now.Seconds, AtOnce: maxRequests}
+	_ = generator.Open(placing, rate, func(placing context.Context, due time.Time) error { // no call returns an error
+		if id := l.place(placing, shop, due); id != "" {
+			ending.Go(func() { l.finish(ctx, id, due) })
+		}
+		return nil
+	})
+	done()
 	l.change(func(now *Numbers) { now.Placing = false })
 	defer time.AfterFunc(patience, cancel).Stop()
-	_ = ending.Wait()
+	ending.Wait()
 	l.change(func(now *Numbers) { now.Running = false })
 }
 
-// wait waits until an order is due; false: no more orders are to be placed.
-func (l *load) wait(ctx context.Context, due time.Time) bool {
-	select {
-	case <-time.After(time.Until(due)):
-		return true
-	case <-l.stopped:
-	case <-ctx.Done():
-	}
-	return false
-}
-
-// place returns the order's id, or "" when the order was refused. Three SKUs spread the orders: with one, every order
-// would wait for the lock on the same row.
+// place returns the order's id, or "" when the order was refused.
 func (l *load) place(ctx context.Context, shop *client.Client, due time.Time) string {
-	wanted := client.One([]string{"widget", "gadget", "gizmo"}[rand.IntN(3)], 1)
+	wanted := client.One(generator.SKU(rand.Int()), 1)
 	if rand.IntN(100) < l.now.Declined {
 		wanted.Token = "tok_declined"
 	}
@@ -123,32 +106,23 @@ func (l *load) place(ctx context.Context, shop *client.Client, due time.Time) st
 
 // finish waits until an order has ended, and counts it.
 func (l *load) finish(ctx context.Context, id string, due time.Time) {
-	select {
-	case e := <-l.end(id):
-		l.ends.Delete(id)
-		l.change(func(now *Numbers) {
-			l.completed.add(e.at.Sub(due))
-			if e.confirmed {
-				now.Confirmed++
-			} else {
-				now.Cancelled++
-			}
-		})
-	case <-ctx.Done():
+	end, err := l.ends.Await(ctx, id)
+	if err != nil {
+		return // it runs on, and counts as neither
 	}
+	l.change(func(now *Numbers) {
+		l.completed.add(end.At.Sub(due))
+		if end.Confirmed {
+			now.Confirmed++
+		} else {
+			now.Cancelled++
+		}
+	})
 }
 
 // ended is called for every order that ends: maybe before its request was answered, maybe another customer's.
 func (l *load) ended(order string, confirmed bool, at time.Time) {
-	select {
-	case l.end(order) <- end{confirmed, at}:
-	default: // it is known
-	}
-}
-
-func (l *load) end(order string) chan end {
-	c, _ := l.ends.LoadOrStore(order, make(chan end, 1))
-	return c.(chan end)
+	l.ends.Record(order, generator.End{Confirmed: confirmed, At: at})
 }
 
 func (l *load) change(do func(now *Numbers)) {

@@ -22,30 +22,33 @@ import (
 	"example.com/ordersaga/services/shipping"
 )
 
-// plain is the other side: the baseline's processes. It has a card gateway and an ambassador of its own, or
-// the payment service would find charges in the gateway's ledger that nobody asked it for.
-type plain struct {
-	processes []*localservers.Process
+// baselinePrefix is put before the names of the baseline's databases, processes and logs.
+const baselinePrefix = "baseline_"
+
+// baselineSystem is the baseline's processes. It has a card gateway and an ambassador of its own, or the payment
+// service would find charges in the gateway's ledger that it never made.
+type baselineSystem struct {
+	processes map[string]*localservers.Process
 	url       string
 	databases []string
 }
 
-// startBaseline gives the baseline databases of its own, with the services' tables, on the system's Postgres,
-// and starts its processes.
-func startBaseline(ctx context.Context, s *supervisor.System) (*plain, error) {
-	p := &plain{}
+// startBaseline gives the baseline databases of its own, with the services' tables, on the system's Postgres, and
+// starts its processes. Also when it fails, what it has started is to be stopped.
+func startBaseline(ctx context.Context, s *supervisor.System) (*baselineSystem, error) {
+	p := &baselineSystem{processes: map[string]*localservers.Process{}}
 	env := map[string]string{}
 	for service, variable := range baseline.Variables {
-		name := "baseline_" + string(service)
+		name := baselinePrefix + string(service)
 		url, err := baselineDatabase(ctx, s, name, service)
 		if err != nil {
-			return nil, err
+			return p, err
 		}
 		p.databases, env[variable] = append(p.databases, name), url
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("start the baseline: %w", err)
+		return p, fmt.Errorf("start the baseline: %w", err)
 	}
 	logs := s.Describe().Logs
 	gateway, err := p.start(ctx, filepath.Join(s.Bin(), supervisor.Gateway), logs, map[string]string{
@@ -54,7 +57,10 @@ func startBaseline(ctx context.Context, s *supervisor.System) (*plain, error) {
 	if err != nil {
 		return p, err
 	}
-	if env["GATEWAY_URL"], err = p.start(ctx, filepath.Join(s.Bin(), supervisor.Ambassador), logs, map[string]string{"GATEWAY_URLS": gateway}); err != nil {
+	env["GATEWAY_URL"], err = p.start(ctx, filepath.Join(s.Bin(), supervisor.Ambassador), logs, map[string]string{
+		"GATEWAY_URLS": gateway,
+	})
+	if err != nil {
 		return p, err
 	}
 	p.url, err = p.start(ctx, self, logs, env, "bench", "baseline")
@@ -62,7 +68,7 @@ func startBaseline(ctx context.Context, s *supervisor.System) (*plain, error) {
 }
 
 // start starts one of the baseline's processes and waits until it listens.
-func (p *plain) start(ctx context.Context, path, logs string, env map[string]string, args ...string) (string, error) {
+func (p *baselineSystem) start(ctx context.Context, path, logs string, env map[string]string, args ...string) (string, error) {
 	port, err := localservers.FreePort()
 	if err != nil {
 		return "", err
@@ -72,7 +78,7 @@ func (p *plain) start(ctx context.Context, path, logs string, env map[string]str
 	for name, value := range env {
 		list = append(list, name+"="+value)
 	}
-	log, err := os.Create(filepath.Join(logs, "baseline-"+filepath.Base(path)+".log"))
+	log, err := os.Create(filepath.Join(logs, baselinePrefix+filepath.Base(path)+".log"))
 	if err != nil {
 		return "", fmt.Errorf("start the baseline: %w", err)
 	}
@@ -81,14 +87,23 @@ func (p *plain) start(ctx context.Context, path, logs string, env map[string]str
 	if err != nil {
 		return "", err
 	}
-	p.processes = append(p.processes, process)
+	p.processes[baselinePrefix+filepath.Base(path)] = process
 	return "http://" + addr, listening(ctx, process, addr)
 }
 
-func (p *plain) stop() {
+func (p *baselineSystem) stop() {
 	for _, process := range p.processes {
 		process.Kill()
 	}
+}
+
+// pids are the process ids by name.
+func (p *baselineSystem) pids() map[string]int {
+	pids := map[string]int{}
+	for name, process := range p.processes {
+		pids[name] = process.PID()
+	}
+	return pids
 }
 
 func baselineDatabase(ctx context.Context, s *supervisor.System, name string, of events.Service) (string, error) {
