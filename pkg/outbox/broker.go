@@ -56,7 +56,7 @@ func (r *relay) checkBroker(ctx context.Context) error {
 		return nil
 	}
 	if !same {
-		r.inFlight.forget()
+		r.inFlight = nil // acknowledgements of another broker are worth nothing
 	}
 	doubted := r.doubted.Swap(false)
 	now, err := r.look(ctx, server, reconnects)
@@ -130,7 +130,7 @@ func (r *relay) reconcile(ctx context.Context, now brokerState) error {
 		return fmt.Errorf("compare the broker with the known one: %w", err)
 	}
 	if !r.known.created.Equal(now.created) {
-		r.inFlight.forget()
+		r.inFlight = nil // acknowledgements of another broker are worth nothing
 	}
 	r.known = now
 	if unmarked == 0 {

@@ -228,7 +228,7 @@ func TestBroker_AcknowledgementsOfALostStreamAreForgotten(t *testing.T) {
 	m, _ := w.start()
 	want := w.publish(m, 10)
 	w.held(hold)
-	testkit.Eventually(t, within, "all to be acknowledged", func() bool { return m.Flying() == 0 })
+	testkit.Eventually(t, within, "all to be acknowledged", func() bool { return m.Unanswered() == 0 })
 	if err := w.admin.DeleteStream(t.Context(), stream); err != nil {
 		t.Fatal(err)
 	}

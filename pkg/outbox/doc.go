@@ -42,7 +42,7 @@
 //
 //   - outbox.go: the configuration, and the parts that run. hooks.go: metrics, failpoints, pauses.
 //   - message.go: events become messages, and messages become rows of the outbox.
-//   - relay.go: rows are taken, and marked. inflight.go: they are published, and acknowledged by the broker.
+//   - relay.go: rows are taken, published, and marked when the broker has acknowledged them.
 //   - broker.go: what happens when the broker loses what it has acknowledged.
 //   - consumer.go: messages arrive, from a consumer that may vanish and come back, and are nak'ed.
 //   - inbox.go: a batch of messages takes effect. handler.go: its steps run.

@@ -15,9 +15,5 @@ func (o *Outbox) Sweep(ctx context.Context) error { return o.sweeper.runOnce(ctx
 // Suspect has the relay look at the broker.
 func (o *Outbox) Suspect() { o.relay.suspect() }
 
-// Flying is how many rows are in flight for the relay.
-func (o *Outbox) Flying() int {
-	o.relay.inFlight.mu.Lock()
-	defer o.relay.inFlight.mu.Unlock()
-	return len(o.relay.inFlight.flying)
-}
+// Unanswered is how many publications the broker has not answered.
+func (o *Outbox) Unanswered() int { return o.relay.js.PublishAsyncPending() }

@@ -12,12 +12,10 @@ import (
 
 // Handler is a step and the type of event that it handles; made by [Handle], [HandleBatch] or [Upcast].
 type Handler struct {
-	event    any           // the zero value of what arrives
-	convert  func(any) any // nil: the step takes what arrives
-	step     func(ctx context.Context, tx pgx.Tx, events []any) (answers []any, err error)
-	batch    bool   // the step takes several events at once
-	name     string // as the codec names the event
-	position int    // among the handlers: steps of several events run in this order
+	event   any           // the zero value of what arrives
+	convert func(any) any // nil: the step takes what arrives
+	step    func(ctx context.Context, tx pgx.Tx, events []any) (answers []any, err error)
+	batch   bool // the step takes several events at once
 }
 
 // Handle makes a handler of a step. The type of the step's parameter selects the events that it gets. The step runs
@@ -83,12 +81,12 @@ func DeadLetter(err error) error { return deadLetterError{err} }
 // index finds the handler of an event by the codec's name for it.
 func index(codec Codec, handlers []Handler) (map[string]*Handler, error) {
 	byName := make(map[string]*Handler, len(handlers))
-	for i, h := range handlers {
-		h.name, h.position = codec.Type(h.event), i
-		if _, twice := byName[h.name]; twice {
-			return nil, fmt.Errorf("there are two handlers of %s", h.name)
+	for _, h := range handlers {
+		name := codec.Type(h.event)
+		if byName[name] != nil {
+			return nil, fmt.Errorf("there are two handlers of %s", name)
 		}
-		byName[h.name] = &h
+		byName[name] = &h
 	}
 	return byName, nil
 }
@@ -139,37 +137,26 @@ func (in *inbox) answer(answers []Message, d delivery, following any) ([]Message
 	return append(answers, message), nil
 }
 
-// plan splits a batch into calls of steps. Where no step takes several events, each event is a call, in the order of
-// the turns. Otherwise an event goes to a later round than the one before it that has the same key, if one of
-// the two has a step that takes several: so that the order within a key is kept. A round has the steps that take
-// several events first.
-func plan(turns []delivery) [][]delivery {
-	round, last := make([]int, len(turns)), 0
-	handlers := 0
-	for i, d := range turns {
-		handlers = max(handlers, d.handler.position+1)
-		if i > 0 && d.key == turns[i-1].key {
-			round[i] = round[i-1]
-			if d.handler.batch || turns[i-1].handler.batch {
-				round[i]++
-			}
-			last = max(last, round[i])
-		}
+// plan splits a batch into calls of steps, in the order of the turns. Events for one step of [HandleBatch] share a call
+// if each is the n-th event of its key, and if the event before it of the same key is in an earlier call.
+func plan(turns []delivery) (calls [][]delivery) {
+	type place struct {
+		handler *Handler
+		n       int
 	}
-	calls := make([][]delivery, 0, len(turns))
-	for n := range last + 1 {
-		together, alone := make([][]delivery, handlers), make([][]delivery, 0, len(turns))
-		for i, d := range turns {
-			switch {
-			case round[i] != n:
-			case d.handler.batch:
-				together[d.handler.position] = append(together[d.handler.position], d)
-			default:
-				alone = append(alone, turns[i:i+1])
-			}
+	shared := make(map[place]int)
+	n, previous := 0, -1
+	for i, d := range turns {
+		if n++; i == 0 || d.key != turns[i-1].key {
+			n, previous = 0, -1
 		}
-		together = slices.DeleteFunc(together, func(call []delivery) bool { return len(call) == 0 })
-		calls = append(append(calls, together...), alone...)
+		call, open := shared[place{d.handler, n}]
+		if !d.handler.batch || !open || call <= previous {
+			call, calls = len(calls), append(calls, nil)
+			shared[place{d.handler, n}] = call
+		}
+		calls[call] = append(calls[call], d)
+		previous = call
 	}
 	return calls
 }

@@ -21,10 +21,12 @@ func TestSteps_KeysTakeTheirTurnsAndEventsKeepTheirOrder(t *testing.T) {
 		"one by one":                          {"2a 1b 2c 1a", "1b 1a 2a 2c"},
 		"several at once":                     {"2A 1A 3A", "1A+2A+3A"},
 		"a key twice":                         {"2A 1A 2B", "1A+2A 2B"},
-		"several before one by one":           {"1a 3A 2A", "2A+3A 1a"},
-		"behind an event of the same key":     {"1a 1A 2A", "2A 1a 1A"},
+		"several beside one by one":           {"1a 3A 2A", "1a 2A+3A"},
+		"behind an event of the same key":     {"1a 1A 2A", "1a 1A 2A"},
 		"and one by one behind several":       {"1A 1a 1b 2A", "1A+2A 1a 1b"},
-		"the order of a key is never changed": {"1A 1a 1B 2b", "1A 2b 1a 1B"},
+		"two keys with two events each":       {"1A 1B 2A 2B", "1A+2A 1B+2B"},
+		"no call before an earlier event":     {"1a 1A 2A 2B", "1a 1A 2A 2B"},
+		"the order of a key is never changed": {"1A 1a 1B 2b", "1A 1a 1B 2b"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

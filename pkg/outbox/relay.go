@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -33,23 +34,26 @@ type relay struct {
 
 	// Owned by run.
 	pool      *pgxpool.Pool // a connection of the relay's own
+	inFlight  []flight      // published, and not marked yet
 	known     brokerState   // the broker at the last look
 	republish republishing
 	measured  time.Time // when the backlog was counted last
 
 	// Any goroutine.
-	wake     chan struct{}
-	inFlight *inFlight
-	doubted  atomic.Bool // the stream may not be what it was
-	backlog  atomic.Int64
+	wake    chan struct{}
+	acks    atomic.Int64 // since the last round
+	doubted atomic.Bool  // the stream may not be what it was
+	backlog atomic.Int64
 }
 
 func newRelay(c *Config) (r *relay, err error) {
-	r = &relay{Config: c, wake: make(chan struct{}, 1), inFlight: newInFlight()}
-	r.js, err = newJetStream(c.NATS,
-		jetstream.WithPublishAsyncTimeout(ackTime),
-		jetstream.WithPublishAsyncAckHandler(func(_ jetstream.JetStream, m *nats.Msg, a *jetstream.PubAck) { r.onAck(m, a) }),
-		jetstream.WithPublishAsyncErrHandler(func(_ jetstream.JetStream, m *nats.Msg, err error) { r.onAckError(m, err) }))
+	r = &relay{Config: c, wake: make(chan struct{}, 1)}
+	onAck := func(jetstream.JetStream, *nats.Msg, *jetstream.PubAck) {
+		if r.acks.Add(1) >= window/2 {
+			r.poke() // there is room for more
+		}
+	}
+	r.js, err = newJetStream(c.NATS, jetstream.WithPublishAsyncTimeout(ackTime), jetstream.WithPublishAsyncAckHandler(onAck))
 	return r, err
 }
 
@@ -98,7 +102,7 @@ func (r *relay) run(ctx context.Context) {
 			r.Log.WarnContext(ctx, "publishing failed, will try again", "failures", failures, "pause", pause, "error", err)
 		case r.republish.throttled:
 			failures, pause = 0, throttlePause
-		case !r.inFlight.empty():
+		case len(r.inFlight) > 0:
 			failures, pause = 0, markLag
 		default:
 			failures = 0
@@ -114,13 +118,7 @@ func (r *relay) run(ctx context.Context) {
 func (r *relay) finish(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), brokerTime)
 	defer cancel()
-	for {
-		if err := r.runOnce(ctx); err != nil || r.inFlight.empty() {
-			return
-		}
-		if !wait(ctx, 10*time.Millisecond, nil) {
-			return
-		}
+	for r.runOnce(ctx) == nil && len(r.inFlight) > 0 && wait(ctx, 10*time.Millisecond, nil) {
 	}
 }
 
@@ -129,24 +127,60 @@ func (r *relay) runOnce(ctx context.Context) error {
 	if err := r.checkBroker(ctx); err != nil {
 		return err
 	}
-	acked, busy, err := r.inFlight.collect()
-	if err != nil {
+	if err := r.collect(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workTime)
 	defer cancel()
-	flying := len(busy) - len(acked)
-	rows, err := r.markAndTake(ctx, acked, busy, window-flying)
+	rows, err := r.markAndTake(ctx)
 	if err != nil {
-		r.inFlight.keep(acked)
 		return err
 	}
-	if flying+len(rows) < window && !r.republish.throttled {
-		r.setBacklog(int64(flying + len(rows))) // that is all there is
+	r.inFlight = slices.DeleteFunc(r.inFlight, func(f flight) bool { return f.seq > 0 })
+	if n := len(r.inFlight) + len(rows); n < window && !r.republish.throttled {
+		r.setBacklog(int64(n)) // that is all there is
 	} else {
 		r.measure(ctx)
 	}
 	return r.publish(ctx, rows)
+}
+
+// flight is a message that is published and not marked yet.
+type flight struct {
+	id      uuid.UUID
+	since   time.Time
+	ack     jetstream.PubAckFuture
+	seq     int64 // in the stream, once the broker has acknowledged it; zero before
+	refused bool  // its row is published once more
+}
+
+// collect reads the answers of the broker. That the stream had the message before is as good as any acknowledgement.
+// The error is one of the refusals: the next round comes after a pause then.
+func (r *relay) collect() (err error) {
+	r.acks.Store(0)
+	for i := range r.inFlight {
+		f := &r.inFlight[i]
+		select {
+		case ack := <-f.ack.Ok():
+			f.seq = int64(ack.Sequence)
+			r.Observe(Published, "", 1)
+			if ack.Duplicate {
+				r.Observe(PublishDuplicates, "", 1)
+			}
+		case refusal := <-f.ack.Err():
+			f.refused = true
+			err = fmt.Errorf("not acknowledged: %w", refusal)
+			if errors.Is(refusal, jetstream.ErrNoStreamResponse) {
+				r.suspect()
+			}
+		default:
+			// The client answers every publication in the end, with a timeout at the latest. If it ever does not, the
+			// row must not be kept from the next rounds for ever.
+			f.refused = f.seq == 0 && time.Since(f.since) > 2*ackTime
+		}
+	}
+	r.inFlight = slices.DeleteFunc(r.inFlight, func(f flight) bool { return f.refused })
+	return err
 }
 
 // row is what the relay needs of a row of the outbox.
@@ -161,21 +195,27 @@ type row struct {
 // markAndTake is one round trip and one commit for both. The rows are marked by their ids, and only while the stream is
 // the one that acknowledged them. What is taken is whatever is unpublished and not in flight, never "what comes after
 // the last one": a transaction that began earlier may commit later. Rows that were never published come first.
-func (r *relay) markAndTake(ctx context.Context, acked []ack, busy []uuid.UUID, room int) ([]row, error) {
+func (r *relay) markAndTake(ctx context.Context) ([]row, error) {
+	var acked []uuid.UUID
+	var seqs []int64
+	busy := make([]uuid.UUID, 0, len(r.inFlight)) // an empty array, and not NULL
+	for _, f := range r.inFlight {
+		busy = append(busy, f.id)
+		if f.seq > 0 {
+			acked, seqs = append(acked, f.id), append(seqs, f.seq)
+		}
+	}
+	room := window - len(busy) + len(acked)
 	batch := &pgx.Batch{}
 	if len(acked) > 0 {
 		if err := r.failpoint(ctx, RelayAcknowledged, nil); err != nil {
 			return nil, err
 		}
-		ids, seqs := make([]uuid.UUID, len(acked)), make([]int64, len(acked))
-		for i, a := range acked {
-			ids[i], seqs[i] = a.id, int64(a.seq)
-		}
 		batch.Queue(`
 			WITH same AS (SELECT FROM broker WHERE stream_created = $3 FOR SHARE)
 			UPDATE outbox SET published_at = now(), stream_seq = ack.seq
 			FROM unnest($1::uuid[], $2::bigint[]) AS ack (id, seq)
-			WHERE outbox.id = ack.id AND EXISTS (SELECT FROM same)`, ids, seqs, r.known.created)
+			WHERE outbox.id = ack.id AND EXISTS (SELECT FROM same)`, acked, seqs, r.known.created)
 	}
 	republish := r.republishRoom(ctx, room) // may ask the broker
 	batch.Queue(`
@@ -220,6 +260,39 @@ func (r *relay) send(ctx context.Context, batch *pgx.Batch, marks int) (taken []
 		return nil, fmt.Errorf("take rows from the outbox: %w", err)
 	}
 	return taken, nil
+}
+
+// publish sends without waiting for the broker's answers.
+func (r *relay) publish(ctx context.Context, rows []row) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if err := r.failpoint(ctx, RelayTaken, nil); err != nil {
+		return err
+	}
+	for _, row := range rows {
+		key := row.Key.String()
+		if err := r.failpoint(ctx, RelayBeforePublish, []delivery{{Received: Received{Key: key}}}); err != nil {
+			return err
+		}
+		ack, err := r.js.PublishMsgAsync(r.message(row, row.MessageID))
+		if err != nil {
+			return fmt.Errorf("publish: %w", err)
+		}
+		r.inFlight = append(r.inFlight, flight{id: row.ID, since: time.Now(), ack: ack})
+		if r.duplicate(RelayBeforePublish, key) {
+			_, _ = r.js.PublishMsgAsync(r.message(row, uuid.NewString()))
+		}
+	}
+	return r.failpoint(ctx, RelayPublished, nil)
+}
+
+func (r *relay) message(row row, id string) *nats.Msg {
+	header := nats.Header{jetstream.MsgIDHeader: []string{id}}
+	if r.ContentType != "" {
+		header.Set("Content-Type", r.ContentType)
+	}
+	return &nats.Msg{Subject: row.Subject, Data: row.Payload, Header: header}
 }
 
 // measure counts the backlog. That is needed only where one round does not take all of it; it is done rarely, and not

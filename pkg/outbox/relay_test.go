@@ -241,10 +241,10 @@ func TestRelay_AnUnansweredPublicationIsRepeated(t *testing.T) {
 	// The stream takes the messages, and does not acknowledge them.
 	w.configure(func(c *jetstream.StreamConfig) { c.NoAck = true })
 	w.publish(m, 10)
-	testkit.Eventually(t, within, "the publications to be in flight", func() bool { return m.Flying() == 10 })
+	testkit.Eventually(t, within, "the publications to be in flight", func() bool { return m.Unanswered() == 10 })
 	w.configure(func(c *jetstream.StreamConfig) { c.NoAck = false })
 	w.eventually(0, "all to be marked", unpublished)
-	if n := m.Flying(); n != 0 {
+	if n := m.Unanswered(); n != 0 {
 		t.Errorf("%d publications are still waited for", n)
 	}
 }

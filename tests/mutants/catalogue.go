@@ -20,9 +20,8 @@ var mutants = []mutant{
 		dir: "pkg/outbox", test: "^(TestInbox_ABatchIsOneTransaction|TestInbox_AnInterruptedBatchTakesEffectOnce)$",
 	},
 	{
-		name: "marked without an acknowledgement", file: "pkg/outbox/inflight.go",
-		old: "	if _, expected := f.flying[msg]; expected {\n		delete(f.flying, msg)\n",
-		new: "	if lost, expected := f.flying[msg]; expected {\n		delete(f.flying, msg)\n		f.acked = append(f.acked, ack{lost.id, 1})\n",
+		name: "marked without an acknowledgement", file: "pkg/outbox/relay.go",
+		old: "			f.refused = true\n", new: "			f.seq = 1\n",
 		dir: "pkg/outbox", test: "^(TestRelay_ARowIsMarkedOnlyWhenAcknowledged|TestRelay_WaitsForAFullStream)$",
 	},
 	{

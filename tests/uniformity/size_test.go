@@ -33,6 +33,7 @@ var sizes = []struct {
 var notYet = []string{
 	"lines of production Go",
 	"lines of pkg/outbox",
+	"lines of pkg/outbox",
 	"files of services/order",
 	"files of services/payment",
 	"lines of production Go wider than 120 columns",
