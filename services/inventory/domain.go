@@ -1,10 +1,10 @@
-// Package inventory keeps the stock: it holds what orders want, sells what is shipped, and gives back
+// Package inventory keeps the stock: it holds what orders need, sells what is shipped, and releases
 // what is undone.
 package inventory
 
 import (
-	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -18,7 +18,7 @@ type State string
 
 // RESERVED becomes SOLD or RELEASED; the others are final.
 const (
-	Reserved State = "RESERVED" // all that the order wants is held for it
+	Reserved State = "RESERVED" // all that the order needs is held for it
 	Sold     State = "SOLD"     // it was shipped
 	Released State = "RELEASED" // it was undone; without lines: before it came here (a tombstone)
 	Rejected State = "REJECTED" // the stock did not suffice; nothing was held
@@ -57,9 +57,9 @@ type Adjustment struct {
 	After     Stock // the stock as the adjustment left it
 }
 
-// wanted is what an order wants of each SKU, every SKU once, in SKU order. An order that wants nothing,
-// or less than one of something, is an error: holding a negative quantity would make stock out of nothing.
-func wanted(lines []events.PricedLine) ([]Line, error) {
+// quantities is how much an order needs of each SKU, every SKU once, in SKU order. An order for nothing, or for
+// less than one of something, is an error: holding a negative quantity would make stock out of nothing.
+func quantities(lines []events.Line) ([]Line, error) {
 	if len(lines) == 0 {
 		return nil, fmt.Errorf("an order without lines")
 	}
@@ -70,14 +70,13 @@ func wanted(lines []events.PricedLine) ([]Line, error) {
 		}
 		quantity[line.SKU] += int64(line.Quantity)
 	}
-	wants := make([]Line, 0, len(quantity))
-	for sku, n := range quantity {
-		wants = append(wants, Line{sku, n})
+	sorted := make([]Line, 0, len(quantity))
+	for _, sku := range slices.Sorted(maps.Keys(quantity)) {
+		sorted = append(sorted, Line{sku, quantity[sku]})
 	}
-	slices.SortFunc(wants, func(a, b Line) int { return cmp.Compare(a.SKU, b.SKU) })
-	return wants, nil
+	return sorted, nil
 }
 
-// covers says whether so much can be added to what is available, or taken from it. What is held for
+// covers reports whether so much can be added to what is available, or taken from it. What is held for
 // orders or sold to them is out of reach.
 func (s Stock) covers(delta int64) bool { return s.Available+delta >= 0 }

@@ -43,7 +43,7 @@ func dial(t *testing.T, pool *pgxpool.Pool) inventoryv1.StockServiceClient {
 	return inventoryv1.NewStockServiceClient(connection)
 }
 
-func TestTheStockIsTheSameOverGRPC(t *testing.T) {
+func TestGRPC_TheStockIsTheSameAsOverHTTP(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	if _, err := pool.Exec(t.Context(), `UPDATE stock SET sold = $1 WHERE sku = 'gizmo'`, int64(math.MaxInt64)); err != nil {
@@ -73,7 +73,7 @@ func TestTheStockIsTheSameOverGRPC(t *testing.T) {
 	}
 }
 
-func TestASKUThatThereIsNotOverGRPC(t *testing.T) {
+func TestGRPC_AnUnknownSKUIsNotFound(t *testing.T) {
 	t.Parallel()
 	client := dial(t, database(t).Pool)
 	for sku, want := range map[string]codes.Code{"sprocket": codes.NotFound, "": codes.InvalidArgument, "Big Widget": codes.InvalidArgument, "a\x00": codes.InvalidArgument} {

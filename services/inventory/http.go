@@ -18,8 +18,7 @@ import (
 	"example.com/ordersaga/services/inventory/api"
 )
 
-// routes is the API. Which paths there are and what a request may look like is api/openapi.yaml's to say;
-// what is not allowed there reaches no handler.
+// routes is the API. A request that api/openapi.yaml does not allow reaches no handler.
 func routes(s server) http.Handler {
 	spec, err := api.GetSpec()
 	if err != nil {
@@ -65,36 +64,36 @@ func (s server) GetStock(ctx context.Context, request api.GetStockRequestObject)
 // AdjustStock answers POST /v1/stock/{sku}/adjustments, once for each Idempotency-Key.
 func (s server) AdjustStock(ctx context.Context, request api.AdjustStockRequestObject) (api.AdjustStockResponseObject, error) {
 	operation := "POST /v1/stock/" + request.Sku + "/adjustments"
-	wish, err := idempotency.ForOperation(operation, "adjust_stock", request.Params.IdempotencyKey, request.Body)
+	keyed, err := idempotency.ForOperation(operation, "adjust_stock", request.Params.IdempotencyKey, request.Body)
 	if err != nil {
 		return nil, err
 	}
-	answer, replayed, err := s.once.Run(ctx, wish, func(tx pgx.Tx) (idempotency.Response, error) {
+	answer, replayed, err := s.once.Run(ctx, keyed, func(tx pgx.Tx) (idempotency.Response, error) {
 		return adjust(ctx, tx, request.Sku, *request.Body)
 	})
-	return kept{answer, replayed}, err
+	return storedResponse{answer, replayed}, err
 }
 
 // adjust carries an adjustment out, or refuses it. A refusal on the merits is an answer like any other:
-// it is kept under the key, and stays a refusal when there is more stock tomorrow.
-func adjust(ctx context.Context, tx pgx.Tx, sku string, wish api.NewAdjustment) (idempotency.Response, error) {
+// it is stored under the key, and stays a refusal when there is more stock tomorrow.
+func adjust(ctx context.Context, tx pgx.Tx, sku string, change api.NewAdjustment) (idempotency.Response, error) {
 	level, err := lockLevel(ctx, tx, sku)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return refusal(unknownSKU(sku))
 	case err != nil:
 		return idempotency.Response{}, err
-	case !level.covers(wish.Delta):
+	case !level.covers(change.Delta):
 		return refusal(&problem.Error{
 			Status: http.StatusConflict, Title: "Not enough stock",
-			Detail: fmt.Sprintf("%d of %s are available, %d cannot be taken", level.Available, sku, -wish.Delta),
+			Detail: fmt.Sprintf("%d of %s are available, %d cannot be taken", level.Available, sku, -change.Delta),
 		})
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return idempotency.Response{}, fmt.Errorf("make an adjustment id: %w", err)
 	}
-	made, err := adjustStock(ctx, tx, Adjustment{ID: id, SKU: sku, Delta: wish.Delta, Reason: wish.Reason})
+	made, err := adjustStock(ctx, tx, Adjustment{ID: id, SKU: sku, Delta: change.Delta, Reason: change.Reason})
 	if err != nil {
 		return idempotency.Response{}, err
 	}
@@ -114,15 +113,15 @@ func unknownSKU(sku string) *problem.Error {
 	return problem.New(http.StatusNotFound, "there is no SKU "+sku)
 }
 
-// kept is an answer that is stored under an Idempotency-Key and sent as it is stored.
-type kept struct {
+// storedResponse is an answer that is stored under an Idempotency-Key and sent as it is stored.
+type storedResponse struct {
 	idempotency.Response
 	replayed bool
 }
 
 // VisitAdjustStockResponse sends it.
-func (k kept) VisitAdjustStockResponse(w http.ResponseWriter) error {
-	return idempotency.Write(w, k.Response, k.replayed)
+func (r storedResponse) VisitAdjustStockResponse(w http.ResponseWriter) error {
+	return idempotency.Write(w, r.Response, r.replayed)
 }
 
 func answer(status int, mediaType string, body any) (idempotency.Response, error) {

@@ -34,7 +34,7 @@ func serve(t *testing.T, pool *pgxpool.Pool) (*api.ClientWithResponses, string) 
 	return client, listener.URL
 }
 
-func TestTheContractIsValid(t *testing.T) {
+func TestAPI_TheContractIsValid(t *testing.T) {
 	t.Parallel()
 	spec, err := api.GetSpec()
 	if err != nil {
@@ -45,7 +45,7 @@ func TestTheContractIsValid(t *testing.T) {
 	}
 }
 
-func TestStockIsListedInSKUOrder(t *testing.T) {
+func TestStock_IsListedInSKUOrder(t *testing.T) {
 	t.Parallel()
 	client, _ := serve(t, database(t).Pool)
 	answer, err := client.ListStockWithResponse(t.Context())
@@ -61,7 +61,7 @@ func TestStockIsListedInSKUOrder(t *testing.T) {
 	}
 }
 
-func TestAnAdjustmentChangesTheStockAndTheLedger(t *testing.T) {
+func TestAdjustment_ChangesTheStockAndTheLedger(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	client, _ := serve(t, pool)
@@ -85,10 +85,10 @@ func TestAnAdjustmentChangesTheStockAndTheLedger(t *testing.T) {
 	if err != nil || delta != -3 || reason != "water damage" {
 		t.Errorf("the ledger says %d, %q, %v", delta, reason, err)
 	}
-	checkBooks(t, pool)
+	checkStock(t, pool)
 }
 
-func TestAnAdjustmentThatIsSentTwiceIsMadeOnce(t *testing.T) {
+func TestAdjustment_SentTwiceIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	client, _ := serve(t, pool)
@@ -107,10 +107,10 @@ func TestAnAdjustmentThatIsSentTwiceIsMadeOnce(t *testing.T) {
 		t.Errorf("the same adjustment of another SKU was answered by %s, want 422", other.Status())
 	}
 	checkAvailable(t, pool, "last-one", 5)
-	checkBooks(t, pool)
+	checkStock(t, pool)
 }
 
-func TestARefusedAdjustmentStaysRefused(t *testing.T) {
+func TestAdjustment_RefusedStaysRefused(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	client, _ := serve(t, pool)
@@ -126,7 +126,7 @@ func TestARefusedAdjustmentStaysRefused(t *testing.T) {
 	checkAvailable(t, pool, "last-one", 11)
 }
 
-func TestAHundredAdjustmentsAtOnceUnderOneKeyAreOne(t *testing.T) {
+func TestAdjustment_AHundredAtOnceUnderOneKeyAreOne(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	client, _ := serve(t, pool)
@@ -141,10 +141,10 @@ func TestAHundredAdjustmentsAtOnceUnderOneKeyAreOne(t *testing.T) {
 	}
 	wg.Wait()
 	checkAvailable(t, pool, "last-one", 2)
-	checkBooks(t, pool)
+	checkStock(t, pool)
 }
 
-func TestAdjustmentsAtOnceNeverTakeMoreThanThereIs(t *testing.T) {
+func TestAdjustment_ManyAtOnceNeverTakeMoreThanThereIs(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	client, _ := serve(t, pool)
@@ -160,10 +160,10 @@ func TestAdjustmentsAtOnceNeverTakeMoreThanThereIs(t *testing.T) {
 	}
 	wg.Wait()
 	checkAvailable(t, pool, "last-one", 0)
-	checkBooks(t, pool)
+	checkStock(t, pool)
 }
 
-func TestAReservationIsShown(t *testing.T) {
+func TestReservation_IsShown(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	client, _ := serve(t, pool)
@@ -191,7 +191,7 @@ func TestAReservationIsShown(t *testing.T) {
 	}
 }
 
-func TestBadRequestsAreRefusedAndChangeNothing(t *testing.T) {
+func TestAPI_BadRequestsAreRefusedAndChangeNothing(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	_, url := serve(t, pool)

@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"context"
-	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -43,12 +42,8 @@ func orderFor(orderID, sku string, quantity int) events.OrderCreated {
 	}}
 }
 
-// batch handles events as the inbox does: upcast, in one transaction, prepared, each by its step.
+// batch handles events as the inbox does: in one transaction, prepared, each by its step.
 func batch(ctx context.Context, pool *pgxpool.Pool, list ...events.Event) (answers []events.Event, err error) {
-	list = slices.Clone(list)
-	for i, event := range list {
-		list[i] = upcast(event)
-	}
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if err := lockBatch(ctx, tx, list); err != nil {
 			return err
@@ -65,19 +60,13 @@ func batch(ctx context.Context, pool *pgxpool.Pool, list ...events.Event) (answe
 	return answers, err
 }
 
-// upcast is an event as the steps hear it.
-func upcast(event events.Event) events.Event {
-	if older, is := event.(events.OrderCreated); is {
-		return older.Upcast()
-	}
-	return event
-}
-
-// react calls the step that hears the event.
+// react calls the event's step.
 func react(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
-	switch e := upcast(event).(type) {
-	case events.OrderCreatedV2:
+	switch e := event.(type) {
+	case events.OrderCreated:
 		return reserve(ctx, tx, e)
+	case events.OrderCreatedV2:
+		return reserveV2(ctx, tx, e)
 	case events.PaymentFailed:
 		return releaseUnpaid(ctx, tx, e)
 	case events.PaymentRefunded:
@@ -87,11 +76,11 @@ func react(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, er
 	case events.ShipmentCreated:
 		return sell(ctx, tx, e)
 	}
-	panic("the inventory does not hear " + event.Type().Name)
+	panic("the inventory has no step for " + event.Type().Name)
 }
 
-// checkBooks checks that every unit is accounted for: against the ledger, and against the reservations.
-func checkBooks(t *testing.T, pool *pgxpool.Pool) {
+// checkStock checks that every unit is accounted for: against the ledger, and against the reservations.
+func checkStock(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), `
 		SELECT format('%s: %s available, %s reserved, %s sold; %s came in, %s reserved and %s sold by the orders',

@@ -31,7 +31,7 @@ const (
 	foreignKey       = "23503"
 )
 
-func TestTheServiceCannotRewriteItsOwnHistory(t *testing.T) {
+func TestDatabase_TheServiceCannotRewriteItsOwnHistory(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	for _, sql := range []string{
@@ -55,7 +55,7 @@ func TestTheServiceCannotRewriteItsOwnHistory(t *testing.T) {
 	}
 }
 
-func TestTheDatabaseKeepsThePromises(t *testing.T) {
+func TestDatabase_KeepsThePromises(t *testing.T) {
 	t.Parallel()
 	owner := ownerPool(t, database(t))
 	const order = `'019ab0f2-7c3e-7d10-9a55-0c2f6a1b7e42'`
@@ -85,7 +85,7 @@ func TestTheDatabaseKeepsThePromises(t *testing.T) {
 	}
 }
 
-func TestTheShopOpensWithItsStockInTheLedger(t *testing.T) {
+func TestDatabase_OpensWithItsStockInTheLedger(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	levels, err := allStock(t.Context(), pool)
@@ -102,7 +102,7 @@ func TestTheShopOpensWithItsStockInTheLedger(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("opened without %v", want)
 	}
-	checkBooks(t, pool)
+	checkStock(t, pool)
 }
 
 // ownerPool works with the login that owns the tables.

@@ -2,8 +2,8 @@ package inventory
 
 import "example.com/ordersaga/internal/adminapi"
 
-// keeps is what there is about an order here, as the admin listener shows it: no address, no mail address and no card.
-var keeps = []adminapi.Table{
+// orderRows are an order's rows here, as the admin listener shows them.
+var orderRows = []adminapi.Table{
 	{Name: "reservation", SQL: `SELECT state, lines, reason, created_at, updated_at FROM reservation WHERE order_id = $1`},
 	{Name: "stock", SQL: `
 		SELECT stock.* FROM stock JOIN reservation ON lines @> jsonb_build_array(jsonb_build_object('sku', sku))

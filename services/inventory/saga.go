@@ -13,7 +13,7 @@ import (
 func handlers() []outbox.Handler {
 	return []outbox.Handler{
 		outbox.Handle(reserve),
-		outbox.Upcast(events.OrderCreated.Upcast, outbox.Handle(reserve)),
+		outbox.Handle(reserveV2),
 		outbox.Handle(sell),
 		outbox.Handle(releaseUnpaid),
 		outbox.Handle(releaseRefunded),
@@ -21,29 +21,35 @@ func handlers() []outbox.Handler {
 	}
 }
 
-// reserve holds what a new order wants: all of it, or nothing.
-func reserve(ctx context.Context, tx pgx.Tx, order events.OrderCreatedV2) (events.Event, error) {
-	known, err := order.Downcast() // the events that follow carry the snapshot in its first version
+// reserve holds the stock for a new order: all of it, or nothing.
+func reserve(ctx context.Context, tx pgx.Tx, order events.OrderCreated) (events.Event, error) {
+	lines, err := quantities(order.Lines)
 	if err != nil {
-		return nil, outbox.DeadLetter(err)
+		return nil, outbox.DeadLetter(err) // no retry makes the order valid
 	}
-	wants, err := wanted(order.Lines)
-	if err != nil {
-		return nil, outbox.DeadLetter(err) // it will never want anything sensible
-	}
-	held, err := holdStock(ctx, tx, order.OrderID, wants)
+	held, err := holdStock(ctx, tx, order.OrderID, lines)
 	switch {
 	case err != nil:
 		return nil, err
-	case held == nil: // known already, or undone before it came here
+	case held == nil: // reserved before, or undone before it came here (a tombstone)
 		return nil, nil
 	case held.State == Rejected:
 		return events.InventoryRejected{Subject: events.Subject{OrderID: order.OrderID}, Reason: held.Reason}, nil
 	}
-	return events.InventoryReserved(known), nil
+	return events.InventoryReserved{Snapshot: order.Snapshot}, nil
 }
 
-// sell makes what was held for a shipped order sold. Nobody waits for an answer.
+// reserveV2 reserves for an order in the second version of the event. The events that follow carry the order as the
+// first version has it, so one that the first version cannot express is a dead letter.
+func reserveV2(ctx context.Context, tx pgx.Tx, order events.OrderCreatedV2) (events.Event, error) {
+	first, err := order.Downcast()
+	if err != nil {
+		return nil, outbox.DeadLetter(err)
+	}
+	return reserve(ctx, tx, first)
+}
+
+// sell makes what was held for a shipped order sold. No event follows.
 func sell(ctx context.Context, tx pgx.Tx, shipment events.ShipmentCreated) (events.Event, error) {
 	return nil, sellStock(ctx, tx, shipment.OrderID)
 }
@@ -81,7 +87,12 @@ func lockBatch(ctx context.Context, tx pgx.Tx, batch []events.Event) error {
 	var skus, orderIDs []string
 	for _, event := range batch {
 		orderIDs = append(orderIDs, event.Order())
-		if order, ok := event.(events.OrderCreatedV2); ok {
+		switch order := event.(type) {
+		case events.OrderCreated:
+			for _, line := range order.Lines {
+				skus = append(skus, line.SKU)
+			}
+		case events.OrderCreatedV2:
 			for _, line := range order.Lines {
 				skus = append(skus, line.SKU)
 			}

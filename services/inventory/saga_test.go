@@ -55,7 +55,7 @@ func expected(event events.Event, to State) events.Event {
 		if to == Rejected {
 			return events.InventoryRejected{Subject: about, Reason: "out_of_stock: " + e.Lines[0].SKU}
 		}
-		return events.InventoryReserved(e)
+		return events.InventoryReserved{Snapshot: e.Snapshot}
 	case events.OrderCreatedV2:
 		return expected(first(e), to)
 	case events.PaymentFailed:
@@ -80,10 +80,10 @@ func first(order events.OrderCreatedV2) events.OrderCreated {
 // length is how many events a sequence has. Two lead to every state; two more try every pair of events there.
 const length = 4
 
-// TestEveryOrderOfEvents plays every sequence of events, repetitions included, against the state table:
+// TestSaga_EveryOrderOfEvents plays every sequence of events, repetitions included, against the state table:
 // with and without stock, each event in a transaction of its own and all in one batch.
 // There is no inbox here that would hide a missing state guard.
-func TestEveryOrderOfEvents(t *testing.T) {
+func TestSaga_EveryOrderOfEvents(t *testing.T) {
 	t.Parallel()
 	for _, sku := range []string{"widget", "unobtainium"} {
 		for _, together := range []bool{false, true} {
@@ -94,7 +94,7 @@ func TestEveryOrderOfEvents(t *testing.T) {
 				for n := range pow(kinds, length) {
 					play(t, pool, sequence(history(newOrderID(t), sku), n), protocol(sku == "widget"), together)
 				}
-				checkBooks(t, pool)
+				checkStock(t, pool)
 			})
 		}
 	}
@@ -173,7 +173,7 @@ func stateOf(t *testing.T, pool *pgxpool.Pool, orderID string) State {
 	return reservation.State
 }
 
-func TestAnOrderIsReservedWholeOrNotAtAll(t *testing.T) {
+func TestReserve_AllOrNothing(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	order := orderFor(newOrderID(t), "widget", 2)
@@ -194,5 +194,5 @@ func TestAnOrderIsReservedWholeOrNotAtAll(t *testing.T) {
 	if err != nil || level.Reserved != 0 {
 		t.Errorf("of the SKU that there is enough of %+v is left, %v; want nothing reserved", level, err)
 	}
-	checkBooks(t, pool)
+	checkStock(t, pool)
 }

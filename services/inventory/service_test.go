@@ -85,9 +85,9 @@ func said(t *testing.T, pool *pgxpool.Pool, orderID string) []string {
 	return answers
 }
 
-// TestTheServiceAnswersEachEventOnce runs the service as its process does. Every event comes twice under
+// TestService_AnswersEachEventOnce runs the service as its process does. Every event comes twice under
 // one id, which the inbox knows, and once more under another, which only the state guards know.
-func TestTheServiceAnswersEachEventOnce(t *testing.T) {
+func TestService_AnswersEachEventOnce(t *testing.T) {
 	t.Parallel()
 	db, broker := database(t), testkit.Broker(t)
 	process(t, db, broker)
@@ -125,12 +125,12 @@ func TestTheServiceAnswersEachEventOnce(t *testing.T) {
 	testkit.Eventually(t, 10*time.Second, "every answer to be published", func() bool {
 		return count(t, db.Pool, `SELECT count(*) FROM outbox WHERE published_at IS NULL`) == 0
 	})
-	checkBooks(t, db.Pool)
+	checkStock(t, db.Pool)
 }
 
 // Somebody holds widget. The service must wait for it before the first step of the batch, where it can
 // choose the order in which it locks, and not in the middle of one.
-func TestTheServiceLocksItsStockBeforeTheFirstStep(t *testing.T) {
+func TestService_LocksItsStockBeforeTheFirstStep(t *testing.T) {
 	t.Parallel()
 	db, broker := database(t), testkit.Broker(t)
 	process(t, db, broker)
@@ -153,7 +153,7 @@ func TestTheServiceLocksItsStockBeforeTheFirstStep(t *testing.T) {
 	testkit.Eventually(t, 10*time.Second, "the order to be reserved", func() bool { return stateOf(t, db.Pool, orderID) == Reserved })
 }
 
-func TestAnOrderThatMakesNoSenseIsParked(t *testing.T) {
+func TestReserve_AnInvalidOrderIsADeadLetter(t *testing.T) {
 	t.Parallel()
 	db, broker := database(t), testkit.Broker(t)
 	process(t, db, broker)
@@ -165,11 +165,11 @@ func TestAnOrderThatMakesNoSenseIsParked(t *testing.T) {
 	if got := stateOf(t, db.Pool, orderID); got != nothing {
 		t.Errorf("the order is %s, want nothing known of it", got)
 	}
-	checkBooks(t, db.Pool)
+	checkStock(t, db.Pool)
 }
 
 // Both versions of an order are heard, and what follows says the same.
-func TestBothVersionsOfAnOrderAreHeard(t *testing.T) {
+func TestReserve_BothVersionsOfAnOrder(t *testing.T) {
 	t.Parallel()
 	db, broker := database(t), testkit.Broker(t)
 	process(t, db, broker)
@@ -183,7 +183,7 @@ func TestBothVersionsOfAnOrderAreHeard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, said, err := events.Decode(payload); err != nil || !reflect.DeepEqual(said, events.Event(events.InventoryReserved(order))) {
+		if _, said, err := events.Decode(payload); err != nil || !reflect.DeepEqual(said, events.Event(events.InventoryReserved{Snapshot: order.Snapshot})) {
 			t.Errorf("what follows says %+v, %v, want the snapshot of %+v", said, err, order)
 		}
 	}
@@ -194,7 +194,7 @@ func TestBothVersionsOfAnOrderAreHeard(t *testing.T) {
 }
 
 // What nobody here can understand, or say to those who follow, is parked with the reason; the rest goes on.
-func TestAVersionThatCannotBeUnderstoodIsParked(t *testing.T) {
+func TestReserve_AnUnknownVersionIsADeadLetter(t *testing.T) {
 	t.Parallel()
 	db, broker := database(t), testkit.Broker(t)
 	process(t, db, broker)
@@ -220,11 +220,11 @@ func TestAVersionThatCannotBeUnderstoodIsParked(t *testing.T) {
 			t.Errorf("the order is %s, want nothing known of it", got)
 		}
 	}
-	checkBooks(t, db.Pool)
+	checkStock(t, db.Pool)
 }
 
-// TestTheServiceForgetsOldKeys moves a key into the past and waits for the loop.
-func TestTheServiceForgetsOldKeys(t *testing.T) {
+// TestService_DeletesExpiredKeys moves a key into the past and waits for the loop.
+func TestService_DeletesExpiredKeys(t *testing.T) {
 	t.Parallel()
 	db, broker := database(t), testkit.Broker(t)
 	client, _ := serve(t, db.Pool)

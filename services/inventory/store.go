@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// lockStock locks, in SKU order, the stock that new orders want and that earlier ones hold, until the
+// lockStock locks, in SKU order, the stock that new orders need and that earlier ones hold, until the
 // transaction ends. Two transactions that lock in one order wait for each other, but never in a circle.
 func lockStock(ctx context.Context, tx pgx.Tx, skus, orderIDs []string) error {
 	_, err := tx.Exec(ctx, `
@@ -25,19 +25,19 @@ func lockStock(ctx context.Context, tx pgx.Tx, skus, orderIDs []string) error {
 	return nil
 }
 
-// holdStock holds what an order wants, all of it or nothing, and remembers which. It returns no
+// holdStock holds what an order needs, all of it or nothing, and stores which. It returns no
 // reservation when one exists already, or its tombstone: then this order's stock is not touched.
 //
 // What is missing is found in rows that lockStock has locked. Were they not, somebody could take the last
-// unit after we looked; then CHECK (available >= 0) fails the transaction and the order is tried again.
-func holdStock(ctx context.Context, tx pgx.Tx, orderID string, wants []Line) (*Reservation, error) {
-	r := &Reservation{Lines: wants}
+// unit after we looked; then CHECK (available >= 0) fails the transaction and the event is retried.
+func holdStock(ctx context.Context, tx pgx.Tx, orderID string, lines []Line) (*Reservation, error) {
+	r := &Reservation{Lines: lines}
 	err := tx.QueryRow(ctx, `
-		WITH wanted AS (
+		WITH needed AS (
 			SELECT sku, quantity FROM jsonb_to_recordset($2) AS line (sku text, quantity bigint)
 		), missing AS (
 			SELECT string_agg(sku, ', ' ORDER BY sku) AS skus
-			FROM wanted LEFT JOIN stock USING (sku)
+			FROM needed LEFT JOIN stock USING (sku)
 			WHERE coalesce(available, 0) < quantity
 		), recorded AS (
 			INSERT INTO reservation (order_id, lines, state, reason)
@@ -47,10 +47,10 @@ func holdStock(ctx context.Context, tx pgx.Tx, orderID string, wants []Line) (*R
 			RETURNING state, reason
 		), held AS (
 			UPDATE stock SET available = available - quantity, reserved = reserved + quantity
-			FROM wanted, recorded
-			WHERE stock.sku = wanted.sku AND state = 'RESERVED'
+			FROM needed, recorded
+			WHERE stock.sku = needed.sku AND state = 'RESERVED'
 		)
-		SELECT state, coalesce(reason, '') FROM recorded`, orderID, wants).Scan(&r.State, &r.Reason)
+		SELECT state, coalesce(reason, '') FROM recorded`, orderID, lines).Scan(&r.State, &r.Reason)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -123,8 +123,8 @@ func lockLevel(ctx context.Context, tx pgx.Tx, sku string) (Stock, error) {
 	return level, nil
 }
 
-// adjustStock changes what is available, and enters why into the ledger. It returns the adjustment with
-// what it came to.
+// adjustStock changes what is available, and enters the reason into the ledger. It returns the adjustment
+// with the stock after it.
 func adjustStock(ctx context.Context, tx pgx.Tx, a Adjustment) (Adjustment, error) {
 	err := tx.QueryRow(ctx, `
 		WITH entry AS (

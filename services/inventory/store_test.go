@@ -56,7 +56,7 @@ func waiting(t *testing.T, pool *pgxpool.Pool) (waits bool) {
 func stepping(event events.Event, answer *events.Event, locked bool) work {
 	return func(ctx context.Context, tx pgx.Tx) (err error) {
 		if locked {
-			if err := lockBatch(ctx, tx, []events.Event{upcast(event)}); err != nil {
+			if err := lockBatch(ctx, tx, []events.Event{event}); err != nil {
 				return err
 			}
 		}
@@ -65,7 +65,7 @@ func stepping(event events.Event, answer *events.Event, locked bool) work {
 	}
 }
 
-func TestTwoOrdersWantTheLastUnitAndOneGetsIt(t *testing.T) {
+func TestReserve_TheLastUnitGoesToOneOfTwoOrders(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	var first, second events.Event
@@ -81,11 +81,11 @@ func TestTwoOrdersWantTheLastUnitAndOneGetsIt(t *testing.T) {
 	if _, ok := second.(events.InventoryRejected); !ok {
 		t.Errorf("the second one was answered by %+v, want InventoryRejected", second)
 	}
-	checkBooks(t, pool)
+	checkStock(t, pool)
 }
 
 // The lock is taken away here, to see what stands behind it.
-func TestWithoutTheLockTheDatabaseRefusesToSellTheLastUnitTwice(t *testing.T) {
+func TestReserve_WithoutTheLockTheDatabaseRefuses(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	var answer events.Event
@@ -104,10 +104,10 @@ func TestWithoutTheLockTheDatabaseRefusesToSellTheLastUnitTwice(t *testing.T) {
 	if _, ok := answers[0].(events.InventoryRejected); !ok {
 		t.Errorf("tried again, it was answered by %+v, want InventoryRejected", answers[0])
 	}
-	checkBooks(t, pool)
+	checkStock(t, pool)
 }
 
-func TestFiftyOrdersAtOnceShareTenUnits(t *testing.T) {
+func TestReserve_FiftyOrdersAtOnceShareTenUnits(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	restock(t, pool, "last-one", 9)
@@ -136,12 +136,12 @@ func TestFiftyOrdersAtOnceShareTenUnits(t *testing.T) {
 	if count != 10 {
 		t.Errorf("%d orders were reserved, want 10", count)
 	}
-	checkBooks(t, pool)
+	checkStock(t, pool)
 }
 
 // A release that arrives while the order is being reserved cannot see the reservation yet. It must not
 // take that for "nothing is known", or the stock would be held for ever.
-func TestAReleaseThatMeetsItsOrderUnderWayReleasesIt(t *testing.T) {
+func TestRelease_MeetsItsOrderUnderWay(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	order := orderFor(newOrderID(t), "widget", 2)
@@ -157,10 +157,10 @@ func TestAReleaseThatMeetsItsOrderUnderWayReleasesIt(t *testing.T) {
 	if got := stateOf(t, pool, order.OrderID); got != Released {
 		t.Errorf("the order is %s, want RELEASED", got)
 	}
-	checkBooks(t, pool)
+	checkStock(t, pool)
 }
 
-func TestAnOrderThatMeetsItsTombstoneUnderWayReservesNothing(t *testing.T) {
+func TestReserve_MeetsItsTombstoneUnderWay(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	order := orderFor(newOrderID(t), "widget", 2)
@@ -176,12 +176,12 @@ func TestAnOrderThatMeetsItsTombstoneUnderWayReservesNothing(t *testing.T) {
 	if got := stateOf(t, pool, order.OrderID); got != Released {
 		t.Errorf("the order is %s, want RELEASED", got)
 	}
-	checkBooks(t, pool)
+	checkStock(t, pool)
 }
 
 // Somebody holds gadget. A batch that wants widget and gadget must wait for gadget without holding widget:
 // otherwise it and a batch that holds gadget and wants widget would wait for each other.
-func TestABatchLocksItsStockInSKUOrder(t *testing.T) {
+func TestBatch_LocksItsStockInSKUOrder(t *testing.T) {
 	t.Parallel()
 	for name, gadget := range map[string]func(orderID string) events.Event{
 		"gadget is wanted by an order": func(orderID string) events.Event { return orderFor(orderID, "gadget", 1) },
@@ -198,7 +198,7 @@ func TestABatchLocksItsStockInSKUOrder(t *testing.T) {
 			}
 			hold := func(ctx context.Context, tx pgx.Tx) error { return lockStock(ctx, tx, []string{"gadget"}, nil) }
 			wait := func(ctx context.Context, tx pgx.Tx) error {
-				return lockBatch(ctx, tx, []events.Event{upcast(orderFor(newOrderID(t), "widget", 1)), upcast(gadget(earlier))})
+				return lockBatch(ctx, tx, []events.Event{orderFor(newOrderID(t), "widget", 1), gadget(earlier)})
 			}
 			err1, err2 := race(t, pool, hold, wait, func() {
 				if _, err := pool.Exec(t.Context(), `SELECT FROM stock WHERE sku = 'widget' FOR UPDATE NOWAIT`); err != nil {

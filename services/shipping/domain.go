@@ -33,7 +33,7 @@ const (
 	cancelled = "cancelled"
 )
 
-// decide says what becomes of a paid order: a shipment with this id, or a definite no.
+// decide is the outcome of a paid order: a shipment with this id, or a definite failure.
 func decide(id string, shipTo events.Address) Shipment {
 	if shipTo.Country == "AQ" { // nobody delivers to Antarctica
 		return Shipment{State: Failed, Reason: notServed + ": " + shipTo.Country, ShipTo: &shipTo}
@@ -41,5 +41,5 @@ func decide(id string, shipTo events.Address) Shipment {
 	return Shipment{State: Created, ShipmentID: id, ShipTo: &shipTo}
 }
 
-// fence is what keeps a cancelled order from being shipped later.
+// fence keeps a cancelled order from being shipped later.
 func fence() Shipment { return Shipment{State: Fenced, Reason: cancelled} }

@@ -6,7 +6,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-func TestWhatBecomesOfAPaidOrder(t *testing.T) {
+func TestDecide_APaidOrder(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, country string
@@ -30,7 +30,7 @@ func TestWhatBecomesOfAPaidOrder(t *testing.T) {
 	}
 }
 
-func TestAFenceShipsNothing(t *testing.T) {
+func TestFence_ShipsNothing(t *testing.T) {
 	t.Parallel()
 	if got, want := fence(), (Shipment{State: Fenced, Reason: "cancelled"}); got != want {
 		t.Errorf("fence() = %+v, want %+v", got, want)

@@ -14,8 +14,7 @@ import (
 	"example.com/ordersaga/services/shipping/api"
 )
 
-// routes is the API. Which paths there are and what a request may look like is api/openapi.yaml's to say;
-// what is not allowed there reaches no handler.
+// routes is the API. A request that api/openapi.yaml does not allow reaches no handler.
 func routes(s server) http.Handler {
 	spec, err := api.GetSpec()
 	if err != nil {

@@ -26,7 +26,7 @@ func serve(t *testing.T, pool *pgxpool.Pool) (*api.ClientWithResponses, string) 
 	return client, listener.URL
 }
 
-func TestTheContractIsValid(t *testing.T) {
+func TestAPI_TheContractIsValid(t *testing.T) {
 	t.Parallel()
 	spec, err := api.GetSpec()
 	if err != nil {
@@ -37,7 +37,7 @@ func TestTheContractIsValid(t *testing.T) {
 	}
 }
 
-func TestAShipmentIsShown(t *testing.T) {
+func TestShipment_IsShown(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	client, _ := serve(t, pool)
@@ -65,7 +65,7 @@ func TestAShipmentIsShown(t *testing.T) {
 	}
 }
 
-func TestBadRequestsAreRefused(t *testing.T) {
+func TestAPI_BadRequestsAreRefused(t *testing.T) {
 	t.Parallel()
 	_, url := serve(t, database(t).Pool)
 	for _, c := range []struct {

@@ -28,7 +28,7 @@ const (
 	uniqueViolation  = "23505"
 )
 
-func TestTheServiceCannotRewriteItsOwnHistory(t *testing.T) {
+func TestDatabase_TheServiceCannotRewriteItsOwnHistory(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	for _, sql := range []string{
@@ -47,7 +47,7 @@ func TestTheServiceCannotRewriteItsOwnHistory(t *testing.T) {
 	}
 }
 
-func TestTheDatabaseKeepsThePromises(t *testing.T) {
+func TestDatabase_KeepsThePromises(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	const insert = `INSERT INTO shipment (order_id, state, shipment_id, reason, ship_to) VALUES `

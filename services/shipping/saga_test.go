@@ -31,10 +31,10 @@ func protocol(served bool) map[State]map[string]State {
 // length is how many events a sequence has: each of the two twice, in every order, and more.
 const length = 5
 
-// TestEveryOrderOfEvents plays every sequence of events, repetitions included, against the state table:
+// TestSaga_EveryOrderOfEvents plays every sequence of events, repetitions included, against the state table:
 // to a country that is served and to one that is not, each event in a transaction of its own and all in
 // one batch. There is no inbox here that would hide a missing state guard.
-func TestEveryOrderOfEvents(t *testing.T) {
+func TestSaga_EveryOrderOfEvents(t *testing.T) {
 	t.Parallel()
 	for _, country := range []string{"GB", "AQ"} {
 		for _, together := range []bool{false, true} {

@@ -20,7 +20,11 @@ func Run(ctx context.Context, c service.Config) error {
 	if err != nil {
 		return err
 	}
-	return app.Serve(ctx, service.Parts{Outbox: box, HTTP: routes(server{app.Pool}), Admin: adminapi.Desk{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Keeps: keeps}.Routes})
+	return app.Serve(ctx, service.Parts{
+		Outbox: box,
+		HTTP:   routes(server{app.Pool}),
+		Admin:  adminapi.Desk{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Keeps: orderRows}.Routes,
+	})
 }
 
 //go:embed migrations/*.sql

@@ -76,9 +76,9 @@ func said(t *testing.T, pool *pgxpool.Pool, orderID string) []string {
 	return answers
 }
 
-// TestTheServiceAnswersEachEventOnce runs the service as its process does. Every event comes twice under
+// TestService_AnswersEachEventOnce runs the service as its process does. Every event comes twice under
 // one id, which the inbox knows, and once more under another, which only the state guards know.
-func TestTheServiceAnswersEachEventOnce(t *testing.T) {
+func TestService_AnswersEachEventOnce(t *testing.T) {
 	t.Parallel()
 	db, broker := database(t), testkit.Broker(t)
 	process(t, db, broker)

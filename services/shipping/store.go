@@ -8,8 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// record writes down what becomes of an order's shipment, unless that was decided before; it reports
-// whether it did. Two that decide at once both insert: the second one waits for the first one's commit,
+// record stores the outcome of an order's shipment, unless there is one already; it reports whether it did. Two that decide at once both insert: the second one waits for the first one's commit,
 // and then finds the row there.
 func record(ctx context.Context, tx pgx.Tx, orderID string, s Shipment) (bool, error) {
 	tag, err := tx.Exec(ctx, `

@@ -47,7 +47,7 @@ func waiting(t *testing.T, pool *pgxpool.Pool) bool {
 	return count(t, pool, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
 }
 
-func TestAShipmentUnderWayBeatsTheCancel(t *testing.T) {
+func TestShip_UnderWayBeatsTheCancel(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	order := paidOrder(newOrderID(t), "GB")
@@ -60,7 +60,7 @@ func TestAShipmentUnderWayBeatsTheCancel(t *testing.T) {
 	}
 }
 
-func TestACancelUnderWayBeatsTheShipment(t *testing.T) {
+func TestCancel_UnderWayBeatsTheShipment(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	order := paidOrder(newOrderID(t), "GB")
@@ -73,7 +73,7 @@ func TestACancelUnderWayBeatsTheShipment(t *testing.T) {
 	}
 }
 
-func TestOfManyPaymentsAndCancelsAtOnceOneIsAnswered(t *testing.T) {
+func TestShip_OfManyPaymentsAndCancelsAtOnceOneIsAnswered(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	for range 20 {

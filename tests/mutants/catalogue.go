@@ -68,7 +68,7 @@ var mutants = []mutant{
 	{
 		name: "an older version reaches the step as it is", file: "pkg/outbox/inbox.go",
 		old: "		d.Event = d.handler.convert(d.Event)\n", new: "",
-		dir: "services/inventory", test: "^TestBothVersionsOfAnOrderAreHeard$",
+		dir: "pkg/outbox", test: "^TestUpcast_TheStepGetsTheNewVersion$",
 	},
 	{
 		name: "a translation has a new id each time", file: "apps/internal/translator/translate.go",
@@ -89,17 +89,17 @@ var mutants = []mutant{
 		name: "inventory leaves no tombstone", file: "services/inventory/store.go",
 		old: "INSERT INTO reservation (order_id, state, reason) VALUES ($1, 'RELEASED', $2)",
 		new: "INSERT INTO reservation (order_id, state, reason) SELECT $1, 'RELEASED', $2 WHERE EXISTS (SELECT FROM reservation WHERE order_id = $1)",
-		dir: "services/inventory", test: "^TestEveryOrderOfEvents$",
+		dir: "services/inventory", test: "^TestSaga_EveryOrderOfEvents$",
 	},
 	{
 		name: "inventory releases at any state", file: "services/inventory/store.go",
 		old: "		WHERE reservation.state = 'RESERVED'\n		RETURNING lines", new: "		RETURNING lines",
-		dir: "services/inventory", test: "^TestEveryOrderOfEvents$",
+		dir: "services/inventory", test: "^TestSaga_EveryOrderOfEvents$",
 	},
 	{
 		name: "shipping leaves no fence", file: "services/shipping/saga.go",
 		old: "	s := fence()\n	first, err := record(ctx, tx, order.OrderID, s)", new: "	s := fence()\n	first, err := true, error(nil)",
-		dir: "services/shipping", test: "^TestEveryOrderOfEvents$",
+		dir: "services/shipping", test: "^TestSaga_EveryOrderOfEvents$",
 	},
 	{
 		name: "a terminal order is confirmed", file: "services/order/store.go",
