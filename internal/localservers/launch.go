@@ -30,7 +30,7 @@ func launch(ctx context.Context, c Command, log string, ready func(context.Conte
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := process.until(ctx, ready); err != nil {
+	if err := process.Until(ctx, ready); err != nil {
 		process.Kill()
 		output := make([]byte, 64<<10)
 		n, _ := file.ReadAt(output, before.Size()) // io.EOF, or nothing to show

@@ -121,8 +121,9 @@ func (p *Process) stop(ctx context.Context, sig os.Signal, grace time.Duration) 
 	}
 }
 
-// until polls a condition until it holds, the process has ended, or the context has.
-func (p *Process) until(bound context.Context, condition func(context.Context) error) error {
+// Until polls a condition until it holds, the process has ended, or the context has. The error says which of the last
+// two it was: of the process that it ended, of the context what the condition lacked.
+func (p *Process) Until(bound context.Context, condition func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(bound)
 	defer cancel()
 	go func() { // an attempt that hangs must not outlast the process

@@ -87,7 +87,8 @@ func Verdict(comparisons []Comparison) (sentence string, holds bool) {
 	case holds:
 		word = "not slower"
 	}
-	return fmt.Sprintf("%s: median ratio %s; at least %.2f is wanted", word, strings.Join(measured, ", "), notSlower), holds && enough
+	sentence = fmt.Sprintf("%s: median ratio %s; at least %.2f is wanted", word, strings.Join(measured, ", "), notSlower)
+	return sentence, holds && enough
 }
 
 // Against runs both builds alternately under the same load. Each run has a fresh system of its own, so that no

@@ -46,10 +46,16 @@ func TestAgainst_Verdict(t *testing.T) {
 		holds       bool
 		sentence    string
 	}{
-		"not slower":          {[]Comparison{enough}, true, "not slower: median ratio 0.97 (0.50–1.00) at 64 in flight; at least 0.97 is wanted"},
-		"slower":              {[]Comparison{slower}, false, "slower: median ratio 0.96 (0.90–1.00)"},
-		"slower at one load":  {[]Comparison{enough, slower}, false, "slower: median ratio 0.97"},
-		"faster in six pairs": {[]Comparison{compared(2, 2, 2, 2, 2, 2)}, false, "not decided, fewer than 7 pairs: median ratio 2.00"},
+		"not slower": {
+			[]Comparison{enough}, true,
+			"not slower: median ratio 0.97 (0.50–1.00) at 64 in flight; at least 0.97 is wanted",
+		},
+		"slower":             {[]Comparison{slower}, false, "slower: median ratio 0.96 (0.90–1.00)"},
+		"slower at one load": {[]Comparison{enough, slower}, false, "slower: median ratio 0.97"},
+		"faster in six pairs": {
+			[]Comparison{compared(2, 2, 2, 2, 2, 2)}, false,
+			"not decided, fewer than 7 pairs: median ratio 2.00",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -90,7 +96,8 @@ func TestAgainst_AFolderWithoutABuildIsOneLine(t *testing.T) {
 		empty:                             "lacks the programs sagactl, order,",
 		partial:                           "lacks the programs shipping",
 	} {
-		if _, err := FindBuild(dir); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		_, err := FindBuild(dir)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("the error for %s is %v, want %q in one line", dir, err, want)
 		}
 	}

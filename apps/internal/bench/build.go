@@ -86,35 +86,29 @@ func meterOf(ctx context.Context, s endpoints.Description, databases []string) *
 const startLimit = 2 * time.Minute
 
 // start runs the build's own supervisor, which knows how its programs are started, and waits for its run.json.
-func (b Build) start(ctx context.Context, dir string) (*localservers.Process, endpoints.Description, error) {
+func (b Build) start(ctx context.Context, dir string) (_ *localservers.Process, s endpoints.Description, err error) {
 	file := filepath.Join(dir, filepath.Base(endpoints.DefaultFile))
 	if err := errors.Join(os.MkdirAll(dir, 0o755), os.RemoveAll(file)); err != nil {
-		return nil, endpoints.Description{}, fmt.Errorf("make the folder of a system: %w", err)
+		return nil, s, fmt.Errorf("make the folder of a system: %w", err)
 	}
 	process, err := b.sagactl(dir, "demo", "--scenes", "none", "--faults=false", "--dir", dir, "--bin", string(b))
 	if err != nil {
-		return nil, endpoints.Description{}, err
+		return nil, s, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	for {
-		if s, err := endpoints.Read(file); err == nil {
-			return process, s, nil
-		}
-		select {
-		case <-process.Done():
-			return nil, endpoints.Description{}, fmt.Errorf("sagactl demo ended: %w: see %s", process.Wait(), logOf(dir, "demo"))
-		case <-ctx.Done():
-			process.Kill() // its programs end with it
-			return nil, endpoints.Description{}, fmt.Errorf("the system is not ready: %w", ctx.Err())
-		case <-time.After(50 * time.Millisecond):
-		}
+	err = process.Until(ctx, func(context.Context) (err error) { s, err = endpoints.Read(file); return err })
+	if err != nil {
+		process.Kill() // its programs end with it
+		return nil, s, fmt.Errorf("start the system: %w: see %s", err, logOf(dir, "demo"))
 	}
+	return process, s, nil
 }
 
 // verify lets the build check its own system: what was fast must have been right, too.
 func (b Build) verify(ctx context.Context, dir string) error {
-	process, err := b.sagactl(dir, "verify", "--at-rest", "--file", filepath.Join(dir, filepath.Base(endpoints.DefaultFile)))
+	file := filepath.Join(dir, filepath.Base(endpoints.DefaultFile))
+	process, err := b.sagactl(dir, "verify", "--at-rest", "--file", file)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -38,7 +39,8 @@ func TestObjectives_AreCheckedAgainstWhatWasMeasured(t *testing.T) {
 	for _, k := range got {
 		verdicts[k.Measure] = k.Verdict()
 	}
-	if len(got) != 3 || verdicts[slo.AcceptedP99] != "met" || verdicts[slo.CompletedP99] != "missed" || verdicts[slo.ErrorRate] != "met" {
+	want := map[string]string{slo.AcceptedP99: "met", slo.CompletedP99: "missed", slo.ErrorRate: "met"}
+	if len(got) != 3 || !maps.Equal(verdicts, want) {
 		t.Errorf("the outcomes of the objectives at %s are %v", result.Load, got)
 	}
 }

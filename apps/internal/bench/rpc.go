@@ -101,15 +101,15 @@ func alternate(ctx context.Context, o RPCOptions, targets []*target) (results []
 	return results, nil
 }
 
-// placeOne places the order that is looked up, and waits for its end: then reading it asks nobody else.
+// placeOne places the order that is looked up, and waits for its end: then no other service is asked when it is read.
 func placeOne(ctx context.Context, s *supervisor.System) (string, error) {
 	customer, err := client.New(s.Describe())
 	if err != nil {
 		return "", err
 	}
-	wish := client.One("widget", 2)
-	wish.Items = append(wish.Items, api.NewItem{Sku: "gadget", Quantity: 1}, api.NewItem{Sku: "gizmo", Quantity: 3})
-	placed, _, err := customer.Place(ctx, wish)
+	order := client.One("widget", 2)
+	order.Items = append(order.Items, api.NewItem{Sku: "gadget", Quantity: 1}, api.NewItem{Sku: "gizmo", Quantity: 3})
+	placed, _, err := customer.Place(ctx, order)
 	if err != nil {
 		return "", err
 	}

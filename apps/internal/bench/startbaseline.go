@@ -68,7 +68,9 @@ func startBaseline(ctx context.Context, s *supervisor.System) (*baselineSystem, 
 }
 
 // start starts one of the baseline's processes and waits until it listens.
-func (p *baselineSystem) start(ctx context.Context, path, logs string, env map[string]string, args ...string) (string, error) {
+func (p *baselineSystem) start(
+	ctx context.Context, path, logs string, env map[string]string, args ...string,
+) (string, error) {
 	port, err := localservers.FreePort()
 	if err != nil {
 		return "", err
@@ -88,7 +90,13 @@ func (p *baselineSystem) start(ctx context.Context, path, logs string, env map[s
 		return "", err
 	}
 	p.processes[baselinePrefix+filepath.Base(path)] = process
-	return "http://" + addr, listening(ctx, process, addr)
+	return "http://" + addr, process.Until(ctx, func(ctx context.Context) error {
+		connection, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return err
+		}
+		return connection.Close()
+	})
 }
 
 func (p *baselineSystem) stop() {
@@ -119,21 +127,4 @@ func baselineDatabase(ctx context.Context, s *supervisor.System, name string, of
 		sets = append(sets, service.Migrations{Table: idempotency.Table, Files: idempotency.Migrations()})
 	}
 	return database.URL, service.Migrate(ctx, database.OwnerURL, sets...)
-}
-
-// listening waits until the baseline answers.
-func listening(ctx context.Context, process *localservers.Process, addr string) error {
-	for {
-		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)
-		if err == nil {
-			return conn.Close()
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-process.Done():
-			return fmt.Errorf("the baseline ended: %w", process.Wait())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
 }

@@ -48,7 +48,7 @@ median of at least 7 ratios of sagas per second is 0.97 or more. Otherwise the e
 	f.DurationVar(&o.Duration, "duration", 6*time.Second, "of each run, after a warm-up")
 	f.IntVar(&o.Repetitions, "repetitions", 3, "of each run")
 	f.IntSliceVar(&o.InFlight, "in-flight", []int{1, 16, 64, 256}, "closed loop: how many orders at a time")
-	f.Float64Var(&o.OpenLoop, "open-loop", 0.5, "open loop: share of what the slower side reached at 64 in flight; 0: none")
+	f.Float64Var(&o.OpenLoop, "open-loop", 0.5, "open loop: share of the slower side's rate at 64 in flight; 0: none")
 	f.DurationVar(&o.Idle, "idle", 10*time.Second, "how long to watch the idle system")
 	earlier.addFlags(c)
 	c.AddCommand(&cobra.Command{
@@ -122,8 +122,8 @@ func (p *program) showObjectives(outcomes []slo.Outcome) {
 	table(p.out, p.width(), rows)
 }
 
-func milliseconds(d time.Duration) string {
-	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
-}
+func milliseconds(d time.Duration) string { return fmt.Sprintf("%.1f ms", milli(d)) }
+
+func milli(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func decimals(f float64) string { return fmt.Sprintf("%.2f", f) }

@@ -3,7 +3,6 @@ package sagactl
 import (
 	"fmt"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,9 +16,9 @@ func (p *program) benchRPC() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rpc",
 		Short: "Measures gRPC against REST at the same work.",
-		Long: `Starts a system of its own and reads the same over gRPC and over REST: one order, and the whole stock. Both take
-turns in every round, so that a slow minute of the machine hits both. The last line of each work is what REST
-needed of what gRPC needed.`,
+		Long: `Starts a system of its own and reads the same over gRPC and over REST: one order, and the whole stock. Both
+take turns in every round, so that a slow minute of the machine hits both. The last line of each work is what REST
+needed, divided by what gRPC needed.`,
 		Args: cobra.NoArgs,
 		RunE: runs(func(c *cobra.Command, _ []string) error {
 			report, err := bench.RunRPC(c.Context(), o)
@@ -43,22 +42,26 @@ needed of what gRPC needed.`,
 	return c
 }
 
+// showRPC prints both protocols of each operation, and below them what REST needed, divided by what gRPC needed.
 func (p *program) showRPC(results []bench.RPCResult) {
-	rows := [][]string{{"WORK", "SIDE", "CALLS/S#", "P50#", "P99#", "BYTES SENT#", "RECEIVED#", "CPU µS: SERVER#", "CLIENT#"}}
+	rows := [][]string{{
+		"WORK", "SIDE", "CALLS/S#", "P50 MS#", "P99 MS#", "BYTES SENT#", "RECEIVED#", "CPU µS: SERVER#", "CLIENT#",
+	}}
+	var rest [7]float64
 	for i, r := range results {
-		rows = append(rows, []string{
-			r.Work, r.Side, strconv.Itoa(int(r.PerSecond + 0.5)), milliseconds(r.P50), milliseconds(r.P99),
-			fmt.Sprintf("%.0f", r.Sent), fmt.Sprintf("%.0f", r.Received), fmt.Sprintf("%.0f", r.ServerCPU), fmt.Sprintf("%.0f", r.ClientCPU),
-		})
-		if i%2 == 1 {
-			rest := results[i-1]
-			rows = append(rows, []string{
-				r.Work, "REST / gRPC", ratio(rest.PerSecond, r.PerSecond), ratio(float64(rest.P50), float64(r.P50)), ratio(float64(rest.P99), float64(r.P99)),
-				ratio(rest.Sent, r.Sent), ratio(rest.Received, r.Received), ratio(rest.ServerCPU, r.ServerCPU), ratio(rest.ClientCPU, r.ClientCPU),
-			})
+		numbers := [7]float64{
+			r.PerSecond, milli(r.P50), milli(r.P99), r.Sent, r.Received, r.ServerCPU, r.ClientCPU,
 		}
+		rows = append(rows, []string{r.Work, r.Side})
+		ratios := []string{r.Work, "REST / gRPC"}
+		for n, number := range numbers {
+			rows[len(rows)-1] = append(rows[len(rows)-1], fmt.Sprintf("%.1f", number))
+			ratios = append(ratios, decimals(rest[n]/number))
+		}
+		if i%2 == 1 { // REST came before
+			rows = append(rows, ratios)
+		}
+		rest = numbers
 	}
 	table(p.out, p.width(), rows)
 }
-
-func ratio(a, b float64) string { return fmt.Sprintf("%.2f", a/b) }

@@ -108,7 +108,8 @@ func (o *work) encode() (idempotency.Response, error) {
 	}
 	body, err := json.Marshal(api.Order{
 		Id: o.id, CustomerId: o.body.CustomerId, Status: api.PENDING, Items: items, Incidents: []api.Incident{},
-		Total: api.Money{Amount: o.total, Currency: "USD"}, PaymentMethod: o.body.PaymentMethod, ShipTo: api.Address(o.body.ShipTo),
+		Total: api.Money{Amount: o.total, Currency: "USD"}, PaymentMethod: o.body.PaymentMethod,
+		ShipTo: api.Address(o.body.ShipTo),
 	})
 	return idempotency.Response{
 		Status: http.StatusAccepted, Body: body,

@@ -36,9 +36,9 @@ func Run(ctx context.Context, getenv func(string) string) error {
 		defer pool.Close()
 		shop.Pools[service] = pool
 	}
-	transport := &http.Transport{MaxIdleConnsPerHost: 256}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}, Timeout: 30 * time.Second}
 	var err error
-	shop.Gateway, err = gateway.NewClientWithResponses(getenv("GATEWAY_URL"), gateway.WithHTTPClient(&http.Client{Transport: transport, Timeout: 30 * time.Second}))
+	shop.Gateway, err = gateway.NewClientWithResponses(getenv("GATEWAY_URL"), gateway.WithHTTPClient(client))
 	if err != nil {
 		return fmt.Errorf("GATEWAY_URL: %w", err)
 	}

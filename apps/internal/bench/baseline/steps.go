@@ -84,7 +84,8 @@ func capture(ctx context.Context, tx pgx.Tx, o *work) error {
 	}
 	_, err = tx.Exec(ctx, `
 		WITH captured AS (
-			UPDATE payment SET state = 'CAPTURED', charge_id = $2, updated_at = now() WHERE order_id = $1::text::uuid AND state = 'INTENT'
+			UPDATE payment SET state = 'CAPTURED', charge_id = $2, updated_at = now()
+			WHERE order_id = $1::text::uuid AND state = 'INTENT'
 		)
 		INSERT INTO ledger_entry (posting_id, account, amount, currency, merchant_reference, gateway_id, kind)
 		VALUES ($3, 'gateway', $4, 'USD', $1, $2, 'charge'), ($3, 'customers', -$4::bigint, 'USD', $1, $2, 'charge')`,
@@ -93,7 +94,9 @@ func capture(ctx context.Context, tx pgx.Tx, o *work) error {
 }
 
 func ship(ctx context.Context, tx pgx.Tx, o *work) error {
-	_, err := tx.Exec(ctx, `INSERT INTO shipment (order_id, state, shipment_id, ship_to) VALUES ($1::text::uuid, 'CREATED', 'shp_' || $1, $2)`,
+	_, err := tx.Exec(ctx, `
+		INSERT INTO shipment (order_id, state, shipment_id, ship_to)
+		VALUES ($1::text::uuid, 'CREATED', 'shp_' || $1, $2)`,
 		o.id, o.body.ShipTo)
 	return err
 }
