@@ -88,12 +88,14 @@ func CloseDeadLetter(ctx context.Context, tx pgx.Tx, service events.Service, ord
 	if !messaging.IsID(orderID) {
 		return nil
 	}
-	_, err := tx.Exec(ctx, `SELECT FROM incident WHERE order_id = $1 AND kind = $2 AND resolved_at IS NULL FOR UPDATE`, orderID, kindDeadLetter)
+	_, err := tx.Exec(ctx, `
+		SELECT FROM incident WHERE order_id = $1 AND kind = $2 AND resolved_at IS NULL FOR UPDATE`, orderID, kindDeadLetter)
 	if err != nil {
 		return fmt.Errorf("lock the incident %s of order %s: %w", kindDeadLetter, orderID, err)
 	}
 	var more bool
-	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM dead_letter WHERE key = $1 AND closed_at IS NULL)`, orderID).Scan(&more)
+	err = tx.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM dead_letter WHERE key = $1 AND closed_at IS NULL)`, orderID).Scan(&more)
 	if err != nil {
 		return fmt.Errorf("look for more dead letters of order %s: %w", orderID, err)
 	}

@@ -47,7 +47,9 @@ func (c codec) Encode(event any, cause outbox.Cause) (outbox.Message, error) {
 
 func (c codec) Decode(message []byte) (outbox.Received, error) {
 	envelope, typ, err := events.Open(message)
-	r := outbox.Received{ID: envelope.ID, Key: envelope.Subject, WireType: envelope.Type, TraceParent: envelope.TraceParent}
+	r := outbox.Received{
+		ID: envelope.ID, Key: envelope.Subject, WireType: envelope.Type, TraceParent: envelope.TraceParent,
+	}
 	if err != nil {
 		return r, err
 	}
@@ -105,7 +107,8 @@ func encode(event events.Event, cause outbox.Cause) (outbox.Message, error) {
 	}
 	typ := event.Type()
 	if !IsID(event.Order()) {
-		return outbox.Message{}, fmt.Errorf("%s is about order %q, which is not a UUID in its canonical form", typ.Name, event.Order())
+		return outbox.Message{}, fmt.Errorf("%s is about order %q, which is not a UUID in its canonical form",
+			typ.Name, event.Order())
 	}
 	// Version 7 begins with the time, so that new rows lie side by side in the index.
 	id, err := uuid.NewV7()
@@ -120,5 +123,8 @@ func encode(event events.Event, cause outbox.Cause) (outbox.Message, error) {
 		return outbox.Message{}, err
 	}
 	message, err := envelope.Encode()
-	return outbox.Message{ID: id, Key: uuid.MustParse(event.Order()), Type: envelope.Type, Subject: typ.SubjectOf(event.Order()), Payload: message}, err
+	return outbox.Message{
+		ID: id, Key: uuid.MustParse(event.Order()),
+		Type: envelope.Type, Subject: typ.SubjectOf(event.Order()), Payload: message,
+	}, err
 }

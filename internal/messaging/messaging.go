@@ -1,5 +1,5 @@
-// Package messaging is the shop's use of the outbox: which events a service consumes, how they look on the wire, what is
-// counted, and where failpoints are.
+// Package messaging is the shop's use of the outbox: which events a service consumes, how they look on the wire, what
+// is counted, and where failpoints are.
 package messaging
 
 import (
@@ -76,8 +76,8 @@ func New(c Config) (*Outbox, error) {
 // retried for ever; none of them is a dead letter.
 func (o *Outbox) Retrying(attempts int) []Retrying { return o.retrying.list(attempts) }
 
-// check compares the handlers with the catalogue. A missing one would stop sagas; one too many waits for events that its
-// consumer never gets.
+// check compares the handlers with the catalogue. A missing one would stop sagas; one too many waits for events that
+// its consumer never gets.
 func (c codec) check(handlers []outbox.Handler) error {
 	if len(c.types) == 0 {
 		return fmt.Errorf("%q is not one of the services %v", c.service, events.Services)

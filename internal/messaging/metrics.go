@@ -22,7 +22,7 @@ var help = map[outbox.Metric]struct{ namespace, label, help string }{
 	outbox.Published:         {"outbox", "", "Events that the broker acknowledged."},
 	outbox.PublishErrors:     {"outbox", "", "Rounds of the relay that failed; the rows are kept."},
 	outbox.PublishDuplicates: {"outbox", "", "Acknowledgements of messages that the stream had before."},
-	outbox.Republished:       {"outbox", "why", "Published events that are republished because the broker may have lost them."},
+	outbox.Republished:       {"outbox", "why", "Events that are republished because the broker may have lost them."},
 	outbox.Swept:             {"outbox", "table", "Old rows that were deleted."},
 }
 
@@ -39,7 +39,8 @@ func observer(registerer prometheus.Registerer, retrying func() int) func(outbox
 		if m.label != "" {
 			labels = []string{m.label}
 		}
-		counters[metric] = registry.NewCounterVec(prometheus.CounterOpts{Namespace: m.namespace, Name: string(metric), Help: m.help}, labels)
+		options := prometheus.CounterOpts{Namespace: m.namespace, Name: string(metric), Help: m.help}
+		counters[metric] = registry.NewCounterVec(options, labels)
 		if m.label == "" {
 			counters[metric].WithLabelValues() // is shown before it counts anything
 		}

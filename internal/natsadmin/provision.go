@@ -31,7 +31,9 @@ func Provision(ctx context.Context, js jetstream.JetStream, translated ...events
 		return err
 	}
 	for _, service := range events.Services {
-		types := slices.DeleteFunc(slices.Clone(events.Subscriptions[service]), func(t events.Type) bool { return slices.Contains(translated, t) })
+		types := slices.DeleteFunc(slices.Clone(events.Subscriptions[service]), func(t events.Type) bool {
+			return slices.Contains(translated, t)
+		})
 		err := provisionConsumer(ctx, stream, string(service), func(c jetstream.ConsumerConfig) jetstream.ConsumerConfig {
 			return consumerSettings(c, string(service), types)
 		})
@@ -48,7 +50,9 @@ func Provision(ctx context.Context, js jetstream.JetStream, translated ...events
 }
 
 // provisionStream makes a stream, or mends it; settings are those that it has with what matters set.
-func provisionStream(ctx context.Context, js jetstream.JetStream, name string, settings func(jetstream.StreamConfig) jetstream.StreamConfig) (jetstream.Stream, error) {
+func provisionStream(
+	ctx context.Context, js jetstream.JetStream, name string, settings func(jetstream.StreamConfig) jetstream.StreamConfig,
+) (jetstream.Stream, error) {
 	stream, err := js.Stream(ctx, name)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
@@ -66,7 +70,10 @@ func provisionStream(ctx context.Context, js jetstream.JetStream, name string, s
 }
 
 // provisionConsumer makes a consumer, or mends it; settings are those that it has with what matters set.
-func provisionConsumer(ctx context.Context, stream jetstream.Stream, name string, settings func(jetstream.ConsumerConfig) jetstream.ConsumerConfig) error {
+func provisionConsumer(
+	ctx context.Context, stream jetstream.Stream, name string,
+	settings func(jetstream.ConsumerConfig) jetstream.ConsumerConfig,
+) error {
 	consumer, err := stream.Consumer(ctx, name)
 	switch {
 	case errors.Is(err, jetstream.ErrConsumerNotFound):

@@ -64,7 +64,8 @@ func ServerConfig(o ServerOptions) string {
 		o.Port = 4222
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Generated from the events' catalogue; see natsadmin.ServerConfig.\n\nhost: %q\nport: %d\n", o.Host, o.Port)
+	b.WriteString("# Generated from the events' catalogue; see natsadmin.ServerConfig.\n\n")
+	fmt.Fprintf(&b, "host: %q\nport: %d\n", o.Host, o.Port)
 	if o.MonitorPort != 0 {
 		fmt.Fprintf(&b, "http: \"%s:%d\"\n", o.Host, o.MonitorPort)
 	}
@@ -76,7 +77,8 @@ func ServerConfig(o ServerOptions) string {
 	// stream where that is less than the stream may grow to.
 	fmt.Fprintf(&b, "  max_file_store: 16GB\n  sync_interval: %q\n}\n\nauthorization {\n  users = [\n", syncInterval)
 	for _, service := range events.Services {
-		writeUser(&b, string(service), slices.Concat([]string{fmt.Sprintf("saga.%s.>", service), pauses(service)}, consumes(string(service)), looks(service)), nil)
+		own := []string{fmt.Sprintf("saga.%s.>", service), pauses(service)}
+		writeUser(&b, string(service), slices.Concat(own, consumes(string(service)), looks(service)), nil)
 	}
 	writeUser(&b, Translator, append([]string{events.OrderCreated{}.Type().Filter()}, consumes(Translator)...), nil)
 	writeUser(&b, Registry, registryPublishes(), nil)
@@ -141,7 +143,9 @@ func pauses(service events.Service) string {
 
 func provisionerPublishes() []string {
 	subjects := make([]string, 0, 8)
-	for _, api := range []string{"STREAM.INFO.%s", "STREAM.CREATE.%s", "STREAM.UPDATE.%s", "CONSUMER.INFO.%s.*", "CONSUMER.CREATE.%s.>"} {
+	for _, api := range []string{
+		"STREAM.INFO.%s", "STREAM.CREATE.%s", "STREAM.UPDATE.%s", "CONSUMER.INFO.%s.*", "CONSUMER.CREATE.%s.>",
+	} {
 		subjects = append(subjects, "$JS.API."+fmt.Sprintf(api, events.Stream))
 	}
 	for _, api := range []string{"STREAM.INFO.%s", "STREAM.CREATE.%s", "STREAM.UPDATE.%s"} {
@@ -161,7 +165,9 @@ func registryPublishes() []string {
 
 func observerPublishes() []string {
 	subjects := make([]string, 0, 5)
-	for _, api := range []string{"STREAM.INFO.%s", "STREAM.MSG.GET.%s", "DIRECT.GET.%s", "DIRECT.GET.%s.>", "CONSUMER.INFO.%s.*"} {
+	for _, api := range []string{
+		"STREAM.INFO.%s", "STREAM.MSG.GET.%s", "DIRECT.GET.%s", "DIRECT.GET.%s.>", "CONSUMER.INFO.%s.*",
+	} {
 		subjects = append(subjects, "$JS.API."+fmt.Sprintf(api, events.Stream))
 	}
 	return subjects

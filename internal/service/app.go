@@ -160,8 +160,8 @@ func (a *App) openBroker(context.Context) error {
 	return nil
 }
 
-// NewOutbox makes the service's outbox of what the app has open; c needs the handlers, and may have hooks. A dead letter
-// opens an incident.
+// NewOutbox makes the service's outbox of what the app has open; c needs the handlers, and may have hooks. A dead
+// letter opens an incident.
 func (a *App) NewOutbox(c messaging.Config) (*messaging.Outbox, error) {
 	c.Service, c.Pool, c.NATS, c.Faults, c.Log, c.Metrics = a.Service, a.Pool, a.NATS, a.Faults, a.Log, a.Metrics
 	c.OnDeadLetter = incident.OnDeadLetter(a.Service)

@@ -21,7 +21,7 @@ type Migrations struct {
 	Files fs.FS
 }
 
-// Migrate brings the database to the newest version: the tables of the outbox and of incidents first, then the given ones.
+// Migrate brings the database to the newest version: first the tables of the outbox and of incidents, then the given.
 // Several replicas may call it at once: a session lock lets one work while the others wait.
 func Migrate(ctx context.Context, url string, sets ...Migrations) error {
 	if err := upgrade(ctx, url); err != nil {
@@ -59,8 +59,9 @@ func Apply(ctx context.Context, url string, sets ...Migrations) (err error) {
 	return nil
 }
 
-// upgrade takes a database over that was made when outbox and incidents were one set of migrations,
-// goose_mailbox. No row is lost or changed: columns get their present names, and both sets are marked as applied. Several replicas may call it at once; an advisory lock lets one work.
+// upgrade takes a database over that was made when outbox and incidents were one set of migrations, goose_mailbox. No
+// row is lost or changed: columns get their present names, and both sets are marked as applied. Several replicas may
+// call it at once; an advisory lock lets one work.
 func upgrade(ctx context.Context, url string) (err error) {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -80,7 +81,8 @@ func upgrade(ctx context.Context, url string) (err error) {
 			return err
 		}
 		if version != lastMailboxVersion {
-			return fmt.Errorf("goose_mailbox is at version %d, want %d: run the release before this one first", version, lastMailboxVersion)
+			return fmt.Errorf("goose_mailbox is at version %d, want %d: run the release before this one first",
+				version, lastMailboxVersion)
 		}
 		_, err := tx.Exec(ctx, `
 			ALTER TABLE outbox RENAME COLUMN order_id TO key;

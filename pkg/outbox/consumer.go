@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -47,8 +48,8 @@ func (in *inbox) run(ctx context.Context) {
 	}
 }
 
-// consume opens the durable consumer and handles what it delivers, until the consumer is lost or ctx ends. Opening takes
-// only the permission to ask for its state: the application's login need not be able to create one.
+// consume opens the durable consumer and handles what it delivers, until the consumer is lost or ctx ends. Opening
+// takes only the permission to ask for its state: the application's login need not be able to create one.
 func (in *inbox) consume(ctx context.Context) error {
 	consumer, err := in.js.Consumer(ctx, in.Stream, in.Name)
 	if err != nil {
@@ -60,7 +61,8 @@ func (in *inbox) consume(ctx context.Context) error {
 		case arrived <- msg: // blocks while the buffer is full, and then no more messages are requested
 		case <-end:
 		}
-	}, jetstream.PullMaxMessages(maxBatch), jetstream.PullHeartbeat(heartbeat), jetstream.ConsumeErrHandler(reportLoss(lost)))
+	}, jetstream.PullMaxMessages(maxBatch), jetstream.PullHeartbeat(heartbeat),
+		jetstream.ConsumeErrHandler(reportLoss(lost)))
 	if err != nil {
 		return fmt.Errorf("consume from %s: %w", in.Name, err)
 	}
@@ -81,17 +83,15 @@ func (in *inbox) consume(ctx context.Context) error {
 // reportLoss passes on those errors that end a consumer. The others (the server shuts down, a leader changed) heal with
 // the connection or with the next request.
 func reportLoss(lost chan<- error) jetstream.ConsumeErrHandlerFunc {
+	ends := []error{
+		jetstream.ErrConsumerDeleted, jetstream.ErrNoHeartbeat, jetstream.ErrBadRequest,
+		jetstream.ErrConnectionClosed, nats.ErrNoResponders,
+	}
 	return func(_ jetstream.ConsumeContext, err error) {
-		for _, end := range []error{
-			jetstream.ErrConsumerDeleted, jetstream.ErrNoHeartbeat, jetstream.ErrBadRequest,
-			jetstream.ErrConnectionClosed, nats.ErrNoResponders,
-		} {
-			if errors.Is(err, end) {
-				select {
-				case lost <- err:
-				default: // it is known already
-				}
-				return
+		if slices.ContainsFunc(ends, func(end error) bool { return errors.Is(err, end) }) {
+			select {
+			case lost <- err:
+			default: // it is known already
 			}
 		}
 	}
@@ -145,7 +145,8 @@ func (in *inbox) unreachable(ctx context.Context) bool {
 func (in *inbox) ack(ctx context.Context, batch []delivery) {
 	for _, d := range batch {
 		if err := d.msg.Ack(); err != nil {
-			in.Log.DebugContext(ctx, "event not acknowledged, it will be redelivered", in.KeyName, d.Key, "event", d.Type, "error", err)
+			in.Log.DebugContext(ctx, "event not acknowledged, it will be redelivered",
+				in.KeyName, d.Key, "event", d.Type, "error", err)
 		}
 	}
 }

@@ -29,52 +29,52 @@ func (in *inbox) deadLetter(ctx context.Context, d delivery, reason error) {
 	about := []delivery{d}
 	err := in.failpoint(ctx, InboxBeforeDeadLetter, about)
 	if err == nil {
-		err = in.storeDeadLetter(ctx, d, reason)
+		err = pgx.BeginFunc(ctx, in.Pool, func(tx pgx.Tx) error { return in.storeDeadLetter(ctx, tx, d, reason) })
 	}
 	if err == nil {
 		in.afterCommit() // the application may have written an event as well
 		err = in.failpoint(ctx, InboxDeadLettered, about)
 	}
 	if err != nil {
-		in.Log.WarnContext(ctx, "dead letter not stored, its message will be redelivered", "subject", d.msg.Subject(), "error", err)
+		in.Log.WarnContext(ctx, "dead letter not stored, its message will be redelivered",
+			"subject", d.msg.Subject(), "error", err)
 		in.nak(ctx, d.msg, backoff(d.attempt(), firstRetryDelay, maxRetryDelay))
 		return
 	}
 	in.Observe(DeadLetters, "", 1)
 	in.OnSettled(d.ID)
-	in.Log.ErrorContext(ctx, "message dead-lettered", in.KeyName, d.Key, "event", d.WireType, "event_id", d.ID, "reason", reason)
+	in.Log.ErrorContext(ctx, "message dead-lettered",
+		in.KeyName, d.Key, "event", d.WireType, "event_id", d.ID, "reason", reason)
 	if err := d.msg.TermWithReason("dead letter"); err != nil {
 		in.Log.DebugContext(ctx, "delivery of a dead letter not ended, it will be redelivered", "error", err)
 	}
 }
 
-func (in *inbox) storeDeadLetter(ctx context.Context, d delivery, reason error) error {
+func (in *inbox) storeDeadLetter(ctx context.Context, tx pgx.Tx, d delivery, reason error) error {
 	subject, payload := d.msg.Subject(), d.msg.Data()
 	row := DeadLetterRow{
 		ID: deadLetterID(subject, payload), EventID: Storable(d.ID), Key: Storable(d.Key), Type: Storable(d.WireType),
 		Subject: Storable(subject), Payload: payload, Reason: Storable(reason.Error()),
 	}
-	return pgx.BeginFunc(ctx, in.Pool, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `
-			INSERT INTO dead_letter (id, event_id, key, type, subject, payload, reason)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT (id) DO UPDATE
-			SET attempts = dead_letter.attempts + 1, reason = EXCLUDED.reason, last_at = now(), closed_at = NULL, closed_as = NULL`,
-			row.ID, row.EventID, row.Key, row.Type, row.Subject, row.Payload, row.Reason)
-		if err != nil {
-			return fmt.Errorf("store a dead letter of %s: %w", subject, err)
-		}
-		return in.OnDeadLetter(ctx, tx, row)
-	})
+	_, err := tx.Exec(ctx, `
+		INSERT INTO dead_letter (id, event_id, key, type, subject, payload, reason)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (id) DO UPDATE SET attempts = dead_letter.attempts + 1, reason = EXCLUDED.reason,
+			last_at = now(), closed_at = NULL, closed_as = NULL`,
+		row.ID, row.EventID, row.Key, row.Type, row.Subject, row.Payload, row.Reason)
+	if err != nil {
+		return fmt.Errorf("store a dead letter of %s: %w", subject, err)
+	}
+	return in.OnDeadLetter(ctx, tx, row)
 }
 
-// deadLetterID is made from the message itself, which may have no usable id: the same message twice is one dead letter.
+// deadLetterID is made from the message, which may have no usable id: the same message twice is one dead letter.
 func deadLetterID(subject string, payload []byte) uuid.UUID {
 	return uuid.NewHash(sha256.New(), uuid.NameSpaceURL, append([]byte(subject+"\n"), payload...), 8)
 }
 
-// Storable makes untrusted text acceptable to Postgres, which takes neither NUL nor broken UTF-8: a message that cannot
-// be stored would be redelivered for ever. 4 KiB are enough for a person to find the cause.
+// Storable makes untrusted text acceptable to Postgres, which takes neither NUL nor broken UTF-8: a message that
+// cannot be stored would be redelivered for ever. 4 KiB are enough for a person to find the cause.
 func Storable(s string) string {
 	const enough = 4 << 10
 	if len(s) > enough {

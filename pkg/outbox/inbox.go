@@ -237,10 +237,13 @@ func remember(ctx context.Context, tx pgx.Tx, batch []delivery) ([]delivery, err
 	if err != nil {
 		return nil, fmt.Errorf("write the inbox: %w", err)
 	}
-	written := make(map[uuid.UUID]bool, len(batch))
-	var id uuid.UUID
-	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error { written[id] = true; return nil }); err != nil {
+	list, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
 		return nil, fmt.Errorf("write the inbox: %w", err)
+	}
+	written := make(map[uuid.UUID]bool, len(list))
+	for _, id := range list {
+		written[id] = true
 	}
 	fresh := make([]delivery, 0, len(written))
 	for _, d := range batch {

@@ -133,7 +133,7 @@ func TestOutbox_DependsOnNothingOfThisRepository(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range strings.Fields(string(out)) {
+	for path := range strings.FieldsSeq(string(out)) {
 		first, _, _ := strings.Cut(path, "/")
 		ours := strings.HasPrefix(path, "github.com/jackc/pgx/v5") || strings.HasPrefix(path, "github.com/nats-io/nats.go") || path == "github.com/google/uuid"
 		if strings.Contains(first, ".") && !ours {
