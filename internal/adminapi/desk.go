@@ -38,7 +38,8 @@ func (d Desk) getDeadLetters(w http.ResponseWriter, r *http.Request) {
 }
 
 func readPage(query url.Values) (p page, err error) {
-	p = page{Filter: Filter{Type: query.Get("type"), Reason: query.Get("reason"), Order: query.Get("order")}, limit: fewLetters}
+	p = page{Filter: Filter{Type: query.Get("type"), Reason: query.Get("reason"), Order: query.Get("order")},
+		limit: fewLetters}
 	bad := func(detail string) (page, error) { return page{}, problem.New(http.StatusBadRequest, detail) }
 	switch query.Get("open") {
 	case "":

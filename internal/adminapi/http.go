@@ -112,7 +112,8 @@ func Read(w http.ResponseWriter, r *http.Request, into any) (idempotency.Request
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
-		return idempotency.Request{}, problem.New(http.StatusBadRequest, "The body is not the JSON object that is wanted here; the documentation shows one.")
+		return idempotency.Request{}, problem.New(http.StatusBadRequest,
+			"The body is not the JSON object that is wanted here; the documentation shows one.")
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return idempotency.Request{}, problem.New(http.StatusBadRequest, "The body goes on behind its JSON object.")

@@ -67,7 +67,10 @@ func (d Desk) list(ctx context.Context, onlyOpen bool, order *uuid.UUID) ([]Inci
 	if err != nil {
 		return nil, fmt.Errorf("list incidents: %w", err)
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (i Incident, err error) { return i, row.Scan(i.fields()...) })
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (i Incident, err error) {
+		return i,
+			row.Scan(i.fields()...)
+	})
 }
 
 // Incident is the one with an id; a problem of status 404 when there is none.

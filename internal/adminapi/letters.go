@@ -46,10 +46,12 @@ func storable(texts ...string) error {
 	return nil
 }
 
-const letterColumns = `id::text, event_id, key, type, subject, reason, attempts, first_at, last_at, closed_at, closed_as`
+const letterColumns = `id::text, event_id, key, type, subject, reason, attempts,
+	first_at, last_at, closed_at, closed_as`
 
 func letterFields(l *DeadLetter) []any {
-	return []any{&l.ID, &l.EventID, &l.OrderID, &l.Type, &l.Subject, &l.Reason, &l.Attempts, &l.FirstAt, &l.LastAt, &l.ClosedAt, &l.ClosedAs}
+	return []any{&l.ID, &l.EventID, &l.OrderID, &l.Type, &l.Subject, &l.Reason, &l.Attempts, &l.FirstAt, &l.LastAt,
+		&l.ClosedAt, &l.ClosedAs}
 }
 
 func collectLetters(rows pgx.Rows) ([]DeadLetter, error) {
@@ -59,7 +61,8 @@ func collectLetters(rows pgx.Rows) ([]DeadLetter, error) {
 }
 
 // matches has the filter as its first three arguments.
-const matches = `($1 = '' OR position($1 IN type) > 0) AND ($2 = '' OR position($2 IN reason) > 0) AND ($3 = '' OR key = $3)`
+const matches = `($1 = '' OR position($1 IN type) > 0)
+	AND ($2 = '' OR position($2 IN reason) > 0) AND ($3 = '' OR key = $3)`
 
 // page is some of the letters, newest first: the first ones, or those behind one that was seen.
 type page struct {
@@ -105,7 +108,8 @@ func readLetter(ctx context.Context, q querier, id, lock string) (l DeadLetter, 
 	if err != nil {
 		return l, nil, none
 	}
-	err = q.QueryRow(ctx, `SELECT `+letterColumns+`, payload FROM dead_letter WHERE id = $1 `+lock, key).Scan(append(letterFields(&l), &message)...)
+	err = q.QueryRow(ctx, `SELECT `+letterColumns+`, payload FROM dead_letter WHERE id = $1 `+lock,
+		key).Scan(append(letterFields(&l), &message)...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return l, nil, none
 	}
@@ -118,7 +122,8 @@ func readLetter(ctx context.Context, q querier, id, lock string) (l DeadLetter, 
 // as refuses a letter that is not as the operator has seen it, and says how it is.
 func as(l DeadLetter, attempts int) error {
 	if l.ClosedAs != nil {
-		return problem.New(http.StatusConflict, "The dead letter is "+*l.ClosedAs+" since "+l.ClosedAt.UTC().Format(time.RFC3339)+".")
+		return problem.New(http.StatusConflict,
+			"The dead letter is "+*l.ClosedAs+" since "+l.ClosedAt.UTC().Format(time.RFC3339)+".")
 	}
 	if l.Attempts != attempts {
 		return problem.New(http.StatusConflict, fmt.Sprintf("It has been tried %d times by now, the last time at %s: %s",

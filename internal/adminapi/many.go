@@ -34,7 +34,8 @@ func (m *many) check() error {
 	case m.Limit == 0:
 		m.Limit = mostAtOnce
 	case m.Limit < 0 || m.Limit > mostAtOnce:
-		return problem.New(http.StatusBadRequest, fmt.Sprintf("limit is 1 to %d; the answer says how many remain.", mostAtOnce))
+		return problem.New(http.StatusBadRequest, fmt.Sprintf("limit is 1 to %d; the answer says how many remain.",
+			mostAtOnce))
 	}
 	if m.Replace == "" && m.With != "" {
 		return problem.New(http.StatusBadRequest, "Say replace, too: what is to be replaced.")
@@ -122,7 +123,9 @@ func (d Desk) lot(ctx context.Context, m many) (letters []DeadLetter, until time
 	if err := d.Pool.QueryRow(ctx, `SELECT coalesce($1, now())`, m.Until).Scan(&until); err != nil {
 		return nil, until, fmt.Errorf("ask the database for the time: %w", err)
 	}
-	rows, err := d.Pool.Query(ctx, `SELECT `+letterColumns+` FROM dead_letter WHERE `+matches+` AND `+untried+` ORDER BY first_at, id LIMIT $5`,
+	rows,
+		err := d.Pool.Query(ctx,
+		`SELECT `+letterColumns+` FROM dead_letter WHERE `+matches+` AND `+untried+` ORDER BY first_at, id LIMIT $5`,
 		m.Type, m.Reason, m.Order, until, m.Limit)
 	if err != nil {
 		return nil, until, fmt.Errorf("look for dead letters: %w", err)
@@ -132,7 +135,8 @@ func (d Desk) lot(ctx context.Context, m many) (letters []DeadLetter, until time
 }
 
 // oneOf handles one of many, under a key that is made from the request's and the letter's.
-func (d Desk) oneOf(ctx context.Context, request idempotency.Request, m many, letter DeadLetter) (o Outcome, err error) {
+func (d Desk) oneOf(ctx context.Context, request idempotency.Request, m many,
+	letter DeadLetter) (o Outcome, err error) {
 	request.Key += " " + letter.ID
 	answer, _, err := d.redriveNow(ctx, request, redriving{m.Wish, letter.ID, letter.Attempts, m.edit()})
 	if changed, ok := errors.AsType[*problem.Error](err); ok && changed.Status == http.StatusConflict {

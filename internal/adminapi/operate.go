@@ -56,9 +56,11 @@ type Action struct {
 
 // Do carries an action out in a transaction and records it there. A request that was carried out before is
 // answered with the bytes that it got then, and replayed is true. Two with one key at once wait for each other.
-func (d Desk) Do(ctx context.Context, request idempotency.Request, act func(tx pgx.Tx) (Action, error)) (answer []byte, replayed bool, err error) {
+func (d Desk) Do(ctx context.Context, request idempotency.Request,
+	act func(tx pgx.Tx) (Action, error)) (answer []byte, replayed bool, err error) {
 	err = d.Transact(ctx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('operator_action ' || $1, 0))`, request.Key); err != nil {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('operator_action ' || $1, 0))`,
+			request.Key); err != nil {
 			return fmt.Errorf("lock an operator's key: %w", err)
 		}
 		if answer, replayed, err = Answered(ctx, tx, request); err != nil || replayed {
@@ -115,7 +117,8 @@ func record(ctx context.Context, tx pgx.Tx, request idempotency.Request, a Actio
 		return nil, fmt.Errorf("encode the answer to an operator: %w", err)
 	}
 	_, err = tx.Exec(ctx, `
-		INSERT INTO operator_action (id, request_key, fingerprint, by, why, action, target_kind, target_id, before, after, answer)
+		INSERT INTO operator_action (id, request_key, fingerprint, by, why, action, target_kind, target_id, before, after,
+		  answer)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 		id, request.Key, request.Fingerprint, a.By, a.Why, a.Action, a.TargetKind, a.TargetID, a.Before, a.After, answer)
 	if err != nil {

@@ -90,11 +90,13 @@ func letterAction(w Wish, name string, l DeadLetter, before, after standing) Act
 	if l.ClosedAs == nil {
 		outcome.Outcome = Failed
 	}
-	return Action{By: w.By, Why: w.Why, Action: name, TargetKind: LetterTarget, TargetID: l.ID, Before: before, After: after, Answer: outcome}
+	return Action{By: w.By, Why: w.Why, Action: name, TargetKind: LetterTarget, TargetID: l.ID, Before: before,
+		After: after, Answer: outcome}
 }
 
 // discardNow closes a letter for good and records it, in one transaction.
-func (d Desk) discardNow(ctx context.Context, request idempotency.Request, id string, w Wish, attempts int) ([]byte, bool, error) {
+func (d Desk) discardNow(ctx context.Context, request idempotency.Request, id string, w Wish,
+	attempts int) ([]byte, bool, error) {
 	answer, replayed, err := d.Do(ctx, request, func(tx pgx.Tx) (Action, error) {
 		letter, _, err := readLetter(ctx, tx, id, "FOR UPDATE")
 		if err == nil {

@@ -49,7 +49,8 @@ func (s *Set) Arm(f Fault) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last++
-	a := &Armed{Fault: f, ID: strconv.Itoa(s.last), Since: time.Now(), release: make(chan struct{}), gone: make(chan struct{})}
+	a := &Armed{Fault: f, ID: strconv.Itoa(s.last), Since: time.Now(), release: make(chan struct{}),
+		gone: make(chan struct{})}
 	s.armed = append(s.armed, a)
 	s.active.Store(true)
 	return a.ID, nil

@@ -1,7 +1,8 @@
-// Package grpcserver serves gRPC beside a service's HTTP API: the same answers in another form, for whoever asks much and often.
+// Package grpcserver serves gRPC beside a service's HTTP API: the same answers in another form, for whoever asks much
+// and often.
 //
-// It listens at GRPC_ADDR, and nowhere when that is empty. Every call has a deadline, a request is as small as over HTTP,
-// and an error is the problem that HTTP would tell, as a status with details.
+// It listens at GRPC_ADDR, and nowhere when that is empty. Every call has a deadline, a request is as small as over
+// HTTP, and an error is the problem that HTTP would tell, as a status with details.
 package grpcserver
 
 import (
@@ -81,7 +82,8 @@ func (s Server) Serve(ctx context.Context, listener net.Listener) error {
 }
 
 // answer gives a call its deadline, and its error the form of a status.
-func (s Server) answer(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+func (s Server) answer(ctx context.Context, request any, info *grpc.UnaryServerInfo,
+	handle grpc.UnaryHandler) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	answer, err := handle(ctx, request)
@@ -101,7 +103,8 @@ type health struct {
 }
 
 // Check asks now.
-func (h health) Check(ctx context.Context, _ *grpc_health_v1.HealthCheckRequest) (*grpc_health_v1.HealthCheckResponse, error) {
+func (h health) Check(ctx context.Context,
+	_ *grpc_health_v1.HealthCheckRequest) (*grpc_health_v1.HealthCheckResponse, error) {
 	state := grpc_health_v1.HealthCheckResponse_SERVING
 	if reason := h.ready(ctx); reason != nil {
 		state = grpc_health_v1.HealthCheckResponse_NOT_SERVING

@@ -51,7 +51,8 @@ func (s Server) status(ctx context.Context, method string, err error) error {
 	}
 	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{
 		Reason: code.String(), Domain: "ordersaga",
-		Metadata: map[string]string{"type": "about:blank", "title": title, "status": strconv.Itoa(answer.Status), "detail": answer.Detail},
+		Metadata: map[string]string{"type": "about:blank", "title": title, "status": strconv.Itoa(answer.Status),
+			"detail": answer.Detail},
 	}}
 	if answer.RetryAfter > 0 {
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(answer.RetryAfter)})

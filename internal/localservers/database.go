@@ -46,7 +46,8 @@ func CreateDatabase(ctx context.Context, adminURL string, service events.Service
 }
 
 // CreateDatabaseAs is [CreateDatabase] with a name of its own and a template to copy.
-func CreateDatabaseAs(ctx context.Context, adminURL, name, template string, service events.Service, p Passwords) (Database, error) {
+func CreateDatabaseAs(ctx context.Context, adminURL, name, template string, service events.Service,
+	p Passwords) (Database, error) {
 	create := "CREATE DATABASE " + pgx.Identifier{name}.Sanitize() + " TEMPLATE " + pgx.Identifier{template}.Sanitize()
 	err := execute(ctx, adminURL, create)
 	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && (pg.Code == duplicateDatabase || pg.Code == uniqueViolation) {

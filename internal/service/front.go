@@ -46,7 +46,8 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/readyz":
 		f.readiness(w, r)
 	case api == nil:
-		problem.Write(w, r, &problem.Error{Status: http.StatusServiceUnavailable, Detail: "the service is starting", RetryAfter: time.Second})
+		problem.Write(w, r, &problem.Error{Status: http.StatusServiceUnavailable, Detail: "the service is starting",
+			RetryAfter: time.Second})
 	default:
 		(*api).ServeHTTP(w, r)
 	}

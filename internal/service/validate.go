@@ -31,14 +31,16 @@ func ValidateRequests(spec *openapi3.T) func(http.Handler) http.Handler {
 	// request costs. Our contracts say nothing that 3.0 could not say too, so they are read as 3.0; one that
 	// does (const, a list of types, …) is a mistake of ours and ends the process at its start.
 	spec.OpenAPI = "3.0.3"
-	spec.Info = &openapi3.Info{Title: spec.Info.Title, Version: spec.Info.Version} // the rest of it is newer, and for people
+	// the rest of it is newer, and for people
+	spec.Info = &openapi3.Info{Title: spec.Info.Title, Version: spec.Info.Version}
 	if err := spec.Validate(context.Background()); err != nil {
 		panic(fmt.Errorf("the contract cannot be enforced: %w", err))
 	}
 	validate := nethttpmiddleware.OapiRequestValidatorWithOptions(spec, &nethttpmiddleware.Options{
 		DoNotValidateServers: true,
 		Options:              openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
-		ErrorHandlerWithOpts: func(_ context.Context, err error, w http.ResponseWriter, r *http.Request, _ nethttpmiddleware.ErrorHandlerOpts) {
+		ErrorHandlerWithOpts: func(_ context.Context, err error, w http.ResponseWriter, r *http.Request,
+			_ nethttpmiddleware.ErrorHandlerOpts) {
 			if errors.Is(err, routers.ErrMethodNotAllowed) {
 				w.Header().Set("Allow", allow(r.URL.Path))
 			}
@@ -110,7 +112,8 @@ func bodyRefusal(request *openapi3filter.RequestError) error {
 	case errors.As(request.Err, &schema):
 		return problem.New(http.StatusUnprocessableEntity, reason(request.Err))
 	case strings.Contains(request.Reason, "Content-Type"):
-		return problem.New(http.StatusUnsupportedMediaType, "the body must be "+strings.Join(mediaTypes(request.RequestBody), " or "))
+		return problem.New(http.StatusUnsupportedMediaType, "the body must be "+strings.Join(mediaTypes(request.RequestBody),
+			" or "))
 	case errors.Is(request.Err, openapi3filter.ErrInvalidRequired):
 		return problem.New(http.StatusBadRequest, "the body is missing")
 	}

@@ -19,7 +19,8 @@ type Once struct {
 
 // Run answers one request: by executing it, or with the answer that it got before, and then replayed is
 // true. Orders are the ids that the request is about, for faults that are armed for one order.
-func (o Once) Run(ctx context.Context, request Request, execute func(tx pgx.Tx) (Response, error), orders ...string) (answer Response, replayed bool, err error) {
+func (o Once) Run(ctx context.Context, request Request,
+	execute func(tx pgx.Tx) (Response, error), orders ...string) (answer Response, replayed bool, err error) {
 	err = o.Do(ctx, func(tx pgx.Tx) error {
 		outcomes, err := Begin(ctx, tx, []Request{request})
 		if err != nil {

@@ -26,7 +26,8 @@ type Response struct {
 // storable tells whether the same request would get the same answer for good. Refused input executed
 // nothing, and a server's failure is no answer.
 func (r Response) storable() bool {
-	refusedInput := []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity}
+	refusedInput := []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+		http.StatusUnprocessableEntity}
 	return r.Status < http.StatusInternalServerError && !slices.Contains(refusedInput, r.Status)
 }
 

@@ -93,7 +93,8 @@ func Finish(ctx context.Context, tx pgx.Tx, finished []Finished) error {
 			AS answer (scope, key, fingerprint, status, headers, body, keep, lease)
 		ON CONFLICT (scope, key) DO UPDATE SET
 			fingerprint = EXCLUDED.fingerprint, status = EXCLUDED.status, headers = EXCLUDED.headers,
-			body = EXCLUDED.body, recovery_point = 'finished', expires_at = EXCLUDED.expires_at, lease_token = NULL, lease_until = NULL
+			body = EXCLUDED.body, recovery_point = 'finished', expires_at = EXCLUDED.expires_at, lease_token = NULL,
+			  lease_until = NULL
 		WHERE old.expires_at <= now() OR (old.status IS NULL AND old.lease_token = EXCLUDED.lease_token)`,
 		rows.scopes, rows.keys, rows.fingerprints, rows.statuses, rows.headers, rows.bodies, rows.keeps, rows.leases)
 	if err != nil {

@@ -13,14 +13,16 @@ const maxBackoff = 10 * time.Second
 // New makes a background loop out of one round of it. The round runs once at start, then every interval
 // and whenever woken (wake may be nil), until ctx ends. An error is logged once and the round is tried
 // again after a growing, jittered pause; it never ends the loop.
-func New(name string, log *slog.Logger, every time.Duration, wake <-chan struct{}, runOnce func(context.Context) error) func(context.Context) error {
+func New(name string, log *slog.Logger, every time.Duration, wake <-chan struct{},
+	runOnce func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for failures := 0; ; {
 			pause := every
 			if err := runOnce(ctx); err != nil && ctx.Err() == nil {
 				failures++
 				pause = Backoff(failures)
-				log.WarnContext(ctx, "loop failed, will try again", "loop", name, "failures", failures, "pause", pause, "error", err)
+				log.WarnContext(ctx, "loop failed, will try again", "loop", name, "failures", failures, "pause", pause, "error",
+					err)
 			} else {
 				failures = 0
 			}

@@ -178,7 +178,8 @@ func unmarkLost(ctx context.Context, tx pgx.Tx, was, now brokerState) (why strin
 }
 
 func unmark(ctx context.Context, tx pgx.Tx, which string, args ...any) (int64, error) {
-	tag, err := tx.Exec(ctx, `UPDATE outbox SET published_at = NULL, stream_seq = NULL, republish = true WHERE `+which, args...)
+	tag, err := tx.Exec(ctx, `UPDATE outbox SET published_at = NULL, stream_seq = NULL, republish = true WHERE `+which,
+		args...)
 	if err != nil {
 		return 0, fmt.Errorf("remove marks: %w", err)
 	}

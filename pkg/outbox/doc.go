@@ -30,11 +30,12 @@
 //
 // # How to use it
 //
-// A step is a function: a transaction and an event come in, the event that follows goes out. [Handle] makes a [Handler]
-// of it. A [Codec] turns the application's events into messages and back. [New] takes these, a pool and a connection, and
-// [Outbox.Run] does the rest. A request handler stores its events with [Publish] inside of [Outbox.Tx]. [Migrations] has
-// the tables. The stream and the durable consumer have to exist: an administrator creates them, and gives them the
-// settings that Retention and SyncInterval ask for. docs/outbox.md is a complete program.
+// A step is a function: a transaction and an event come in, the event that follows goes out. [Handle] makes a
+// [Handler] of it. A [Codec] turns the application's events into messages and back. [New] takes these, a pool and a
+// connection, and [Outbox.Run] does the rest. A request handler stores its events with [Publish] inside of
+// [Outbox.Tx]. [Migrations] has the tables. The stream and the durable consumer have to exist: an administrator
+// creates them, and gives them the settings that Retention and SyncInterval ask for. docs/outbox.md is a complete
+// program.
 //
 // # How to read it
 //
@@ -62,8 +63,8 @@
 // # When something fails
 //
 //   - A step returns an error, or panics: the event is retried, later and later, at most every 10 s, for ever.
-//   - It returns an error marked by [DeadLetter], or the message cannot be decoded: it is stored in dead_letter with the
-//     reason, and its delivery ends. There is no inbox row, so it may be republished, or handled by [Outbox.Redeliver].
+//   - It returns an error marked by [DeadLetter], or the message cannot be decoded: it is stored in dead_letter with
+//     the reason, and its delivery ends. There is no inbox row, so it may be republished, or handled by [Outbox.Redeliver].
 //   - The database is away: all events are retried within a second, nothing is acknowledged.
 //   - The broker is away, or its stream is full: the rows wait in the outbox. [Outbox.Backlog] counts them.
 //   - The consumer or the stream was deleted: the inbox opens it when it exists again. The relay sees that the stream
@@ -73,8 +74,8 @@
 //
 // # What it does not promise
 //
-// Order: two events with one key may be handled in any order, and every step has to tolerate that. Time: an event takes a
-// few milliseconds, or until the database is repaired. Effects outside of the database: a step that has to
-// call another system writes a row instead, commits, and has a worker call, with an idempotency key, until
-// the outcome is known.
+// Order: two events with one key may be handled in any order, and every step has to tolerate that. Time: an event
+// takes a few milliseconds, or until the database is repaired. Effects outside of the database: a step that has to
+// call another system writes a row instead, commits, and has a worker call, with an idempotency key, until the
+// outcome is known.
 package outbox

@@ -53,7 +53,8 @@ func newRelay(c *Config) (r *relay, err error) {
 			r.poke() // there is room for more
 		}
 	}
-	r.js, err = newJetStream(c.NATS, jetstream.WithPublishAsyncTimeout(ackTime), jetstream.WithPublishAsyncAckHandler(onAck))
+	r.js, err = newJetStream(c.NATS, jetstream.WithPublishAsyncTimeout(ackTime),
+		jetstream.WithPublishAsyncAckHandler(onAck))
 	return r, err
 }
 

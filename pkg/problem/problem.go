@@ -47,7 +47,8 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 		if r.Context().Err() == nil {
 			logger(r.Context()).ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		}
-		e = &Error{Status: http.StatusInternalServerError, Detail: "the request could not be carried out; trying again is safe"}
+		e = &Error{Status: http.StatusInternalServerError,
+			Detail: "the request could not be carried out; trying again is safe"}
 	}
 	text, err := json.Marshal(body{"about:blank", cmp.Or(e.Title, http.StatusText(e.Status)), e.Status, e.Detail})
 	if err != nil {

@@ -37,7 +37,10 @@ func Broker(t testing.TB) *NATS {
 func OwnBroker(t testing.TB) *NATS {
 	t.Helper()
 	process.mustHaveMain(t)
-	return start(t, source[*NATS]{os.Getenv("TESTKIT"), func(ctx context.Context) (*NATS, error) { return brokerOnMachine(ctx, t) }})
+	return start(t, source[*NATS]{os.Getenv("TESTKIT"), func(ctx context.Context) (*NATS,
+		error) {
+		return brokerOnMachine(ctx, t)
+	}})
 }
 
 func start(t testing.TB, sources ...source[*NATS]) *NATS {
@@ -87,7 +90,8 @@ func (n *NATS) ConnectAs(t testing.TB, user string) *nats.Conn {
 }
 
 func (n *NATS) dial(user string, options ...nats.Option) (*nats.Conn, error) {
-	conn, err := nats.Connect(n.url(user), append(options, nats.Name(user), nats.CustomInboxPrefix(natsadmin.InboxPrefix(user)),
+	conn, err := nats.Connect(n.url(user), append(options, nats.Name(user),
+		nats.CustomInboxPrefix(natsadmin.InboxPrefix(user)),
 		nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.ReconnectWait(20*time.Millisecond))...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the broker as %s: %w", user, err)

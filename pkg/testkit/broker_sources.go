@@ -48,7 +48,8 @@ func brokerInDocker(ctx context.Context, t testing.TB) (*NATS, error) {
 		testcontainers.WithExposedPorts("4222/tcp"),
 		testcontainers.WithEnv(passwords),
 		testcontainers.WithFiles(testcontainers.ContainerFile{
-			Reader:            strings.NewReader(natsadmin.ServerConfig(natsadmin.ServerOptions{Host: "0.0.0.0", StoreDir: "/tmp/jetstream"})),
+			Reader: strings.NewReader(natsadmin.ServerConfig(natsadmin.ServerOptions{Host: "0.0.0.0",
+				StoreDir: "/tmp/jetstream"})),
 			ContainerFilePath: "/etc/nats/test.conf", FileMode: 0o644,
 		}),
 		testcontainers.WithCmd("-c", "/etc/nats/test.conf"),
@@ -62,7 +63,8 @@ func brokerInDocker(ctx context.Context, t testing.TB) (*NATS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &NATS{url: func(user string) string { return fmt.Sprintf("nats://%s:%s@%s", user, password(user), address) }}, nil
+	return &NATS{url: func(user string) string { return fmt.Sprintf("nats://%s:%s@%s", user, password(user), address) }},
+		nil
 }
 
 // brokerFromEnv takes the one broker that is named, for one test at a time, and empties it.

@@ -80,7 +80,8 @@ func clusterOnMachine(ctx context.Context) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := localservers.StartPostgres(ctx, localservers.PostgresConfig{Dir: filepath.Join(root, "postgres"), NoFsync: true})
+	server, err := localservers.StartPostgres(ctx, localservers.PostgresConfig{Dir: filepath.Join(root, "postgres"),
+		NoFsync: true})
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(root))
 	}
@@ -127,7 +128,8 @@ func clusterInDocker(ctx context.Context) (*cluster, error) {
 	if err != nil {
 		return nil, errors.Join(err, stop(ctx))
 	}
-	u := url.URL{Scheme: "postgres", User: url.UserPassword("postgres", "postgres"), Host: address, Path: "/postgres", RawQuery: "sslmode=disable"}
+	u := url.URL{Scheme: "postgres", User: url.UserPassword("postgres", "postgres"), Host: address, Path: "/postgres",
+		RawQuery: "sslmode=disable"}
 	return &cluster{adminURL: u.String(), stop: stop}, nil
 }
 

@@ -91,7 +91,8 @@ type template struct {
 	err  error
 }
 
-func (k *kit) template(ctx context.Context, c *cluster, service events.Service, migrations []Migration) (string, error) {
+func (k *kit) template(ctx context.Context, c *cluster, service events.Service,
+	migrations []Migration) (string, error) {
 	content, err := digest(migrations)
 	if err != nil {
 		return "", err

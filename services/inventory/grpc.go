@@ -24,7 +24,8 @@ func register(s server) func(grpc.ServiceRegistrar) {
 }
 
 // ListStock answers with every SKU.
-func (g grpcServer) ListStock(ctx context.Context, _ *inventoryv1.ListStockRequest) (*inventoryv1.ListStockResponse, error) {
+func (g grpcServer) ListStock(ctx context.Context,
+	_ *inventoryv1.ListStockRequest) (*inventoryv1.ListStockResponse, error) {
 	answer, err := g.http.ListStock(ctx, api.ListStockRequestObject{})
 	if err != nil {
 		return nil, err
@@ -41,7 +42,8 @@ func (g grpcServer) ListStock(ctx context.Context, _ *inventoryv1.ListStockReque
 var sku = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
 
 // GetStock answers for one SKU.
-func (g grpcServer) GetStock(ctx context.Context, r *inventoryv1.GetStockRequest) (*inventoryv1.GetStockResponse, error) {
+func (g grpcServer) GetStock(ctx context.Context,
+	r *inventoryv1.GetStockRequest) (*inventoryv1.GetStockResponse, error) {
 	if !sku.MatchString(r.GetSku()) {
 		return nil, problem.New(http.StatusBadRequest, "sku is not what a SKU looks like")
 	}

@@ -62,7 +62,8 @@ func (s server) GetStock(ctx context.Context, request api.GetStockRequestObject)
 }
 
 // AdjustStock answers POST /v1/stock/{sku}/adjustments, once for each Idempotency-Key.
-func (s server) AdjustStock(ctx context.Context, request api.AdjustStockRequestObject) (api.AdjustStockResponseObject, error) {
+func (s server) AdjustStock(ctx context.Context,
+	request api.AdjustStockRequestObject) (api.AdjustStockResponseObject, error) {
 	operation := "POST /v1/stock/" + request.Sku + "/adjustments"
 	keyed, err := idempotency.ForOperation(operation, "adjust_stock", request.Params.IdempotencyKey, request.Body)
 	if err != nil {
@@ -101,7 +102,8 @@ func adjust(ctx context.Context, tx pgx.Tx, sku string, change api.NewAdjustment
 }
 
 // GetReservation answers GET /v1/reservations/{order_id}.
-func (s server) GetReservation(ctx context.Context, request api.GetReservationRequestObject) (api.GetReservationResponseObject, error) {
+func (s server) GetReservation(ctx context.Context,
+	request api.GetReservationRequestObject) (api.GetReservationResponseObject, error) {
 	r, err := reservationOf(ctx, s.pool, request.OrderId.String())
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, problem.New(http.StatusNotFound, "nothing is known about this order")

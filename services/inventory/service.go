@@ -16,7 +16,8 @@ import (
 
 // Run is the inventory service: it opens what it needs, and serves until ctx ends.
 func Run(ctx context.Context, c service.Config) error {
-	app, err := service.Open(ctx, c, Migrations(), service.Migrations{Table: idempotency.Table, Files: idempotency.Migrations()})
+	app, err := service.Open(ctx, c, Migrations(), service.Migrations{Table: idempotency.Table,
+		Files: idempotency.Migrations()})
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,8 @@ func holdStock(ctx context.Context, tx pgx.Tx, orderID string, lines []Line) (*R
 //
 // INSERT and UPDATE are one statement because the order may be arriving at this very moment, in a
 // transaction that we cannot see yet: ON CONFLICT waits for it, and then sees what it did.
-func releaseReservation(ctx context.Context, tx pgx.Tx, orderID, reason string) (lines []Line, released bool, err error) {
+func releaseReservation(ctx context.Context, tx pgx.Tx, orderID,
+	reason string) (lines []Line, released bool, err error) {
 	err = tx.QueryRow(ctx, `
 		INSERT INTO reservation (order_id, state, reason) VALUES ($1, 'RELEASED', $2)
 		ON CONFLICT (order_id) DO UPDATE SET state = 'RELEASED', reason = $2, updated_at = now()

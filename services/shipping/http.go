@@ -35,7 +35,8 @@ type server struct {
 }
 
 // GetShipment answers GET /v1/shipments/{order_id}.
-func (s server) GetShipment(ctx context.Context, request api.GetShipmentRequestObject) (api.GetShipmentResponseObject, error) {
+func (s server) GetShipment(ctx context.Context,
+	request api.GetShipmentRequestObject) (api.GetShipmentResponseObject, error) {
 	shipment, err := shipmentOf(ctx, s.pool, request.OrderId.String())
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, problem.New(http.StatusNotFound, "nothing is known about this order")

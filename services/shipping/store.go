@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// record stores the outcome of an order's shipment, unless there is one already; it reports whether it did. Two that decide at once both insert: the second one waits for the first one's commit,
-// and then finds the row there.
+// record stores the outcome of an order's shipment, unless there is one already; it reports whether it did. Two that
+// decide at once both insert: the second one waits for the first one's commit, and then finds the row there.
 func record(ctx context.Context, tx pgx.Tx, orderID string, s Shipment) (bool, error) {
 	tag, err := tx.Exec(ctx, `
 		INSERT INTO shipment (order_id, state, shipment_id, reason, ship_to)

@@ -65,10 +65,12 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	if c.MaxRetries, err = strconv.Atoi(process.Env(getenv, "MAX_RETRIES", "2")); err != nil || c.MaxRetries < 0 {
 		problems = append(problems, errors.New("MAX_RETRIES must be a number from 0"))
 	}
-	if c.RetryRatio, err = strconv.ParseFloat(process.Env(getenv, "RETRY_RATIO", "0.2"), 64); err != nil || c.RetryRatio < 0 || c.RetryRatio > 1 {
+	if c.RetryRatio, err = strconv.ParseFloat(process.Env(getenv, "RETRY_RATIO", "0.2"), 64); err != nil ||
+		c.RetryRatio < 0 || c.RetryRatio > 1 {
 		problems = append(problems, errors.New("RETRY_RATIO must be a number from 0 to 1"))
 	}
-	if c.RetryReserve, err = strconv.ParseFloat(process.Env(getenv, "RETRY_RESERVE", "100"), 64); err != nil || c.RetryReserve < 1 {
+	if c.RetryReserve, err = strconv.ParseFloat(process.Env(getenv, "RETRY_RESERVE", "100"), 64); err != nil ||
+		c.RetryReserve < 1 {
 		problems = append(problems, errors.New("RETRY_RESERVE must be a number from 1"))
 	}
 	c.Gateways, err = gateways(getenv("GATEWAY_URLS"))
@@ -121,7 +123,8 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Ambassador, error) 
 	a.discovery = newDiscovery(c, a.pool, log)
 	a.discovery.update(nil)
 	a.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "ambassador_request_seconds", Help: "Requests by what the client got, with all tries.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+		Name: "ambassador_request_seconds", Help: "Requests by what the client got, with all tries.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 	}, []string{"method", "status"})
 	a.metrics.MustRegister(a.pool, a.transport, a.seconds)
 

@@ -83,21 +83,25 @@ func method(m string) string {
 
 // fail says why there is no answer, and whether that says anything about the request.
 func (a *Ambassador) fail(w http.ResponseWriter, r *http.Request, err error) {
-	answer := problem.New(http.StatusBadGateway, "the gateway gave no answer that could be read; whether the request was carried out is not known")
+	answer := problem.New(http.StatusBadGateway,
+		"the gateway gave no answer that could be read; whether the request was carried out is not known")
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
 		answer = problem.New(http.StatusRequestEntityTooLarge, "the body is larger than the ambassador keeps")
 	case errors.Is(err, errNoEndpoint):
-		answer = &problem.Error{Status: http.StatusServiceUnavailable, Detail: "no endpoint of the gateway may be asked now", RetryAfter: a.pool.wait()}
+		answer = &problem.Error{Status: http.StatusServiceUnavailable, Detail: "no endpoint of the gateway may be asked now",
+			RetryAfter: a.pool.wait()}
 	case errors.Is(err, errTryTimeout):
-		answer = problem.New(http.StatusGatewayTimeout, "the gateway did not answer in time; whether the request was carried out is not known")
+		answer = problem.New(http.StatusGatewayTimeout,
+			"the gateway did not answer in time; whether the request was carried out is not known")
 	}
 	if f, ok := errors.AsType[*failure](err); ok {
 		w.Header().Set(AttemptsHeader, strconv.Itoa(f.attempts))
 	}
 	if !errors.Is(err, context.Canceled) {
-		a.log.WarnContext(r.Context(), "no answer from the gateway", "method", r.Method, "path", r.URL.Path, "status", answer.Status, "error", err)
+		a.log.WarnContext(r.Context(), "no answer from the gateway", "method", r.Method, "path", r.URL.Path, "status",
+			answer.Status, "error", err)
 	}
 	problem.Write(w, r, answer)
 }

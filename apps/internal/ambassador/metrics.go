@@ -27,8 +27,10 @@ func (p *pool) states() []state {
 }
 
 var (
-	healthyDesc = prometheus.NewDesc("ambassador_endpoint_healthy", "1 when the endpoint passed its last health check.", []string{"endpoint"}, nil)
-	breakerDesc = prometheus.NewDesc("ambassador_breaker_open", "1 when the endpoint's breaker is open, 0.5 when it is half open.", []string{"endpoint"}, nil)
+	healthyDesc = prometheus.NewDesc("ambassador_endpoint_healthy", "1 when the endpoint passed its last health check.",
+		[]string{"endpoint"}, nil)
+	breakerDesc = prometheus.NewDesc("ambassador_breaker_open",
+		"1 when the endpoint's breaker is open, 0.5 when it is half open.", []string{"endpoint"}, nil)
 )
 
 // Describe names the pool's metrics.

@@ -51,8 +51,10 @@ func newTransport(c Config, p *pool) *transport {
 		tries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ambassador_tries_total", Help: "Tries by endpoint and outcome: a status, or error.",
 		}, []string{"endpoint", "outcome"}),
-		retries:  prometheus.NewCounter(prometheus.CounterOpts{Name: "ambassador_retries_total", Help: "Tries beyond a request's first."}),
-		exceeded: prometheus.NewCounter(prometheus.CounterOpts{Name: "ambassador_retry_budget_exceeded_total", Help: "Retries that the budget did not allow."}),
+		retries: prometheus.NewCounter(prometheus.CounterOpts{Name: "ambassador_retries_total",
+			Help: "Tries beyond a request's first."}),
+		exceeded: prometheus.NewCounter(prometheus.CounterOpts{Name: "ambassador_retry_budget_exceeded_total",
+			Help: "Retries that the budget did not allow."}),
 	}
 }
 
@@ -119,7 +121,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	var response *http.Response
 	var err error
 	if mayRetry(r) {
-		response, err = t.retrying.WithContext(r.Context()).GetWithExecution(func(failsafe.Execution[*http.Response]) (*http.Response, error) {
+		response,
+			err = t.retrying.WithContext(r.Context()).GetWithExecution(func(failsafe.Execution[*http.Response]) (*http.Response,
+			error) {
 			return c.try()
 		})
 	} else {

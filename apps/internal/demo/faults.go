@@ -12,7 +12,8 @@ import (
 // arm arms a fault in a service.
 func (s *Stage) arm(ctx context.Context, service events.Service, f failpoint.Fault) error {
 	return s.where.AskAdmin(ctx, endpoints.AdminRequest{
-		Process: string(service), Method: http.MethodPost, Path: "/faults", Body: failpoint.Armament{Point: f.Point, Kind: f.Kind},
+		Process: string(service), Method: http.MethodPost, Path: "/faults",
+		Body: failpoint.Armament{Point: f.Point, Kind: f.Kind},
 	}, nil)
 }
 
@@ -21,7 +22,8 @@ func (s *Stage) holding(ctx context.Context, service events.Service) (bool, erro
 	var list struct {
 		Faults []failpoint.Armament `json:"faults"`
 	}
-	err := s.where.AskAdmin(ctx, endpoints.AdminRequest{Process: string(service), Method: http.MethodGet, Path: "/faults"}, &list)
+	err := s.where.AskAdmin(ctx, endpoints.AdminRequest{Process: string(service), Method: http.MethodGet, Path: "/faults"},
+		&list)
 	for _, f := range list.Faults {
 		if f.Holding > 0 {
 			return true, err

@@ -31,7 +31,8 @@ func repairRefund(ctx context.Context, s *Stage, event events.Event) error {
 	if err := s.retry(ctx, opened); err != nil {
 		return err
 	}
-	s.screen.Note(opened.OrderID, time.Now(), events.Payment, "the gateway has recovered; an operator tries again: sagactl incidents retry "+opened.IncidentID)
+	s.screen.Note(opened.OrderID, time.Now(), events.Payment,
+		"the gateway has recovered; an operator tries again: sagactl incidents retry "+opened.IncidentID)
 	return nil
 }
 
@@ -51,7 +52,8 @@ func (s *Stage) needsAttention(ctx context.Context, orderID string) error {
 }
 
 func (s *Stage) gatewayFaults(ctx context.Context, f gateway.Faults) error {
-	return s.where.AskAdmin(ctx, endpoints.AdminRequest{Process: endpoints.Gateway, Method: http.MethodPut, Path: "/faults", Body: f}, nil)
+	return s.where.AskAdmin(ctx, endpoints.AdminRequest{Process: endpoints.Gateway, Method: http.MethodPut,
+		Path: "/faults", Body: f}, nil)
 }
 
 // retry does what the incident shows as possible, for the state that it shows.
@@ -63,7 +65,8 @@ func (s *Stage) retry(ctx context.Context, opened events.IncidentOpened) error {
 			RefundNumber int    `json:"refund_number"`
 		} `json:"state"`
 	}
-	if err := s.where.AskAdmin(ctx, endpoints.AdminRequest{Process: opened.Service, Method: http.MethodGet, Path: path}, &seen); err != nil {
+	if err := s.where.AskAdmin(ctx, endpoints.AdminRequest{Process: opened.Service, Method: http.MethodGet, Path: path},
+		&seen); err != nil {
 		return err
 	}
 	return s.where.AskAdmin(ctx, endpoints.AdminRequest{

@@ -31,8 +31,11 @@ func businessScenes() []scene {
 		{
 			name:     "A success",
 			sentence: "Stock is held, the card charged, the parcel sent.",
-			order:    with(client.One("widget", 2), func(w *client.NewOrder) { w.Items = append(w.Items, api.NewItem{Sku: "gizmo", Quantity: 1}) }),
-			judge:    ended(api.CONFIRMED, ""),
+			order: with(client.One("widget", 2), func(w *client.NewOrder) {
+				w.Items = append(w.Items,
+					api.NewItem{Sku: "gizmo", Quantity: 1})
+			}),
+			judge: ended(api.CONFIRMED, ""),
 		},
 		{
 			name:     "Out of stock",
@@ -65,11 +68,13 @@ func technicalScenes() []scene {
 			judge:    ended(api.CONFIRMED, ""),
 		},
 		{
-			name:     "A customer's cancel",
-			sentence: "It comes while the charge is under way. Shipping fences the order; what turns out to be captured is returned.",
-			order:    with(client.One("gizmo", 3), func(w *client.NewOrder) { w.Token = "tok_slow" }), // the charge takes a second
-			after:    cancelOnceReserved,
-			judge:    ended(api.CANCELLED, "customer"),
+			name: "A customer's cancel",
+			sentence: "It comes while the charge is under way. Shipping fences the order; " +
+				"what turns out to be captured is returned.",
+			// the charge takes a second
+			order: with(client.One("gizmo", 3), func(w *client.NewOrder) { w.Token = "tok_slow" }),
+			after: cancelOnceReserved,
+			judge: ended(api.CANCELLED, "customer"),
 		},
 		{
 			name:     "A service killed in the middle",
@@ -80,11 +85,15 @@ func technicalScenes() []scene {
 			judge:    ended(api.CONFIRMED, ""),
 		},
 		{
-			name:     "A refund that is refused",
-			sentence: "The compensation itself fails, and a person is needed. Once the gateway has recovered, an operator tries again.",
-			order:    with(client.One("gadget", 1), func(w *client.NewOrder) { w.Country, w.Token = "AQ", "tok_refund_refused" }),
-			after:    repairRefund,
-			judge:    ended(api.CANCELLED, "destination_not_served"),
+			name: "A refund that is refused",
+			sentence: "The compensation itself fails, and a person is needed. " +
+				"Once the gateway has recovered, an operator tries again.",
+			order: with(client.One("gadget", 1), func(w *client.NewOrder) {
+				w.Country, w.Token = "AQ",
+					"tok_refund_refused"
+			}),
+			after: repairRefund,
+			judge: ended(api.CANCELLED, "destination_not_served"),
 		},
 	}
 }

@@ -54,11 +54,15 @@ func (g *Gateway) capture(w http.ResponseWriter, r *http.Request) {
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&body); err != nil {
-		problem.Write(w, r, problem.New(http.StatusBadRequest, "the body is not a JSON object with merchant_reference, amount and currency"))
+		problem.Write(w, r,
+			problem.New(http.StatusBadRequest, "the body is not a JSON object with merchant_reference, amount and currency"))
 		return
 	}
-	if !reference.MatchString(body.MerchantReference) || body.Amount < 1 || body.Amount > maxAmount || !accepted(body.Currency) {
-		problem.Write(w, r, problem.New(http.StatusUnprocessableEntity, "merchant_reference, amount or currency has a value that a charge could not have"))
+	if !reference.MatchString(body.MerchantReference) || body.Amount < 1 || body.Amount > maxAmount ||
+		!accepted(body.Currency) {
+		problem.Write(w, r,
+			problem.New(http.StatusUnprocessableEntity,
+				"merchant_reference, amount or currency has a value that a charge could not have"))
 		return
 	}
 	charge := newCharge(body.MerchantReference, body.Amount, body.Currency)

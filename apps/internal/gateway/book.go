@@ -58,7 +58,8 @@ type account struct {
 }
 
 func newBook() *book {
-	return &book{answers: map[string]*record{}, charges: map[string]*account{}, byReference: map[string][]*account{}, entries: []api.Entry{}}
+	return &book{answers: map[string]*record{}, charges: map[string]*account{}, byReference: map[string][]*account{},
+		entries: []api.Entry{}}
 }
 
 // replay applies a line of the file.

@@ -80,7 +80,8 @@ func (p *payments) already(b *book, key keyed) (out outcome, done bool) {
 		return outcome{answer: r, replayed: true}, true
 	}
 	if time.Since(key.received) > p.times.InFlightHorizon {
-		return problemOf(http.StatusServiceUnavailable, "the request waited for too long; nothing was done, ask again with the same key"), true
+		return problemOf(http.StatusServiceUnavailable,
+			"the request waited for too long; nothing was done, ask again with the same key"), true
 	}
 	return outcome{}, false
 }

@@ -83,7 +83,8 @@ func (f Faults) meet(w http.ResponseWriter, r *http.Request, closing <-chan stru
 	before := func(rate int) bool { drawn -= rate; return drawn < 0 }
 	switch {
 	case before(f.RateLimited):
-		problem.Write(w, r, &problem.Error{Status: http.StatusTooManyRequests, Detail: "too many requests", RetryAfter: time.Second})
+		problem.Write(w, r, &problem.Error{Status: http.StatusTooManyRequests, Detail: "too many requests",
+			RetryAfter: time.Second})
 	case before(f.ErrorBefore):
 		problem.Write(w, r, problem.New(http.StatusInternalServerError, unsure))
 	case before(f.ErrorAfter):

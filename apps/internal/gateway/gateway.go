@@ -46,7 +46,8 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		return c, err
 	}
 	if max(c.Times.SettleDelay, c.Times.SlowDelay) >= c.Times.InFlightHorizon {
-		return c, fmt.Errorf("SETTLE_DELAY and SLOW_DELAY must be shorter than IN_FLIGHT_HORIZON, %v", c.Times.InFlightHorizon)
+		return c, fmt.Errorf("SETTLE_DELAY and SLOW_DELAY must be shorter than IN_FLIGHT_HORIZON, %v",
+			c.Times.InFlightHorizon)
 	}
 	if c.AdminAddr != "" && c.AdminToken == "" {
 		return c, errors.New("ADMIN_ADDR needs an ADMIN_TOKEN")

@@ -23,7 +23,8 @@ func (g *Gateway) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	validated := service.ValidateRequests(spec)(api.Handler(api.NewStrictHandlerWithOptions(&handlers{g.payments, g.operations}, nil, api.StrictHTTPServerOptions{
+	validated := service.ValidateRequests(spec)(api.Handler(api.NewStrictHandlerWithOptions(&handlers{g.payments,
+		g.operations}, nil, api.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  func(w http.ResponseWriter, r *http.Request, _ error) { unreadable(w, r) },
 		ResponseErrorHandlerFunc: g.fail,
 	})))
@@ -82,14 +83,16 @@ type handlers struct {
 }
 
 // CreateCharge takes money from a card.
-func (h *handlers) CreateCharge(ctx context.Context, request api.CreateChargeRequestObject) (api.CreateChargeResponseObject, error) {
+func (h *handlers) CreateCharge(ctx context.Context,
+	request api.CreateChargeRequestObject) (api.CreateChargeResponseObject, error) {
 	key := name("charge", request.Params.IdempotencyKey, request.Body, receivedAt(ctx))
 	out, err := h.payments.charge(ctx, key, *request.Body)
 	return h.reply(ctx, "charge", out, err)
 }
 
 // CreateRefund pays money back.
-func (h *handlers) CreateRefund(ctx context.Context, request api.CreateRefundRequestObject) (api.CreateRefundResponseObject, error) {
+func (h *handlers) CreateRefund(ctx context.Context,
+	request api.CreateRefundRequestObject) (api.CreateRefundResponseObject, error) {
 	key := name("refund", request.Params.IdempotencyKey, request.Body, receivedAt(ctx))
 	out, err := h.payments.refund(ctx, key, *request.Body)
 	return h.reply(ctx, "refund", out, err)
@@ -113,13 +116,18 @@ func (h *handlers) reply(ctx context.Context, operation string, out outcome, err
 }
 
 // FindCharges looks charges up by the merchant's reference.
-func (h *handlers) FindCharges(ctx context.Context, request api.FindChargesRequestObject) (api.FindChargesResponseObject, error) {
-	found, err := do(ctx, h.payments.ledger, func(b *book) ([]api.Charge, *record) { return b.find(request.Params.MerchantReference), nil })
+func (h *handlers) FindCharges(ctx context.Context,
+	request api.FindChargesRequestObject) (api.FindChargesResponseObject, error) {
+	found, err := do(ctx, h.payments.ledger, func(b *book) ([]api.Charge,
+		*record) {
+		return b.find(request.Params.MerchantReference), nil
+	})
 	return api.FindCharges200JSONResponse{Charges: found}, err
 }
 
 // GetCharge is one charge with its refunds.
-func (h *handlers) GetCharge(ctx context.Context, request api.GetChargeRequestObject) (api.GetChargeResponseObject, error) {
+func (h *handlers) GetCharge(ctx context.Context,
+	request api.GetChargeRequestObject) (api.GetChargeResponseObject, error) {
 	found, err := do(ctx, h.payments.ledger, func(b *book) (*api.Charge, *record) {
 		if a := b.charges[request.Id]; a != nil {
 			charge := a.charge
@@ -137,7 +145,8 @@ func (h *handlers) GetCharge(ctx context.Context, request api.GetChargeRequestOb
 }
 
 // ReadLedger is every movement of money, or those after the ones that the reader knows.
-func (h *handlers) ReadLedger(ctx context.Context, request api.ReadLedgerRequestObject) (api.ReadLedgerResponseObject, error) {
+func (h *handlers) ReadLedger(ctx context.Context,
+	request api.ReadLedgerRequestObject) (api.ReadLedgerResponseObject, error) {
 	after, limit := 0, math.MaxInt
 	if request.Params.After != nil {
 		after = *request.Params.After

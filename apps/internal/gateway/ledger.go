@@ -48,10 +48,12 @@ func openLedger(path string, log *slog.Logger, metrics prometheus.Registerer) (*
 		file: f, book: newBook(), log: log,
 		queue: make(chan *operation, maxBatch), closing: make(chan struct{}), closed: make(chan struct{}),
 		batches: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "gateway_ledger_batch_operations", Help: "Operations that shared one write.", Buckets: prometheus.ExponentialBuckets(1, 2, 10),
+			Name: "gateway_ledger_batch_operations", Help: "Operations that shared one write.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 10),
 		}),
 		syncs: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "gateway_ledger_write_seconds", Help: "Time to lock, write and sync a batch.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
+			Name: "gateway_ledger_write_seconds", Help: "Time to lock, write and sync a batch.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
 		}),
 	}
 	metrics.MustRegister(l.batches, l.syncs)

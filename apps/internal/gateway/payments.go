@@ -103,7 +103,8 @@ func (p *payments) charge(ctx context.Context, key keyed, body api.ChargeRequest
 
 // settle captures after the card's delay, also when the client has left. The key stays
 // occupied until then. When the process ends first, nothing is captured.
-func (p *payments) settle(ctx context.Context, key keyed, body api.ChargeRequest, token Token, release func()) <-chan outcome {
+func (p *payments) settle(ctx context.Context, key keyed, body api.ChargeRequest, token Token,
+	release func()) <-chan outcome {
 	after := p.times.SlowDelay
 	if token.delay == late {
 		after = p.times.SettleDelay

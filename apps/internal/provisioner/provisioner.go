@@ -41,7 +41,8 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 	if err != nil {
 		return fmt.Errorf("TRANSLATED: %w", err)
 	}
-	nc, err := process.Connect(process.Env(getenv, "NATS_URL", "nats://"+natsadmin.Provisioner+"@127.0.0.1:4222"), natsadmin.Provisioner, log)
+	nc, err := process.Connect(process.Env(getenv, "NATS_URL", "nats://"+natsadmin.Provisioner+"@127.0.0.1:4222"),
+		natsadmin.Provisioner, log)
 	if err != nil {
 		return err
 	}
@@ -100,9 +101,10 @@ func newProvisioner(nc *nats.Conn, translated []events.Type) (*provisioner, erro
 	if err != nil {
 		return nil, fmt.Errorf("use JetStream: %w", err)
 	}
-	p := &provisioner{js: js, translated: translated, metrics: process.Metrics(), looks: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "provisioner_looks_total", Help: "How often stream and consumers were looked at, by how it ended.",
-	}, []string{"outcome"})}
+	p := &provisioner{js: js, translated: translated, metrics: process.Metrics(),
+		looks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "provisioner_looks_total", Help: "How often stream and consumers were looked at, by how it ended.",
+		}, []string{"outcome"})}
 	p.metrics.MustRegister(p.looks)
 	return p, nil
 }

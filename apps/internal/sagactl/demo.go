@@ -37,8 +37,8 @@ func (p *program) demo() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Runs the whole system on this machine, without containers, and plays scenes on it.",
-		Long: `Runs the whole system as processes on this machine: Postgres, NATS, the card gateway, the ambassador and the four
-services. Then it plays scenes: orders that succeed, fail, are undone, and survive a kill. It shows their sagas as
+		Long: `Runs the whole system as processes on this machine: Postgres, NATS, the card gateway, the ambassador and the
+four services. Then it plays scenes: orders that succeed, fail, are undone, and survive a kill. It shows their sagas as
 they happen, what money and stock add up to, and whether everything holds that must. After that the system stays
 up, until Ctrl-C, for the other commands.`,
 		Args: cobra.NoArgs,
@@ -47,14 +47,16 @@ up, until Ctrl-C, for the other commands.`,
 	f := c.Flags()
 	f.BoolVar(&d.once, "once", false, "end after the scenes, with the verdict as exit code")
 	f.StringVar(&d.scenes, "scenes", "all", "all or none")
-	f.StringVar(&d.system.Dir, "dir", "", "keeps data, logs and run.json; .ordersaga without, or the next one that is free")
+	f.StringVar(&d.system.Dir, "dir", "",
+		"keeps data, logs and run.json; .ordersaga without, or the next one that is free")
 	f.StringVar(&d.system.Bin, "bin", "", "holds the programs; without: where sagactl stands, or bin/ of the repository")
 	f.BoolVar(&d.system.Keep, "keep", false, "go on with the data of the last run instead of removing them")
 	f.DurationVar(&d.system.Deadline, "deadline", time.Minute, "how long an order may take before it is cancelled")
 	f.BoolVar(&d.system.Faults, "faults", true, "open the admin listeners, behind a token, for arming faults")
 	f.StringSliceVar(&d.ports, "port", nil, "a port instead of a free one, as order=8080")
 	f.StringToIntVar(&d.many, "replicas", nil, "how many processes a service has, as order=2")
-	f.BoolVar(&d.system.Translate, "translate", false, "the services know only OrderCreated v1, and the translator makes it of v2")
+	f.BoolVar(&d.system.Translate, "translate", false,
+		"the services know only OrderCreated v1, and the translator makes it of v2")
 	f.StringArrayVar(&d.more, "env", nil, "more environment for a process, as payment:LOG_LEVEL=DEBUG")
 	return c
 }
@@ -193,7 +195,8 @@ func (d *play) complete() error {
 		process, variable, isFor := strings.Cut(text, ":")
 		name, value, isSet := strings.Cut(variable, "=")
 		if !isFor || !isSet {
-			return &Failure{usage, fmt.Errorf("--env %s is not process:NAME=value", text), "sagactl demo --env payment:LOG_LEVEL=DEBUG"}
+			return &Failure{usage, fmt.Errorf("--env %s is not process:NAME=value", text),
+				"sagactl demo --env payment:LOG_LEVEL=DEBUG"}
 		}
 		if d.system.Env[process] == nil {
 			d.system.Env[process] = map[string]string{}

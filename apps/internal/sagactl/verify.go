@@ -48,7 +48,8 @@ func (p *program) check(ctx context.Context, o verify.Options) error {
 		showReport(p.out, p.width(), report)
 	}
 	if err == nil && !report.Holds {
-		return &Failure{failed, errors.New("the system is not as it must be"), "sagactl watch ORDER   (of an order named above)"}
+		return &Failure{failed, errors.New("the system is not as it must be"),
+			"sagactl watch ORDER   (of an order named above)"}
 	}
 	return err
 }

@@ -77,7 +77,8 @@ func (c *Client) Place(ctx context.Context, o NewOrder) (order.Order, []byte, er
 		return order.Order{}, nil, fmt.Errorf("place an order: %w", err)
 	}
 	if answer.JSON202 == nil {
-		return order.Order{}, nil, fmt.Errorf("place an order: %w", refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+		return order.Order{}, nil, fmt.Errorf("place an order: %w", refused(answer.HTTPResponse,
+			answer.ApplicationproblemJSONDefault))
 	}
 	return *answer.JSON202, answer.Body, nil
 }
@@ -89,7 +90,8 @@ func (c *Client) Get(ctx context.Context, id string) (order.Order, error) {
 		return order.Order{}, fmt.Errorf("get order %s: %w", id, err)
 	}
 	if answer.JSON200 == nil {
-		return order.Order{}, fmt.Errorf("get order %s: %w", id, refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+		return order.Order{}, fmt.Errorf("get order %s: %w", id, refused(answer.HTTPResponse,
+			answer.ApplicationproblemJSONDefault))
 	}
 	return *answer.JSON200, nil
 }
@@ -101,7 +103,8 @@ func (c *Client) Saga(ctx context.Context, id string) (order.Saga, error) {
 		return order.Saga{}, fmt.Errorf("get the saga of order %s: %w", id, err)
 	}
 	if answer.JSON200 == nil {
-		return order.Saga{}, fmt.Errorf("get the saga of order %s: %w", id, refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+		return order.Saga{}, fmt.Errorf("get the saga of order %s: %w", id,
+			refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
 	}
 	return *answer.JSON200, nil
 }
@@ -120,7 +123,8 @@ func (c *Client) List(ctx context.Context, status string, limit int, cursor stri
 		return order.OrderList{}, fmt.Errorf("list orders: %w", err)
 	}
 	if answer.JSON200 == nil {
-		return order.OrderList{}, fmt.Errorf("list orders: %w", refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+		return order.OrderList{}, fmt.Errorf("list orders: %w", refused(answer.HTTPResponse,
+			answer.ApplicationproblemJSONDefault))
 	}
 	return *answer.JSON200, nil
 }
@@ -132,7 +136,8 @@ func (c *Client) Cancel(ctx context.Context, id string) (order.Order, error) {
 		return order.Order{}, fmt.Errorf("cancel order %s: %w", id, err)
 	}
 	if answer.JSON202 == nil {
-		return order.Order{}, fmt.Errorf("cancel order %s: %w", id, refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+		return order.Order{}, fmt.Errorf("cancel order %s: %w", id, refused(answer.HTTPResponse,
+			answer.ApplicationproblemJSONDefault))
 	}
 	return *answer.JSON202, nil
 }

@@ -28,19 +28,22 @@ func (c *Client) SetStock(ctx context.Context, sku string, available int64, reas
 		return inventory.Stock{}, fmt.Errorf("get the stock of %s: %w", sku, err)
 	}
 	if found.JSON200 == nil {
-		return inventory.Stock{}, fmt.Errorf("get the stock of %s: %w", sku, refused(found.HTTPResponse, found.ApplicationproblemJSONDefault))
+		return inventory.Stock{}, fmt.Errorf("get the stock of %s: %w", sku,
+			refused(found.HTTPResponse, found.ApplicationproblemJSONDefault))
 	}
 	delta := available - found.JSON200.Available
 	if delta == 0 {
 		return *found.JSON200, nil
 	}
-	answer, err := c.stock.AdjustStockWithResponse(ctx, sku, &inventory.AdjustStockParams{IdempotencyKey: uuid.NewString()},
+	answer,
+		err := c.stock.AdjustStockWithResponse(ctx, sku, &inventory.AdjustStockParams{IdempotencyKey: uuid.NewString()},
 		inventory.NewAdjustment{Delta: delta, Reason: reason})
 	if err != nil {
 		return inventory.Stock{}, fmt.Errorf("adjust the stock of %s: %w", sku, err)
 	}
 	if answer.JSON201 == nil {
-		return inventory.Stock{}, fmt.Errorf("adjust the stock of %s: %w", sku, refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+		return inventory.Stock{}, fmt.Errorf("adjust the stock of %s: %w", sku,
+			refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
 	}
 	return answer.JSON201.Stock, nil
 }

@@ -60,8 +60,8 @@ func Read(file string) (Description, error) {
 	return d, nil
 }
 
-// Write stores the description in file, readable for its owner alone since it holds secrets. A reader that polls for the
-// file sees all of it or nothing: it is written to another file and renamed.
+// Write stores the description in file, readable for its owner alone since it holds secrets. A reader that polls for
+// the file sees all of it or nothing: it is written to another file and renamed.
 func (d Description) Write(file string) error {
 	text, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
@@ -132,7 +132,8 @@ func (d *Description) set(name, value string) bool {
 		d.NATS = value
 		return true
 	}
-	for suffix, addresses := range map[string]*map[string]string{"_url": &d.URLs, "_admin": &d.Admin, "_database": &d.Databases} {
+	for suffix, addresses := range map[string]*map[string]string{"_url": &d.URLs, "_admin": &d.Admin,
+		"_database": &d.Databases} {
 		if process, is := strings.CutSuffix(name, suffix); is {
 			if *addresses == nil {
 				*addresses = map[string]string{}

@@ -31,7 +31,8 @@ func (s *Stream) History(ctx context.Context, orderID string, each func(Seen) er
 var ErrNewStream = errors.New("the stream was made anew")
 
 // Since calls each for every stored event about any order from a sequence on, oldest first, and returns the sequence
-// to go on with. Whoever remembers that misses nothing, however long the broker was away, and needs to hear nothing live.
+// to go on with. Whoever remembers that misses nothing, however long the broker was away, and needs to hear nothing
+// live.
 func (s *Stream) Since(ctx context.Context, next uint64, each func(Seen) error) (uint64, error) {
 	return s.from(ctx, events.StreamSubjects, next, each)
 }
@@ -59,7 +60,8 @@ func (s *Stream) from(ctx context.Context, subjects string, next uint64, each fu
 // page reads one batch that begins at a sequence. It needs no consumer, so the observer's login need not
 // be allowed to create one: it is the direct-get API, which answers a batch with one message per event and
 // a last one without content.
-func (s *Stream) page(ctx context.Context, subjects string, first uint64, each func(Seen) error) (last uint64, more bool, err error) {
+func (s *Stream) page(ctx context.Context, subjects string, first uint64,
+	each func(Seen) error) (last uint64, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	inbox := s.nc.NewInbox()

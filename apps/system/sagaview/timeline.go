@@ -102,7 +102,8 @@ func name(t events.Type) string {
 }
 
 func (t *Timeline) entry(orderID, when string, who events.Service, what string) {
-	text := fmt.Sprintf("%s %s %s", faint.Render(fmt.Sprintf("%10s", when)), colours[who].Render(fmt.Sprintf("%-9s", who)), what)
+	text := fmt.Sprintf("%s %s %s", faint.Render(fmt.Sprintf("%10s", when)), colours[who].Render(fmt.Sprintf("%-9s", who)),
+		what)
 	if t.many {
 		text = faint.Render("…"+Short(orderID)) + text
 	}

@@ -129,7 +129,8 @@ func findPrograms(wanted string) (string, error) {
 			return filepath.Abs(dir)
 		}
 	}
-	return "", fmt.Errorf("%s lacks the programs %s: run `make build`", candidates[len(candidates)-1], strings.Join(missing, ", "))
+	return "", fmt.Errorf("%s lacks the programs %s: run `make build`", candidates[len(candidates)-1],
+		strings.Join(missing, ", "))
 }
 
 func missingIn(dir string) []string {

@@ -165,7 +165,8 @@ func (s *System) Superuser() string { return s.postgres.URL() }
 // Passwords are those of a service's database logins, for the same.
 func (s *System) Passwords(service events.Service) localservers.Passwords {
 	return localservers.Passwords{
-		Service: s.secrets[string(service)], Owner: s.secrets[localservers.Owner(service)], Audit: s.secrets[localservers.Audit],
+		Service: s.secrets[string(service)], Owner: s.secrets[localservers.Owner(service)],
+		Audit: s.secrets[localservers.Audit],
 	}
 }
 

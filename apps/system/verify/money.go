@@ -35,7 +35,8 @@ func refundedOnce(_ context.Context, l *look) ([]Offender, error) {
 		case len(refunds) > 1:
 			return fmt.Sprintf("%d refunds for order %s", len(refunds), charge.Reference)
 		case refunds[0].Amount > charge.Amount || refunds[0].Currency != charge.Currency:
-			return fmt.Sprintf("captured %d %s, refunded %d %s", charge.Amount, charge.Currency, refunds[0].Amount, refunds[0].Currency)
+			return fmt.Sprintf("captured %d %s, refunded %d %s", charge.Amount, charge.Currency, refunds[0].Amount,
+				refunds[0].Currency)
 		}
 		return ""
 	}), nil
@@ -125,7 +126,8 @@ func compareLedgers(ours []booked, charges map[string][]charge, refunds map[stri
 		if seen[row.GatewayID] {
 			found = append(found, Offender{row.GatewayID, "is booked twice"})
 		} else if theirs[row.GatewayID] != row {
-			found = append(found, Offender{row.GatewayID, fmt.Sprintf("booked as %+v, the gateway says %+v", row, theirs[row.GatewayID])})
+			found = append(found, Offender{row.GatewayID, fmt.Sprintf("booked as %+v, the gateway says %+v", row,
+				theirs[row.GatewayID])})
 		}
 		seen[row.GatewayID] = true
 	}

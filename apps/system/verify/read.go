@@ -63,7 +63,9 @@ func (l *look) fewEnough(ctx context.Context) error {
 	if l.options.AtMost == 0 {
 		return nil
 	}
-	counted, err := query[struct{ N int }](ctx, l, events.Order, `SELECT count(*) FROM (SELECT FROM orders LIMIT $1) AS counted`, l.options.AtMost+1)
+	counted,
+		err := query[struct{ N int }](ctx, l, events.Order, `SELECT count(*) FROM (SELECT FROM orders LIMIT $1) AS counted`,
+		l.options.AtMost+1)
 	if err == nil && counted[0].N > l.options.AtMost {
 		return ErrTooMany
 	}
@@ -73,7 +75,8 @@ func (l *look) fewEnough(ctx context.Context) error {
 func (l *look) readOrders(ctx context.Context) error {
 	orders, err := query[order](ctx, l, events.Order, `
 		SELECT id::text, status, total_amount, currency, items,
-		       EXISTS (SELECT FROM order_incident i WHERE i.order_id = o.id AND i.opened_at IS NOT NULL AND i.resolved_at IS NULL)
+		       EXISTS (SELECT FROM order_incident i WHERE i.order_id = o.id AND i.opened_at IS NOT NULL
+		         AND i.resolved_at IS NULL)
 		FROM orders o`)
 	l.orders = byKey(orders, func(o order) string { return o.ID })
 	return err
@@ -90,7 +93,8 @@ func (l *look) readPayments(ctx context.Context) error {
 	payments, err := query[payment](ctx, l, events.Payment, `
 		SELECT order_id::text, state, amount, currency,
 		       EXISTS (SELECT FROM incident i WHERE i.order_id = p.order_id AND i.resolved_at IS NULL),
-		       EXISTS (SELECT FROM incident i WHERE i.order_id = p.order_id AND i.resolved_at IS NULL AND i.kind = 'late_capture'),
+		       EXISTS (SELECT FROM incident i WHERE i.order_id = p.order_id AND i.resolved_at IS NULL
+		         AND i.kind = 'late_capture'),
 		       coalesce((SELECT sum(abs(e.amount)) FROM ledger_entry e
 		                 WHERE e.merchant_reference = p.order_id::text AND e.account = 'manual_settlement'), 0)::bigint
 		FROM payment p`)

@@ -21,7 +21,8 @@ func stockAddsUp(ctx context.Context, l *look) ([]Offender, error) {
 			WHERE state IN ('RESERVED', 'SOLD')
 			GROUP BY 1)
 		SELECT sku, format('available %s, reserved %s, sold %s; adjustments %s; reservations hold %s and sold %s',
-		                   s.available, s.reserved, s.sold, coalesce(l.total, 0), coalesce(h.reserved, 0), coalesce(h.sold, 0))
+		                   s.available, s.reserved, s.sold, coalesce(l.total, 0), coalesce(h.reserved, 0), coalesce(h.sold,
+		                     0))
 		FROM stock s LEFT JOIN ledger l USING (sku) LEFT JOIN held h USING (sku)
 		WHERE least(s.available, s.reserved, s.sold) < 0
 		   OR s.available + s.reserved + s.sold <> coalesce(l.total, 0)
@@ -76,9 +77,12 @@ func effectsHaveCauses(ctx context.Context, l *look) ([]Offender, error) {
 			events.Payment, `SELECT * FROM payment WHERE charge_key IS NOT NULL AND direct_reference IS NULL`, "a payment",
 			[]events.Event{events.InventoryReserved{}},
 		},
-		{events.Payment, `SELECT * FROM payment WHERE state = 'VOIDED'`, "a payment's tombstone", []events.Event{events.ShipmentFailed{}}},
-		{events.Shipping, `SELECT * FROM shipment WHERE state <> 'FENCED'`, "a shipment", []events.Event{events.PaymentProcessed{}}},
-		{events.Shipping, `SELECT * FROM shipment WHERE state = 'FENCED'`, "a fence", []events.Event{events.OrderCancelRequested{}}},
+		{events.Payment, `SELECT * FROM payment WHERE state = 'VOIDED'`, "a payment's tombstone",
+			[]events.Event{events.ShipmentFailed{}}},
+		{events.Shipping, `SELECT * FROM shipment WHERE state <> 'FENCED'`, "a shipment",
+			[]events.Event{events.PaymentProcessed{}}},
+		{events.Shipping, `SELECT * FROM shipment WHERE state = 'FENCED'`, "a fence",
+			[]events.Event{events.OrderCancelRequested{}}},
 	} {
 		more, err := l.offenders(ctx, effect.service, `
 			SELECT e.order_id::text, $1 || ' without the event that asks for it'

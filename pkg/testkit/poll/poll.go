@@ -16,8 +16,8 @@ const (
 	longest = 100 * time.Millisecond
 )
 
-// Until tries until there is no error, and returns nil then. After the given time, or when ctx ends, it returns the last
-// try's error. What is a phrase that finishes the sentence "waited … for": "the order to be confirmed".
+// Until tries until there is no error, and returns nil then. After the given time, or when ctx ends, it returns the
+// last try's error. What is a phrase that finishes the sentence "waited … for": "the order to be confirmed".
 func Until(ctx context.Context, within time.Duration, what string, try func() error) error {
 	err := errors.New("never tried")
 	deadline := time.Now().Add(within)
