@@ -123,7 +123,8 @@ func accept(id string, wish Wish, prices map[string]events.Money) (events.Snapsh
 		return events.Snapshot{}, err
 	}
 	if want := wish.ExpectedTotal; want != nil && *want != total {
-		return events.Snapshot{}, refuse("the order costs %d %s in minor units, not %d %s", total.Amount, total.Currency, want.Amount, want.Currency)
+		return events.Snapshot{}, refuse("the order costs %d %s in minor units, not %d %s", total.Amount, total.Currency,
+			want.Amount, want.Currency)
 	}
 	order := events.Snapshot{
 		OrderID: id, CustomerID: wish.CustomerID, Lines: lines, Total: total,

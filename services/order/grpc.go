@@ -35,11 +35,14 @@ func (c calls) GetOrder(ctx context.Context, r *orderv1.GetOrderRequest) (*order
 func message(o api.Order) *orderv1.Order {
 	to := o.ShipTo
 	m := &orderv1.Order{
-		Id: o.Id, CustomerId: o.CustomerId, Status: orderv1.Status(orderv1.Status_value["STATUS_"+string(o.Status)]), Reason: o.Reason,
-		Total:         &orderv1.Money{Amount: o.Total.Amount, Currency: o.Total.Currency},
-		ShipTo:        &orderv1.Address{Name: to.Name, Street: to.Street, City: to.City, PostalCode: to.PostalCode, Country: to.Country},
+		Id: o.Id, CustomerId: o.CustomerId, Status: orderv1.Status(orderv1.Status_value["STATUS_"+string(o.Status)]),
+		Reason: o.Reason,
+		Total:  &orderv1.Money{Amount: o.Total.Amount, Currency: o.Total.Currency},
+		ShipTo: &orderv1.Address{Name: to.Name, Street: to.Street, City: to.City, PostalCode: to.PostalCode,
+			Country: to.Country},
 		PaymentMethod: o.PaymentMethod, ShipmentId: o.ShipmentId, ContactEmail: o.ContactEmail,
-		CreatedAt: timestamppb.New(o.CreatedAt), UpdatedAt: timestamppb.New(o.UpdatedAt), Deadline: timestamppb.New(o.Deadline),
+		CreatedAt: timestamppb.New(o.CreatedAt), UpdatedAt: timestamppb.New(o.UpdatedAt),
+		Deadline:          timestamppb.New(o.Deadline),
 		CancelRequestedAt: moment(o.CancelRequestedAt),
 	}
 	for _, item := range o.Items {
@@ -47,7 +50,8 @@ func message(o api.Order) *orderv1.Order {
 	}
 	for _, i := range o.Incidents {
 		m.Incidents = append(m.Incidents, &orderv1.Incident{
-			Id: i.Id, Service: i.Service, Kind: i.Kind, Reason: i.Reason, OpenedAt: timestamppb.New(i.OpenedAt), ResolvedAt: moment(i.ResolvedAt),
+			Id: i.Id, Service: i.Service, Kind: i.Kind, Reason: i.Reason, OpenedAt: timestamppb.New(i.OpenedAt),
+			ResolvedAt: moment(i.ResolvedAt),
 		})
 	}
 	if w := o.WaitingFor; w != nil {

@@ -136,7 +136,8 @@ func (s server) read(ctx context.Context, pathID string) (Order, error) {
 
 // CancelOrder answers 202 as long as the order has not ended. Whether the cancel comes in time is shipping's
 // decision; the order tells later.
-func (s server) CancelOrder(ctx context.Context, r api.CancelOrderRequestObject) (api.CancelOrderResponseObject, error) {
+func (s server) CancelOrder(ctx context.Context,
+	r api.CancelOrderRequestObject) (api.CancelOrderResponseObject, error) {
 	order, err := s.cancel(ctx, r.Id)
 	return api.CancelOrder202JSONResponse(resource(order)), err
 }
@@ -179,7 +180,8 @@ func (s server) ListOrders(ctx context.Context, r api.ListOrdersRequestObject) (
 	return api.ListOrders200JSONResponse{Orders: all(orders, resource), NextCursor: next}, err
 }
 
-func (s server) list(ctx context.Context, wanted *api.Status, cursor *string, size *int) (orders []Order, next *string, err error) {
+func (s server) list(ctx context.Context, wanted *api.Status, cursor *string,
+	size *int) (orders []Order, next *string, err error) {
 	before, err := position(cursor)
 	if err != nil {
 		return nil, nil, err

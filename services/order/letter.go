@@ -68,12 +68,15 @@ func (l Letter) received() string {
 	for _, line := range l.Order.Lines {
 		fmt.Fprintf(&items, "  %d × %s\n", line.Quantity, line.SKU)
 	}
-	return fmt.Sprintf("Dear %s,\n\nwe have received your order %s:\n\n%s\nIn all: %d.%02d %s.\n\nShould we not be able to carry it out, we will write again.\n",
-		l.Order.ShipTo.Name, l.Order.OrderID, items.String(), l.Order.Total.Amount/100, l.Order.Total.Amount%100, l.Order.Total.Currency)
+	return fmt.Sprintf("Dear %s,\n\nwe have received your order %s:\n\n%s\nIn all: %d.%02d %s.\n\n"+
+		"Should we not be able to carry it out, we will write again.\n",
+		l.Order.ShipTo.Name, l.Order.OrderID, items.String(), l.Order.Total.Amount/100, l.Order.Total.Amount%100,
+		l.Order.Total.Currency)
 }
 
 func (l Letter) cancelled() string {
-	return fmt.Sprintf("Dear %s,\n\nyour order %s is cancelled %s. Nothing will be shipped. What you have paid has been returned.\n",
+	return fmt.Sprintf("Dear %s,\n\nyour order %s is cancelled %s. "+
+		"Nothing will be shipped. What you have paid has been returned.\n",
 		l.Order.ShipTo.Name, l.Order.OrderID, because(l.Reason))
 }
 

@@ -36,14 +36,17 @@ type mailing struct {
 	oldest prometheus.Gauge
 }
 
-func newMailing(pool *pgxpool.Pool, p post, faults *failpoint.Set, log *slog.Logger, registerer prometheus.Registerer) mailing {
+func newMailing(pool *pgxpool.Pool, p post, faults *failpoint.Set, log *slog.Logger,
+	registerer prometheus.Registerer) mailing {
 	add := promauto.With(registerer)
 	return mailing{
 		pool: pool, post: p, faults: faults, log: log,
 		mails: add.NewCounterVec(prometheus.CounterOpts{
-			Namespace: "order", Name: "mails_total", Help: "Attempts to send a mail, by what came of it: sent, put off or refused.",
+			Namespace: "order", Name: "mails_total",
+			Help: "Attempts to send a mail, by what came of it: sent, put off or refused.",
 		}, []string{"outcome"}),
-		unsent: add.NewGauge(prometheus.GaugeOpts{Namespace: "order", Name: "mails_unsent", Help: "Mails that are to be sent."}),
+		unsent: add.NewGauge(prometheus.GaugeOpts{Namespace: "order", Name: "mails_unsent",
+			Help: "Mails that are to be sent."}),
 		oldest: add.NewGauge(prometheus.GaugeOpts{
 			Namespace: "order", Name: "mails_unsent_seconds", Help: "For how long the oldest of them has been waiting.",
 		}),
@@ -62,7 +65,8 @@ func (m mailing) runOnce(ctx context.Context) error {
 		if err := markMails(context.WithoutCancel(ctx), m.pool, letters, outcomes); err != nil {
 			return err
 		}
-		if err := m.faults.At(ctx, failpoint.MailMarked, ordersOf(letters)...); err != nil || unreached != nil || len(letters) < mailsAtOnce {
+		if err := m.faults.At(ctx, failpoint.MailMarked, ordersOf(letters)...); err != nil || unreached != nil ||
+			len(letters) < mailsAtOnce {
 			return errorOf(unreached, err)
 		}
 	}

@@ -18,20 +18,23 @@ func claimMails(ctx context.Context, pool *pgxpool.Pool, limit int) ([]Letter, e
 			WHERE sent_at IS NULL AND refused_at IS NULL AND next_attempt_at <= now()
 			  AND (kind = 'received' OR NOT EXISTS (
 				SELECT FROM mail first
-				WHERE first.order_id = mail.order_id AND first.kind = 'received' AND first.sent_at IS NULL AND first.refused_at IS NULL))
+				WHERE first.order_id = mail.order_id AND first.kind = 'received' AND first.sent_at IS NULL
+				  AND first.refused_at IS NULL))
 			ORDER BY next_attempt_at LIMIT $1
 			FOR UPDATE SKIP LOCKED
 		)
 		UPDATE mail SET attempts = mail.attempts + 1, next_attempt_at = now() + $2::interval
 		FROM due JOIN orders o ON o.id = due.order_id
 		WHERE mail.order_id = due.order_id AND mail.kind = due.kind
-		RETURNING mail.kind, o.contact_email, o.id::text, o.items, o.total_amount, o.currency, o.ship_to, coalesce(o.reason, ''),
+		RETURNING mail.kind, o.contact_email, o.id::text, o.items, o.total_amount, o.currency, o.ship_to,
+		  coalesce(o.reason, ''),
 		          mail.created_at, mail.attempts`, limit, mailLease)
 	if err != nil {
 		return nil, fmt.Errorf("claim mails: %w", err)
 	}
 	letters, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l Letter, err error) {
-		err = row.Scan(&l.Kind, &l.To, &l.Order.OrderID, &l.Order.Lines, &l.Order.Total.Amount, &l.Order.Total.Currency, &l.Order.ShipTo,
+		err = row.Scan(&l.Kind, &l.To, &l.Order.OrderID, &l.Order.Lines, &l.Order.Total.Amount, &l.Order.Total.Currency,
+			&l.Order.ShipTo,
 			&l.Reason, &l.At, &l.Attempts)
 		return l, err
 	})
@@ -61,7 +64,8 @@ func markMails(ctx context.Context, pool *pgxpool.Pool, letters []Letter, outcom
 			refused_at = CASE WHEN done.never THEN now() END,
 			problem = nullif(done.problem, ''),
 			next_attempt_at = now() + done.pause
-		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::interval[]) AS done (order_id, kind, problem, never, pause)
+		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::interval[]) AS done (order_id, kind, problem,
+		  never, pause)
 		WHERE mail.order_id = done.order_id AND mail.kind = done.kind AND mail.sent_at IS NULL AND mail.refused_at IS NULL`,
 		ids, kinds, problems, never, pauses)
 	if err != nil {
@@ -80,7 +84,9 @@ type Mail struct {
 
 // mailsOf are the mails about an order, the oldest first.
 func mailsOf(ctx context.Context, db reader, orderID string) ([]Mail, error) {
-	rows, err := db.Query(ctx, `SELECT kind, attempts, sent_at, refused_at FROM mail WHERE order_id = $1 ORDER BY created_at, kind DESC`, orderID)
+	rows,
+		err := db.Query(ctx,
+		`SELECT kind, attempts, sent_at, refused_at FROM mail WHERE order_id = $1 ORDER BY created_at, kind DESC`, orderID)
 	if err != nil {
 		return nil, fmt.Errorf("read the mails of order %s: %w", orderID, err)
 	}

@@ -32,7 +32,8 @@ func negotiate(inAddress string, h http.Header) (form, string, error) {
 			names = append(names, f.media())
 		}
 	}
-	return 0, "", problem.New(http.StatusNotAcceptable, "here an order can be had as "+strings.Join(names, " or ")+" alone")
+	return 0, "", problem.New(http.StatusNotAcceptable, "here an order can be had as "+strings.Join(names,
+		" or ")+" alone")
 }
 
 // demand is the form that the request leaves no choice about; 0: it does. Address, header and body must agree.
@@ -55,7 +56,9 @@ func demand(inAddress string, h http.Header) (form, error) {
 		case !known:
 			return 0, problem.New(said.status, fmt.Sprintf("%s asks for version %.20q; there are 1 and 2", said.by, said.value))
 		case demanded != 0 && demanded != f:
-			return 0, problem.New(http.StatusBadRequest, fmt.Sprintf("%s asks for version %d, another part of the request for %d", said.by, f, demanded))
+			return 0,
+				problem.New(http.StatusBadRequest, fmt.Sprintf("%s asks for version %d, another part of the request for %d",
+					said.by, f, demanded))
 		}
 		demanded = f
 	}

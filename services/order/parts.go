@@ -48,7 +48,8 @@ type parts struct {
 type addresses struct{ inventory, payment, shipping string }
 
 func addressesFrom(getenv func(string) string) (a addresses, err error) {
-	for key, into := range map[string]*string{"INVENTORY_URL": &a.inventory, "PAYMENT_URL": &a.payment, "SHIPPING_URL": &a.shipping} {
+	for key, into := range map[string]*string{"INVENTORY_URL": &a.inventory, "PAYMENT_URL": &a.payment,
+		"SHIPPING_URL": &a.shipping} {
 		value := strings.TrimSuffix(getenv(key), "/")
 		if at, err := url.Parse(value); value != "" && (err != nil || at.Host == "") {
 			return addresses{}, fmt.Errorf("%s must be an address such as http://127.0.0.1:8080, not %q", key, value)
@@ -60,10 +61,11 @@ func addressesFrom(getenv func(string) string) (a addresses, err error) {
 
 func newColleagues(at addresses, limit time.Duration) *colleagues {
 	return &colleagues{
-		at:     at,
-		limit:  limit,
-		fresh:  map[string]parts{},
-		client: http.Client{Transport: &http.Transport{MaxConnsPerHost: asksAtOnce, MaxIdleConnsPerHost: asksAtOnce, IdleConnTimeout: time.Minute}},
+		at:    at,
+		limit: limit,
+		fresh: map[string]parts{},
+		client: http.Client{Transport: &http.Transport{MaxConnsPerHost: asksAtOnce, MaxIdleConnsPerHost: asksAtOnce,
+			IdleConnTimeout: time.Minute}},
 	}
 }
 

@@ -22,7 +22,8 @@ type post struct {
 }
 
 func postFrom(getenv func(string) string) (p post, err error) {
-	p = post{addr: getenv("SMTP_ADDR"), from: getenv("SMTP_FROM"), user: getenv("SMTP_USER"), password: getenv("SMTP_PASSWORD")}
+	p = post{addr: getenv("SMTP_ADDR"), from: getenv("SMTP_FROM"), user: getenv("SMTP_USER"),
+		password: getenv("SMTP_PASSWORD")}
 	if p.from == "" {
 		p.from = "orders@shop.example"
 	}

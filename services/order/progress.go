@@ -133,9 +133,11 @@ func (s Saga) next() (Next, bool) {
 	case s.undoing():
 		return s.back(), true
 	case s.ship() == Committed:
-		return Next{"end", events.Order, []events.Event{events.OrderConfirmed{}}, cmp.Or(s.Shipping.CreatedAt, o.UpdatedAt)}, true
+		return Next{"end", events.Order, []events.Event{events.OrderConfirmed{}}, cmp.Or(s.Shipping.CreatedAt, o.UpdatedAt)},
+			true
 	case o.Status == Cancelling:
-		return Next{"fence", events.Shipping, []events.Event{events.ShipmentFailed{}, events.ShipmentCreated{}}, *o.CancelRequestedAt}, true
+		return Next{"fence", events.Shipping, []events.Event{events.ShipmentFailed{}, events.ShipmentCreated{}},
+			*o.CancelRequestedAt}, true
 	case s.charge() == Committed:
 		return Next{
 			"ship", events.Shipping, []events.Event{events.ShipmentCreated{}, events.ShipmentFailed{}},
@@ -147,7 +149,8 @@ func (s Saga) next() (Next, bool) {
 			cmp.Or(s.Payment.UnknownSince, s.Payment.CreatedAt, s.Inventory.UpdatedAt, o.UpdatedAt),
 		}, true
 	}
-	return Next{"reserve", events.Inventory, []events.Event{events.InventoryReserved{}, events.InventoryRejected{}}, o.CreatedAt}, true
+	return Next{"reserve", events.Inventory, []events.Event{events.InventoryReserved{}, events.InventoryRejected{}},
+		o.CreatedAt}, true
 }
 
 // back is what has to happen now in a saga that has turned round.
@@ -168,5 +171,6 @@ func (s Saga) back() Next {
 			cmp.Or(s.Payment.UpdatedAt, s.Shipping.CreatedAt, s.Order.UpdatedAt),
 		}
 	}
-	return Next{"end", events.Order, []events.Event{events.OrderCancelled{}}, cmp.Or(s.Inventory.UpdatedAt, s.Order.UpdatedAt)}
+	return Next{"end", events.Order, []events.Event{events.OrderCancelled{}},
+		cmp.Or(s.Inventory.UpdatedAt, s.Order.UpdatedAt)}
 }

@@ -41,9 +41,11 @@ type reader interface {
 
 const selectOrders = `
 	SELECT id::text, customer_id, status, coalesce(reason, ''), coalesce(shipment_id, ''), total_amount, currency,
-	       items, payment_method, ship_to, coalesce(contact_email, ''), deadline, cancel_requested_at, created_at, updated_at,
+	       items, payment_method, ship_to, coalesce(contact_email, ''), deadline, cancel_requested_at, created_at,
+	         updated_at,
 	       (SELECT coalesce(jsonb_agg(jsonb_build_object('id', incident_id, 'service', service, 'kind', kind,
-	               'reason', reason, 'opened_at', opened_at, 'resolved_at', resolved_at) ORDER BY opened_at, incident_id), '[]')
+	               'reason', reason, 'opened_at', opened_at, 'resolved_at', resolved_at) ORDER BY opened_at,
+	                 incident_id), '[]')
 	        FROM order_incident WHERE order_id = orders.id AND opened_at IS NOT NULL)
 	FROM orders `
 
@@ -82,6 +84,7 @@ func listOrders(ctx context.Context, db reader, status Status, before string, li
 func scanOrder(row pgx.CollectableRow) (Order, error) {
 	var o Order
 	err := row.Scan(&o.OrderID, &o.CustomerID, &o.Status, &o.Reason, &o.ShipmentID, &o.Total.Amount, &o.Total.Currency,
-		&o.Lines, &o.PaymentMethod, &o.ShipTo, &o.Contact, &o.Deadline, &o.CancelRequestedAt, &o.CreatedAt, &o.UpdatedAt, &o.Incidents)
+		&o.Lines, &o.PaymentMethod, &o.ShipTo, &o.Contact, &o.Deadline, &o.CancelRequestedAt, &o.CreatedAt, &o.UpdatedAt,
+		&o.Incidents)
 	return o, err
 }

@@ -7,8 +7,12 @@ var keeps = []adminapi.Table{
 	{Name: "orders", SQL: `
 		SELECT status, reason, shipment_id, total_amount, currency, deadline, cancel_requested_at, created_at, updated_at
 		FROM orders WHERE id = $1`},
-	{Name: "order_history", SQL: `SELECT position, status, reason, event_id, at FROM order_history WHERE order_id = $1 ORDER BY position`},
+	{Name: "order_history",
+		SQL: `SELECT position, status, reason, event_id, at FROM order_history WHERE order_id = $1 ORDER BY position`},
 	{Name: "order_incident", SQL: `
-		SELECT service, kind, reason, opened_at, resolved_at FROM order_incident WHERE order_id = $1 ORDER BY coalesce(opened_at, resolved_at)`},
-	{Name: "mail", SQL: `SELECT kind, attempts, problem, created_at, sent_at, refused_at FROM mail WHERE order_id = $1 ORDER BY created_at, kind DESC`},
+		SELECT service, kind, reason, opened_at, resolved_at FROM order_incident WHERE order_id = $1
+		  ORDER BY coalesce(opened_at, resolved_at)`},
+	{Name: "mail",
+		SQL: `SELECT kind, attempts, problem, created_at, sent_at, refused_at FROM mail
+		      WHERE order_id = $1 ORDER BY created_at, kind DESC`},
 }

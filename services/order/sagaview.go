@@ -38,7 +38,8 @@ func sagaView(s Saga, mails []Mail, now time.Time) api.Saga {
 		}
 	}
 	for _, m := range mails {
-		view.Mails = append(view.Mails, api.Mail{Kind: m.Kind, Attempts: m.Attempts, SentAt: utc(m.Sent), RefusedAt: utc(m.Refused)})
+		view.Mails = append(view.Mails, api.Mail{Kind: m.Kind, Attempts: m.Attempts, SentAt: utc(m.Sent),
+			RefusedAt: utc(m.Refused)})
 	}
 	if next, more := s.next(); more {
 		view.Expected = &api.Expected{Service: string(next.By)}

@@ -24,7 +24,8 @@ func Run(ctx context.Context, c service.Config) error {
 	if err != nil {
 		return err
 	}
-	app, err := service.Open(ctx, c, Migrations(), service.Migrations{Table: idempotency.Table, Files: idempotency.Migrations()})
+	app, err := service.Open(ctx, c, Migrations(), service.Migrations{Table: idempotency.Table,
+		Files: idempotency.Migrations()})
 	if err != nil {
 		return err
 	}
@@ -32,7 +33,8 @@ func Run(ctx context.Context, c service.Config) error {
 	if err != nil {
 		return err
 	}
-	orders := batcher.New(atOnce, intake{do: box.Tx, faults: app.Faults, patience: own.deadline, version: own.version, mails: own.post.addr != ""}.commit)
+	orders := batcher.New(atOnce, intake{do: box.Tx, faults: app.Faults, patience: own.deadline, version: own.version,
+		mails: own.post.addr != ""}.commit)
 	api := server{
 		db: app.Pool, do: box.Tx, place: orders.Do, backlog: box.Backlog, limit: own.outboxLimit, faults: app.Faults,
 		others: newColleagues(own.others, askTime),
@@ -48,7 +50,9 @@ func Run(ctx context.Context, c service.Config) error {
 			loop.New("send mails", app.Log, time.Second, nil, mails.runOnce),
 			loop.New("count mails", app.Log, 10*time.Second, nil, mails.count))
 	}
-	return app.Serve(ctx, service.Parts{Outbox: box, HTTP: routes(api), Admin: adminapi.Desk{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Keeps: keeps}.Routes, Loops: loops})
+	return app.Serve(ctx, service.Parts{Outbox: box, HTTP: routes(api),
+		Admin: adminapi.Desk{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Keeps: keeps}.Routes,
+		Loops: loops})
 }
 
 // settings are those that only this service has.

@@ -27,15 +27,18 @@ func lockOrders(ctx context.Context, tx pgx.Tx, ids []string) error {
 
 // insertOrders stores new orders with the beginning of their history, and with the mail that they were received
 // where there is to be one, and returns the database's time, from which their patience counts.
-func insertOrders(ctx context.Context, tx pgx.Tx, orders []Order, patience time.Duration, mails bool) (now time.Time, err error) {
+func insertOrders(ctx context.Context, tx pgx.Tx, orders []Order, patience time.Duration,
+	mails bool) (now time.Time, err error) {
 	rows, err := columnsOf(orders)
 	if err != nil {
 		return now, err
 	}
 	err = tx.QueryRow(ctx, `
 		WITH placed AS (
-			INSERT INTO orders (id, customer_id, total_amount, currency, items, payment_method, ship_to, status, deadline, contact_email)
-			SELECT id, customer_id, total, currency, items::jsonb, payment_method, ship_to::jsonb, 'PENDING', now() + $9::interval, nullif(contact, '')
+			INSERT INTO orders (id, customer_id, total_amount, currency, items, payment_method, ship_to, status, deadline,
+			  contact_email)
+			SELECT id, customer_id, total, currency, items::jsonb, payment_method, ship_to::jsonb, 'PENDING',
+			  now() + $9::interval, nullif(contact, '')
 			FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
 				AS new (id, customer_id, total, currency, items, payment_method, ship_to, contact)
 			RETURNING id, status, contact_email
@@ -45,7 +48,8 @@ func insertOrders(ctx context.Context, tx pgx.Tx, orders []Order, patience time.
 			INSERT INTO mail (order_id, kind) SELECT id, 'received' FROM placed WHERE $10 AND contact_email IS NOT NULL
 		)
 		SELECT now()`,
-		rows.ids, rows.customers, rows.totals, rows.currencies, rows.items, rows.methods, rows.addresses, rows.contacts, patience, mails).Scan(&now)
+		rows.ids, rows.customers, rows.totals, rows.currencies, rows.items, rows.methods, rows.addresses, rows.contacts,
+		patience, mails).Scan(&now)
 	if err != nil {
 		return now, fmt.Errorf("insert %d orders: %w", len(orders), err)
 	}
@@ -84,7 +88,8 @@ type ending struct {
 }
 
 // isOverdue is part of the statements that end an order, so that the many that are in time cost no other one.
-const isOverdue = `EXISTS (SELECT FROM incident WHERE order_id = $1 AND kind = '` + kindOverdue + `' AND resolved_at IS NULL)`
+const isOverdue = `EXISTS (SELECT FROM incident WHERE order_id = $1 AND kind = '` + kindOverdue +
+	`' AND resolved_at IS NULL)`
 
 func readEnding(row pgx.Row) (e ending, err error) {
 	err = row.Scan(&e.reason, &e.overdue)

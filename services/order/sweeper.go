@@ -39,7 +39,8 @@ func (s sweeper) runOnce(ctx context.Context) error {
 
 // each does something about all orders that a query finds, some of them at a time.
 func (s sweeper) each(
-	ctx context.Context, find func(context.Context, pgx.Tx, int) ([]string, error), act func(tx pgx.Tx, found []string) error,
+	ctx context.Context, find func(context.Context, pgx.Tx, int) ([]string, error),
+	act func(tx pgx.Tx, found []string) error,
 ) error {
 	for {
 		var found []string

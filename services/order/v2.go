@@ -13,7 +13,8 @@ import (
 // same wish, what it is answered is the same order. Nothing here decides anything.
 
 // PlaceOrderV2 is PlaceOrder.
-func (s server) PlaceOrderV2(ctx context.Context, r api.PlaceOrderV2RequestObject) (api.PlaceOrderV2ResponseObject, error) {
+func (s server) PlaceOrderV2(ctx context.Context,
+	r api.PlaceOrderV2RequestObject) (api.PlaceOrderV2ResponseObject, error) {
 	return s.accept(ctx, 2, r.Params.IdempotencyKey, r.Body, wishV2(r.Body))
 }
 
@@ -34,13 +35,15 @@ func (s server) GetOrderV2(ctx context.Context, r api.GetOrderV2RequestObject) (
 }
 
 // CancelOrderV2 is CancelOrder.
-func (s server) CancelOrderV2(ctx context.Context, r api.CancelOrderV2RequestObject) (api.CancelOrderV2ResponseObject, error) {
+func (s server) CancelOrderV2(ctx context.Context,
+	r api.CancelOrderV2RequestObject) (api.CancelOrderV2ResponseObject, error) {
 	order, err := s.cancel(ctx, r.Id)
 	return api.CancelOrderV2202JSONResponse(resourceV2(order)), err
 }
 
 // ListOrdersV2 is ListOrders.
-func (s server) ListOrdersV2(ctx context.Context, r api.ListOrdersV2RequestObject) (api.ListOrdersV2ResponseObject, error) {
+func (s server) ListOrdersV2(ctx context.Context,
+	r api.ListOrdersV2RequestObject) (api.ListOrdersV2ResponseObject, error) {
 	orders, next, err := s.list(ctx, r.Params.Status, r.Params.Cursor, r.Params.Limit)
 	return api.ListOrdersV2200JSONResponse{Orders: all(orders, resourceV2), NextCursor: next}, err
 }
@@ -51,7 +54,8 @@ func wishV2(body *api.NewOrderV2) Wish {
 	return wish(&api.NewOrder{
 		CustomerId: body.CustomerId, Items: body.Items, PaymentMethod: body.PaymentMethod, ExpectedTotal: body.ExpectedTotal,
 		ContactEmail: body.ContactEmail,
-		ShipTo:       api.NewAddress{Name: to.Recipient, Street: at.Street, City: at.City, PostalCode: at.PostalCode, Country: at.Country},
+		ShipTo: api.NewAddress{Name: to.Recipient, Street: at.Street, City: at.City, PostalCode: at.PostalCode,
+			Country: at.Country},
 	})
 }
 

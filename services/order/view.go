@@ -17,7 +17,8 @@ func wish(body *api.NewOrder) Wish {
 	to := body.ShipTo
 	w := Wish{
 		CustomerID: body.CustomerId, PaymentMethod: body.PaymentMethod,
-		ShipTo: events.Address{Name: to.Name, Street: to.Street, City: to.City, PostalCode: to.PostalCode, Country: to.Country},
+		ShipTo: events.Address{Name: to.Name, Street: to.Street, City: to.City, PostalCode: to.PostalCode,
+			Country: to.Country},
 	}
 	for _, item := range body.Items {
 		w.Items = append(w.Items, Item{SKU: item.Sku, Quantity: item.Quantity})
@@ -35,12 +36,13 @@ func wish(body *api.NewOrder) Wish {
 func resource(o Order) api.Order {
 	to := o.ShipTo
 	view := api.Order{
-		Id:                o.OrderID,
-		CustomerId:        o.CustomerID,
-		Status:            api.Status(o.public()),
-		Total:             api.Money(o.Total),
-		Items:             make([]api.Item, 0, len(o.Lines)),
-		ShipTo:            api.Address{Name: to.Name, Street: to.Street, City: to.City, PostalCode: to.PostalCode, Country: to.Country},
+		Id:         o.OrderID,
+		CustomerId: o.CustomerID,
+		Status:     api.Status(o.public()),
+		Total:      api.Money(o.Total),
+		Items:      make([]api.Item, 0, len(o.Lines)),
+		ShipTo: api.Address{Name: to.Name, Street: to.Street, City: to.City, PostalCode: to.PostalCode,
+			Country: to.Country},
 		PaymentMethod:     o.PaymentMethod,
 		CreatedAt:         o.CreatedAt.UTC(),
 		UpdatedAt:         o.UpdatedAt.UTC(),
@@ -59,7 +61,8 @@ func incidents(o Order) []api.Incident {
 	views := make([]api.Incident, 0, len(o.Incidents))
 	for _, i := range o.Incidents {
 		views = append(views, api.Incident{
-			Id: i.ID, Service: i.Service, Kind: i.Kind, Reason: i.Reason, OpenedAt: i.OpenedAt.UTC(), ResolvedAt: utc(i.ResolvedAt),
+			Id: i.ID, Service: i.Service, Kind: i.Kind, Reason: i.Reason, OpenedAt: i.OpenedAt.UTC(),
+			ResolvedAt: utc(i.ResolvedAt),
 		})
 	}
 	return views

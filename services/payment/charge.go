@@ -125,12 +125,14 @@ func (w *workers) finish(ctx context.Context, c Claim, a Answer) {
 	}
 	switch {
 	case err != nil:
-		w.log.WarnContext(ctx, "answer not stored, the gateway will be asked again", "order_id", c.OrderID, "state", c.State, "error", err)
+		w.log.WarnContext(ctx, "answer not stored, the gateway will be asked again", "order_id", c.OrderID, "state", c.State,
+			"error", err)
 	case !stored:
 		w.metrics.dropped.Inc()
 		w.log.InfoContext(ctx, "answer dropped, another worker went on", "order_id", c.OrderID, "state", c.State)
 	case a.Verdict == Undecided:
-		w.log.InfoContext(ctx, "outcome unknown", "order_id", c.OrderID, "state", c.State, "attempts", c.Attempts, "problem", a.Reason)
+		w.log.InfoContext(ctx, "outcome unknown", "order_id", c.OrderID, "state", c.State, "attempts", c.Attempts, "problem",
+			a.Reason)
 	}
 }
 

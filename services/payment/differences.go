@@ -51,7 +51,8 @@ func (r *reconciler) compareOurs(ctx context.Context) error {
 	}
 	for full := true; full; {
 		rows, err := r.pool.Query(ctx, `
-			SELECT e.id, e.merchant_reference, e.gateway_id, e.kind, EXISTS (SELECT FROM gateway_line l WHERE l.id = e.gateway_id)
+			SELECT e.id, e.merchant_reference, e.gateway_id, e.kind, EXISTS (SELECT FROM gateway_line l
+			  WHERE l.id = e.gateway_id)
 			FROM ledger_entry e
 			WHERE e.id > $1 AND e.account = 'gateway' AND e.created_at < now() - $2::interval
 			ORDER BY e.id LIMIT $3`, r.checked, r.ReconcileGrace, pageSize)
@@ -118,7 +119,8 @@ func (r *reconciler) report(ctx context.Context) error {
 }
 
 func (r *reconciler) openIncidents(ctx context.Context) (map[string]bool, error) {
-	rows, err := r.pool.Query(ctx, `SELECT order_id::text FROM incident WHERE resolved_at IS NULL AND kind = $1`, kindReconciliation)
+	rows, err := r.pool.Query(ctx, `SELECT order_id::text FROM incident WHERE resolved_at IS NULL AND kind = $1`,
+		kindReconciliation)
 	if err != nil {
 		return nil, fmt.Errorf("look for open incidents: %w", err)
 	}

@@ -21,7 +21,8 @@ func (p Payment) open() bool {
 }
 
 // CreateCharge answers POST /v1/charges, once for each Idempotency-Key and once for each reference.
-func (s server) CreateCharge(ctx context.Context, request api.CreateChargeRequestObject) (api.CreateChargeResponseObject, error) {
+func (s server) CreateCharge(ctx context.Context,
+	request api.CreateChargeRequestObject) (api.CreateChargeResponseObject, error) {
 	w, err := wantCharge(ctx, request.Params.IdempotencyKey, request.Body)
 	if err != nil {
 		return nil, err
@@ -44,7 +45,8 @@ func recordCharge(ctx context.Context, tx pgx.Tx, key, trace string, charge api.
 		return record{}, fmt.Errorf("make a payment id: %w", err)
 	}
 	_, err = tx.Exec(ctx, `
-		INSERT INTO payment (order_id, direct_reference, state, charge_key, amount, currency, payment_method, charge_request, traceparent)
+		INSERT INTO payment (order_id, direct_reference, state, charge_key, amount, currency, payment_method,
+		  charge_request, traceparent)
 		VALUES ($1, $2, 'INTENT', $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (direct_reference) WHERE direct_reference IS NOT NULL DO NOTHING`,
 		id, charge.Reference, chargeKey(directPrefix+charge.Reference), charge.Amount, charge.Currency, charge.PaymentMethod,
@@ -78,7 +80,8 @@ func chargeAnswer(r record) (answer idempotency.Response, decided bool, err erro
 }
 
 // CreateRefund answers POST /v1/refunds, once for each Idempotency-Key and once for each charge.
-func (s server) CreateRefund(ctx context.Context, request api.CreateRefundRequestObject) (api.CreateRefundResponseObject, error) {
+func (s server) CreateRefund(ctx context.Context,
+	request api.CreateRefundRequestObject) (api.CreateRefundResponseObject, error) {
 	w, err := wantRefund(request.Params.IdempotencyKey, request.Body)
 	if err != nil {
 		return nil, err
@@ -104,7 +107,8 @@ func recordRefund(ctx context.Context, tx pgx.Tx, key string, refund api.NewRefu
 	}
 	order, direct := whose(reference)
 	if order != nil {
-		return record{}, problem.New(http.StatusConflict, "This charge belongs to an order; cancelling the order gives it back.")
+		return record{},
+			problem.New(http.StatusConflict, "This charge belongs to an order; cancelling the order gives it back.")
 	}
 	_, err = tx.Exec(ctx, `
 		UPDATE payment SET state = 'REFUNDING', refund_amount = $2, refund_request = $3, attempts = 0,
@@ -119,9 +123,12 @@ func recordRefund(ctx context.Context, tx pgx.Tx, key string, refund api.NewRefu
 	case err != nil || r.RefundRequest == key:
 		return r, err
 	case r.State == Captured:
-		return r, problem.New(http.StatusUnprocessableEntity, fmt.Sprintf("%d %s were captured; that is the most that can be refunded.", r.Amount, r.Currency))
+		return r,
+			problem.New(http.StatusUnprocessableEntity,
+				fmt.Sprintf("%d %s were captured; that is the most that can be refunded.", r.Amount, r.Currency))
 	}
-	return r, problem.New(http.StatusConflict, "A refund of this charge was asked for before, with another Idempotency-Key.")
+	return r,
+		problem.New(http.StatusConflict, "A refund of this charge was asked for before, with another Idempotency-Key.")
 }
 
 // referenceOf is the merchant reference under which a charge was captured; pgx.ErrNoRows when there is none.
@@ -136,7 +143,8 @@ func refundAnswer(r record) (answer idempotency.Response, decided bool, err erro
 	switch r.State {
 	case Refunded:
 		answer, err = response(http.StatusCreated, "application/json", api.Refund{
-			Id: r.RefundID, ChargeId: r.ChargeID, Amount: r.RefundAmount, Currency: r.Currency, Status: api.RefundStatusSucceeded,
+			Id: r.RefundID, ChargeId: r.ChargeID, Amount: r.RefundAmount, Currency: r.Currency,
+			Status: api.RefundStatusSucceeded,
 		})
 	case RefundRefused:
 		answer, err = refusal("Refund refused", "The gateway refused the refund.", r.Problem)
@@ -154,14 +162,16 @@ func refusal(title, detail, code string) (idempotency.Response, error) {
 }
 
 // GetCharge answers GET /v1/charges/{reference}.
-func (s server) GetCharge(ctx context.Context, request api.GetChargeRequestObject) (api.GetChargeResponseObject, error) {
+func (s server) GetCharge(ctx context.Context,
+	request api.GetChargeRequestObject) (api.GetChargeResponseObject, error) {
 	r, err := directOf(ctx, s.pool, request.Reference)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, problem.New(http.StatusNotFound, "There is no charge with this reference.")
 	}
 	view := api.DirectPayment{
 		Reference: r.Direct, State: api.DirectPaymentState(r.State), Amount: r.Amount, Currency: r.Currency,
-		ChargeId: orNil(r.ChargeID), RefundId: orNil(r.RefundID), RefundAmount: orNil(r.RefundAmount), Reason: orNil(r.Reason),
+		ChargeId: orNil(r.ChargeID), RefundId: orNil(r.RefundID), RefundAmount: orNil(r.RefundAmount),
+		Reason: orNil(r.Reason),
 	}
 	return api.GetCharge200JSONResponse(view), err
 }

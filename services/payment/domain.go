@@ -168,7 +168,8 @@ func onCancel(s State) (refund, remember bool) {
 // chargeable says why an order can never be charged; asking the gateway would not help.
 func chargeable(order events.Snapshot) error {
 	if order.Total.Amount <= 0 || len(order.Total.Currency) != 3 || order.PaymentMethod == "" {
-		return fmt.Errorf("order of %d %q by %q cannot be charged", order.Total.Amount, order.Total.Currency, order.PaymentMethod)
+		return fmt.Errorf("order of %d %q by %q cannot be charged", order.Total.Amount, order.Total.Currency,
+			order.PaymentMethod)
 	}
 	return nil
 }

@@ -131,7 +131,8 @@ func (g *gateway) get(ctx context.Context, path string, into any) error {
 
 // do sends one request and reads the whole answer. Its errors are shown to operators, so they say what is
 // known and no addresses.
-func (g *gateway) do(ctx context.Context, method, path string, body io.Reader, header http.Header) (int, []byte, error) {
+func (g *gateway) do(ctx context.Context, method, path string, body io.Reader,
+	header http.Header) (int, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, g.url+path, body)

@@ -39,7 +39,8 @@ type server struct {
 }
 
 // GetPayment answers GET /v1/payments/{order_id}.
-func (s server) GetPayment(ctx context.Context, request api.GetPaymentRequestObject) (api.GetPaymentResponseObject, error) {
+func (s server) GetPayment(ctx context.Context,
+	request api.GetPaymentRequestObject) (api.GetPaymentResponseObject, error) {
 	r, err := paymentOf(ctx, s.pool, request.OrderId.String())
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, problem.New(http.StatusNotFound, "Nothing is known about this order.")

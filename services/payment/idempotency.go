@@ -74,7 +74,8 @@ func (d direct) run(ctx context.Context, w wanted) (kept, error) {
 	ctx = context.WithoutCancel(ctx) // a client that hangs up does not stop what was begun
 	s, err := d.starts.Do(ctx, w)
 	if errors.Is(err, batch.ErrBusy) {
-		err = &problem.Error{Status: http.StatusServiceUnavailable, RetryAfter: time.Second, Detail: "Too many requests are waiting."}
+		err = &problem.Error{Status: http.StatusServiceUnavailable, RetryAfter: time.Second,
+			Detail: "Too many requests are waiting."}
 	}
 	if err := cmp.Or(err, s.err); err != nil || s.before.replayed {
 		return s.before, err

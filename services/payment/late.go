@@ -75,7 +75,8 @@ func (r *reconciler) takeOver(ctx context.Context, l late) error {
 // payment is somewhere else by now.
 func bookLate(ctx context.Context, tx pgx.Tx, l late) (bool, error) {
 	tag, err := tx.Exec(ctx, `
-		UPDATE payment SET state = 'LATE_CAPTURED', charge_id = $2, refund_amount = $3, currency = $4, reason = 'late_capture',
+		UPDATE payment SET state = 'LATE_CAPTURED', charge_id = $2, refund_amount = $3, currency = $4,
+		  reason = 'late_capture',
 			attempts = 0, unknown_since = NULL, next_attempt_at = now(), updated_at = now()
 		WHERE order_id = $1 AND state IN ('DECLINED', 'VOIDED')`, l.orderID, l.id, l.amount, l.currency)
 	if err != nil || tag.RowsAffected() == 0 {

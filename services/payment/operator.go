@@ -67,7 +67,8 @@ func (w wish) check(action string) error {
 		return bad("Say expected_refund_number with the states REFUNDING and REFUND_REFUSED, and with no other.")
 	case (action == retryIt) != (w.Outcome == ""):
 		return bad("A resolve says its outcome, a retry says none.")
-	case w.Outcome != "" && w.Outcome != asCaptured && w.Outcome != asDeclined && w.Outcome != asRefund && w.Outcome != asSettled:
+	case w.Outcome != "" && w.Outcome != asCaptured && w.Outcome != asDeclined && w.Outcome != asRefund &&
+		w.Outcome != asSettled:
 		return bad("The outcome is captured, declined, refund or settlement.")
 	case (w.RefundID != "") != (w.Outcome == asRefund && w.ExpectedState == RefundRefused):
 		return bad("The outcome refund of a refused refund says refund_id, nothing else does.")
@@ -141,16 +142,18 @@ func (o operator) repairNow(ctx context.Context, id string, request idempotency.
 		return o.finishRepair(ctx, tx, incident, w, sight{shown, definite})
 	})
 	if err == nil && !replayed {
-		o.log.InfoContext(ctx, "operator's action done", "order_id", incident.OrderID, "event", w.name(), "incident_id", id, "by", w.By)
+		o.log.InfoContext(ctx, "operator's action done", "order_id", incident.OrderID, "event", w.name(), "incident_id", id,
+			"by", w.By)
 		o.poke()
 	}
 	return answer, replayed, err
 }
 
-// see is the payment before anybody is asked about it; a wish that comes too late costs no call. It also says until when
-// requests for the charge were sent, where all of them are behind the horizon already: only then will it be definite
-// when the gateway shows none.
-func (o operator) see(ctx context.Context, incident adminapi.Incident, w wish) (p Payment, definite *time.Time, err error) {
+// see is the payment before anybody is asked about it; a wish that comes too late costs no call. It also says until
+// when requests for the charge were sent, where all of them are behind the horizon already: only then will it be
+// definite when the gateway shows none.
+func (o operator) see(ctx context.Context, incident adminapi.Incident,
+	w wish) (p Payment, definite *time.Time, err error) {
 	if !incident.Open() {
 		return p, nil, refuse("The incident is resolved: %s.", *incident.Resolution)
 	}

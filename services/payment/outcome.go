@@ -31,7 +31,8 @@ type change struct {
 // lockClaimed locks the payments of a batch that are still as they were claimed, in key order, and returns them
 // by their tokens. The others were taken over by a worker who thought that this one is dead: whatever it learned,
 // the other one learns too, since both asked under the same key.
-func lockClaimed(ctx context.Context, tx pgx.Tx, batch []finished, chargeBudget, refundBudget time.Duration) (map[string]held, error) {
+func lockClaimed(ctx context.Context, tx pgx.Tx, batch []finished, chargeBudget,
+	refundBudget time.Duration) (map[string]held, error) {
 	var ids, tokens, states []string
 	var numbers []int
 	for _, f := range batch {
@@ -55,7 +56,8 @@ func lockClaimed(ctx context.Context, tx pgx.Tx, batch []finished, chargeBudget,
 	for rows.Next() {
 		var h held
 		var token string
-		err := rows.Scan(append(h.fields(), &token, &h.overdue, &h.incidents, &h.cause.EventID, &h.cause.TraceParent, &h.Order)...)
+		err := rows.Scan(append(h.fields(), &token, &h.overdue, &h.incidents, &h.cause.EventID, &h.cause.TraceParent,
+			&h.Order)...)
 		if err != nil {
 			return nil, fmt.Errorf("read a claimed payment: %w", err)
 		}
@@ -117,7 +119,8 @@ func storeChanges(ctx context.Context, tx pgx.Tx, changes []change) error {
 			attempts = CASE WHEN undecided THEN p.attempts ELSE 0 END,
 			unknown_since = CASE WHEN undecided THEN coalesce(p.unknown_since, now()) END,
 			next_attempt_at = now() + CASE WHEN undecided THEN next.pause * (0.5 + random() / 2) ELSE interval '0' END
-		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::interval[], $9::boolean[])
+		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::interval[],
+		  $9::boolean[])
 			AS next (order_id, state, charge_id, refund_id, refund_amount, reason, problem, pause, undecided)
 		WHERE p.order_id = next.order_id`, ids, states, charges, refunds, amounts, reasons, problems, pauses, undecided)
 	if err != nil {

@@ -8,15 +8,17 @@ import (
 )
 
 // What an operator may do about a payment, decided on its state and on what the gateway shows, and on nothing that
-// the operator says: money is not moved by a sentence. The one exception is a settlement, which the gateway cannot show.
+// the operator says: money is not moved by a sentence. The one exception is a settlement, which the gateway cannot
+// show.
 
 // The actions, and the outcomes that a resolve names.
 const (
-	retryIt     = "retry"
-	resolveIt   = "resolve"
-	asCaptured  = "captured"   // the charge was made after all
-	asDeclined  = "declined"   // it was not, and will not be
-	asRefund    = "refund"     // of a refused refund: it was made after all; of a charge over a wrong amount: give that back
+	retryIt    = "retry"
+	resolveIt  = "resolve"
+	asCaptured = "captured" // the charge was made after all
+	asDeclined = "declined" // it was not, and will not be
+	// of a refused refund: it was made after all; of a charge over a wrong amount: give that back
+	asRefund    = "refund"
 	asSettled   = "settlement" // the money was given back outside the gateway
 	asTriedOnce = "asked"      // a retry: the gateway is asked again, under the same key
 	asNextKey   = "next_key"   // a retry: under the next key, since the last one was refused for good
@@ -35,8 +37,10 @@ func possible(s State) []adminapi.Step {
 		return []adminapi.Step{
 			{Action: retryIt, Means: "the charge is sent again under the same key, for another CHARGE_BUDGET"},
 			{Action: resolveIt, Outcome: asCaptured, Means: "the charge that the gateway shows is taken for ours"},
-			{Action: resolveIt, Outcome: asDeclined, Means: "behind the horizon, when the gateway shows no charge: the order is undone"},
-			{Action: resolveIt, Outcome: asRefund, Means: "the one charge that the gateway shows, over another amount, is booked and given back"},
+			{Action: resolveIt, Outcome: asDeclined,
+				Means: "behind the horizon, when the gateway shows no charge: the order is undone"},
+			{Action: resolveIt, Outcome: asRefund,
+				Means: "the one charge that the gateway shows, over another amount, is booked and given back"},
 		}
 	case Refunding:
 		return []adminapi.Step{{Action: retryIt, Means: "the gateway is asked now, under the same key"}}
@@ -44,7 +48,8 @@ func possible(s State) []adminapi.Step {
 		return []adminapi.Step{
 			{Action: retryIt, Means: "the refund is asked for under the next key, when the gateway shows none"},
 			{Action: resolveIt, Outcome: asRefund, Means: "the refund_id that the gateway's look-up confirms is taken for ours"},
-			{Action: resolveIt, Outcome: asSettled, Means: "when the gateway shows no refund: the reference of a settlement outside it is recorded"},
+			{Action: resolveIt, Outcome: asSettled,
+				Means: "when the gateway shows no refund: the reference of a settlement outside it is recorded"},
 		}
 	case Intent, Captured, Declined, Voided, Refunded, Settled, LateCaptured:
 	}
@@ -64,8 +69,8 @@ type remedy struct {
 	change  Change // for retries, only its state counts
 }
 
-// repair decides what a wish does to a payment for which the gateway shows these charges. Horizon says that whatever was
-// sent for it has arrived by now or never will.
+// repair decides what a wish does to a payment for which the gateway shows these charges. Horizon says that whatever
+// was sent for it has arrived by now or never will.
 func (p Payment) repair(w wish, shown []said, horizon bool) (remedy, error) {
 	switch {
 	case p.State == Unknown && w.Outcome != "":
@@ -84,7 +89,8 @@ func (p Payment) repairCharge(w wish, shown []said, horizon bool) (remedy, error
 		case len(shown) > 0:
 			return remedy{}, refuse("The gateway shows %d charges for the order; it was not declined.", len(shown))
 		case !horizon:
-			return remedy{}, refuse("The last request may still be carried out: wait for the gateway's horizon, and do not retry meanwhile.")
+			return remedy{},
+				refuse("The last request may still be carried out: wait for the gateway's horizon, and do not retry meanwhile.")
 		}
 		return remedy{asDeclined, p.after(Answer{Verdict: No, Reason: notCharged}, false)}, nil
 	}
@@ -100,7 +106,8 @@ func (p Payment) repairCharge(w wish, shown []said, horizon bool) (remedy, error
 		return remedy{asCaptured, p.after(Answer{Verdict: Yes, ID: charge.ID}, false)}, nil
 	case w.Outcome == asRefund && wrong == "":
 		return remedy{}, refuse("The gateway shows the charge that was asked for; cancel the order to have it given back.")
-	case w.Outcome == asRefund && charge.Reference == p.Reference() && charge.Currency == p.Currency && charge.Amount > 0 && len(charge.Refunds) == 0:
+	case w.Outcome == asRefund && charge.Reference == p.Reference() && charge.Currency == p.Currency &&
+		charge.Amount > 0 && len(charge.Refunds) == 0:
 		return remedy{asRefund, p.giveBackAll(charge)}, nil
 	}
 	return remedy{}, refuse("The charge that the gateway shows cannot be given back from here: %s.", wrong)
@@ -169,6 +176,7 @@ func (p Payment) settle(reference string) Change {
 		State: Settled, RefundID: settledAs(reference), Reason: manualSettlement,
 		Posting: Posting{"settlement", p.Reference(), "", p.RefundAmount, p.Currency},
 		Closes:  []string{kindRefundUndecided, kindRefundRefused, kindLateCapture},
-		Event:   events.PaymentRefunded{Subject: p.subject(), RefundID: settledAs(reference), Amount: back, Reason: manualSettlement},
+		Event: events.PaymentRefunded{Subject: p.subject(), RefundID: settledAs(reference), Amount: back,
+			Reason: manualSettlement},
 	}
 }

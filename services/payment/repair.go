@@ -22,7 +22,8 @@ type repaired struct {
 }
 
 // finishRepair is the transaction of an action: the payment must still be as the operator saw it.
-func (o operator) finishRepair(ctx context.Context, tx pgx.Tx, incident adminapi.Incident, w wish, seen sight) (adminapi.Action, error) {
+func (o operator) finishRepair(ctx context.Context, tx pgx.Tx, incident adminapi.Incident, w wish,
+	seen sight) (adminapi.Action, error) {
 	h, horizon, err := lockForRepair(ctx, tx, incident.OrderID, seen.definite)
 	if err != nil {
 		return adminapi.Action{}, err
@@ -75,7 +76,8 @@ func behindHorizon(ctx context.Context, q querier, orderID string, horizon time.
 // lockForRepair locks an order's payment as [lockClaimed] does, without a lease: an operator takes the payment from
 // whoever works on it, whose answer is dropped then. It also says whether what the gateway showed still is definite,
 // which is so when nothing was sent since.
-func lockForRepair(ctx context.Context, tx pgx.Tx, orderID string, definite *time.Time) (h held, still bool, err error) {
+func lockForRepair(ctx context.Context, tx pgx.Tx, orderID string,
+	definite *time.Time) (h held, still bool, err error) {
 	err = tx.QueryRow(ctx, `
 		SELECT `+columns+`, true, coalesce(p.cause_id, ''), coalesce(p.traceparent, ''), coalesce(p.snapshot, '{}'),
 			coalesce(p.sent_until = $2, false)

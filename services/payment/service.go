@@ -79,7 +79,8 @@ func Run(ctx context.Context, c service.Config) error {
 }
 
 func run(ctx context.Context, c service.Config, s Settings) error {
-	app, err := service.Open(ctx, c, Migrations(), service.Migrations{Table: idempotency.Table, Files: idempotency.Migrations()})
+	app, err := service.Open(ctx, c, Migrations(), service.Migrations{Table: idempotency.Table,
+		Files: idempotency.Migrations()})
 	if err != nil {
 		return err
 	}
@@ -91,7 +92,8 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 	}
 	work.do = box.Tx
 	audit := &reconciler{
-		Settings: s, pool: app.Pool, do: box.Tx, gateway: work.gateway, faults: app.Faults, log: app.Log, metrics: counts, poke: work.poke,
+		Settings: s, pool: app.Pool, do: box.Tx, gateway: work.gateway, faults: app.Faults, log: app.Log, metrics: counts,
+		poke: work.poke,
 	}
 	return app.Serve(ctx, service.Parts{
 		Outbox: box,

@@ -47,7 +47,8 @@ func lockPayments(ctx context.Context, tx pgx.Tx, orderIDs []string) error {
 // when there is none: what was paid directly is no order's.
 func lockState(ctx context.Context, tx pgx.Tx, orderID string) (State, error) {
 	var state State
-	err := tx.QueryRow(ctx, `SELECT state FROM payment WHERE order_id = $1 AND direct_reference IS NULL FOR UPDATE`, orderID).Scan(&state)
+	err := tx.QueryRow(ctx, `SELECT state FROM payment WHERE order_id = $1 AND direct_reference IS NULL FOR UPDATE`,
+		orderID).Scan(&state)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", nil
 	}
@@ -82,7 +83,8 @@ type record struct {
 }
 
 // columns are a [Payment], in the order in which [Payment.fields] takes them.
-const columns = `p.order_id::text, coalesce(p.direct_reference, ''), p.state, coalesce(p.charge_key, ''), coalesce(p.amount, 0),
+const columns = `p.order_id::text, coalesce(p.direct_reference, ''), p.state, coalesce(p.charge_key, ''),
+	coalesce(p.amount, 0),
 	coalesce(p.currency, ''), coalesce(p.payment_method, ''), coalesce(p.charge_id, ''), coalesce(p.refund_id, ''),
 	p.refund_number, coalesce(p.refund_amount, 0), p.cancel_wanted, coalesce(p.reason, ''), coalesce(p.problem, ''),
 	coalesce(p.charge_request, ''), coalesce(p.refund_request, '')`

@@ -36,8 +36,8 @@ func (p *program) contracts() *cobra.Command {
 		})
 	whoBreaks.Long = `Names the consumers that could no longer read an event, if its schema were changed to the one in
 the file, and the field that each would miss. The schema's $id says which one it replaces. What cannot be judged counts
-as a break. The exit code is 1 when a consumer would break: such a change is a new major version of the event, beside this
-one.`
+as a break. The exit code is 1 when a consumer would break: such a change is a new major version of the event, beside
+this one.`
 	whoBreaks.Example = "  sagactl contracts who-breaks pkg/events/schemas/PaymentRefunded.v1.json"
 	return group("contracts", "Asks the consumers' contracts.", whoBreaks)
 }
