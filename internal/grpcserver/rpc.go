@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/internal/httpserver"
 )
 
 const (
@@ -55,7 +55,7 @@ func (s Server) Run(ctx context.Context) error {
 func (s Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := grpc.NewServer(
 		grpc.UnaryInterceptor(s.answer),
-		grpc.MaxRecvMsgSize(service.MaxBody),
+		grpc.MaxRecvMsgSize(httpserver.MaxBody),
 		grpc.MaxConcurrentStreams(callsAtOnce),
 		grpc.ConnectionTimeout(5*time.Second),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: time.Minute}),

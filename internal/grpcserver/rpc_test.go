@@ -20,7 +20,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"example.com/ordersaga/internal/grpcserver"
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -131,8 +131,8 @@ func TestARequestIsAsSmallAsOverHTTP(t *testing.T) {
 	t.Parallel()
 	var reached atomic.Bool
 	connection, _ := serve(t, func(context.Context) error { reached.Store(true); return nil }, nil)
-	if got := status.Code(ask(t.Context(), connection, strings.Repeat("x", service.MaxBody))); got != codes.ResourceExhausted || reached.Load() {
-		t.Errorf("a request of more than %d bytes ended %s, reached: %v", service.MaxBody, got, reached.Load())
+	if got := status.Code(ask(t.Context(), connection, strings.Repeat("x", httpserver.MaxBody))); got != codes.ResourceExhausted || reached.Load() {
+		t.Errorf("a request of more than %d bytes ended %s, reached: %v", httpserver.MaxBody, got, reached.Load())
 	}
 }
 

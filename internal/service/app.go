@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/internal/incident"
 	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/loop"
@@ -85,16 +86,11 @@ func (a *App) listen(ctx context.Context) error {
 	return nil
 }
 
-// newServer bounds everything that a client could otherwise take as long as it likes for.
+// newServer bounds also how long an answer may take: a service streams nothing.
 func newServer(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-	}
+	server := httpserver.New(h)
+	server.WriteTimeout = 30 * time.Second
+	return server
 }
 
 // openDatabase waits until the database is there and migrated.

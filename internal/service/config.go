@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"time"
 
 	"example.com/ordersaga/pkg/events"
 )
@@ -61,18 +60,4 @@ func FromEnv(service events.Service, getenv func(string) string) (Config, error)
 		return c, fmt.Errorf("FAULTS needs FAULTS_ENABLED=true")
 	}
 	return c, nil
-}
-
-// Duration reads a duration such as "15m" from the environment: the fallback where it is not set,
-// an error that names the variable where it is not a positive duration.
-func Duration(getenv func(string) string, key string, fallback time.Duration) (time.Duration, error) {
-	value := getenv(key)
-	if value == "" {
-		return fallback, nil
-	}
-	d, err := time.ParseDuration(value)
-	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("%s must be a positive duration such as 15m, not %q", key, value)
-	}
-	return d, nil
 }

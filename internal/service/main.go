@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/pkg/events"
 )
 
@@ -30,7 +28,7 @@ func Main(service events.Service, run func(context.Context, Config) error) {
 
 func main(ctx context.Context, service events.Service, run func(context.Context, Config) error) error {
 	if len(os.Args) > 1 && os.Args[1] == "healthcheck" {
-		return Healthcheck(ctx, os.Getenv("HTTP_ADDR"))
+		return httpserver.Healthcheck(ctx, os.Getenv("HTTP_ADDR"))
 	}
 	c, err := FromEnv(service, os.Getenv)
 	if err != nil {
@@ -38,32 +36,6 @@ func main(ctx context.Context, service events.Service, run func(context.Context,
 	}
 	if err := run(ctx, c); err != nil && !errors.Is(err, context.Canceled) {
 		return err
-	}
-	return nil
-}
-
-// Healthcheck asks the process that listens on addr whether it is ready.
-func Healthcheck(ctx context.Context, addr string) error {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("HTTP_ADDR: %w", err)
-	}
-	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("not ready: %s", response.Status)
 	}
 	return nil
 }

@@ -2,12 +2,10 @@ package service
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -16,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/problem"
 )
@@ -95,7 +94,7 @@ func (a *App) serveAdmin(ctx context.Context, group *errgroup.Group, p Parts) (*
 	if p.Admin != nil {
 		p.Admin(router)
 	}
-	server := newServer(traced(a.Log, Authorized(a.AdminToken, router)))
+	server := newServer(traced(a.Log, httpserver.Authorized(a.AdminToken, router)))
 	if a.AdminAddr == "" {
 		return server, nil
 	}
@@ -111,17 +110,4 @@ func (a *App) serveAdmin(ctx context.Context, group *errgroup.Group, p Parts) (*
 		return nil
 	})
 	return server, nil
-}
-
-// Authorized lets only those through who know the token.
-func Authorized(token string, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !ok || subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			problem.Write(w, r, problem.New(http.StatusUnauthorized, "the admin listener needs its token"))
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }

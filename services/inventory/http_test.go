@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/problem"
@@ -209,7 +209,7 @@ func TestAPI_BadRequestsAreRefusedAndChangeNothing(t *testing.T) {
 		{"a malformed key", "POST", path, `{"delta":1,"reason":"r"}`, map[string]string{"Content-Type": "application/json", idempotency.Header: "a b"}, 400},
 		{"a key that is too long", "POST", path, `{"delta":1,"reason":"r"}`, map[string]string{"Content-Type": "application/json", idempotency.Header: strings.Repeat("k", 256)}, 400},
 		{"another content type", "POST", path, `delta=1`, map[string]string{"Content-Type": "text/plain", idempotency.Header: "key-1"}, 415},
-		{"a large body", "POST", path, `{"delta":1,"reason":"` + strings.Repeat("r", service.MaxBody) + `"}`, good, 413},
+		{"a large body", "POST", path, `{"delta":1,"reason":"` + strings.Repeat("r", httpserver.MaxBody) + `"}`, good, 413},
 		{"an unknown field", "POST", path, `{"delta":1,"reason":"r","sku":"gizmo"}`, good, 422},
 		{"no delta", "POST", path, `{"reason":"r"}`, good, 422},
 		{"a delta of zero", "POST", path, `{"delta":0,"reason":"r"}`, good, 422},

@@ -12,7 +12,7 @@ import (
 
 	batcher "example.com/ordersaga/internal/batch"
 	"example.com/ordersaga/internal/failpoint"
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/problem"
@@ -37,11 +37,11 @@ func routes(s server) http.Handler {
 		panic(err) // the embedded contract is the one that the code was generated from
 	}
 	handlers := api.NewStrictHandlerWithOptions(s, nil, api.StrictHTTPServerOptions{
-		RequestErrorHandlerFunc:  service.Unreadable,
+		RequestErrorHandlerFunc:  httpserver.Unreadable,
 		ResponseErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) { problem.Write(w, r, told(err)) },
 	})
-	return versioned(spec, service.ValidateRequests(spec)(api.HandlerWithOptions(handlers, api.ChiServerOptions{
-		ErrorHandlerFunc: service.Unreadable,
+	return versioned(spec, httpserver.ValidateRequests(spec)(api.HandlerWithOptions(handlers, api.ChiServerOptions{
+		ErrorHandlerFunc: httpserver.Unreadable,
 	})))
 }
 

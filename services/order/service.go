@@ -12,6 +12,7 @@ import (
 	"example.com/ordersaga/internal/adminapi"
 	batcher "example.com/ordersaga/internal/batch"
 	"example.com/ordersaga/internal/grpcserver"
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
@@ -69,11 +70,11 @@ type settings struct {
 const outboxLimit = 100_000
 
 func fromEnv(getenv func(string) string) (s settings, err error) {
-	if s.deadline, err = service.Duration(getenv, "ORDER_DEADLINE", 15*time.Minute); err != nil {
+	if s.deadline, err = httpserver.Duration(getenv, "ORDER_DEADLINE", 15*time.Minute); err != nil {
 		return s, err
 	}
 	// Payment alone may take its own budget and the gateway's horizon until it knows, and tells a person itself.
-	if s.cancelBudget, err = service.Duration(getenv, "CANCEL_BUDGET", 2*time.Minute); err != nil {
+	if s.cancelBudget, err = httpserver.Duration(getenv, "CANCEL_BUDGET", 2*time.Minute); err != nil {
 		return s, err
 	}
 	if s.others, err = addressesFrom(getenv); err != nil {

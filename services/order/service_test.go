@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/internal/localservers"
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
@@ -79,7 +80,7 @@ func process(t *testing.T, db *testkit.DB, broker *testkit.NATS) string {
 			t.Error(err)
 		}
 	})
-	testkit.Eventually(t, 30*time.Second, "the service to be ready", func() bool { return service.Healthcheck(t.Context(), addr) == nil })
+	testkit.Eventually(t, 30*time.Second, "the service to be ready", func() bool { return httpserver.Healthcheck(t.Context(), addr) == nil })
 	return "http://" + addr
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/payment/api"
@@ -24,11 +24,11 @@ func routes(s server) http.Handler {
 		panic(err) // the embedded contract is the one that the code was generated from
 	}
 	handlers := api.NewStrictHandlerWithOptions(s, nil, api.StrictHTTPServerOptions{
-		RequestErrorHandlerFunc:  service.Unreadable,
+		RequestErrorHandlerFunc:  httpserver.Unreadable,
 		ResponseErrorHandlerFunc: problem.Write,
 	})
-	return service.ValidateRequests(spec)(api.HandlerWithOptions(handlers, api.ChiServerOptions{
-		ErrorHandlerFunc: service.Unreadable,
+	return httpserver.ValidateRequests(spec)(api.HandlerWithOptions(handlers, api.ChiServerOptions{
+		ErrorHandlerFunc: httpserver.Unreadable,
 	}))
 }
 

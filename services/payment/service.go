@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
@@ -62,7 +63,7 @@ func SettingsFromEnv(getenv func(string) string) (Settings, error) {
 		{"RECONCILE_GRACE", time.Minute, &s.ReconcileGrace},
 	} {
 		var err error
-		if *d.into, err = service.Duration(getenv, d.key, d.fallback); err != nil {
+		if *d.into, err = httpserver.Duration(getenv, d.key, d.fallback); err != nil {
 			return s, err
 		}
 	}

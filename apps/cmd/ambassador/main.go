@@ -3,7 +3,7 @@ package main
 
 import (
 	"example.com/ordersaga/apps/internal/ambassador"
-	"example.com/ordersaga/apps/internal/process"
+	"example.com/ordersaga/internal/httpserver"
 )
 
-func main() { process.Main("ambassador", ambassador.Run) }
+func main() { httpserver.Main("ambassador", ambassador.Run) }

@@ -3,7 +3,7 @@ package main
 
 import (
 	"example.com/ordersaga/apps/internal/console"
-	"example.com/ordersaga/apps/internal/process"
+	"example.com/ordersaga/internal/httpserver"
 )
 
-func main() { process.Main("console", console.Run) }
+func main() { httpserver.Main("console", console.Run) }

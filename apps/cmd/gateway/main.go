@@ -3,7 +3,7 @@ package main
 
 import (
 	"example.com/ordersaga/apps/internal/gateway"
-	"example.com/ordersaga/apps/internal/process"
+	"example.com/ordersaga/internal/httpserver"
 )
 
-func main() { process.Main("gateway", gateway.Run) }
+func main() { httpserver.Main("gateway", gateway.Run) }

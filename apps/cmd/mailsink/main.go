@@ -14,16 +14,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"example.com/ordersaga/apps/internal/mailsink"
-	"example.com/ordersaga/apps/internal/process"
+	"example.com/ordersaga/internal/httpserver"
 )
 
-func main() { process.Main("mailsink", run) }
+func main() { httpserver.Main("mailsink", run) }
 
 // run serves SMTP on SMTP_ADDR and the list of messages on HTTP_ADDR until ctx ends.
 func run(ctx context.Context, getenv func(string) string, log *slog.Logger) error {
 	sink := &mailsink.Sink{}
 	mux := http.NewServeMux()
-	metrics := process.Metrics()
+	metrics := httpserver.Metrics()
 	metrics.MustRegister(prometheus.NewGaugeFunc(
 		prometheus.GaugeOpts{Namespace: "mailsink", Name: "messages", Help: "Messages that are kept."},
 		func() float64 { return float64(len(sink.Messages(""))) }))
@@ -32,18 +32,18 @@ func run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 	healthy := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
 	mux.HandleFunc("GET /healthz", healthy)
 	mux.HandleFunc("GET /readyz", healthy)
-	web, err := process.Listen(ctx, process.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"), mux)
+	web, err := httpserver.Listen(ctx, httpserver.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"), mux)
 	if err != nil {
 		return err
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", process.Env(getenv, "SMTP_ADDR", "127.0.0.1:0"))
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", httpserver.Env(getenv, "SMTP_ADDR", "127.0.0.1:0"))
 	if err != nil {
-		process.Close(web)
+		httpserver.Close(web)
 		return fmt.Errorf("listen for mail: %w", err)
 	}
 	log.InfoContext(ctx, "serving", "addr", web.Addr, "smtp_addr", listener.Addr().String())
 	mailServer := sink.Server()
-	return process.Serve(ctx, []*process.Server{web}, func(ctx context.Context) error {
+	return httpserver.Serve(ctx, []*httpserver.Server{web}, func(ctx context.Context) error {
 		context.AfterFunc(ctx, func() { _ = mailServer.Close() })
 		if err := mailServer.Serve(listener); !errors.Is(err, smtp.ErrServerClosed) {
 			return err

@@ -2,8 +2,8 @@
 package main
 
 import (
-	"example.com/ordersaga/apps/internal/process"
 	"example.com/ordersaga/apps/internal/provisioner"
+	"example.com/ordersaga/internal/httpserver"
 )
 
-func main() { process.Main("provisioner", provisioner.Run) }
+func main() { httpserver.Main("provisioner", provisioner.Run) }

@@ -2,8 +2,8 @@
 package main
 
 import (
-	"example.com/ordersaga/apps/internal/process"
 	"example.com/ordersaga/apps/internal/registry"
+	"example.com/ordersaga/internal/httpserver"
 )
 
-func main() { process.Main("registry", registry.Run) }
+func main() { httpserver.Main("registry", registry.Run) }

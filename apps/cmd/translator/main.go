@@ -2,8 +2,8 @@
 package main
 
 import (
-	"example.com/ordersaga/apps/internal/process"
 	"example.com/ordersaga/apps/internal/translator"
+	"example.com/ordersaga/internal/httpserver"
 )
 
-func main() { process.Main("translator", translator.Run) }
+func main() { httpserver.Main("translator", translator.Run) }

@@ -20,8 +20,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"example.com/ordersaga/apps/internal/process"
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/pkg/loop"
 )
 
@@ -45,14 +44,14 @@ type Config struct {
 // FromEnv reads the configuration.
 func FromEnv(getenv func(string) string) (Config, error) {
 	c := Config{
-		Addr:       process.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"),
+		Addr:       httpserver.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"),
 		AdminAddr:  getenv("ADMIN_ADDR"),
 		AdminToken: getenv("ADMIN_TOKEN"),
 		GatewayDNS: getenv("GATEWAY_DNS"),
 	}
 	var problems []error
 	duration := func(key string, fallback time.Duration) time.Duration {
-		d, err := service.Duration(getenv, key, fallback)
+		d, err := httpserver.Duration(getenv, key, fallback)
 		problems = append(problems, err)
 		return d
 	}
@@ -62,14 +61,14 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	c.BreakerDelay = duration("BREAKER_DELAY", 2*time.Second)
 
 	var err error
-	if c.MaxRetries, err = strconv.Atoi(process.Env(getenv, "MAX_RETRIES", "2")); err != nil || c.MaxRetries < 0 {
+	if c.MaxRetries, err = strconv.Atoi(httpserver.Env(getenv, "MAX_RETRIES", "2")); err != nil || c.MaxRetries < 0 {
 		problems = append(problems, errors.New("MAX_RETRIES must be a number from 0"))
 	}
-	if c.RetryRatio, err = strconv.ParseFloat(process.Env(getenv, "RETRY_RATIO", "0.2"), 64); err != nil ||
+	if c.RetryRatio, err = strconv.ParseFloat(httpserver.Env(getenv, "RETRY_RATIO", "0.2"), 64); err != nil ||
 		c.RetryRatio < 0 || c.RetryRatio > 1 {
 		problems = append(problems, errors.New("RETRY_RATIO must be a number from 0 to 1"))
 	}
-	if c.RetryReserve, err = strconv.ParseFloat(process.Env(getenv, "RETRY_RESERVE", "100"), 64); err != nil ||
+	if c.RetryReserve, err = strconv.ParseFloat(httpserver.Env(getenv, "RETRY_RESERVE", "100"), 64); err != nil ||
 		c.RetryReserve < 1 {
 		problems = append(problems, errors.New("RETRY_RESERVE must be a number from 1"))
 	}
@@ -112,12 +111,12 @@ type Ambassador struct {
 	log       *slog.Logger
 	metrics   *prometheus.Registry
 	seconds   *prometheus.HistogramVec
-	servers   []*process.Server
+	servers   []*httpserver.Server
 }
 
 // Open listens. Endpoints need not be there yet.
 func Open(ctx context.Context, c Config, log *slog.Logger) (*Ambassador, error) {
-	a := &Ambassador{config: c, log: log, metrics: process.Metrics()}
+	a := &Ambassador{config: c, log: log, metrics: httpserver.Metrics()}
 	a.pool = newPool(c.BreakerDelay, log)
 	a.transport = newTransport(c, a.pool)
 	a.discovery = newDiscovery(c, a.pool, log)
@@ -128,17 +127,17 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Ambassador, error) 
 	}, []string{"method", "status"})
 	a.metrics.MustRegister(a.pool, a.transport, a.seconds)
 
-	public, err := process.Listen(ctx, c.Addr, a.routes())
+	public, err := httpserver.Listen(ctx, c.Addr, a.routes())
 	if err != nil {
 		return nil, err
 	}
-	a.servers, a.Addr = []*process.Server{public}, public.Addr
+	a.servers, a.Addr = []*httpserver.Server{public}, public.Addr
 	if c.AdminAddr == "" {
 		return a, nil
 	}
-	admin, err := process.Listen(ctx, c.AdminAddr, process.Authorized(c.AdminToken, a.adminRoutes()))
+	admin, err := httpserver.Listen(ctx, c.AdminAddr, httpserver.Authorized(c.AdminToken, a.adminRoutes()))
 	if err != nil {
-		process.Close(public)
+		httpserver.Close(public)
 		return nil, err
 	}
 	a.servers, a.AdminAddr = append(a.servers, admin), admin.Addr
@@ -150,7 +149,7 @@ func (a *Ambassador) Serve(ctx context.Context) error {
 	a.log.InfoContext(ctx, "serving", "addr", a.Addr, "admin_addr", a.AdminAddr)
 	health := loop.New("health", a.log, a.config.HealthInterval, nil, a.checkAll)
 	names := loop.New("discovery", a.log, a.config.DNSInterval, nil, a.discovery.lookUp)
-	err := process.Serve(ctx, a.servers, health, names)
+	err := httpserver.Serve(ctx, a.servers, health, names)
 	a.transport.base.CloseIdleConnections()
 	a.log.InfoContext(ctx, "ended")
 	return err

@@ -19,9 +19,9 @@ import (
 	"example.com/ordersaga/apps/internal/console/orders"
 	"example.com/ordersaga/apps/internal/console/sagas"
 	"example.com/ordersaga/apps/internal/console/simulator"
-	"example.com/ordersaga/apps/internal/process"
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/internal/httpserver"
 )
 
 // Config is what a console needs to know.
@@ -39,7 +39,7 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 	if system.NATS == "" {
 		return errors.New("ORDERSAGA_NATS must be the broker's address")
 	}
-	c, err := Open(ctx, Config{process.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"), system}, log)
+	c, err := Open(ctx, Config{httpserver.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"), system}, log)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ type Console struct {
 	operate   *operate.API
 	faults    *faults.API
 	orders    *orders.API
-	server    *process.Server
+	server    *httpserver.Server
 }
 
 // Open listens; the system that it shows need not run yet. Streams to pages end with ctx.
@@ -81,7 +81,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Console, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare the pages: %w", err)
 	}
-	if console.server, err = process.Listen(ctx, c.Addr, routes); err != nil {
+	if console.server, err = httpserver.Listen(ctx, c.Addr, routes); err != nil {
 		return nil, err
 	}
 	console.Addr = console.server.Addr
@@ -91,7 +91,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Console, error) {
 // Serve answers until ctx ends.
 func (c *Console) Serve(ctx context.Context) error {
 	c.log.InfoContext(ctx, "serving", "addr", c.Addr)
-	err := process.Serve(ctx, []*process.Server{c.server}, c.sagas.Run, c.operate.Run, c.orders.Run)
+	err := httpserver.Serve(ctx, []*httpserver.Server{c.server}, c.sagas.Run, c.operate.Run, c.orders.Run)
 	c.log.InfoContext(ctx, "ended")
 	return err
 }

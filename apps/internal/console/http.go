@@ -14,7 +14,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"example.com/ordersaga/apps/internal/process"
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -37,7 +37,7 @@ func (c *Console) routes(ctx context.Context) (http.Handler, error) {
 	ok := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
 	router.Get("/healthz", ok)
 	router.Get("/readyz", ok)
-	router.Handle("/metrics", promhttp.HandlerFor(process.Metrics(), promhttp.HandlerOpts{}))
+	router.Handle("/metrics", promhttp.HandlerFor(httpserver.Metrics(), promhttp.HandlerOpts{}))
 	router.Route("/api", c.api)
 	started := fmt.Sprintf(`"%x"`, time.Now().UnixNano()) // an ETag: a page never mixes the files of two consoles
 	file := func(w http.ResponseWriter, r *http.Request, name string) {

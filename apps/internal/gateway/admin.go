@@ -7,7 +7,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -24,7 +24,7 @@ func (g *Gateway) adminRoutes() http.Handler {
 	router.Get("/faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, g.faults.Load()) })
 	router.Put("/faults", g.putFaults)
 	router.Post("/captures", g.capture)
-	return http.MaxBytesHandler(router, service.MaxBody)
+	return http.MaxBytesHandler(router, httpserver.MaxBody)
 }
 
 // putFaults replaces all settings; what is not mentioned is switched off.

@@ -17,8 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"example.com/ordersaga/apps/internal/process"
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/internal/httpserver"
 )
 
 // Config is what a gateway is told from outside.
@@ -33,15 +32,15 @@ type Config struct {
 // FromEnv reads the configuration.
 func FromEnv(getenv func(string) string) (Config, error) {
 	c := Config{
-		Addr:       process.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"),
+		Addr:       httpserver.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"),
 		AdminAddr:  getenv("ADMIN_ADDR"),
 		AdminToken: getenv("ADMIN_TOKEN"),
-		LedgerFile: process.Env(getenv, "LEDGER_FILE", "gateway.ledger"),
+		LedgerFile: httpserver.Env(getenv, "LEDGER_FILE", "gateway.ledger"),
 	}
 	var problems [3]error
-	c.Times.InFlightHorizon, problems[0] = service.Duration(getenv, "IN_FLIGHT_HORIZON", 30*time.Second)
-	c.Times.SettleDelay, problems[1] = service.Duration(getenv, "SETTLE_DELAY", 3*time.Second)
-	c.Times.SlowDelay, problems[2] = service.Duration(getenv, "SLOW_DELAY", time.Second)
+	c.Times.InFlightHorizon, problems[0] = httpserver.Duration(getenv, "IN_FLIGHT_HORIZON", 30*time.Second)
+	c.Times.SettleDelay, problems[1] = httpserver.Duration(getenv, "SETTLE_DELAY", 3*time.Second)
+	c.Times.SlowDelay, problems[2] = httpserver.Duration(getenv, "SLOW_DELAY", time.Second)
 	if err := errors.Join(problems[:]...); err != nil {
 		return c, err
 	}
@@ -67,12 +66,12 @@ type Gateway struct {
 	log        *slog.Logger
 	metrics    *prometheus.Registry
 	operations *prometheus.CounterVec
-	servers    []*process.Server
+	servers    []*httpserver.Server
 }
 
 // Open reads the ledger and listens.
 func Open(ctx context.Context, c Config, log *slog.Logger) (*Gateway, error) {
-	g := &Gateway{log: log, metrics: process.Metrics(), closing: make(chan struct{})}
+	g := &Gateway{log: log, metrics: httpserver.Metrics(), closing: make(chan struct{})}
 	g.operations = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "gateway_operations_total", Help: "Charges and refunds by the status of their answer, before any damage to it.",
 	}, []string{"operation", "status", "replayed"})
@@ -85,7 +84,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Gateway, error) {
 	}
 	g.payments = newPayments(g.ledger, c.Times, &g.faults, g.closing)
 	if err := g.listen(ctx, c); err != nil {
-		process.Close(g.servers...)
+		httpserver.Close(g.servers...)
 		return nil, errors.Join(err, g.ledger.Close())
 	}
 	return g, nil
@@ -96,7 +95,7 @@ func (g *Gateway) listen(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	public, err := process.Listen(ctx, c.Addr, routes)
+	public, err := httpserver.Listen(ctx, c.Addr, routes)
 	if err != nil {
 		return err
 	}
@@ -104,7 +103,7 @@ func (g *Gateway) listen(ctx context.Context, c Config) error {
 	if c.AdminAddr == "" {
 		return nil
 	}
-	admin, err := process.Listen(ctx, c.AdminAddr, process.Authorized(c.AdminToken, g.adminRoutes()))
+	admin, err := httpserver.Listen(ctx, c.AdminAddr, httpserver.Authorized(c.AdminToken, g.adminRoutes()))
 	if err != nil {
 		return err
 	}
@@ -116,7 +115,7 @@ func (g *Gateway) listen(ctx context.Context, c Config) error {
 // that nobody was promised are left undone, everything else is answered.
 func (g *Gateway) Serve(ctx context.Context) error {
 	g.log.InfoContext(ctx, "serving", "addr", g.Addr, "admin_addr", g.AdminAddr)
-	err := process.Serve(ctx, g.servers, func(ctx context.Context) error {
+	err := httpserver.Serve(ctx, g.servers, func(ctx context.Context) error {
 		<-ctx.Done()
 		close(g.closing)
 		return nil

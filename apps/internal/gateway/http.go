@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"example.com/ordersaga/contracts/gateway/api"
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -23,7 +23,7 @@ func (g *Gateway) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	validated := service.ValidateRequests(spec)(api.Handler(api.NewStrictHandlerWithOptions(&handlers{g.payments,
+	validated := httpserver.ValidateRequests(spec)(api.Handler(api.NewStrictHandlerWithOptions(&handlers{g.payments,
 		g.operations}, nil, api.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  func(w http.ResponseWriter, r *http.Request, _ error) { unreadable(w, r) },
 		ResponseErrorHandlerFunc: g.fail,

@@ -19,7 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"example.com/ordersaga/apps/internal/process"
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/loop"
@@ -41,7 +41,7 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 	if err != nil {
 		return fmt.Errorf("TRANSLATED: %w", err)
 	}
-	nc, err := process.Connect(process.Env(getenv, "NATS_URL", "nats://"+natsadmin.Provisioner+"@127.0.0.1:4222"),
+	nc, err := natsadmin.Connect(httpserver.Env(getenv, "NATS_URL", "nats://"+natsadmin.Provisioner+"@127.0.0.1:4222"),
 		natsadmin.Provisioner, log)
 	if err != nil {
 		return err
@@ -51,12 +51,12 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
-	server, err := process.Listen(ctx, process.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"), p.routes())
+	server, err := httpserver.Listen(ctx, httpserver.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"), p.routes())
 	if err != nil {
 		return err
 	}
 	log.InfoContext(ctx, "serving", "addr", server.Addr)
-	err = process.Serve(ctx, []*process.Server{server}, loop.New("provision", log, every, nil, p.runOnce))
+	err = httpserver.Serve(ctx, []*httpserver.Server{server}, loop.New("provision", log, every, nil, p.runOnce))
 	log.InfoContext(ctx, "ended")
 	return err
 }
@@ -101,7 +101,7 @@ func newProvisioner(nc *nats.Conn, translated []events.Type) (*provisioner, erro
 	if err != nil {
 		return nil, fmt.Errorf("use JetStream: %w", err)
 	}
-	p := &provisioner{js: js, translated: translated, metrics: process.Metrics(),
+	p := &provisioner{js: js, translated: translated, metrics: httpserver.Metrics(),
 		looks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "provisioner_looks_total", Help: "How often stream and consumers were looked at, by how it ended.",
 		}, []string{"outcome"})}

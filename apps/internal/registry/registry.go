@@ -38,7 +38,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"example.com/ordersaga/apps/internal/process"
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/internal/natsadmin"
 )
 
@@ -47,8 +47,8 @@ const timeout = 2 * time.Second
 
 // Run answers until ctx ends. The environment has NATS_URL, with the registry's login, and HTTP_ADDR.
 func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) error {
-	broker := process.Env(getenv, "NATS_URL", "nats://"+natsadmin.Registry+"@127.0.0.1:4222")
-	nc, err := process.Connect(broker, natsadmin.Registry, log)
+	broker := httpserver.Env(getenv, "NATS_URL", "nats://"+natsadmin.Registry+"@127.0.0.1:4222")
+	nc, err := natsadmin.Connect(broker, natsadmin.Registry, log)
 	if err != nil {
 		return err
 	}
@@ -57,18 +57,18 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 	if err != nil {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
-	r := &registry{bucket: bucket{js: js}, log: log, metrics: process.Metrics()}
+	r := &registry{bucket: bucket{js: js}, log: log, metrics: httpserver.Metrics()}
 	r.counts = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "registry_answers_total",
 		Help: "Answers by what was asked and the code of the answer: 200, or that of the error.",
 	}, []string{"asked", "code"})
 	r.metrics.MustRegister(r.counts)
-	server, err := process.Listen(ctx, process.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"), r.routes())
+	server, err := httpserver.Listen(ctx, httpserver.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"), r.routes())
 	if err != nil {
 		return err
 	}
 	log.InfoContext(ctx, "serving", "addr", server.Addr)
-	err = process.Serve(ctx, []*process.Server{server})
+	err = httpserver.Serve(ctx, []*httpserver.Server{server})
 	log.InfoContext(ctx, "ended")
 	return err
 }

@@ -38,7 +38,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"example.com/ordersaga/apps/internal/process"
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/loop"
 	"example.com/ordersaga/pkg/problem"
@@ -50,8 +50,8 @@ const again = 250 * time.Millisecond
 // Run translates until ctx ends. The environment has NATS_URL, with the translator's login, and HTTP_ADDR for
 // health and metrics.
 func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) error {
-	broker := process.Env(getenv, "NATS_URL", "nats://"+natsadmin.Translator+"@127.0.0.1:4222")
-	nc, err := process.Connect(broker, natsadmin.Translator, log)
+	broker := httpserver.Env(getenv, "NATS_URL", "nats://"+natsadmin.Translator+"@127.0.0.1:4222")
+	nc, err := natsadmin.Connect(broker, natsadmin.Translator, log)
 	if err != nil {
 		return err
 	}
@@ -60,12 +60,12 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
-	server, err := process.Listen(ctx, process.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"), t.routes())
+	server, err := httpserver.Listen(ctx, httpserver.Env(getenv, "HTTP_ADDR", "127.0.0.1:0"), t.routes())
 	if err != nil {
 		return err
 	}
 	log.InfoContext(ctx, "serving", "addr", server.Addr)
-	err = process.Serve(ctx, []*process.Server{server}, loop.New("translate", log, again, nil, t.consume), t.acknowledge)
+	err = httpserver.Serve(ctx, []*httpserver.Server{server}, loop.New("translate", log, again, nil, t.consume), t.acknowledge)
 	// Acknowledgements are only written to a buffer; what goes with it is translated again, to no effect.
 	if flushing := nc.FlushTimeout(time.Second); flushing != nil {
 		log.WarnContext(ctx, "acknowledgements may be lost", "error", flushing)
@@ -89,7 +89,7 @@ func newTranslator(nc *nats.Conn, log *slog.Logger) (*translator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use JetStream: %w", err)
 	}
-	t := &translator{nc: nc, js: js, log: log, settling: make(chan settling, unsettled), metrics: process.Metrics()}
+	t := &translator{nc: nc, js: js, log: log, settling: make(chan settling, unsettled), metrics: httpserver.Metrics()}
 	t.messages = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "translator_messages_total", Help: "Messages by what became of them: translated, repeated, refused, postponed.",
 	}, []string{"outcome"})

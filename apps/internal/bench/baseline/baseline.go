@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/problem"
@@ -40,10 +40,10 @@ func (s *Shop) Handler() (http.Handler, error) {
 		return nil, fmt.Errorf("read the order service's contract: %w", err)
 	}
 	handlers := api.NewStrictHandlerWithOptions(s, nil, api.StrictHTTPServerOptions{
-		RequestErrorHandlerFunc:  service.Unreadable,
+		RequestErrorHandlerFunc:  httpserver.Unreadable,
 		ResponseErrorHandlerFunc: problem.Write,
 	})
-	return service.ValidateRequests(spec)(api.Handler(handlers)), nil
+	return httpserver.ValidateRequests(spec)(api.Handler(handlers)), nil
 }
 
 // answer is what the client gets, in the bytes that are stored for a repetition.

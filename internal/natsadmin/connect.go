@@ -1,4 +1,4 @@
-package process
+package natsadmin
 
 import (
 	"fmt"
@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-
-	"example.com/ordersaga/internal/natsadmin"
 )
 
 // Connect connects to the broker with a login of its own, and goes on trying for ever: what is started first
@@ -15,7 +13,7 @@ import (
 func Connect(url, login string, log *slog.Logger) (*nats.Conn, error) {
 	nc, err := nats.Connect(url,
 		nats.Name(login),
-		nats.CustomInboxPrefix(natsadmin.InboxPrefix(login)),
+		nats.CustomInboxPrefix(InboxPrefix(login)),
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1),
 		nats.ReconnectWait(250*time.Millisecond), nats.Timeout(2*time.Second),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {

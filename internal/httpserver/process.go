@@ -1,6 +1,7 @@
-// Package process is what the plain HTTP processes around the services have in common: how they start,
-// listen, report health, and end. They have no database and no broker of their own.
-package process
+// Package httpserver is what all HTTP processes have in common, the services and the programs around them:
+// requests are validated, limits hold, health is reported, and a process starts and ends. It links no database
+// and no broker.
+package httpserver
 
 import (
 	"context"
@@ -20,7 +21,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
-	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -42,7 +42,7 @@ func Main(name string, run func(ctx context.Context, getenv func(string) string,
 
 func main(ctx context.Context, name string, run func(context.Context, func(string) string, *slog.Logger) error) error {
 	if len(os.Args) > 1 && os.Args[1] == "healthcheck" {
-		return service.Healthcheck(ctx, os.Getenv("HTTP_ADDR"))
+		return Healthcheck(ctx, os.Getenv("HTTP_ADDR"))
 	}
 	level := slog.LevelInfo
 	if text := os.Getenv("LOG_LEVEL"); text != "" {
@@ -62,6 +62,20 @@ func Env(getenv func(string) string, key, fallback string) string {
 	return fallback
 }
 
+// Duration reads a duration such as "15m" from the environment: the fallback where it is not set,
+// an error that names the variable where it is not a positive duration.
+func Duration(getenv func(string) string, key string, fallback time.Duration) (time.Duration, error) {
+	value := getenv(key)
+	if value == "" {
+		return fallback, nil
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%s must be a positive duration such as 15m, not %q", key, value)
+	}
+	return d, nil
+}
+
 // Metrics is a registry that knows about the Go runtime and the process already.
 func Metrics() *prometheus.Registry {
 	metrics := prometheus.NewRegistry()
@@ -76,24 +90,25 @@ type Server struct {
 	http     *http.Server
 }
 
-// Listen opens a listener. The handler bounds its own time; everything else a client could take as long
-// as it likes for is bounded here.
+// Listen opens a listener, with the limits of [New]; the handler bounds its own time.
 func Listen(ctx context.Context, addr string, handler http.Handler) (*Server, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
-	return &Server{
-		Addr:     listener.Addr().String(),
-		listener: listener,
-		http: &http.Server{
-			Handler:           handler,
-			ReadHeaderTimeout: 5 * time.Second,
-			ReadTimeout:       10 * time.Second,
-			IdleTimeout:       60 * time.Second,
-			MaxHeaderBytes:    16 << 10,
-		},
-	}, nil
+	return &Server{Addr: listener.Addr().String(), listener: listener, http: New(handler)}, nil
+}
+
+// New bounds everything that a client could otherwise take as long as it likes for, but not how long an answer
+// takes: some handlers stream.
+func New(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+	}
 }
 
 // Serve answers on all servers and runs all loops until ctx ends; then it lets the requests that have begun
@@ -139,4 +154,30 @@ func Authorized(token string, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// Healthcheck asks the process that listens on addr whether it is ready.
+func Healthcheck(ctx context.Context, addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("HTTP_ADDR: %w", err)
+	}
+	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("not ready: %s", response.Status)
+	}
+	return nil
 }

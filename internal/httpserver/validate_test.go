@@ -1,4 +1,4 @@
-package service
+package httpserver
 
 import (
 	"io"
@@ -38,7 +38,7 @@ paths:
       responses: {"200": {description: ok}}
 `
 
-func TestRequestsOutsideTheContractAreRefused(t *testing.T) {
+func TestValidateRequests_RequestsOutsideTheContractAreRefused(t *testing.T) {
 	t.Parallel()
 	spec, err := openapi3.NewLoader().LoadFromData([]byte(contract))
 	if err != nil {
@@ -95,7 +95,7 @@ func TestRequestsOutsideTheContractAreRefused(t *testing.T) {
 	}
 }
 
-func TestAContractThatCannotBeEnforcedIsNotServed(t *testing.T) {
+func TestValidateRequests_AContractThatCannotBeEnforcedIsNotServed(t *testing.T) {
 	t.Parallel()
 	spec, err := openapi3.NewLoader().LoadFromData([]byte(strings.Replace(contract, "minLength: 1", "const: a", 1)))
 	if err != nil {
