@@ -65,7 +65,8 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 		return err
 	}
 	log.InfoContext(ctx, "serving", "addr", server.Addr)
-	err = httpserver.Serve(ctx, []*httpserver.Server{server}, loop.New("translate", log, again, nil, t.consume), t.acknowledge)
+	err = httpserver.Serve(ctx, []*httpserver.Server{server}, loop.New("translate", log, again, nil, t.consume),
+		t.acknowledge)
 	// Acknowledgements are only written to a buffer; what goes with it is translated again, to no effect.
 	if flushing := nc.FlushTimeout(time.Second); flushing != nil {
 		log.WarnContext(ctx, "acknowledgements may be lost", "error", flushing)
