@@ -31,18 +31,20 @@ func TestSteps_KeysTakeTheirTurnsAndEventsKeepTheirOrder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var turns []string
-			step := func(_ context.Context, _ pgx.Tx, notes []note) ([]any, error) {
+			record := func(notes ...note) {
 				texts := make([]string, len(notes))
 				for i, n := range notes {
 					texts[i] = n.text
 				}
 				turns = append(turns, strings.Join(texts, "+"))
-				return nil, nil
 			}
-			together := HandleBatch(step)
-			alone := Handle(func(ctx context.Context, tx pgx.Tx, n note) (any, error) {
-				_, err := step(ctx, tx, []note{n})
-				return nil, err
+			together := HandleBatch(func(_ context.Context, _ pgx.Tx, notes []note) ([]any, error) {
+				record(notes...)
+				return nil, nil
+			})
+			alone := Handle(func(_ context.Context, _ pgx.Tx, n note) (any, error) {
+				record(n)
+				return nil, nil
 			})
 			var batch []delivery
 			for text := range strings.FieldsSeq(test.arrived) {
