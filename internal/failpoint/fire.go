@@ -45,6 +45,16 @@ func (s *Set) at(ctx context.Context, p Point, orders []string) error {
 	return nil
 }
 
+// Hook is [Set.At] for a library that knows points by their names; nil for a nil Set.
+func (s *Set) Hook() func(ctx context.Context, point string, orders ...string) error {
+	if s == nil {
+		return nil
+	}
+	return func(ctx context.Context, point string, orders ...string) error {
+		return s.At(ctx, Point(point), orders...)
+	}
+}
+
 // Duplicate says whether the caller shall do once more what it just did at this point.
 func (s *Set) Duplicate(p Point, orders ...string) bool {
 	return s.Armed() && len(s.fire(p, orders, true)) > 0

@@ -12,7 +12,7 @@ import (
 // RecoveryPoint is how far a claimed request has come; the migration that adds the column explains each.
 type RecoveryPoint string
 
-// A request that is finished is not claimed any more.
+// The recovery points of a claimed request; a finished one is not claimed any more.
 const (
 	Started       RecoveryPoint = "started"
 	GatewayCalled RecoveryPoint = "gateway_called"
@@ -26,8 +26,8 @@ type Lease struct {
 }
 
 // Claim commits, with tx, that a fresh request is being executed, for work that ends in another
-// transaction. Until the lease ends others are told that it is in progress; then the next one is Fresh
-// and takes over.
+// transaction. Until the lease ends it is InProgress for every other request with the key; then the next one is Fresh
+// and takes over. The lease and the time to keep the row (24 h when zero) begin now.
 func Claim(ctx context.Context, tx pgx.Tx, request Request, lease, keep time.Duration) (Lease, error) {
 	var taken Lease
 	err := tx.QueryRow(ctx, `
@@ -47,9 +47,9 @@ func Claim(ctx context.Context, tx pgx.Tx, request Request, lease, keep time.Dur
 }
 
 // Advance moves claimed requests to [GatewayCalled], in the transaction that stores their outcome. It needs
-// no lease: the outcome is the same whoever learned it. A key that somebody is claiming at this moment is passed
-// over: he may be waiting for the outcome's own row, and then both would wait for ever. The point is there to
-// spare a successor work, so whoever goes on from [Started] looks for an outcome first.
+// no lease: the outcome is the same whichever process learned it. A key that another transaction is claiming now is
+// skipped: that transaction may wait for the outcome's own row, and then both would wait for ever. The point only
+// saves a successor work, so a successor that starts from [Started] looks for an outcome first.
 func Advance(ctx context.Context, tx pgx.Tx, requests []Request) error {
 	scopes, keys := columns(requests)
 	_, err := tx.Exec(ctx, `
@@ -63,8 +63,8 @@ func Advance(ctx context.Context, tx pgx.Tx, requests []Request) error {
 	return nil
 }
 
-// Yield ends a lease early, without an answer: the outcome is not known yet, and the client's next attempt
-// is to take over at once. A lease that somebody took over is left alone.
+// Yield ends a lease early, without a response: the outcome is not known yet, and the client's next attempt
+// takes over at once. A lease that another request took over is left alone.
 func Yield(ctx context.Context, tx pgx.Tx, request Request, token string) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE idempotency_key SET lease_until = now()

@@ -5,44 +5,63 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"example.com/ordersaga/internal/failpoint"
 )
 
-// Once executes requests at most once, each in a transaction of its own. Do runs a function in a
-// transaction; the outbox's Tx also wakes the relay. Faults and Keep may be zero.
-type Once struct {
-	Do     func(ctx context.Context, fn func(tx pgx.Tx) error) error
-	Faults *failpoint.Set
-	Keep   time.Duration
+// Failpoint is called at the points below, with the keys of what the request is about, and returns an error that is
+// armed there. Tests make things fail with it; nil, as in production, costs nothing.
+type Failpoint func(ctx context.Context, point string, keys ...string) error
+
+// Where a [Failpoint] is called.
+const (
+	PointBegun     = "idempotency.begun"     // the key is held, and nothing is done
+	PointStored    = "idempotency.stored"    // work and response are written, not committed
+	PointCommitted = "idempotency.committed" // committed, and the client has no response yet
+	PointReaped    = "idempotency.reaped"    // expired keys are deleted
+)
+
+// At calls the failpoint if there is one.
+func (f Failpoint) At(ctx context.Context, point string, keys ...string) error {
+	if f == nil {
+		return nil
+	}
+	return f(ctx, point, keys...)
 }
 
-// Run answers one request: by executing it, or with the answer that it got before, and then replayed is
-// true. Orders are the ids that the request is about, for faults that are armed for one order.
-func (o Once) Run(ctx context.Context, request Request,
-	execute func(tx pgx.Tx) (Response, error), orders ...string) (answer Response, replayed bool, err error) {
+// Once executes requests at most once, each in a transaction of its own.
+type Once struct {
+	Do        func(ctx context.Context, fn func(tx pgx.Tx) error) error // runs fn in a transaction
+	Failpoint Failpoint                                                 // optional
+	Keep      time.Duration                                             // how long a response is replayed, 24 h when zero
+}
+
+// Run executes a request, or returns the response that it got before; then replayed is true. Keys name what the
+// request is about, for a [Failpoint]. The error may be a [problem.Error] for the client: 409 while the request is
+// being executed, 422 when the key belongs to another one.
+func (o Once) Run(
+	ctx context.Context, request Request, execute func(tx pgx.Tx) (Response, error), keys ...string,
+) (response Response, replayed bool, err error) {
 	err = o.Do(ctx, func(tx pgx.Tx) error {
 		outcomes, err := Begin(ctx, tx, []Request{request})
 		if err != nil {
 			return err
 		}
 		if outcomes[0].Kind != Fresh {
-			answer, replayed = outcomes[0].Response, outcomes[0].Kind == Replay
+			response, replayed = outcomes[0].Response, outcomes[0].Kind == Replay
 			return outcomes[0].Err()
 		}
-		if err := o.Faults.At(ctx, failpoint.IdempotencyBegun, orders...); err != nil {
+		if err := o.Failpoint.At(ctx, PointBegun, keys...); err != nil {
 			return err
 		}
-		if answer, err = execute(tx); err != nil {
+		if response, err = execute(tx); err != nil {
 			return err
 		}
-		if err := Finish(ctx, tx, []Finished{{Request: request, Response: answer, Keep: o.Keep}}); err != nil {
+		if err := Finish(ctx, tx, []Finished{{Request: request, Response: response, Keep: o.Keep}}); err != nil {
 			return err
 		}
-		return o.Faults.At(ctx, failpoint.IdempotencyStored, orders...)
+		return o.Failpoint.At(ctx, PointStored, keys...)
 	})
 	if err == nil && !replayed {
-		err = o.Faults.At(ctx, failpoint.IdempotencyCommitted, orders...)
+		err = o.Failpoint.At(ctx, PointCommitted, keys...)
 	}
-	return answer, replayed, err
+	return response, replayed, err
 }

@@ -19,11 +19,11 @@ const Header = "Idempotency-Key"
 // maxKey is how long a key may be: a UUID needs 36, and an index entry should stay small.
 const maxKey = 255
 
-// Request is one wish of a client, as far as telling it from other wishes needs.
+// Request identifies what a client asks for.
 type Request struct {
 	Scope       string // which operation the key belongs to: the same key elsewhere is another key
 	Key         string
-	Fingerprint []byte // tells two bodies under one key apart
+	Fingerprint []byte // SHA-256 of the operation and the body: another body under the key is another request
 }
 
 // FromRequest reads the key of a request and fingerprints method, path and body. A key that is missing
@@ -31,7 +31,7 @@ type Request struct {
 func FromRequest(r *http.Request, scope string, body []byte) (Request, error) {
 	values := r.Header.Values(Header)
 	if len(values) == 0 {
-		return Request{}, badKey("Send an Idempotency-Key header: a new one for each new request, the same one to try again.")
+		return Request{}, badKey("Send an Idempotency-Key header: a new one for each new request, the same one to retry.")
 	}
 	if len(values) > 1 { // which one would count?
 		return Request{}, badKey("Send exactly one Idempotency-Key header.")
@@ -105,8 +105,8 @@ func fingerprint(operation string, body []byte) []byte {
 }
 
 // canonical makes bodies equal that differ only in white space, escapes or the order of keys: a client
-// that encodes its wish anew for the second try must not be told that it is another wish. Numbers keep
-// their digits. What is not JSON stands for itself.
+// that encodes its request anew for a retry must not be refused. Numbers keep their digits. A body that is not JSON
+// is used as it is.
 func canonical(body []byte) []byte {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()

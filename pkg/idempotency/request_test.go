@@ -11,7 +11,7 @@ import (
 	"example.com/ordersaga/pkg/problem"
 )
 
-func TestTheKeyIsReadFromTheHeader(t *testing.T) {
+func TestRequest_TheKeyIsReadFromTheHeader(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
@@ -61,28 +61,28 @@ func TestTheKeyIsReadFromTheHeader(t *testing.T) {
 	}
 }
 
-func TestTheFingerprintTellsWishesApart(t *testing.T) {
+func TestRequest_TheFingerprintDistinguishesRequests(t *testing.T) {
 	t.Parallel()
-	const wish = `{"sku":"widget","quantity":2,"to":{"city":"Bern","country":"CH"}}`
+	const body = `{"sku":"widget","quantity":2,"to":{"city":"Bern","country":"CH"}}`
 	tests := []struct {
 		name, method, path, body string
 		same                     bool
 	}{
-		{"the same bytes", "POST", "/v1/orders", wish, true},
+		{"the same bytes", "POST", "/v1/orders", body, true},
 		{"other white space", "POST", "/v1/orders", "{ \"sku\": \"widget\",\n\t\"quantity\": 2, \"to\": {\"city\":\"Bern\", \"country\":\"CH\"}}\n", true},
 		{"another order of keys, inside too", "POST", "/v1/orders", `{"to":{"country":"CH","city":"Bern"},"quantity":2,"sku":"widget"}`, true},
-		{"an escape for the same letter", "POST", "/v1/orders", strings.Replace(wish, "Bern", `\u0042ern`, 1), true},
-		{"another number", "POST", "/v1/orders", strings.Replace(wish, "2", "3", 1), false},
-		{"a number as a string", "POST", "/v1/orders", strings.Replace(wish, "2", `"2"`, 1), false},
-		{"a large number that a float would round", "POST", "/v1/orders", strings.Replace(wish, "2", "9007199254740993", 1), false},
-		{"one more key", "POST", "/v1/orders", strings.Replace(wish, "{", `{"note":"x",`, 1), false},
-		{"another path", "POST", "/v1/refunds", wish, false},
-		{"another method", "PUT", "/v1/orders", wish, false},
-		{"something after the body", "POST", "/v1/orders", wish + "{}", false},
+		{"an escape for the same letter", "POST", "/v1/orders", strings.Replace(body, "Bern", `\u0042ern`, 1), true},
+		{"another number", "POST", "/v1/orders", strings.Replace(body, "2", "3", 1), false},
+		{"a number as a string", "POST", "/v1/orders", strings.Replace(body, "2", `"2"`, 1), false},
+		{"a large number that a float would round", "POST", "/v1/orders", strings.Replace(body, "2", "9007199254740993", 1), false},
+		{"one more key", "POST", "/v1/orders", strings.Replace(body, "{", `{"note":"x",`, 1), false},
+		{"another path", "POST", "/v1/refunds", body, false},
+		{"another method", "PUT", "/v1/orders", body, false},
+		{"something after the body", "POST", "/v1/orders", body + "{}", false},
 		{"not JSON", "POST", "/v1/orders", "sku=widget", false},
 		{"nothing", "POST", "/v1/orders", "", false},
 	}
-	want := fingerprintOf(t, "POST", "/v1/orders", wish)
+	want := fingerprintOf(t, "POST", "/v1/orders", body)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -97,7 +97,7 @@ func TestTheFingerprintTellsWishesApart(t *testing.T) {
 	}
 }
 
-func TestAGeneratedHandlersBodyHasTheFingerprintOfItsBytes(t *testing.T) {
+func TestRequest_AGeneratedHandlersBodyHasTheFingerprintOfItsBytes(t *testing.T) {
 	t.Parallel()
 	type body struct {
 		SKU      string `json:"sku"`
@@ -126,7 +126,7 @@ func fingerprintOf(t *testing.T, method, path, body string) []byte {
 	return request.Fingerprint
 }
 
-func TestAReplayDiffersFromTheFirstAnswerInOneHeader(t *testing.T) {
+func TestWrite_AReplayDiffersInOneHeader(t *testing.T) {
 	t.Parallel()
 	answer := Response{Status: 202, Header: map[string]string{"Content-Type": "application/json", "Location": "/v1/orders/1"}, Body: []byte("{\"id\": 1}\n")}
 	for _, replayed := range []bool{false, true} {

@@ -9,29 +9,29 @@ import (
 	"example.com/ordersaga/pkg/problem"
 )
 
-// Replayed is the header that tells a client that its request had been executed before.
+// Replayed is the name of the header of a response that was stored by an earlier execution.
 const Replayed = "Idempotency-Replayed"
 
-// retryAfter is what a client is told to wait while its first request is being executed: the shortest
-// time that Retry-After can say.
+// retryAfter is the wait that a client is asked for while its first request is being executed: the shortest
+// time that Retry-After can express.
 const retryAfter = time.Second
 
-// Response is an answer as it is stored and sent: the same bytes each time.
+// Response is stored and sent: the same bytes each time.
 type Response struct {
 	Status int
-	Header map[string]string // those that belong to the answer: Content-Type, Location
+	Header map[string]string // those that belong to the body: Content-Type, Location
 	Body   []byte
 }
 
-// storable tells whether the same request would get the same answer for good. Refused input executed
-// nothing, and a server's failure is no answer.
+// storable is true when the same request would always get the same response. Refused input executed
+// nothing, and a failure of the server is not final.
 func (r Response) storable() bool {
 	refusedInput := []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 		http.StatusUnprocessableEntity}
 	return r.Status < http.StatusInternalServerError && !slices.Contains(refusedInput, r.Status)
 }
 
-// Write sends an answer; replayed marks one that comes from an earlier execution.
+// Write sends a response; replayed marks one that comes from an earlier execution.
 func Write(w http.ResponseWriter, response Response, replayed bool) error {
 	for name, value := range response.Header {
 		w.Header().Set(name, value)
@@ -45,24 +45,24 @@ func Write(w http.ResponseWriter, response Response, replayed bool) error {
 	return err
 }
 
-// Kind says what is to be done about a request.
+// Kind is what to do about a request.
 type Kind int
 
-// What [Begin] finds out about a request.
+// The kinds of outcomes.
 const (
 	Fresh      Kind = iota + 1 // execute it; this transaction holds the key
-	Replay                     // it was executed: answer with the stored response
+	Replay                     // it was executed: send the stored response
 	OtherBody                  // the key belongs to another request: 422
 	InProgress                 // it is being executed elsewhere: 409
 )
 
-// Outcome is what [Begin] found out about one request. Response is set for a Replay.
+// Outcome is what [Begin] decided about one request. Response is set for a Replay.
 type Outcome struct {
 	Kind     Kind
 	Response Response
 }
 
-// Err is what the client is told when the request is neither to be executed nor replayed.
+// Err is the client's [problem.Error] when the request is neither to be executed nor replayed, otherwise nil.
 func (o Outcome) Err() error {
 	switch o.Kind {
 	case OtherBody:
@@ -73,7 +73,7 @@ func (o Outcome) Err() error {
 	case InProgress:
 		return &problem.Error{
 			Status: http.StatusConflict, Title: "Request in progress", RetryAfter: retryAfter,
-			Detail: "A request with this Idempotency-Key is being executed. Try again with the same key to get its answer.",
+			Detail: "A request with this Idempotency-Key is being executed. Retry with the same key to get its response.",
 		}
 	case Fresh, Replay:
 	}

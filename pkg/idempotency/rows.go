@@ -10,15 +10,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// stored is what the table says about a key: the answer, or that somebody executes the request.
+// stored is the row of a key: the response, or the lease of the execution that is under way.
 type stored struct {
 	fingerprint []byte
-	answered    bool
+	finished    bool
 	leased      bool
 	response    Response
 }
 
-// decide puts together what the locks and the table say.
+// decide makes outcomes of the locks (by position) and the rows (by position).
 func decide(requests []Request, held []bool, known map[int]stored) []Outcome {
 	outcomes := make([]Outcome, len(requests))
 	type name struct{ scope, key string }
@@ -29,7 +29,7 @@ func decide(requests []Request, held []bool, known map[int]stored) []Outcome {
 		switch {
 		case found && !bytes.Equal(old.fingerprint, request.Fingerprint):
 			outcomes[i] = Outcome{Kind: OtherBody}
-		case found && old.answered:
+		case found && old.finished:
 			outcomes[i] = Outcome{Kind: Replay, Response: old.response}
 		case found && old.leased, !held[i], taken[self]:
 			outcomes[i] = Outcome{Kind: InProgress}
@@ -52,7 +52,7 @@ func collectStored(rows pgx.Rows) (map[int]stored, error) {
 		body                 []byte
 	)
 	_, err := pgx.ForEachRow(rows, []any{&position, &fingerprint, &status, &headers, &body, &row.leased}, func() error {
-		found := stored{fingerprint: bytes.Clone(fingerprint), leased: row.leased, answered: status != nil}
+		found := stored{fingerprint: bytes.Clone(fingerprint), leased: row.leased, finished: status != nil}
 		if status != nil {
 			found.response = Response{Status: *status, Body: bytes.Clone(body)}
 			if err := json.Unmarshal(headers, &found.response.Header); err != nil {
@@ -73,8 +73,8 @@ type table struct {
 	keeps                         []time.Duration
 }
 
-// answers lays out what is to be stored.
-func answers(finished []Finished) (table, error) {
+// tableOf lays out the responses that are to be stored.
+func tableOf(finished []Finished) (table, error) {
 	var t table
 	for _, f := range finished {
 		if !f.Response.storable() {
@@ -82,7 +82,7 @@ func answers(finished []Finished) (table, error) {
 		}
 		headers, err := json.Marshal(f.Response.Header)
 		if err != nil {
-			return table{}, fmt.Errorf("encode headers of an answer: %w", err)
+			return table{}, fmt.Errorf("encode the headers of a response: %w", err)
 		}
 		t.scopes, t.keys = append(t.scopes, f.Scope), append(t.keys, f.Key)
 		t.fingerprints = append(t.fingerprints, f.Fingerprint)

@@ -9,8 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"example.com/ordersaga/internal/failpoint"
 )
 
 //go:embed migrations
@@ -28,11 +26,11 @@ func Migrations() fs.FS {
 	return files
 }
 
-// defaultKeep is for how long an answer is replayed: longer than any client tries again.
+// defaultKeep is how long a response is replayed: longer than any client retries.
 const defaultKeep = 24 * time.Hour
 
-// Finished is the answer to a fresh request. Keep is for how long it is replayed, 24 h when zero.
-// Lease is what [Claim] returned, empty without one.
+// Finished is the response to a fresh request. Keep is how long it is replayed, 24 h when zero.
+// Lease is the token of [Claim]'s lease, empty without one.
 type Finished struct {
 	Request
 	Response Response
@@ -40,9 +38,9 @@ type Finished struct {
 	Lease    string
 }
 
-// Begin finds out what is to be done about each request. It never waits for another transaction. A
-// request that is Fresh belongs to tx until its end: for everybody else it is in progress. Of several
-// with one key in the same call the first is Fresh and the others are in progress. The number of requests
+// Begin decides what to do about each request; the outcomes are in their order. It never waits for another
+// transaction. A request that is Fresh belongs to tx until tx ends: in other transactions it is in progress. Of several
+// requests with one key in the same call the first is Fresh and the others are in progress. The number of requests
 // is the number of advisory locks held, so keep it to a few hundred.
 func Begin(ctx context.Context, tx pgx.Tx, requests []Request) ([]Outcome, error) {
 	scopes, keys := columns(requests)
@@ -63,26 +61,26 @@ func Begin(ctx context.Context, tx pgx.Tx, requests []Request) ([]Outcome, error
 	return decide(requests, held, known), nil
 }
 
-// lockKeys takes the advisory lock of each key, or says that another transaction has it. Two keys with
-// one hash only make a client try again.
+// lockKeys tries to take the advisory lock of each key: false when another transaction has it. Two keys with
+// one hash only make a client retry.
 const lockKeys = `
 	SELECT pg_try_advisory_xact_lock(hashtextextended(scope || chr(31) || key, 0))
-	FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (scope, key, position)
+	FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (scope, key, position)
 	ORDER BY position`
 
 // readKeys is a statement of its own, so that its snapshot is younger than the locks.
 const readKeys = `
-	SELECT wanted.position, known.fingerprint, known.status, known.headers, known.body,
+	SELECT asked.position, known.fingerprint, known.status, known.headers, known.body,
 	       coalesce(known.lease_until > now(), false)
-	FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (scope, key, position)
+	FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (scope, key, position)
 	JOIN idempotency_key AS known USING (scope, key)
 	WHERE known.expires_at > now()`
 
-// Finish stores the answers of fresh requests, so that they commit with what they tell of. Answers that
-// are not for good (see the package comment) are left out. It fails when a key has been answered by
-// somebody else: then this transaction must not commit either.
+// Finish stores the responses of fresh requests, so that they commit together with the work. Responses that
+// are not final (see the package comment) are left out. It fails when another transaction has stored a response for
+// a key: then this transaction must not commit.
 func Finish(ctx context.Context, tx pgx.Tx, finished []Finished) error {
-	rows, err := answers(finished)
+	rows, err := tableOf(finished)
 	if err != nil || len(rows.scopes) == 0 {
 		return err
 	}
@@ -90,7 +88,7 @@ func Finish(ctx context.Context, tx pgx.Tx, finished []Finished) error {
 		INSERT INTO idempotency_key AS old (scope, key, fingerprint, status, headers, body, expires_at, lease_token)
 		SELECT scope, key, fingerprint, status, headers::jsonb, body, now() + keep, nullif(lease, '')::uuid
 		FROM unnest($1::text[], $2::text[], $3::bytea[], $4::int[], $5::text[], $6::bytea[], $7::interval[], $8::text[])
-			AS answer (scope, key, fingerprint, status, headers, body, keep, lease)
+			AS response (scope, key, fingerprint, status, headers, body, keep, lease)
 		ON CONFLICT (scope, key) DO UPDATE SET
 			fingerprint = EXCLUDED.fingerprint, status = EXCLUDED.status, headers = EXCLUDED.headers,
 			body = EXCLUDED.body, recovery_point = 'finished', expires_at = EXCLUDED.expires_at, lease_token = NULL,
@@ -98,17 +96,17 @@ func Finish(ctx context.Context, tx pgx.Tx, finished []Finished) error {
 		WHERE old.expires_at <= now() OR (old.status IS NULL AND old.lease_token = EXCLUDED.lease_token)`,
 		rows.scopes, rows.keys, rows.fingerprints, rows.statuses, rows.headers, rows.bodies, rows.keeps, rows.leases)
 	if err != nil {
-		return fmt.Errorf("store idempotent answers: %w", err)
+		return fmt.Errorf("store idempotent responses: %w", err)
 	}
 	if tag.RowsAffected() != int64(len(rows.scopes)) {
-		return fmt.Errorf("store idempotent answers: %d of %d keys have been answered by another transaction",
+		return fmt.Errorf("store idempotent responses: %d of %d keys have a response of another transaction",
 			int64(len(rows.scopes))-tag.RowsAffected(), len(rows.scopes))
 	}
 	return nil
 }
 
-// Reap deletes up to limit expired keys and says how many. It names the very rows and skips those
-// that are being used, so it disturbs nobody; call it until it deletes fewer than limit.
+// Reap deletes up to limit expired keys and returns how many. It deletes the rows that it locked and skips those
+// that are in use, so no request waits for it; call it until it deletes fewer than limit.
 func Reap(ctx context.Context, pool *pgxpool.Pool, limit int) (int, error) {
 	tag, err := pool.Exec(ctx, `
 		DELETE FROM idempotency_key WHERE (scope, key) IN (
@@ -123,15 +121,16 @@ func Reap(ctx context.Context, pool *pgxpool.Pool, limit int) (int, error) {
 // reapAtOnce bounds one statement of the reaper, so that it never holds many rows for long.
 const reapAtOnce = 1000
 
-// Reaper is one round of a background loop: it deletes all that has expired, batch by batch.
-func Reaper(pool *pgxpool.Pool, faults *failpoint.Set) func(context.Context) error {
+// Reaper returns one round of a background loop: it deletes all that has expired, batch by batch. The failpoint may
+// be nil.
+func Reaper(pool *pgxpool.Pool, failpoint Failpoint) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for n := reapAtOnce; n == reapAtOnce; {
 			var err error
 			if n, err = Reap(ctx, pool, reapAtOnce); err != nil {
 				return err
 			}
-			if err := faults.At(ctx, failpoint.IdempotencyReaped); err != nil {
+			if err := failpoint.At(ctx, PointReaped); err != nil {
 				return err
 			}
 		}

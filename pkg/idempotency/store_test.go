@@ -25,8 +25,8 @@ func database(t *testing.T) *testkit.DB {
 	return testkit.Database(t, events.Order, testkit.Migration{Table: Table, FS: Migrations()})
 }
 
-// wish is a request with this key and body.
-func wish(t *testing.T, key, body string) Request {
+// requestOf is a request with this key and body.
+func requestOf(t *testing.T, key, body string) Request {
 	t.Helper()
 	request, err := ForOperation("POST /v1/things", "things", key, body)
 	if err != nil {
@@ -83,10 +83,10 @@ func expect(t *testing.T, got []Kind, want ...Kind) {
 	}
 }
 
-func TestAStoredAnswerIsReplayedByteForByte(t *testing.T) {
+func TestFinish_AStoredResponseIsReplayedByteForByte(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	request := wish(t, "k", "a")
+	request := requestOf(t, "k", "a")
 	store(t, db, request, created, 0)
 
 	err := pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error {
@@ -104,26 +104,26 @@ func TestAStoredAnswerIsReplayedByteForByte(t *testing.T) {
 	}
 }
 
-func TestAnEmptyAnswerIsAnAnswer(t *testing.T) {
+func TestFinish_AnEmptyResponseIsStored(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	store(t, db, wish(t, "k", "a"), Response{Status: http.StatusNoContent}, 0)
-	expect(t, begin(t, db, wish(t, "k", "a")), Replay)
+	store(t, db, requestOf(t, "k", "a"), Response{Status: http.StatusNoContent}, 0)
+	expect(t, begin(t, db, requestOf(t, "k", "a")), Replay)
 }
 
-func TestAManySidedBatchGetsAnOutcomeEach(t *testing.T) {
+func TestBegin_EachRequestOfABatchGetsItsOutcome(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	store(t, db, wish(t, "answered", "a"), created, 0)
-	elsewhere := wish(t, "answered", "a")
+	store(t, db, requestOf(t, "answered", "a"), created, 0)
+	elsewhere := requestOf(t, "answered", "a")
 	elsewhere.Scope = "other things"
 	expect(t, begin(t, db,
-		wish(t, "new", "a"), wish(t, "answered", "a"), wish(t, "answered", "b"), wish(t, "new", "a"),
-		wish(t, "new", "b"), elsewhere, wish(t, "answered", "a"), wish(t, "newer", "a")),
+		requestOf(t, "new", "a"), requestOf(t, "answered", "a"), requestOf(t, "answered", "b"), requestOf(t, "new", "a"),
+		requestOf(t, "new", "b"), elsewhere, requestOf(t, "answered", "a"), requestOf(t, "newer", "a")),
 		Fresh, Replay, OtherBody, InProgress, InProgress, Fresh, Replay, Fresh)
 }
 
-func TestNoRequestsAreNoWork(t *testing.T) {
+func TestBegin_NoRequestsAreNoWork(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	expect(t, begin(t, db))
@@ -132,10 +132,10 @@ func TestNoRequestsAreNoWork(t *testing.T) {
 	}
 }
 
-func TestAKeyThatIsHeldIsInProgressAndNobodyWaits(t *testing.T) {
+func TestBegin_AHeldKeyIsInProgressAtOnce(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	request := wish(t, "k", "a")
+	request := requestOf(t, "k", "a")
 	err := pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error {
 		if _, err := Begin(t.Context(), tx, []Request{request}); err != nil {
 			return err
@@ -144,19 +144,19 @@ func TestAKeyThatIsHeldIsInProgressAndNobodyWaits(t *testing.T) {
 			return err
 		}
 		// Would it wait for the key, it would wait for ever: the holder commits after it.
-		expect(t, begin(t, db, wish(t, "free", "a"), request, wish(t, "k", "b")), Fresh, InProgress, InProgress)
+		expect(t, begin(t, db, requestOf(t, "free", "a"), request, requestOf(t, "k", "b")), Fresh, InProgress, InProgress)
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	expect(t, begin(t, db, request, wish(t, "k", "b")), Replay, OtherBody)
+	expect(t, begin(t, db, request, requestOf(t, "k", "b")), Replay, OtherBody)
 }
 
-func TestARolledBackExecutionLeavesTheKeyFree(t *testing.T) {
+func TestBegin_ARollbackLeavesTheKeyFree(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	request := wish(t, "k", "a")
+	request := requestOf(t, "k", "a")
 	failed := errors.New("the work failed")
 	err := pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error {
 		if _, err := Begin(t.Context(), tx, []Request{request}); err != nil {
@@ -170,7 +170,7 @@ func TestARolledBackExecutionLeavesTheKeyFree(t *testing.T) {
 	expect(t, begin(t, db, request), Fresh)
 }
 
-func TestOnlyAnswersForGoodAreStored(t *testing.T) {
+func TestFinish_OnlyFinalResponsesAreStored(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		status int
@@ -192,39 +192,39 @@ func TestOnlyAnswersForGoodAreStored(t *testing.T) {
 	for _, test := range tests {
 		t.Run(fmt.Sprint(test.status), func(t *testing.T) {
 			t.Parallel()
-			request := wish(t, fmt.Sprint(test.status), "a")
+			request := requestOf(t, fmt.Sprint(test.status), "a")
 			store(t, db, request, Response{Status: test.status, Body: []byte("{}")}, 0)
 			expect(t, begin(t, db, request), test.after)
 		})
 	}
 }
 
-func TestASecondAnswerToOneKeyFails(t *testing.T) {
+func TestFinish_ASecondResponseToOneKeyFails(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	request := wish(t, "k", "a")
+	request := requestOf(t, "k", "a")
 	store(t, db, request, created, 0)
 	// Somebody who did not ask Begin: the table itself refuses.
 	err := pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error {
-		return Finish(t.Context(), tx, []Finished{{Request: wish(t, "new", "a"), Response: created}, {Request: request, Response: created}})
+		return Finish(t.Context(), tx, []Finished{{Request: requestOf(t, "new", "a"), Response: created}, {Request: request, Response: created}})
 	})
 	if err == nil {
 		t.Fatal("the second answer was stored")
 	}
-	expect(t, begin(t, db, wish(t, "new", "a")), Fresh)
+	expect(t, begin(t, db, requestOf(t, "new", "a")), Fresh)
 }
 
-func TestAnExpiredKeyMayBeUsedAnew(t *testing.T) {
+func TestBegin_AnExpiredKeyMayBeUsedAnew(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	store(t, db, wish(t, "k", "a"), created, time.Hour)
-	expect(t, begin(t, db, wish(t, "k", "a")), Replay)
+	store(t, db, requestOf(t, "k", "a"), created, time.Hour)
+	expect(t, begin(t, db, requestOf(t, "k", "a")), Replay)
 	expire(t, db, "k")
-	expect(t, begin(t, db, wish(t, "k", "other")), Fresh)
+	expect(t, begin(t, db, requestOf(t, "k", "other")), Fresh)
 
 	anew := Response{Status: http.StatusOK, Body: []byte("other")}
-	store(t, db, wish(t, "k", "other"), anew, 0)
-	expect(t, begin(t, db, wish(t, "k", "other"), wish(t, "k", "a")), Replay, OtherBody)
+	store(t, db, requestOf(t, "k", "other"), anew, 0)
+	expect(t, begin(t, db, requestOf(t, "k", "other"), requestOf(t, "k", "a")), Replay, OtherBody)
 }
 
 // expire lets the answer under this key end.
@@ -236,11 +236,11 @@ func expire(t *testing.T, db *testkit.DB, key string) {
 	}
 }
 
-func TestAnAnswerIsKeptAsLongAsAskedFor(t *testing.T) {
+func TestFinish_AResponseIsKeptAsLongAsAskedFor(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	store(t, db, wish(t, "default", "a"), created, 0)
-	store(t, db, wish(t, "week", "a"), created, 7*24*time.Hour)
+	store(t, db, requestOf(t, "default", "a"), created, 0)
+	store(t, db, requestOf(t, "week", "a"), created, 7*24*time.Hour)
 	for key, want := range map[string]time.Duration{"default": 24 * time.Hour, "week": 7 * 24 * time.Hour} {
 		var kept time.Duration
 		err := db.Pool.QueryRow(t.Context(), `SELECT expires_at - created_at FROM idempotency_key WHERE key = $1`, key).Scan(&kept)
@@ -250,27 +250,27 @@ func TestAnAnswerIsKeptAsLongAsAskedFor(t *testing.T) {
 	}
 }
 
-func TestTheReaperTakesWhatHasExpiredInBoundedBatches(t *testing.T) {
+func TestReaper_DeletesWhatHasExpiredInBoundedBatches(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	for i := range 5 {
-		store(t, db, wish(t, fmt.Sprint("old", i), "a"), created, 0)
+		store(t, db, requestOf(t, fmt.Sprint("old", i), "a"), created, 0)
 		expire(t, db, fmt.Sprint("old", i))
 	}
-	store(t, db, wish(t, "young", "a"), created, 0)
+	store(t, db, requestOf(t, "young", "a"), created, 0)
 
 	for _, want := range []int{2, 2, 1, 0} {
 		if n, err := Reap(t.Context(), db.Pool, 2); err != nil || n != want {
 			t.Errorf("reaped %d (%v), want %d", n, err, want)
 		}
 	}
-	expect(t, begin(t, db, wish(t, "young", "a")), Replay)
+	expect(t, begin(t, db, requestOf(t, "young", "a")), Replay)
 }
 
-func TestTheReaperDoesNotWaitForAKeyInUse(t *testing.T) {
+func TestReaper_DoesNotWaitForAKeyInUse(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	request := wish(t, "k", "a")
+	request := requestOf(t, "k", "a")
 	store(t, db, request, created, 0)
 	expire(t, db, "k")
 	err := pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error {
@@ -288,12 +288,12 @@ func TestTheReaperDoesNotWaitForAKeyInUse(t *testing.T) {
 	expect(t, begin(t, db, request), Replay)
 }
 
-func TestAClaimOutlivesItsTransactionUntilItsLeaseEnds(t *testing.T) {
+func TestClaim_OutlivesItsTransactionUntilItsLeaseEnds(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	request := wish(t, "k", "a")
+	request := requestOf(t, "k", "a")
 	first := claim(t, db, request)
-	expect(t, begin(t, db, request, wish(t, "k", "b")), InProgress, OtherBody)
+	expect(t, begin(t, db, request, requestOf(t, "k", "b")), InProgress, OtherBody)
 
 	if _, err := db.Pool.Exec(t.Context(), `UPDATE idempotency_key SET lease_until = now()`); err != nil {
 		t.Fatal(err)
@@ -332,10 +332,10 @@ func claim(t *testing.T, db *testkit.DB, request Request) string {
 	return lease
 }
 
-func TestAYieldedClaimIsTakenOverAtOnce(t *testing.T) {
+func TestYield_TheClaimIsTakenOverAtOnce(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	request := wish(t, "k", "a")
+	request := requestOf(t, "k", "a")
 	lease := claim(t, db, request)
 	for _, step := range []struct {
 		token string
@@ -344,13 +344,13 @@ func TestAYieldedClaimIsTakenOverAtOnce(t *testing.T) {
 		inTx(t, db, func(tx pgx.Tx) error { return Yield(t.Context(), tx, request, step.token) })
 		expect(t, begin(t, db, request), step.after)
 	}
-	expect(t, begin(t, db, wish(t, "k", "b")), OtherBody) // the key still stands for the first wish
+	expect(t, begin(t, db, requestOf(t, "k", "b")), OtherBody) // the key still stands for the first body
 }
 
-func TestWhoTakesOverGoesOnFromTheRecoveryPoint(t *testing.T) {
+func TestAdvance_ATakeoverContinuesFromTheRecoveryPoint(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	request := wish(t, "k", "a")
+	request := requestOf(t, "k", "a")
 	at := func(want RecoveryPoint) {
 		t.Helper()
 		inTx(t, db, func(tx pgx.Tx) error {
@@ -376,10 +376,10 @@ func TestWhoTakesOverGoesOnFromTheRecoveryPoint(t *testing.T) {
 }
 
 // Whoever stores an outcome must not wait for somebody who claims the key and waits for the outcome.
-func TestAdvancingNeverWaits(t *testing.T) {
+func TestAdvance_NeverWaits(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	request := wish(t, "k", "a")
+	request := requestOf(t, "k", "a")
 	claim(t, db, request)
 	inTx(t, db, func(claiming pgx.Tx) error {
 		if _, err := claiming.Exec(t.Context(), `SELECT FROM idempotency_key FOR UPDATE`); err != nil {
@@ -397,7 +397,7 @@ func inTx(t *testing.T, db *testkit.DB, fn func(tx pgx.Tx) error) {
 	}
 }
 
-func TestOutcomesTellTheClientWhatToDo(t *testing.T) {
+func TestOutcome_TheErrorExplainsWhatTheClientCanDo(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		kind       Kind
@@ -405,8 +405,8 @@ func TestOutcomesTellTheClientWhatToDo(t *testing.T) {
 		retryAfter bool
 	}{{OtherBody, 422, false}, {InProgress, 409, true}}
 	for _, test := range tests {
-		var told *problem.Error
-		if err := (Outcome{Kind: test.kind}).Err(); !errors.As(err, &told) || told.Status != test.status || (told.RetryAfter > 0) != test.retryAfter {
+		var rejection *problem.Error
+		if err := (Outcome{Kind: test.kind}).Err(); !errors.As(err, &rejection) || rejection.Status != test.status || (rejection.RetryAfter > 0) != test.retryAfter {
 			t.Errorf("kind %d: %#v", test.kind, err)
 		}
 	}
@@ -425,24 +425,24 @@ func once(t *testing.T, db *testkit.DB) (run func(ctx context.Context, request R
 	}, executions
 }
 
-func TestAThousandTriesOfOneRequestExecuteItOnce(t *testing.T) {
+func TestOnce_AThousandTriesOfOneRequestExecuteItOnce(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	run, executions := once(t, db)
-	first := storm(t, run, 1000, wish(t, "k", "a"))
+	first := storm(t, run, 1000, requestOf(t, "k", "a"))
 	if executions.Load() != 1 || first != 1 {
 		t.Errorf("%d executions, %d first answers; want one of each", executions.Load(), first)
 	}
 }
 
-// TestATryAtTheMomentOfTheCommitIsAReplay makes that moment happen often. A key that is looked up before it
+// TestOnce_ATryAtTheMomentOfTheCommitIsAReplay makes that moment happen often. A key that is looked up before it
 // is locked could be free in the snapshot and unlocked a moment later, and its request executed again.
-func TestATryAtTheMomentOfTheCommitIsAReplay(t *testing.T) {
+func TestOnce_ATryAtTheMomentOfTheCommitIsAReplay(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	for i := range 100 {
 		run, executions := once(t, db)
-		first := storm(t, run, 8, wish(t, fmt.Sprint("k", i), "a"))
+		first := storm(t, run, 8, requestOf(t, fmt.Sprint("k", i), "a"))
 		if executions.Load() != 1 || first != 1 {
 			t.Errorf("%d executions, %d first answers; want one of each", executions.Load(), first)
 		}
@@ -450,7 +450,7 @@ func TestATryAtTheMomentOfTheCommitIsAReplay(t *testing.T) {
 }
 
 // storm has many clients send one request until each has its answer, wants them all to get the same one, and
-// returns how many were told that it was not a replay.
+// returns how many responses were not replays.
 func storm(t *testing.T, run func(context.Context, Request) (Response, bool, error), clients int, request Request) int64 {
 	t.Helper()
 	var first atomic.Int64
@@ -459,8 +459,8 @@ func storm(t *testing.T, run func(context.Context, Request) (Response, bool, err
 		group.Go(func() error {
 			for {
 				answer, replayed, err := run(ctx, request)
-				var told *problem.Error
-				if errors.As(err, &told) && told.Status == http.StatusConflict {
+				var rejection *problem.Error
+				if errors.As(err, &rejection) && rejection.Status == http.StatusConflict {
 					continue // in progress: try again, as a client would
 				}
 				if err != nil {
@@ -482,16 +482,16 @@ func storm(t *testing.T, run func(context.Context, Request) (Response, bool, err
 	return first.Load()
 }
 
-func TestOnceTellsARefusedInputButDoesNotKeepIt(t *testing.T) {
+func TestOnce_RefusedInputLeavesTheKeyFree(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	o := Once{Do: func(ctx context.Context, fn func(pgx.Tx) error) error { return pgx.BeginFunc(ctx, db.Pool, fn) }}
 	refused := problem.New(http.StatusUnprocessableEntity, "no such sku")
 	for range 2 {
-		_, replayed, err := o.Run(t.Context(), wish(t, "k", "a"), func(pgx.Tx) (Response, error) { return Response{}, refused })
+		_, replayed, err := o.Run(t.Context(), requestOf(t, "k", "a"), func(pgx.Tx) (Response, error) { return Response{}, refused })
 		if !errors.Is(err, refused) || replayed {
 			t.Errorf("replayed %v, %v", replayed, err)
 		}
 	}
-	expect(t, begin(t, db, wish(t, "k", "corrected")), Fresh)
+	expect(t, begin(t, db, requestOf(t, "k", "corrected")), Fresh)
 }

@@ -25,7 +25,7 @@ func Run(ctx context.Context, c service.Config) error {
 	if err != nil {
 		return err
 	}
-	once := idempotency.Once{Do: box.Tx, Faults: app.Faults}
+	once := idempotency.Once{Do: box.Tx, Failpoint: app.Faults.Hook()}
 	api := server{app.Pool, once}
 	return app.Serve(ctx, service.Parts{
 		Outbox: box,
@@ -33,7 +33,7 @@ func Run(ctx context.Context, c service.Config) error {
 		Admin:  adminapi.Desk{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Keeps: orderRows}.Routes,
 		Loops: []func(context.Context) error{
 			grpcserver.Server{Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, Register: register(api)}.Run,
-			loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
+			loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults.Hook())),
 		},
 	})
 }

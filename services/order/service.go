@@ -42,7 +42,7 @@ func Run(ctx context.Context, c service.Config) error {
 	}
 	loops := []func(context.Context) error{
 		loop.New("cancel overdue orders", app.Log, time.Second, nil, sweeper{box.Tx, app.Faults, own.cancelBudget}.runOnce),
-		loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
+		loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults.Hook())),
 		grpcserver.Server{Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, Told: told, Register: register(api)}.Run,
 	}
 	if own.post.addr != "" {

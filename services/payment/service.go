@@ -103,7 +103,7 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 		Loops: []func(context.Context) error{
 			work.loop,
 			loop.New("reconcile", app.Log, s.ReconcileEvery, nil, audit.runOnce),
-			loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults)),
+			loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults.Hook())),
 		},
 	})
 }

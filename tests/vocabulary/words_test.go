@@ -68,7 +68,6 @@ var notYet = []string{
 	"internal/grpcserver",
 	"internal/service",
 	"pkg",
-	"pkg/idempotency",
 	"pkg/problem",
 	"services/inventory",
 	"services/order",
