@@ -64,7 +64,7 @@
 //
 //   - A step returns an error, or panics: the event is retried, later and later, at most every 10 s, for ever.
 //   - It returns an error marked by [DeadLetter], or the message cannot be decoded: it is stored in dead_letter with
-//     the reason, and its delivery ends. There is no inbox row: it may be republished, or handled by [Outbox.Redeliver].
+//     the reason, and its delivery ends. There is no inbox row: [Outbox.Redeliver] can handle it, or a new message.
 //   - The database is away: all events are retried within a second, nothing is acknowledged.
 //   - The broker is away, or its stream is full: the rows wait in the outbox. [Outbox.Backlog] counts them.
 //   - The consumer or the stream was deleted: the inbox opens it when it exists again. The relay sees that the stream
