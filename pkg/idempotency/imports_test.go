@@ -13,7 +13,7 @@ func TestImports_NothingOfThisRepositoryButProblem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range strings.Fields(string(list)) {
+	for path := range strings.FieldsSeq(string(list)) {
 		own := strings.HasSuffix(path, "/pkg/problem") || strings.HasSuffix(path, "/pkg/idempotency")
 		if strings.HasPrefix(path, "example.com/ordersaga/") && !own {
 			t.Errorf("it imports %s", path)

@@ -27,7 +27,7 @@ func (s *Stream) History(ctx context.Context, orderID string, each func(Seen) er
 	return err
 }
 
-// ErrNewStream: the stream is not the one that was read before: it was lost and made again.
+// ErrNewStream means that the stream is not the one that was read before: it was lost and made again.
 var ErrNewStream = errors.New("the stream was made anew")
 
 // Since calls each for every stored event about any order from a sequence on, oldest first, and returns the sequence

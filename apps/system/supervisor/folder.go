@@ -15,7 +15,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-// ErrInUse: another system runs in the directory.
+// ErrInUse means that another system runs in the directory.
 var ErrInUse = errors.New("another system runs here")
 
 // folder is the directory of one running system. It is locked while the system runs.

@@ -89,7 +89,7 @@ const (
 	between = 300 * time.Millisecond
 )
 
-// ErrTooMany: there are more orders than were to be looked at.
+// ErrTooMany means that there are more orders than were to be looked at.
 var ErrTooMany = errors.New("there are more orders than are to be looked at")
 
 // Check looks at the system until everything is decided. An error means that it could not look.
