@@ -12,8 +12,7 @@ type Point string
 // Every point there is, with what has happened when it is passed. [Points] reads this very table.
 const (
 	// In every service: one batch through the inbox.
-	// a batch is in memory and nothing is stored; duplicate: it is handled a second time
-	InboxReceived     Point = "inbox.received"
+	InboxReceived     Point = "inbox.received"      // a batch is in memory, nothing is stored; duplicate: handled twice
 	InboxWritten      Point = "inbox.written"       // the event ids are in the inbox, not committed
 	InboxStepped      Point = "inbox.stepped"       // one event's step has run, not committed
 	InboxBeforeCommit Point = "inbox.before_commit" // inbox, steps and answers are written, not committed
@@ -26,8 +25,7 @@ const (
 
 	// In every service: from the outbox to the broker.
 	OutboxBeforeCommit Point = "outbox.before_commit" // a request's work is done, not committed
-	// a request's work is committed, the relay is awake, nobody was answered
-	OutboxAfterCommit  Point = "outbox.after_commit"
+	OutboxAfterCommit  Point = "outbox.after_commit"  // a request's work is committed, and nobody was answered
 	RelayTaken         Point = "relay.taken"          // rows are read from the outbox, and none is published
 	RelayBeforePublish Point = "relay.before_publish" // one event is about to be published; duplicate: it goes out twice
 	RelayPublished     Point = "relay.published"      // a window is published, and no acknowledgement was waited for
@@ -39,9 +37,8 @@ const (
 	SweepDeleted       Point = "sweep.deleted"        // a batch of old rows is deleted
 
 	// In every service: what operators do, each in one transaction with its record.
-	RedriveBegun Point = "redrive.begun" // a dead letter is locked, and nothing is handled
-	// a dead letter's message was handled again, and the letter does not say so
-	RedriveHandled       Point = "redrive.handled"
+	RedriveBegun         Point = "redrive.begun"          // a dead letter is locked, and nothing is handled
+	RedriveHandled       Point = "redrive.handled"        // a dead letter was redriven, and is still open
 	OperatorBeforeCommit Point = "operator.before_commit" // an action and its record are written, not committed
 	OperatorCommitted    Point = "operator.committed"     // an action is committed, and the operator was not answered
 
