@@ -1,6 +1,7 @@
 package pact
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -22,10 +23,15 @@ type Break struct {
 }
 
 // Breaks are the fields that consumers could no longer read, if the event's schema with the same $id were changed to
-// this one; nil changes none. What a consumer reads is a schema too, so [schema.Compare] judges. What it cannot judge
-// is a break.
+// this one; nil changes none. [schema.Compare] judges, as it does for the registry, and what it cannot judge is a
+// break. A service validates an event before it handles it, so its schema is the whole one of today, with bounds and
+// with fields that it does not use; any other consumer needs the fields that its pact names.
 func Breaks(changed []byte) (all []Break, err error) {
-	current, err := schemas(changed)
+	current, err := schemas(nil)
+	if err != nil {
+		return nil, err
+	}
+	next, err := schemas(changed)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +44,7 @@ func Breaks(changed []byte) (all []Break, err error) {
 			if i.Type != Message {
 				continue
 			}
-			broken, err := current.breaks(i)
+			broken, err := next.breaks(i, current.validates(p.Consumer.Name))
 			if err != nil {
 				return nil, fmt.Errorf("what %s reads of %s: %w", p.Consumer.Name, i.Key, err)
 			}
@@ -54,19 +60,22 @@ func Breaks(changed []byte) (all []Break, err error) {
 	return all, nil
 }
 
-// byID are the schemas of the events, as text, by their $id.
-type byID map[string][]byte
+// catalogue are the schemas of the events, as text, by their $id.
+type catalogue struct {
+	texts   map[string][]byte
+	changed string // the $id of the one that was changed; empty: none
+}
 
-func schemas(changed []byte) (byID, error) {
-	all := byID{}
+func schemas(changed []byte) (catalogue, error) {
+	all := catalogue{texts: map[string][]byte{}}
 	names, err := fs.Glob(events.Schemas, "schemas/*.json")
 	if err != nil {
-		return nil, err
+		return all, err
 	}
 	for _, name := range names {
 		id, version, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(name, "schemas/"), ".json"), ".")
-		if all["/schemas/"+id+"/"+version], err = events.Schemas.ReadFile(name); err != nil {
-			return nil, err
+		if all.texts["/schemas/"+id+"/"+version], err = events.Schemas.ReadFile(name); err != nil {
+			return all, err
 		}
 	}
 	if changed == nil {
@@ -76,24 +85,57 @@ func schemas(changed []byte) (byID, error) {
 		ID string `json:"$id"`
 	}
 	if err := json.Unmarshal(changed, &head); err != nil {
-		return nil, fmt.Errorf("not a JSON object: %w", err)
+		return all, fmt.Errorf("not a JSON object: %w", err)
 	}
-	if _, known := all[head.ID]; !known {
-		return nil, fmt.Errorf("no event has a schema with the $id %q", head.ID)
+	if _, known := all.texts[head.ID]; !known {
+		return all, fmt.Errorf("no event has a schema with the $id %q", head.ID)
 	}
-	all[head.ID] = changed
+	all.texts[head.ID], all.changed = changed, head.ID
 	return all, nil
 }
 
-func (s byID) text(id string) ([]byte, error) {
-	if text, has := s[id]; has {
+func (c catalogue) text(id string) ([]byte, error) {
+	if text, has := c.texts[id]; has {
 		return text, nil
 	}
 	return nil, fmt.Errorf("there is no schema %s", id)
 }
 
+// touched is whether a schema is the one that was changed, or refers to it.
+func (c catalogue) touched(id string) bool {
+	return c.changed == "" || id == c.changed || bytes.Contains(c.texts[id], []byte(c.changed))
+}
+
+// reader returns the schema of a consumer that needs these fields of what has a schema with this id.
+type reader func(fields any, id string) (*schema.Schema, error)
+
+// validates returns how a consumer reads an event's data.
+func (c catalogue) validates(consumer string) reader {
+	if !slices.Contains(events.Services, events.Service(consumer)) {
+		return needs
+	}
+	return func(_ any, id string) (*schema.Schema, error) { return c.parse(id) }
+}
+
+// needs are the fields alone, with their types.
+func needs(fields any, _ string) (*schema.Schema, error) {
+	content, err := json.Marshal(Schema(fields))
+	if err != nil {
+		return nil, err
+	}
+	return schema.Parse(content, nil)
+}
+
+func (c catalogue) parse(id string) (*schema.Schema, error) {
+	text, err := c.text(id)
+	if err != nil {
+		return nil, err
+	}
+	return schema.Parse(text, c.text)
+}
+
 // breaks compares what is read of one event, and of the envelope around it, with what is promised.
-func (s byID) breaks(i Interaction) ([]Break, error) {
+func (c catalogue) breaks(i Interaction, data reader) ([]Break, error) {
 	content, err := Decode(i.Contents.Content)
 	if err != nil {
 		return nil, err
@@ -106,36 +148,31 @@ func (s byID) breaks(i Interaction) ([]Break, error) {
 	if !is {
 		return nil, fmt.Errorf("a message is an object, not %s", i.Contents.Content)
 	}
-	inside, err := s.compare(message["data"], events.SchemaID(event))
+	inside, err := c.compare(data, message["data"], events.SchemaID(event))
 	if err != nil {
 		return nil, err
 	}
 	envelope := maps.Clone(message)
 	delete(envelope, "data")
-	around, err := s.compare(envelope, "/schemas/envelope/v1")
+	around, err := c.compare(needs, envelope, "/schemas/envelope/v1")
 	return append(inside, around...), err
 }
 
 // compare compares what is read with the schema of an id. Writers send what their schema declares: they are services
 // of ours, and nobody promised a field that it does not declare.
-func (s byID) compare(read any, id string) (all []Break, err error) {
-	text, err := s.text(id)
+func (c catalogue) compare(reads reader, fields any, id string) (all []Break, err error) {
+	if !c.touched(id) {
+		return nil, nil
+	}
+	promised, err := c.parse(id)
 	if err != nil {
 		return nil, err
 	}
-	promised, err := schema.Parse(text, s.text)
+	wanted, err := reads(fields, id)
 	if err != nil {
 		return nil, err
 	}
-	content, err := json.Marshal(Schema(read))
-	if err != nil {
-		return nil, err
-	}
-	reads, err := schema.Parse(content, nil)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range schema.Compare(reads, promised, schema.Lenient).Reasons {
+	for _, r := range schema.Compare(wanted, promised, schema.Lenient).Reasons {
 		why := r.What
 		if r.Answer == schema.CannotJudge {
 			why = "it cannot be judged: " + why

@@ -44,7 +44,7 @@ this one.`
 
 func (p *program) showBreaks(broken []pact.Break) error {
 	if len(broken) == 0 && p.output != "json" {
-		fmt.Fprintln(p.out, "nobody: every field that a consumer reads is still there, and of its type")
+		fmt.Fprintln(p.out, "nobody: every consumer can still read the event")
 		return nil
 	}
 	return showTable(p, broken, "CONSUMER,EVENT,FIELD,WHY", broken, func(b pact.Break) []string {
