@@ -26,7 +26,10 @@ require (
 	google.golang.org/grpc v1.85.0
 )
 
-require github.com/oapi-codegen/runtime v1.9.0 // indirect
+require (
+	github.com/go-json-experiment/json v0.0.0-20260214004413-d219187c3433 // indirect
+	github.com/oapi-codegen/runtime v1.9.0 // indirect
+)
 
 require (
 	dario.cat/mergo v1.0.2 // indirect

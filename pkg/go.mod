@@ -3,6 +3,7 @@ module example.com/ordersaga/pkg
 go 1.26.0
 
 require (
+	github.com/go-json-experiment/json v0.0.0-20260214004413-d219187c3433
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/moby/moby/client v0.6.2

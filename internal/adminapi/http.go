@@ -3,13 +3,13 @@ package adminapi
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"example.com/ordersaga/pkg/idempotency"
@@ -111,12 +111,10 @@ func Read(w http.ResponseWriter, r *http.Request, into any) (idempotency.Request
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
+	// One value in UTF-8 without a member twice (RFC 7493): what is kept is then what was sent.
+	if err := decoder.Decode(into); err != nil || !jsontext.Value(body).IsValid() {
 		return idempotency.Request{}, problem.New(http.StatusBadRequest,
 			"The body is not the JSON object that is wanted here; the documentation shows one.")
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return idempotency.Request{}, problem.New(http.StatusBadRequest, "The body goes on behind its JSON object.")
 	}
 	return idempotency.FromRequest(r, "operator", body)
 }

@@ -3,7 +3,6 @@ package httpserver
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-json-experiment/json/jsontext"
 	nethttpmiddleware "github.com/oapi-codegen/nethttp-middleware"
 
 	"example.com/ordersaga/pkg/problem"
@@ -24,7 +25,7 @@ const MaxBody = 16 << 10
 
 // ValidateRequests refuses every request that the contract does not allow, before any handler sees it:
 // 400 for what cannot be read and for bad parameters, 404, 405 with Allow, 413, 415, and 422 for a body
-// that can be read but breaks the schema.
+// that can be read but breaks the schema. HEAD is answered wherever GET is (RFC 9110, 9.3.2).
 func ValidateRequests(spec *openapi3.T) func(http.Handler) http.Handler {
 	allow := allowedMethods(spec)
 	// The library compiles the schemas of a 3.1 document anew for every request, which is half the CPU that a
@@ -50,16 +51,47 @@ func ValidateRequests(spec *openapi3.T) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		checked := validate(oneValue(next))
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := unsupported(r); err != nil {
+				problem.Write(w, r, err)
+				return
+			}
 			if r.Body != nil {
 				r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+			}
+			if r.Method == http.MethodHead {
+				r = asGet(r)
 			}
 			checked.ServeHTTP(w, r)
 		})
 	}
 }
 
-// oneValue refuses a body that goes on after its JSON value. The decoders stop there: what follows would be
-// accepted unread.
+// asGet is a HEAD request as the handlers see it. The server keeps the request as it came, and sends no body.
+func asGet(r *http.Request) *http.Request {
+	get := *r
+	get.Method = http.MethodGet
+	if route := chi.RouteContext(r.Context()); route != nil { // of a router that this one stands in
+		route.RouteMethod = http.MethodGet
+	}
+	return &get
+}
+
+// unsupported refuses a body in another encoding than the contract's: JSON is UTF-8 (RFC 8259, 8.1), and nothing here
+// is decompressed.
+func unsupported(r *http.Request) error {
+	_, parameters, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // the validator refuses what cannot be parsed
+	if charset := parameters["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return problem.New(http.StatusUnsupportedMediaType, "the body must be UTF-8")
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return problem.New(http.StatusUnsupportedMediaType, "the body must not be compressed")
+	}
+	return nil
+}
+
+// oneValue refuses a body that is not one JSON value as RFC 7493 wants it: the decoders would stop behind the first
+// value, replace what is not UTF-8 or half a surrogate pair, and take the last of two members with one name, so that
+// what is stored would not be what was sent.
 func oneValue(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -67,8 +99,9 @@ func oneValue(next http.Handler) http.Handler {
 			problem.Write(w, r, refusal(err)) // of an operation that takes no body; the validator reads the others
 			return
 		}
-		if len(body) > 0 && strings.HasSuffix(mediaType(r), "json") && !json.Valid(body) {
-			problem.Write(w, r, problem.New(http.StatusBadRequest, "the body cannot be read as JSON"))
+		if len(body) > 0 && strings.HasSuffix(mediaType(r), "json") && !jsontext.Value(body).IsValid() {
+			problem.Write(w, r, problem.New(http.StatusBadRequest, "the body cannot be read as JSON: it must be one value, "+
+				"in UTF-8, without half a surrogate pair, and no object may have two members with one name"))
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -153,9 +186,9 @@ func allowedMethods(spec *openapi3.T) func(path string) string {
 		if item == nil {
 			return ""
 		}
-		methods := make([]string, 0, 4)
-		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
-			if item.GetOperation(method) != nil {
+		methods := make([]string, 0, 5)
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete} {
+			if item.GetOperation(method) != nil || method == http.MethodHead && item.Get != nil {
 				methods = append(methods, method)
 			}
 		}

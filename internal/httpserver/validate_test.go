@@ -58,6 +58,20 @@ func TestValidateRequests_RequestsOutsideTheContractAreRefused(t *testing.T) {
 		{"malformed JSON", "POST", "/v1/things", `{"name":`, keyed, 400, "cannot be read as JSON"},
 		{"something after the JSON", "POST", "/v1/things", `{"name":"a"}{"name":"b"}`, keyed, 400, "cannot be read as JSON"},
 		{"white space after the JSON passes", "POST", "/v1/things", "{\"name\":\"a\"}\r\n", keyed, 200, ""},
+		{"bytes that are not UTF-8", "POST", "/v1/things", "{\"name\":\"a\xff\"}", keyed, 400, "UTF-8"},
+		{"a member whose name is not UTF-8", "POST", "/v1/things", "{\"name\":\"a\",\"n\xc3\":1}", keyed, 422, "n"},
+		{"an overlong encoding", "POST", "/v1/things", "{\"name\":\"\xc0\xaf\"}", keyed, 400, "UTF-8"},
+		{"half a surrogate pair", "POST", "/v1/things", `{"name":"a\ud83d"}`, keyed, 400, "surrogate"},
+		{"the other half alone", "POST", "/v1/things", `{"name":"\udc00a"}`, keyed, 400, "surrogate"},
+		{"a whole surrogate pair passes", "POST", "/v1/things", `{"name":"\ud83d\ude00"}`, keyed, 200, ""},
+		{"one member twice", "POST", "/v1/things", `{"name":"a","name":"b"}`, keyed, 400, "two members"},
+		{"one member twice, once escaped", "POST", "/v1/things", `{"name":"a","n\u0061me":"b"}`, keyed, 400, "two members"},
+		{"UTF-8 by its name passes", "POST", "/v1/things", `{"name":"a"}`, typed("application/json; charset=UTF-8"), 200, ""},
+		{"another charset", "POST", "/v1/things", `{"name":"a"}`, typed("application/json; charset=iso-8859-1"), 415, "UTF-8"},
+		{"another charset, quoted", "POST", "/v1/things", `{"name":"a"}`, typed(`application/json;charset="utf-16"`), 415, "UTF-8"},
+		{"a compressed body", "POST", "/v1/things", `{"name":"a"}`, map[string]string{"Content-Type": "application/json", "Content-Encoding": "gzip", "Idempotency-Key": "k"}, 415, "compressed"},
+		{"HEAD where there is GET passes", "HEAD", "/v1/things/abc", "", nil, 200, ""},
+		{"HEAD where there is none", "HEAD", "/v1/things", "", nil, 405, "does not take this method"},
 		{"no body", "POST", "/v1/things", ``, keyed, 400, "the body is missing"},
 		{"no idempotency key", "POST", "/v1/things", `{"name":"a"}`, map[string]string{"Content-Type": "application/json"}, 400, "Idempotency-Key: is required"},
 		{"a parameter out of range", "GET", "/v1/things/abc?limit=201", "", nil, 400, "limit"},
@@ -88,11 +102,15 @@ func TestValidateRequests_RequestsOutsideTheContractAreRefused(t *testing.T) {
 			if c.status >= 400 && w.Header().Get("Content-Type") != problem.ContentType {
 				t.Errorf("content type is %q, want %q", w.Header().Get("Content-Type"), problem.ContentType)
 			}
-			if c.status == 405 && w.Header().Get("Allow") != "GET" {
-				t.Errorf("Allow is %q, want GET", w.Header().Get("Allow"))
+			if allow := map[string]string{"DELETE": "GET, HEAD", "HEAD": "POST"}[c.method]; c.status == 405 && w.Header().Get("Allow") != allow {
+				t.Errorf("Allow is %q, want %q", w.Header().Get("Allow"), allow)
 			}
 		})
 	}
+}
+
+func typed(contentType string) map[string]string {
+	return map[string]string{"Content-Type": contentType, "Idempotency-Key": "k"}
 }
 
 func TestValidateRequests_AContractThatCannotBeEnforcedIsNotServed(t *testing.T) {

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"example.com/ordersaga/pkg/problem"
 )
@@ -106,15 +106,16 @@ func fingerprint(operation string, body []byte) []byte {
 
 // canonical makes bodies equal that differ only in white space, escapes or the order of keys: a client
 // that encodes its request anew for a retry must not be refused. Numbers keep their digits. A body that is not JSON
-// is used as it is.
+// is used as it is, and so is one that a decoder would change: with bytes that are not UTF-8, half a surrogate pair, or
+// two members of one name (RFC 7493). Else two different bodies had one fingerprint.
 func canonical(body []byte) []byte {
+	if !jsontext.Value(body).IsValid() {
+		return body
+	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	var value any
 	if decoder.Decode(&value) != nil {
-		return body
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return body
 	}
 	sorted, err := json.Marshal(value) // maps are written in key order

@@ -92,6 +92,16 @@ func TestRequest_TheFingerprintDistinguishesRequests(t *testing.T) {
 			}
 		})
 	}
+	for _, pair := range [][2]string{ // a decoder makes the same of both
+		{"{\"name\":\"a\xff\"}", "{\"name\":\"a\xfe\"}"},
+		{"{\"a\xff\":1}", "{\"a\xfe\":1}"},
+		{`{"name":"a\ud83d"}`, `{"name":"a\ud83e"}`},
+		{`{"amount":1,"amount":2}`, `{"amount":3,"amount":2}`},
+	} {
+		if bytes.Equal(fingerprintOf(t, "POST", "/", pair[0]), fingerprintOf(t, "POST", "/", pair[1])) {
+			t.Errorf("%q and %q are taken for one", pair[0], pair[1])
+		}
+	}
 	if bytes.Equal(fingerprintOf(t, "POST", "/", "9007199254740993"), fingerprintOf(t, "POST", "/", "9007199254740992")) {
 		t.Error("two large numbers are taken for one")
 	}

@@ -17,6 +17,8 @@ require (
 	google.golang.org/protobuf v1.36.12
 )
 
+require github.com/go-json-experiment/json v0.0.0-20260214004413-d219187c3433 // indirect
+
 require (
 	dario.cat/mergo v1.0.2 // indirect
 	example.com/ordersaga/contracts v0.0.0

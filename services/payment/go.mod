@@ -13,6 +13,8 @@ require (
 	github.com/prometheus/client_golang v1.25.0
 )
 
+require github.com/go-json-experiment/json v0.0.0-20260214004413-d219187c3433 // indirect
+
 require (
 	dario.cat/mergo v1.0.2 // indirect
 	example.com/ordersaga/contracts v0.0.0

@@ -22,8 +22,8 @@ const maxBody = 64 << 10
 // routes is the public listener: everything that is not about the ambassador itself goes to the gateway.
 func (a *Ambassador) routes() http.Handler {
 	router := chi.NewRouter()
-	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	router.Get("/readyz", a.ready)
+	router.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	router.HandleFunc("/readyz", a.ready)
 	router.Handle("/metrics", a.metricsHandler())
 	router.Handle("/*", a.proxy())
 	return router

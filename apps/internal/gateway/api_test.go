@@ -289,9 +289,11 @@ func TestHealthAndMetrics(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	g.client.charge(t, "order", "tok_visa")
-	for _, path := range []string{"/healthz", "/readyz"} {
-		if a := g.client.must(t, http.MethodGet, path, "", ""); a.status != http.StatusOK {
-			t.Errorf("%s: %d", path, a.status)
+	for _, path := range []string{"/healthz", "/readyz", "/ledger"} {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			if a := g.client.must(t, method, path, "", ""); a.status != http.StatusOK {
+				t.Errorf("%s %s: %d", method, path, a.status)
+			}
 		}
 	}
 	metrics := g.client.must(t, http.MethodGet, "/metrics", "", "").body

@@ -29,8 +29,8 @@ func (g *Gateway) routes() (http.Handler, error) {
 		ResponseErrorHandlerFunc: g.fail,
 	})))
 	router := chi.NewRouter()
-	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	router.Get("/readyz", g.ready)
+	router.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	router.HandleFunc("/readyz", g.ready)
 	router.Handle("/metrics", promhttp.HandlerFor(g.metrics, promhttp.HandlerOpts{}))
 	router.Handle("/*", received(disturb(&g.faults, g.closing, validated)))
 	return router, nil
