@@ -74,38 +74,3 @@ func (s sweeper) tell(ctx context.Context, tx pgx.Tx, found []string) error {
 	}
 	return nil
 }
-
-// lockOverdue finds up to limit orders that are pending beyond their deadline, and locks them. Those that
-// somebody else works on are skipped: the next round finds them, if they still are.
-func lockOverdue(ctx context.Context, tx pgx.Tx, limit int) (ids []string, err error) {
-	rows, err := tx.Query(ctx, `
-		SELECT id::text FROM orders
-		WHERE status = 'PENDING' AND deadline <= now() AND NOT `+hasOpenIncident+`
-		ORDER BY deadline LIMIT $1
-		FOR NO KEY UPDATE SKIP LOCKED`, limit)
-	if err == nil {
-		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find overdue orders: %w", err)
-	}
-	return ids, nil
-}
-
-// lockStuck finds up to limit orders whose cancel was asked for longer ago than the budget, and locks them. What
-// has an incident here already may not have come back over the stream yet.
-func lockStuck(ctx context.Context, tx pgx.Tx, budget time.Duration, limit int) (ids []string, err error) {
-	rows, err := tx.Query(ctx, `
-		SELECT id::text FROM orders
-		WHERE status = 'CANCELLING' AND cancel_requested_at <= now() - $2::interval AND NOT `+hasOpenIncident+`
-		  AND NOT EXISTS (SELECT FROM incident WHERE order_id = orders.id AND resolved_at IS NULL)
-		ORDER BY id LIMIT $1
-		FOR NO KEY UPDATE SKIP LOCKED`, limit, budget)
-	if err == nil {
-		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find orders whose cancel takes too long: %w", err)
-	}
-	return ids, nil
-}

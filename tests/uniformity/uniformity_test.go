@@ -46,12 +46,11 @@ var common = map[string]string{
 // subjects are the files that a service has for a subject of its own. Each may have a test beside it.
 var subjects = map[events.Service][]string{
 	events.Order: {
-		"intake.go",   // requests that are committed together
-		"batch.go",    // and the statements that they share
-		"query.go",    // reading orders back, page by page
-		"view.go",     // an order as the API shows it
-		"v2.go",       // and as its second version does
-		"versions.go", // which of them a request is in
+		"intake.go",      // requests that are committed together
+		"store_query.go", // reading orders back, page by page
+		"view.go",        // an order as the API shows it
+		"v2.go",          // and as its second version does
+		"versions.go",    // which of them a request is in
 		"negotiate.go",
 		"api/negotiated.yaml",
 		"parts.go",    // what the other services say of it
