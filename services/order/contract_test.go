@@ -15,6 +15,8 @@ import (
 	"example.com/ordersaga/contracts/pacttest"
 	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/services/order/sagaview"
 )
 
 // anOrder is the order that the kept events are about.
@@ -25,7 +27,7 @@ func TestPacts_OrderReads(t *testing.T) {
 	pool := database(t).Pool
 	placed := request(t, newID(t), twoWidgets)
 	placed.id = anOrder
-	if _, err := (intake{do: in(pool), patience: time.Hour}).commit(t.Context(), []placement{placed}); err != nil {
+	if _, err := (intake{tx: in(pool), deadline: time.Hour}).commit(t.Context(), []placement{placed}); err != nil {
 		t.Fatal(err)
 	}
 	found := map[string][]pact.Interaction{
@@ -54,20 +56,18 @@ func hearPrepared(ctx context.Context, tx pgx.Tx, event events.Event) (events.Ev
 	return react(ctx, tx, event)
 }
 
-// readOf is what the order service reads of another one's part: what a person is shown of it, and what the order
-// is said to wait for.
+// readOf is what the order service reads of another service's answer.
 func readOf(t *testing.T, state, path, answer string) []pact.Interaction {
 	t.Helper()
-	now := time.Date(2026, 11, 22, 10, 16, 0, 0, time.UTC)
-	o := Order{Status: Pending, CreatedAt: now.Add(-time.Minute), UpdatedAt: now.Add(-time.Minute)}
-	o.OrderID = anOrder
 	call := pacttest.Call{Description: "the part in an order, where " + state, State: state, Params: map[string]string{"order_id": anOrder}, Status: http.StatusOK, Answer: answer}
 	calls := map[string]pacttest.Call{"GET " + path + anOrder: call}
+	var clients *sagaview.Clients
 	return pacttest.Calls(t, calls, func(url string) (string, error) {
-		others := newColleagues(addresses{}, askTime)
-		defer others.client.CloseIdleConnections()
-		part := others.ask(t.Context(), events.Service("the other"), url, path+anOrder)
-		shown, err := json.Marshal(part)
+		if clients == nil {
+			clients = sagaview.NewClients(sagaview.Addresses{Inventory: url, Payment: url, Shipping: url}, time.Minute)
+		}
+		saga := clients.Saga(t.Context(), api.Order{Id: anOrder})
+		shown, err := json.Marshal([]sagaview.ServiceStatus{saga.Inventory, saga.Payment, saga.Shipping})
 		return string(shown), err
 	})
 }
@@ -75,8 +75,8 @@ func readOf(t *testing.T, state, path, answer string) []pact.Interaction {
 func TestPacts_OrderPublishesWhatIsRead(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
-	for _, v := range []version{1, 2} {
-		if _, err := (intake{do: in(pool), patience: time.Hour, version: v}).commit(t.Context(), []placement{request(t, newID(t), twoWidgets)}); err != nil {
+	for _, v := range []eventVersion{1, 2} {
+		if _, err := (intake{tx: in(pool), deadline: time.Hour, version: v}).commit(t.Context(), []placement{request(t, newID(t), twoWidgets)}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -26,7 +26,7 @@ const (
 
 func (s Status) terminal() bool { return s == Confirmed || s == Cancelled }
 
-// Who asks for a cancel.
+// Who requests a cancel.
 const (
 	byCustomer = "customer"
 	byDeadline = "deadline"
@@ -72,8 +72,8 @@ func (o Order) public() Status {
 	return o.Status
 }
 
-// stored says in which stored states an order may be that the outside sees in this one, and whether an
-// incident must be open (nil: either way). The empty status stands for all.
+// stored are the stored states that an order may have whose public status is this one, and whether an incident
+// must be open (nil: either way). The empty status stands for all.
 func stored(public Status) (states []Status, open *bool) {
 	yes, no := true, false
 	switch public {
@@ -88,8 +88,8 @@ func stored(public Status) (states []Status, open *bool) {
 	}
 }
 
-// Wish is what a customer asks for.
-type Wish struct {
+// PlaceOrder is what a customer orders.
+type PlaceOrder struct {
 	CustomerID    string
 	Items         []Item
 	PaymentMethod string
@@ -104,7 +104,7 @@ type Item struct {
 	Quantity int
 }
 
-// Refusal is why a wish does not become an order, in words for the customer.
+// Refusal is why a command does not become an order, as the customer reads it.
 type Refusal string
 
 func (r Refusal) Error() string { return string(r) }
@@ -116,19 +116,19 @@ const (
 	maxQuantity = 1000 // more of one SKU is a matter for a salesman
 )
 
-// accept turns a wish into an order at today's prices, or says why not.
-func accept(id string, wish Wish, prices map[string]events.Money) (events.Snapshot, error) {
-	lines, total, err := price(wish.Items, prices)
+// accept turns a command into an order at today's prices, or refuses it.
+func accept(id string, command PlaceOrder, prices map[string]events.Money) (events.Snapshot, error) {
+	lines, total, err := price(command.Items, prices)
 	if err != nil {
 		return events.Snapshot{}, err
 	}
-	if want := wish.ExpectedTotal; want != nil && *want != total {
+	if want := command.ExpectedTotal; want != nil && *want != total {
 		return events.Snapshot{}, refuse("the order costs %d %s in minor units, not %d %s", total.Amount, total.Currency,
 			want.Amount, want.Currency)
 	}
 	order := events.Snapshot{
-		OrderID: id, CustomerID: wish.CustomerID, Lines: lines, Total: total,
-		PaymentMethod: wish.PaymentMethod, ShipTo: wish.ShipTo,
+		OrderID: id, CustomerID: command.CustomerID, Lines: lines, Total: total,
+		PaymentMethod: command.PaymentMethod, ShipTo: command.ShipTo,
 	}
 	return order, fits(order)
 }
@@ -160,11 +160,11 @@ func price(items []Item, prices map[string]events.Money) (lines []events.Line, t
 	return lines, total, nil
 }
 
-// version is in which form the order service announces new orders. The first is the default until every
-// consumer that anybody runs has learned the second: who speaks it too early is not heard.
-type version int
+// eventVersion is the version of OrderCreated in which the order service publishes new orders. The first is the default
+// until every consumer handles the second: a version that no consumer subscribes to yet is delivered to nobody.
+type eventVersion int
 
-func (v version) created(order events.Snapshot) events.Event {
+func (v eventVersion) created(order events.Snapshot) events.Event {
 	first := events.OrderCreated{Snapshot: order}
 	if v == 2 {
 		return first.Upcast()
@@ -176,7 +176,7 @@ func (v version) created(order events.Snapshot) events.Event {
 // ids of charge and shipment that later events add.
 const envelope = 2 << 10
 
-// fits refuses an order that some event of its saga could not carry. Found out later, it would be too late.
+// fits refuses an order that some event of its saga could not carry: later there would be nobody to refuse it to.
 // The second version of OrderCreated is the longest form that an order takes.
 func fits(order events.Snapshot) error {
 	encoded, err := json.Marshal(events.OrderCreated{Snapshot: order}.Upcast())

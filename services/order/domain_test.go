@@ -56,9 +56,9 @@ func TestAWishIsPricedOrRefused(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			wish := twoWidgets
-			wish.Items, wish.ExpectedTotal = test.items, test.expected
-			got, err := accept("id", wish, prices)
+			command := twoWidgets
+			command.Items, command.ExpectedTotal = test.items, test.expected
+			got, err := accept("id", command, prices)
 			var refused Refusal
 			switch {
 			case test.refused == "" && (err != nil || got.Total != usd(test.total) || len(got.Lines) != len(test.items)):
@@ -87,9 +87,9 @@ func TestAnAcceptedOrderIsWhatTheCustomerAskedForAtTheServersPrices(t *testing.T
 func TestWhatIsAcceptedFitsIntoEveryEvent(t *testing.T) {
 	t.Parallel()
 	sized := func(size int) (events.Snapshot, error) {
-		wish := twoWidgets
-		wish.CustomerID = strings.Repeat("x", size)
-		return accept("0190a5d2-7c1e-7b3a-9c57-3a1f6b2d4e8f", wish, map[string]events.Money{"widget": usd(1999)})
+		command := twoWidgets
+		command.CustomerID = strings.Repeat("x", size)
+		return accept("0190a5d2-7c1e-7b3a-9c57-3a1f6b2d4e8f", command, map[string]events.Money{"widget": usd(1999)})
 	}
 	tooLarge := sort.Search(2*events.MaxSize, func(size int) bool { _, err := sized(size); return err != nil })
 	_, err := sized(tooLarge)
@@ -103,7 +103,7 @@ func TestWhatIsAcceptedFitsIntoEveryEvent(t *testing.T) {
 	id := strings.Repeat("i", 255)
 	cause := events.Cause{EventID: order.OrderID, TraceParent: strings.Repeat("0", 55)}
 	for _, event := range []events.Event{
-		version(1).created(order), version(2).created(order), events.InventoryReserved{Snapshot: order},
+		eventVersion(1).created(order), eventVersion(2).created(order), events.InventoryReserved{Snapshot: order},
 		events.PaymentProcessed{Snapshot: order, ChargeID: id}, events.ShipmentCreated{Snapshot: order, ShipmentID: id},
 	} {
 		if _, err := events.Encode(order.OrderID, time.Now(), cause, event); err != nil {

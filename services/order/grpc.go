@@ -11,27 +11,27 @@ import (
 	orderv1 "example.com/ordersaga/services/order/api/order/v1"
 )
 
-// calls are the look-up over gRPC: what [server] answers over HTTP, in other words.
-type calls struct {
+// grpcServer answers over gRPC what [server] answers over HTTP.
+type grpcServer struct {
 	orderv1.UnimplementedOrderServiceServer
-	server
+	http server
 }
 
 // register is the API over gRPC.
 func register(s server) func(grpc.ServiceRegistrar) {
-	return func(r grpc.ServiceRegistrar) { orderv1.RegisterOrderServiceServer(r, calls{server: s}) }
+	return func(r grpc.ServiceRegistrar) { orderv1.RegisterOrderServiceServer(r, grpcServer{http: s}) }
 }
 
 // GetOrder answers with the order as it is now.
-func (c calls) GetOrder(ctx context.Context, r *orderv1.GetOrderRequest) (*orderv1.GetOrderResponse, error) {
-	answer, err := c.server.GetOrder(ctx, api.GetOrderRequestObject{Id: r.GetId()})
+func (g grpcServer) GetOrder(ctx context.Context, r *orderv1.GetOrderRequest) (*orderv1.GetOrderResponse, error) {
+	answer, err := g.http.GetOrder(ctx, api.GetOrderRequestObject{Id: r.GetId()})
 	if err != nil {
 		return nil, err
 	}
 	return &orderv1.GetOrderResponse{Order: message(api.Order(answer.(api.GetOrder200JSONResponse)))}, nil
 }
 
-// message is an order as gRPC says it.
+// message is an order as a gRPC message.
 func message(o api.Order) *orderv1.Order {
 	to := o.ShipTo
 	m := &orderv1.Order{

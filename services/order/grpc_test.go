@@ -17,6 +17,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/services/order/api"
 	orderv1 "example.com/ordersaga/services/order/api/order/v1"
+	"example.com/ordersaga/services/order/sagaview"
 )
 
 // dial serves the look-up over a shop's database and returns a client of it.
@@ -28,7 +29,7 @@ func dial(t *testing.T, s *shop) orderv1.OrderServiceClient {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
-	over := grpcserver.Server{Log: slog.New(slog.DiscardHandler), Told: told, Register: register(server{db: s.pool, others: newColleagues(addresses{}, askTime)})}
+	over := grpcserver.Server{Log: slog.New(slog.DiscardHandler), Told: toProblem, Register: register(server{db: s.pool, clients: sagaview.NewClients(sagaview.Addresses{}, sagaview.Timeout)})}
 	go func() { ended <- over.Serve(ctx, listener) }()
 	connection, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

@@ -17,36 +17,40 @@ import (
 	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/services/order/apiversion"
+	"example.com/ordersaga/services/order/sagaview"
 )
 
 // server answers the public API.
 type server struct {
 	db      reader
-	do      transaction
-	place   func(context.Context, placement) (placed, error) // commits requests in groups
-	backlog func() int                                       // about how many events wait to be published
-	limit   int                                              // at which backlog no more orders are taken
+	tx      transaction
+	place   func(context.Context, placement) (placed, error) // commits requests in batches
+	backlog func() int                                       // about how many events are unpublished
+	limit   int                                              // at this backlog no more orders are accepted
 	faults  *failpoint.Set
-	others  *colleagues // who know more about an order
+	clients *sagaview.Clients // of the services that know more about an order
 }
 
-// routes is the API. What is not allowed by api/openapi.yaml reaches no handler.
+// routes is the API. A request that api/openapi.yaml does not allow reaches no handler.
 func routes(s server) http.Handler {
 	spec, err := api.GetSpec()
 	if err != nil {
 		panic(err) // the embedded contract is the one that the code was generated from
 	}
 	handlers := api.NewStrictHandlerWithOptions(s, nil, api.StrictHTTPServerOptions{
-		RequestErrorHandlerFunc:  httpserver.Unreadable,
-		ResponseErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) { problem.Write(w, r, told(err)) },
+		RequestErrorHandlerFunc: httpserver.Unreadable,
+		ResponseErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) {
+			problem.Write(w, r, toProblem(err))
+		},
 	})
-	return versioned(spec, httpserver.ValidateRequests(spec)(api.HandlerWithOptions(handlers, api.ChiServerOptions{
+	return apiversion.Choose(spec, httpserver.ValidateRequests(spec)(api.HandlerWithOptions(handlers, api.ChiServerOptions{
 		ErrorHandlerFunc: httpserver.Unreadable,
 	})))
 }
 
-// told puts the errors of this service into the terms of HTTP.
-func told(err error) error {
+// toProblem maps the errors of this service to HTTP.
+func toProblem(err error) error {
 	var refused Refusal
 	switch {
 	case errors.As(err, &refused):
@@ -63,20 +67,19 @@ func busy(detail string) error {
 	return &problem.Error{Status: http.StatusServiceUnavailable, Detail: detail, RetryAfter: 5 * time.Second}
 }
 
-// PlaceOrder answers 202 once the order and the beginning of its saga are stored. What comes after that is
-// not this request's.
+// PlaceOrder answers 202 once the order and the event that begins its saga are stored.
 func (s server) PlaceOrder(ctx context.Context, r api.PlaceOrderRequestObject) (api.PlaceOrderResponseObject, error) {
-	return s.accept(ctx, 1, r.Params.IdempotencyKey, r.Body, wish(r.Body))
+	return s.accept(ctx, apiversion.V1, r.Params.IdempotencyKey, r.Body, command(r.Body))
 }
 
-// accept takes a wish in, in whatever form it came. The key stands for one body in one form: an answer that is
-// replayed has the bytes of the first one, and a client that has changed to another form meanwhile could not
-// read it. Both forms share their keys, so that neither can place the other's order again.
-func (s server) accept(ctx context.Context, f form, key string, body any, wanted Wish) (placed, error) {
+// accept stores a request, in whatever version it came. The key stands for one body in one version: an answer that is
+// replayed has the bytes of the first one, and a client that has changed to another version meanwhile could not read
+// it. The versions share their keys, so that none can place another one's order a second time.
+func (s server) accept(ctx context.Context, v apiversion.Version, key string, body any, c PlaceOrder) (placed, error) {
 	if s.backlog() >= s.limit {
-		return placed{}, busy("the broker cannot be reached, and no more orders can be kept waiting for it")
+		return placed{}, busy("the broker cannot be reached, and no more orders can be stored for it")
 	}
-	request, err := idempotency.ForOperation("POST "+f.address(""), "orders", key, body)
+	request, err := idempotency.ForOperation("POST "+v.Path(""), "orders", key, body)
 	if err != nil {
 		return placed{}, err
 	}
@@ -84,7 +87,7 @@ func (s server) accept(ctx context.Context, f form, key string, body any, wanted
 	if err != nil {
 		return placed{}, fmt.Errorf("make an order id: %w", err)
 	}
-	result, err := s.place(ctx, placement{id.String(), request, wanted, f, outbox.CauseOf(ctx)})
+	result, err := s.place(ctx, placement{id.String(), request, c, v, outbox.CauseOf(ctx)})
 	if err != nil {
 		return placed{}, fmt.Errorf("place an order: %w", err)
 	}
@@ -98,22 +101,13 @@ func (p placed) VisitPlaceOrderResponse(w http.ResponseWriter) error {
 
 // GetOrder answers with the order as it is now, and with what it waits for when that takes long.
 func (s server) GetOrder(ctx context.Context, r api.GetOrderRequestObject) (api.GetOrderResponseObject, error) {
-	order, waiting, err := s.look(ctx, r.Id)
+	order, err := s.read(ctx, r.Id)
 	if err != nil {
 		return nil, err
 	}
 	view := resource(order)
-	view.WaitingFor = waiting
+	view.WaitingFor = s.clients.Waiting(ctx, view)
 	return api.GetOrder200JSONResponse(view), nil
-}
-
-func (s server) look(ctx context.Context, pathID string) (Order, *api.Waiting, error) {
-	order, err := s.read(ctx, pathID)
-	// A clock that is apart from the database's only moves the moment from which the reason is told.
-	if now := time.Now(); err == nil && !order.Status.terminal() && now.Sub(order.CreatedAt) >= patienceOfReaders {
-		return order, waitingView(s.others.lately(ctx, order).waiting(now)), nil
-	}
-	return order, nil, err
 }
 
 // GetSaga answers with every service's part in the order.
@@ -123,7 +117,7 @@ func (s server) GetSaga(ctx context.Context, r api.GetSagaRequestObject) (api.Ge
 		return nil, err
 	}
 	mails, err := mailsOf(ctx, s.db, order.OrderID)
-	return api.GetSaga200JSONResponse(sagaView(s.others.about(ctx, order), mails, time.Now())), err
+	return api.GetSaga200JSONResponse(sagaview.View(s.clients.Saga(ctx, resource(order)), mails, time.Now())), err
 }
 
 func (s server) read(ctx context.Context, pathID string) (Order, error) {
@@ -135,7 +129,7 @@ func (s server) read(ctx context.Context, pathID string) (Order, error) {
 }
 
 // CancelOrder answers 202 as long as the order has not ended. Whether the cancel comes in time is shipping's
-// decision; the order tells later.
+// decision; the order shows it later.
 func (s server) CancelOrder(ctx context.Context,
 	r api.CancelOrderRequestObject) (api.CancelOrderResponseObject, error) {
 	order, err := s.cancel(ctx, r.Id)
@@ -147,7 +141,7 @@ func (s server) cancel(ctx context.Context, pathID string) (order Order, err err
 	if err != nil {
 		return order, err
 	}
-	err = s.do(ctx, func(tx pgx.Tx) error {
+	err = s.tx(ctx, func(tx pgx.Tx) error {
 		if err := askToCancel(ctx, tx, []string{id}, byCustomer); err != nil {
 			return err
 		}
@@ -177,7 +171,7 @@ func orderID(text string) (string, error) {
 // ListOrders answers with a page of orders, newest first.
 func (s server) ListOrders(ctx context.Context, r api.ListOrdersRequestObject) (api.ListOrdersResponseObject, error) {
 	orders, next, err := s.list(ctx, r.Params.Status, r.Params.Cursor, r.Params.Limit)
-	return api.ListOrders200JSONResponse{Orders: all(orders, resource), NextCursor: next}, err
+	return api.ListOrders200JSONResponse{Orders: resources(orders, resource), NextCursor: next}, err
 }
 
 func (s server) list(ctx context.Context, wanted *api.Status, cursor *string,

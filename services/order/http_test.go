@@ -24,6 +24,7 @@ import (
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/services/order/sagaview"
 )
 
 // shop is the API over a database, and a client of it.
@@ -40,10 +41,10 @@ type shop struct {
 func open(t *testing.T) *shop {
 	t.Helper()
 	s := &shop{t: t, pool: database(t).Pool, faults: failpoint.NewSet(), others: &others{answers: map[string]string{}}}
-	orders := batcher.New(atOnce, intake{do: in(s.pool), faults: s.faults, patience: time.Hour}.commit)
+	orders := batcher.New(maxBatch, intake{tx: in(s.pool), faults: s.faults, deadline: time.Hour}.commit)
 	listener := httptest.NewServer(routes(server{
-		db: s.pool, do: in(s.pool), place: orders.Do, backlog: func() int { return int(s.backlog.Load()) }, limit: 10, faults: s.faults,
-		others: newColleagues(s.others.open(t), 3*time.Second),
+		db: s.pool, tx: in(s.pool), place: orders.Do, backlog: func() int { return int(s.backlog.Load()) }, limit: 10, faults: s.faults,
+		clients: sagaview.NewClients(s.others.open(t), 3*time.Second),
 	}))
 	t.Cleanup(listener.Close)
 	s.url = listener.URL

@@ -18,48 +18,49 @@ import (
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/outbox"
+	"example.com/ordersaga/services/order/apiversion"
 )
 
-// atOnce is how many requests share a transaction at most. A commit costs the same for one as for many; a
-// few hundred is where the statements themselves begin to take longer than it.
-const atOnce = 256
+// maxBatch is how many requests share a transaction at most. A commit costs the same for one as for many; at a few
+// hundred the statements themselves begin to take longer than it.
+const maxBatch = 256
 
-// intake turns wishes into orders, once per idempotency key. Requests that arrive while it commits gather
-// and share the next transaction.
+// intake turns requests into orders, once per idempotency key. Requests that arrive while it commits gather and share
+// the next transaction.
 type intake struct {
-	do       transaction
+	tx       transaction
 	faults   *failpoint.Set
-	patience time.Duration // from acceptance to deadline
-	version  version       // in which the beginning of a saga is said
-	mails    bool          // whether there is a mail server to tell customers by
+	deadline time.Duration // from acceptance
+	version  eventVersion  // of OrderCreated
+	mails    bool          // whether there is a mail server
 }
 
 // placement is one request to place an order.
 type placement struct {
 	id      string // of the order, if it becomes one
 	request idempotency.Request
-	wish    Wish
-	form    form // in which it is answered
+	command PlaceOrder
+	version apiversion.Version // in which it is answered
 	cause   outbox.Cause
 }
 
-// placed is what became of it: an answer, or an error for this client alone.
+// placed is its result: an answer, or an error for this client alone.
 type placed struct {
 	answer   idempotency.Response
 	replayed bool
 	err      error
 }
 
-// commit answers requests that waited together. What the database refuses because of one of them must not
-// take the others along: then each is tried alone.
+// commit answers requests that waited together. Where the database refuses the data of one of them, each is tried
+// alone, so that the others are stored.
 func (in intake) commit(ctx context.Context, all []placement) ([]placed, error) {
-	results, err := in.together(ctx, all)
-	if !blamesARow(err) {
+	results, err := in.commitBatch(ctx, all)
+	if !isDataError(err) {
 		return results, err
 	}
 	results = make([]placed, len(all))
 	for i := range all {
-		if alone, err := in.together(ctx, all[i:i+1]); err != nil {
+		if alone, err := in.commitBatch(ctx, all[i:i+1]); err != nil {
 			results[i].err = err
 		} else {
 			results[i] = alone[0]
@@ -68,25 +69,25 @@ func (in intake) commit(ctx context.Context, all []placement) ([]placed, error) 
 	return results, nil
 }
 
-// blamesARow tells data that is refused (SQLSTATE classes 22 and 23) from a database that cannot work.
-func blamesARow(err error) bool {
+// isDataError separates data that is refused (SQLSTATE classes 22 and 23) from a database that does not work.
+func isDataError(err error) bool {
 	var refused *pgconn.PgError
 	return errors.As(err, &refused) && (strings.HasPrefix(refused.Code, "22") || strings.HasPrefix(refused.Code, "23"))
 }
 
-// together is the transaction: keys, prices, orders with their history, events, answers. Each is one
-// statement, however many requests there are.
-func (in intake) together(ctx context.Context, all []placement) ([]placed, error) {
+// commitBatch is the transaction: keys, prices, orders with their history, events, answers. Each is one statement,
+// however many requests there are.
+func (in intake) commitBatch(ctx context.Context, all []placement) ([]placed, error) {
 	b := batch{placements: all, results: make([]placed, len(all))}
 	ids := idsOf(all)
-	if err := in.passes(ctx, ids, failpoint.IntakeGathered); err != nil {
+	if err := in.failpoints(ctx, ids, failpoint.IntakeGathered); err != nil {
 		return nil, err
 	}
-	err := in.do(ctx, func(tx pgx.Tx) error {
+	err := in.tx(ctx, func(tx pgx.Tx) error {
 		if err := b.begin(ctx, tx); err != nil {
 			return err
 		}
-		if err := in.passes(ctx, ids, failpoint.IdempotencyBegun); err != nil {
+		if err := in.failpoints(ctx, ids, failpoint.IdempotencyBegun); err != nil {
 			return err
 		}
 		if err := b.accept(ctx, tx); err != nil {
@@ -98,15 +99,15 @@ func (in intake) together(ctx context.Context, all []placement) ([]placed, error
 		if err := b.finish(ctx, tx); err != nil {
 			return err
 		}
-		return in.passes(ctx, ids, failpoint.IdempotencyStored, failpoint.IntakeBeforeCommit)
+		return in.failpoints(ctx, ids, failpoint.IdempotencyStored, failpoint.IntakeBeforeCommit)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return b.results, in.passes(ctx, ids, failpoint.IdempotencyCommitted, failpoint.IntakeAfterCommit)
+	return b.results, in.failpoints(ctx, ids, failpoint.IdempotencyCommitted, failpoint.IntakeAfterCommit)
 }
 
-func (in intake) passes(ctx context.Context, ids []string, points ...failpoint.Point) error {
+func (in intake) failpoints(ctx context.Context, ids []string, points ...failpoint.Point) error {
 	for _, point := range points {
 		if err := in.faults.At(ctx, point, ids...); err != nil {
 			return err
@@ -123,11 +124,11 @@ func idsOf(all []placement) []string {
 	return ids
 }
 
-// batch is the requests of one transaction on their way to answers.
+// batch is the requests of one transaction.
 type batch struct {
 	placements []placement
 	results    []placed
-	fresh      []int   // which placements are executed
+	fresh      []int   // the placements that are executed
 	orders     []Order // what they became, in the same order
 }
 
@@ -162,13 +163,13 @@ func (b *batch) accept(ctx context.Context, tx pgx.Tx) error {
 	}
 	accepted := b.fresh[:0]
 	for _, i := range b.fresh {
-		snapshot, err := accept(b.placements[i].id, b.placements[i].wish, prices)
+		snapshot, err := accept(b.placements[i].id, b.placements[i].command, prices)
 		if err != nil {
 			b.results[i].err = err
 			continue
 		}
 		accepted = append(accepted, i)
-		b.orders = append(b.orders, Order{Snapshot: snapshot, Contact: b.placements[i].wish.Contact, Status: Pending})
+		b.orders = append(b.orders, Order{Snapshot: snapshot, Contact: b.placements[i].command.Contact, Status: Pending})
 	}
 	b.fresh = accepted
 	return nil
@@ -178,7 +179,7 @@ func (b *batch) accept(ctx context.Context, tx pgx.Tx) error {
 func (b *batch) skus() []string {
 	var skus []string
 	for _, i := range b.fresh {
-		for _, item := range b.placements[i].wish.Items {
+		for _, item := range b.placements[i].command.Items {
 			skus = append(skus, item.SKU)
 		}
 	}
@@ -186,36 +187,36 @@ func (b *batch) skus() []string {
 	return slices.Compact(skus)
 }
 
-// store writes the orders, and the events that begin their sagas, each in the trace of its own request.
+// store writes the orders and the events that begin their sagas, each with the cause of its own request.
 func (b *batch) store(ctx context.Context, tx pgx.Tx, in intake) error {
 	if len(b.orders) == 0 {
 		return nil
 	}
-	now, err := insertOrders(ctx, tx, b.orders, in.patience, in.mails)
+	now, err := insertOrders(ctx, tx, b.orders, in.deadline, in.mails)
 	if err != nil {
 		return err
 	}
 	created := make([]events.Event, 0, len(b.orders))
 	for n, i := range b.fresh {
 		order := &b.orders[n]
-		order.CreatedAt, order.UpdatedAt, order.Deadline = now, now, now.Add(in.patience)
+		order.CreatedAt, order.UpdatedAt, order.Deadline = now, now, now.Add(in.deadline)
 		created = append(created, messaging.CausedBy(b.placements[i].cause, in.version.created(order.Snapshot)))
 	}
 	return messaging.Publish(ctx, tx, created...)
 }
 
-// finish stores the answers with the orders that they tell of.
+// finish stores the answers together with their orders.
 func (b *batch) finish(ctx context.Context, tx pgx.Tx) error {
 	finished := make([]idempotency.Finished, 0, len(b.orders))
 	for n, i := range b.fresh {
-		form := b.placements[i].form
-		body, err := json.Marshal(form.show(b.orders[n]))
+		version := b.placements[i].version
+		body, err := json.Marshal(inVersion(version, b.orders[n]))
 		if err != nil {
 			return fmt.Errorf("encode order %s: %w", b.placements[i].id, err)
 		}
 		b.results[i].answer = idempotency.Response{
 			Status: http.StatusAccepted,
-			Header: map[string]string{"Content-Type": "application/json", "Location": form.address(b.placements[i].id)},
+			Header: map[string]string{"Content-Type": "application/json", "Location": version.Path(b.placements[i].id)},
 			Body:   append(body, '\n'),
 		}
 		finished = append(finished, idempotency.Finished{Request: b.placements[i].request, Response: b.results[i].answer})

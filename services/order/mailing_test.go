@@ -145,11 +145,11 @@ func mailed(t *testing.T, pool *pgxpool.Pool, contacts ...string) (ids []string)
 	t.Helper()
 	var all []placement
 	for _, contact := range contacts {
-		wish := twoWidgets
-		wish.Contact, wish.ShipTo.Name = contact, "Ada Lövelace"
-		all = append(all, request(t, newID(t), wish))
+		command := twoWidgets
+		command.Contact, command.ShipTo.Name = contact, "Ada Lövelace"
+		all = append(all, request(t, newID(t), command))
 	}
-	results, err := intake{do: in(pool), patience: time.Hour, mails: true}.commit(t.Context(), all)
+	results, err := intake{tx: in(pool), deadline: time.Hour, mails: true}.commit(t.Context(), all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,10 +237,10 @@ func TestNobodyIsToldWhoDoesNotWantToBe(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	without := mailed(t, pool, "")[0]
-	wish := twoWidgets
-	wish.Contact = ada
-	noServer := request(t, newID(t), wish)
-	if _, err := (intake{do: in(pool), patience: time.Hour}).commit(t.Context(), []placement{noServer}); err != nil {
+	command := twoWidgets
+	command.Contact = ada
+	noServer := request(t, newID(t), command)
+	if _, err := (intake{tx: in(pool), deadline: time.Hour}).commit(t.Context(), []placement{noServer}); err != nil {
 		t.Fatal(err)
 	}
 	confirmed := mailed(t, pool, ada)[0]

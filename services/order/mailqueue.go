@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"example.com/ordersaga/services/order/api"
 )
 
 // claimMails takes up to limit mails that are due, for as long as the lease. That an order is cancelled is told
@@ -74,25 +76,20 @@ func markMails(ctx context.Context, pool *pgxpool.Pool, letters []Letter, outcom
 	return nil
 }
 
-// Mail is what became of a mail so far.
-type Mail struct {
-	Kind     string
-	Attempts int
-	Sent     *time.Time
-	Refused  *time.Time
-}
-
 // mailsOf are the mails about an order, the oldest first.
-func mailsOf(ctx context.Context, db reader, orderID string) ([]Mail, error) {
-	rows,
-		err := db.Query(ctx,
-		`SELECT kind, attempts, sent_at, refused_at FROM mail WHERE order_id = $1 ORDER BY created_at, kind DESC`, orderID)
+func mailsOf(ctx context.Context, db reader, orderID string) ([]api.Mail, error) {
+	rows, err := db.Query(ctx, `
+		SELECT kind, attempts, sent_at, refused_at FROM mail WHERE order_id = $1 ORDER BY created_at, kind DESC`, orderID)
 	if err != nil {
 		return nil, fmt.Errorf("read the mails of order %s: %w", orderID, err)
 	}
-	mails, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Mail])
+	mails, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (m api.Mail, err error) {
+		err = row.Scan(&m.Kind, &m.Attempts, &m.SentAt, &m.RefusedAt)
+		m.SentAt, m.RefusedAt = utc(m.SentAt), utc(m.RefusedAt)
+		return m, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read the mails of order %s: %w", orderID, err)
 	}
-	return mails, nil
+	return append([]api.Mail{}, mails...), nil
 }

@@ -41,7 +41,7 @@ func newID(t *testing.T) string {
 }
 
 // twoWidgets is what most tests order.
-var twoWidgets = Wish{
+var twoWidgets = PlaceOrder{
 	CustomerID:    "ada",
 	Items:         []Item{{"widget", 2}},
 	PaymentMethod: "tok_visa",
@@ -49,28 +49,28 @@ var twoWidgets = Wish{
 }
 
 // request is a placement of a wish under a key.
-func request(t *testing.T, key string, wish Wish) placement {
+func request(t *testing.T, key string, command PlaceOrder) placement {
 	t.Helper()
-	r, err := idempotency.ForOperation("POST /v1/orders", "orders", key, wish)
+	r, err := idempotency.ForOperation("POST /v1/orders", "orders", key, command)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return placement{id: newID(t), request: r, wish: wish, form: 1}
+	return placement{id: newID(t), request: r, command: command, version: 1}
 }
 
 // order places an order for two widgets that may be pending for so long, and returns its id.
-func order(t *testing.T, pool *pgxpool.Pool, patience time.Duration) string {
+func order(t *testing.T, pool *pgxpool.Pool, deadline time.Duration) string {
 	t.Helper()
-	return orders(t, pool, 1, patience)[0]
+	return orders(t, pool, 1, deadline)[0]
 }
 
-func orders(t *testing.T, pool *pgxpool.Pool, n int, patience time.Duration) []string {
+func orders(t *testing.T, pool *pgxpool.Pool, n int, deadline time.Duration) []string {
 	t.Helper()
 	var all []placement
 	for range n {
 		all = append(all, request(t, newID(t), twoWidgets))
 	}
-	results, err := intake{do: in(pool), patience: patience}.commit(t.Context(), all)
+	results, err := intake{tx: in(pool), deadline: deadline}.commit(t.Context(), all)
 	if err != nil {
 		t.Fatal(err)
 	}

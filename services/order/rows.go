@@ -2,8 +2,8 @@ package order
 
 import "example.com/ordersaga/internal/adminapi"
 
-// keeps is what there is about an order here, as the admin listener shows it: no address, no mail address and no card.
-var keeps = []adminapi.Table{
+// orderRows are an order's rows here, as the admin listener shows them: no address, no mail address and no card.
+var orderRows = []adminapi.Table{
 	{Name: "orders", SQL: `
 		SELECT status, reason, shipment_id, total_amount, currency, deadline, cancel_requested_at, created_at, updated_at
 		FROM orders WHERE id = $1`},

@@ -11,9 +11,9 @@ import (
 	"example.com/ordersaga/pkg/outbox"
 )
 
-// handlers are the order service's part in the saga: it begins with OrderCreated (see intake), and ends
-// with one of these. Whatever arrives twice, late or out of order meets an order that is terminal already,
-// changes nothing and says nothing.
+// handlers are the order service's part in the saga: it begins with OrderCreated (see intake), and ends with one of
+// these. An event that comes twice, late or out of order finds an order that has ended, changes nothing and is not
+// answered.
 func handlers() []outbox.Handler {
 	return []outbox.Handler{
 		outbox.Handle(outOfStock),
@@ -51,8 +51,7 @@ func cancelled(ctx context.Context, tx pgx.Tx, about events.Subject, reason stri
 	return events.OrderCancelled{Subject: about, Reason: ended.reason}, closeOverdue(ctx, tx, about.OrderID, ended)
 }
 
-// shipped confirms an order: also one that somebody wants cancelled, because a shipment means that the
-// cancel came too late.
+// shipped confirms an order, also one whose cancel was requested: a shipment means that the cancel came too late.
 func shipped(ctx context.Context, tx pgx.Tx, event events.ShipmentCreated) (events.Event, error) {
 	ended, err := confirmOrder(ctx, tx, event.OrderID, event.ShipmentID)
 	if err != nil || !ended.changed {
@@ -71,7 +70,7 @@ func closeOverdue(ctx context.Context, tx pgx.Tx, orderID string, ended ending) 
 	return incident.Close(ctx, tx, events.Order, orderID, kindOverdue, "the order has ended")
 }
 
-// incidentOpened remembers that a service cannot go on with the order. Its saga state stays what it is, and
+// incidentOpened stores that a service cannot go on with the order. Its saga state stays what it is, and
 // saga events apply as always; only the public status changes, and only while the order is not terminal.
 func incidentOpened(ctx context.Context, tx pgx.Tx, event events.IncidentOpened) (events.Event, error) {
 	stuck, err := openIncident(ctx, tx, event)
@@ -89,8 +88,8 @@ func incidentResolved(ctx context.Context, tx pgx.Tx, event events.IncidentResol
 	return nil, resolveIncident(ctx, tx, event)
 }
 
-// askToCancel asks shipping to stop those of the orders that are pending. Of the others somebody has asked
-// already, or they have ended.
+// askToCancel asks shipping to stop those of the orders that are pending. The others have been asked for already, or
+// have ended.
 func askToCancel(ctx context.Context, tx pgx.Tx, orderIDs []string, reason string) error {
 	asked, err := requestCancel(ctx, tx, orderIDs, reason)
 	if err != nil {

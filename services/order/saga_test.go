@@ -313,7 +313,7 @@ func TestAnOverdueOrderIsAskedToBeCancelledOnce(t *testing.T) {
 
 func sweep(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
-	if err := (sweeper{do: in(pool), cancelBudget: time.Hour}).runOnce(t.Context()); err != nil {
+	if err := (sweeper{tx: in(pool), cancelBudget: time.Hour}).runOnce(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -323,7 +323,7 @@ func TestTheSweeperTakesAsManyBatchesAsThereAre(t *testing.T) {
 	pool := database(t).Pool
 	orders(t, pool, 2*overdueAtOnce+1, 0)
 	transactions := 0
-	s := sweeper{cancelBudget: time.Hour, do: func(ctx context.Context, fn func(pgx.Tx) error) error {
+	s := sweeper{cancelBudget: time.Hour, tx: func(ctx context.Context, fn func(pgx.Tx) error) error {
 		transactions++
 		return in(pool)(ctx, fn)
 	}}

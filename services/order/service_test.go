@@ -18,6 +18,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/testkit"
+	"example.com/ordersaga/services/order/sagaview"
 )
 
 func TestSettingsComeFromTheEnvironment(t *testing.T) {
@@ -25,29 +26,29 @@ func TestSettingsComeFromTheEnvironment(t *testing.T) {
 	tests := []struct {
 		name string
 		env  map[string]string
-		want settings
+		want Settings
 		err  string // part of it; empty: none
 	}{
-		{"defaults that run", nil, settings{15 * time.Minute, 2 * time.Minute, 100_000, addresses{}, post{from: "orders@shop.example"}, 1}, ""},
+		{"defaults that run", nil, Settings{15 * time.Minute, 2 * time.Minute, 100_000, sagaview.Addresses{}, 1, post{from: "orders@shop.example"}}, ""},
 		{"all set", map[string]string{
 			"ORDER_DEADLINE": "60s", "CANCEL_BUDGET": "30s", "OUTBOX_LIMIT": "5", "ORDER_CREATED_VERSION": "2",
 			"INVENTORY_URL": "http://i:1", "PAYMENT_URL": "http://p:2/", "SHIPPING_URL": "https://s",
 			"SMTP_ADDR": "mail:25", "SMTP_FROM": "shop@s.example", "SMTP_USER": "u", "SMTP_PASSWORD": "p",
-		}, settings{time.Minute, 30 * time.Second, 5, addresses{"http://i:1", "http://p:2", "https://s"}, post{"mail:25", "shop@s.example", "u", "p"}, 2}, ""},
-		{"a budget that is none", map[string]string{"CANCEL_BUDGET": "0"}, settings{}, "CANCEL_BUDGET"},
-		{"an address that is none", map[string]string{"SHIPPING_URL": "shipping:8080"}, settings{}, "SHIPPING_URL"},
-		{"a mail server without a port", map[string]string{"SMTP_ADDR": "mail"}, settings{}, "SMTP_ADDR"},
-		{"a sender that is none", map[string]string{"SMTP_FROM": "The Shop <shop@s.example>"}, settings{}, "SMTP_FROM"},
-		{"a deadline that is none", map[string]string{"ORDER_DEADLINE": "soon"}, settings{}, "ORDER_DEADLINE"},
-		{"a deadline in the past", map[string]string{"ORDER_DEADLINE": "-1s"}, settings{}, "ORDER_DEADLINE"},
-		{"a limit that is none", map[string]string{"OUTBOX_LIMIT": "few"}, settings{}, "OUTBOX_LIMIT"},
-		{"a limit that takes nothing", map[string]string{"OUTBOX_LIMIT": "0"}, settings{}, "OUTBOX_LIMIT"},
-		{"a version that nobody knows", map[string]string{"ORDER_CREATED_VERSION": "3"}, settings{}, "ORDER_CREATED_VERSION must be 1 or 2"},
+		}, Settings{time.Minute, 30 * time.Second, 5, sagaview.Addresses{Inventory: "http://i:1", Payment: "http://p:2", Shipping: "https://s"}, 2, post{"mail:25", "shop@s.example", "u", "p"}}, ""},
+		{"a budget that is none", map[string]string{"CANCEL_BUDGET": "0"}, Settings{}, "CANCEL_BUDGET"},
+		{"an address that is none", map[string]string{"SHIPPING_URL": "shipping:8080"}, Settings{}, "SHIPPING_URL"},
+		{"a mail server without a port", map[string]string{"SMTP_ADDR": "mail"}, Settings{}, "SMTP_ADDR"},
+		{"a sender that is none", map[string]string{"SMTP_FROM": "The Shop <shop@s.example>"}, Settings{}, "SMTP_FROM"},
+		{"a deadline that is none", map[string]string{"ORDER_DEADLINE": "soon"}, Settings{}, "ORDER_DEADLINE"},
+		{"a deadline in the past", map[string]string{"ORDER_DEADLINE": "-1s"}, Settings{}, "ORDER_DEADLINE"},
+		{"a limit that is none", map[string]string{"OUTBOX_LIMIT": "few"}, Settings{}, "OUTBOX_LIMIT"},
+		{"a limit that takes nothing", map[string]string{"OUTBOX_LIMIT": "0"}, Settings{}, "OUTBOX_LIMIT"},
+		{"a version that nobody knows", map[string]string{"ORDER_CREATED_VERSION": "3"}, Settings{}, "ORDER_CREATED_VERSION must be 1 or 2"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := fromEnv(func(key string) string { return test.env[key] })
+			got, err := SettingsFromEnv(func(key string) string { return test.env[key] })
 			switch {
 			case test.err == "" && (err != nil || got != test.want):
 				t.Errorf("got %+v, %v; want %+v", got, err, test.want)

@@ -26,8 +26,8 @@ func lockOrders(ctx context.Context, tx pgx.Tx, ids []string) error {
 }
 
 // insertOrders stores new orders with the beginning of their history, and with the mail that they were received
-// where there is to be one, and returns the database's time, from which their patience counts.
-func insertOrders(ctx context.Context, tx pgx.Tx, orders []Order, patience time.Duration,
+// where there is to be one, and returns the database's time, from which their deadline counts.
+func insertOrders(ctx context.Context, tx pgx.Tx, orders []Order, deadline time.Duration,
 	mails bool) (now time.Time, err error) {
 	rows, err := columnsOf(orders)
 	if err != nil {
@@ -49,7 +49,7 @@ func insertOrders(ctx context.Context, tx pgx.Tx, orders []Order, patience time.
 		)
 		SELECT now()`,
 		rows.ids, rows.customers, rows.totals, rows.currencies, rows.items, rows.methods, rows.addresses, rows.contacts,
-		patience, mails).Scan(&now)
+		deadline, mails).Scan(&now)
 	if err != nil {
 		return now, fmt.Errorf("insert %d orders: %w", len(orders), err)
 	}
@@ -100,8 +100,8 @@ func readEnding(row pgx.Row) (e ending, err error) {
 	return e, err
 }
 
-// cancelOrder ends an order as cancelled, unless it has ended. Where the saga was undone because somebody
-// asked for it, that is the reason that stands: shipping's word for it ("cancelled") would say less.
+// cancelOrder ends an order as cancelled, unless it has ended. Where the saga was undone because of a request, the
+// reason of the request stays: shipping's reason ("cancelled") has less in it.
 func cancelOrder(ctx context.Context, tx pgx.Tx, orderID, reason string) (ending, error) {
 	ended, err := readEnding(tx.QueryRow(ctx, `
 		WITH ended AS (
@@ -142,7 +142,7 @@ func confirmOrder(ctx context.Context, tx pgx.Tx, orderID, shipmentID string) (e
 	return ended, nil
 }
 
-// requestCancel notes why somebody wants these orders cancelled, and returns those that were pending.
+// requestCancel stores why these orders are to be cancelled, and returns those that were pending.
 func requestCancel(ctx context.Context, tx pgx.Tx, orderIDs []string, reason string) (asked []string, err error) {
 	rows, err := tx.Query(ctx, `
 		WITH asked AS (
@@ -166,8 +166,8 @@ const hasOpenIncident = `EXISTS (
 	SELECT FROM order_incident
 	WHERE order_id = orders.id AND opened_at IS NOT NULL AND resolved_at IS NULL)`
 
-// openIncident adds to the order's incidents; stuck says that this one is new, is open, and keeps an order
-// from going on that has not ended. Over a tombstone it stays resolved.
+// openIncident adds to the order's incidents; stuck: this one is new and open, and the order has not ended. Over a
+// tombstone it stays resolved.
 func openIncident(ctx context.Context, tx pgx.Tx, event events.IncidentOpened) (stuck bool, err error) {
 	err = tx.QueryRow(ctx, `
 		WITH opened AS (

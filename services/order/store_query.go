@@ -90,8 +90,8 @@ func scanOrder(row pgx.CollectableRow) (Order, error) {
 	return o, err
 }
 
-// lockOverdue finds up to limit orders that are pending beyond their deadline, and locks them. Those that
-// somebody else works on are skipped: the next round finds them, if they still are.
+// lockOverdue finds up to limit orders that are pending beyond their deadline, and locks them. Those that another
+// transaction has locked are skipped: the next round finds them.
 func lockOverdue(ctx context.Context, tx pgx.Tx, limit int) (ids []string, err error) {
 	rows, err := tx.Query(ctx, `
 		SELECT id::text FROM orders
@@ -107,8 +107,8 @@ func lockOverdue(ctx context.Context, tx pgx.Tx, limit int) (ids []string, err e
 	return ids, nil
 }
 
-// lockStuck finds up to limit orders whose cancel was asked for longer ago than the budget, and locks them. What
-// has an incident here already may not have come back over the stream yet.
+// lockStuck finds up to limit orders whose cancel was requested longer ago than the budget, and locks them. The
+// IncidentOpened of an incident of our own may not have come back over the stream yet, so both tables are looked at.
 func lockStuck(ctx context.Context, tx pgx.Tx, budget time.Duration, limit int) (ids []string, err error) {
 	rows, err := tx.Query(ctx, `
 		SELECT id::text FROM orders

@@ -55,7 +55,7 @@ func TestDeadlineAgainstConfirmation(t *testing.T) {
 	pool := database(t).Pool
 	for range 50 {
 		id := order(t, pool, 0)
-		race(t, sweeper{do: in(pool), cancelBudget: time.Hour}.runOnce, hears(pool, shipment(id)))
+		race(t, sweeper{tx: in(pool), cancelBudget: time.Hour}.runOnce, hears(pool, shipment(id)))
 		o := read(t, pool, id)
 		same(t, "status", o.Status, Confirmed)
 		asked := o.CancelRequestedAt != nil
@@ -74,7 +74,7 @@ func TestTwoCancelsAndTheDeadlineAskOnce(t *testing.T) {
 	pool := database(t).Pool
 	for range 50 {
 		id := order(t, pool, 0)
-		race(t, asks(pool, id, byCustomer), asks(pool, id, byCustomer), sweeper{do: in(pool), cancelBudget: time.Hour}.runOnce, sweeper{do: in(pool), cancelBudget: time.Hour}.runOnce)
+		race(t, asks(pool, id, byCustomer), asks(pool, id, byCustomer), sweeper{tx: in(pool), cancelBudget: time.Hour}.runOnce, sweeper{tx: in(pool), cancelBudget: time.Hour}.runOnce)
 		// A sweeper that met a locked order has skipped it; but then somebody else was asking.
 		if got := said(t, pool, id); len(got) != 2 {
 			t.Errorf("said %v, want one request", got)
@@ -155,7 +155,7 @@ func TestTheSweeperSkipsAnOrderThatIsBeingWorkedOn(t *testing.T) {
 func TestManyRequestsUnderOneKeyAreOneOrder(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
-	counter := intake{do: in(pool), patience: time.Hour}
+	counter := intake{tx: in(pool), deadline: time.Hour}
 	var fresh, replayed, refused atomic.Int64
 	var contenders []func(context.Context) error
 	for i := range 20 {
@@ -193,7 +193,7 @@ func TestOneBadRequestDoesNotTakeOthersAlong(t *testing.T) {
 	pool := database(t).Pool
 	bad := twoWidgets
 	bad.CustomerID = "a\x00da"
-	results, err := intake{do: in(pool), patience: time.Hour}.commit(t.Context(), []placement{
+	results, err := intake{tx: in(pool), deadline: time.Hour}.commit(t.Context(), []placement{
 		request(t, "1", twoWidgets), request(t, "2", bad), request(t, "3", twoWidgets),
 	})
 	if err != nil {
@@ -209,7 +209,7 @@ func TestADatabaseThatCannotWorkFailsAllAtOnce(t *testing.T) {
 	t.Parallel()
 	tries := 0
 	down := errors.New("connection refused")
-	broken := intake{do: func(context.Context, func(pgx.Tx) error) error { tries++; return down }}
+	broken := intake{tx: func(context.Context, func(pgx.Tx) error) error { tries++; return down }}
 	_, err := broken.commit(t.Context(), []placement{request(t, "1", twoWidgets), request(t, "2", twoWidgets)})
 	if !errors.Is(err, down) || tries != 1 {
 		t.Errorf("%d tries, %v; want one", tries, err)
@@ -221,7 +221,7 @@ func TestARefusedRequestLeavesTheOthersAndItsKey(t *testing.T) {
 	pool := database(t).Pool
 	nothing := twoWidgets
 	nothing.Items = []Item{{"perpetuum mobile", 1}}
-	counter := intake{do: in(pool), patience: time.Hour}
+	counter := intake{tx: in(pool), deadline: time.Hour}
 	results, err := counter.commit(t.Context(), []placement{request(t, "1", nothing), request(t, "2", twoWidgets)})
 	if err != nil {
 		t.Fatal(err)
@@ -246,7 +246,7 @@ func TestOrdersOfOneBatchAreTheirOwn(t *testing.T) {
 	for i := range all {
 		all[i].cause = outbox.Cause{TraceParent: fmt.Sprintf("00-%032x-%016x-01", i+1, i+1)}
 	}
-	if _, err := (intake{do: in(pool), patience: time.Hour}).commit(t.Context(), all); err != nil {
+	if _, err := (intake{tx: in(pool), deadline: time.Hour}).commit(t.Context(), all); err != nil {
 		t.Fatal(err)
 	}
 	o := read(t, pool, all[1].id)
@@ -272,9 +272,9 @@ func TestOrdersOfOneBatchAreTheirOwn(t *testing.T) {
 func TestAnOrderIsAnnouncedInTheVersionThatIsAskedFor(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
-	for v, name := range map[version]string{1: "saga.order.OrderCreated.v1", 2: "saga.order.OrderCreated.v2"} {
+	for v, name := range map[eventVersion]string{1: "saga.order.OrderCreated.v1", 2: "saga.order.OrderCreated.v2"} {
 		p := request(t, name, twoWidgets)
-		if _, err := (intake{do: in(pool), patience: time.Hour, version: v}).commit(t.Context(), []placement{p}); err != nil {
+		if _, err := (intake{tx: in(pool), deadline: time.Hour, version: v}).commit(t.Context(), []placement{p}); err != nil {
 			t.Fatal(err)
 		}
 		same(t, "subject", texts(t, pool, `SELECT subject FROM outbox WHERE key = $1`, p.id), []string{name + "." + p.id})

@@ -18,13 +18,13 @@ const overdueAtOnce = 200
 
 // sweeper watches over deadlines.
 type sweeper struct {
-	do           transaction
+	tx           transaction
 	faults       *failpoint.Set
-	cancelBudget time.Duration // how long a cancel may take before a person is told
+	cancelBudget time.Duration // how long a cancel may take before an incident is opened
 }
 
-// runOnce asks for the cancel of every order that is pending beyond its deadline, and tells of those whose
-// cancel does not come to its end. An order with an open incident is left alone: a person decides about it.
+// runOnce requests the cancel of every order that is pending beyond its deadline, and opens incidents for those whose
+// cancel takes too long. An order with an open incident is left alone: a person decides about it.
 func (s sweeper) runOnce(ctx context.Context) error {
 	return errors.Join(
 		s.each(ctx, lockOverdue, func(tx pgx.Tx, found []string) error {
@@ -33,18 +33,18 @@ func (s sweeper) runOnce(ctx context.Context) error {
 			}
 			return askToCancel(ctx, tx, found, byDeadline)
 		}),
-		s.each(ctx, s.lockStuck, func(tx pgx.Tx, found []string) error { return s.tell(ctx, tx, found) }),
+		s.each(ctx, s.lockStuck, func(tx pgx.Tx, found []string) error { return s.openIncidents(ctx, tx, found) }),
 	)
 }
 
-// each does something about all orders that a query finds, some of them at a time.
+// each acts on all orders that a query finds, some of them at a time.
 func (s sweeper) each(
 	ctx context.Context, find func(context.Context, pgx.Tx, int) ([]string, error),
 	act func(tx pgx.Tx, found []string) error,
 ) error {
 	for {
 		var found []string
-		err := s.do(ctx, func(tx pgx.Tx) (err error) {
+		err := s.tx(ctx, func(tx pgx.Tx) (err error) {
 			if found, err = find(ctx, tx, overdueAtOnce); err != nil || len(found) == 0 {
 				return err
 			}
@@ -63,9 +63,9 @@ func (s sweeper) lockStuck(ctx context.Context, tx pgx.Tx, limit int) ([]string,
 	return lockStuck(ctx, tx, s.cancelBudget, limit)
 }
 
-// tell opens an incident for orders that can neither be shipped nor cancelled. It closes in the transaction that
-// ends the order; until then the sweeper leaves the order alone.
-func (s sweeper) tell(ctx context.Context, tx pgx.Tx, found []string) error {
+// openIncidents opens one for each order that is neither shipped nor cancelled in time. It closes in the transaction
+// that ends the order; until then the sweeper leaves the order alone.
+func (s sweeper) openIncidents(ctx context.Context, tx pgx.Tx, found []string) error {
 	for _, id := range found {
 		reason := fmt.Sprintf("neither shipped nor cancelled %v after somebody asked for the cancel", s.cancelBudget)
 		if _, err := incident.Open(ctx, tx, events.Order, id, kindOverdue, reason); err != nil {

@@ -24,7 +24,7 @@ func TestACancelThatTakesTooLongIsAnIncidentUntilTheOrderEnds(t *testing.T) {
 			late, other := order(t, pool, time.Hour), order(t, pool, time.Hour)
 			cancel(t, pool, late)
 			for range 2 { // the second round finds nothing to tell
-				if err := (sweeper{do: in(pool)}).runOnce(t.Context()); err != nil {
+				if err := (sweeper{tx: in(pool)}).runOnce(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -55,7 +55,7 @@ func TestOnlyACancelThatNobodyLooksAtIsTold(t *testing.T) {
 	hear(t, pool, opened(looked, "i"))
 	cancel(t, pool, ended)
 	hear(t, pool, shipment(ended))
-	if err := (sweeper{do: in(pool)}).runOnce(t.Context()); err != nil {
+	if err := (sweeper{tx: in(pool)}).runOnce(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	cancel(t, pool, early)
@@ -71,7 +71,7 @@ func TestManyCancelsThatTakeTooLongAreAllTold(t *testing.T) {
 	for _, id := range orders(t, pool, n, time.Hour) {
 		cancel(t, pool, id)
 	}
-	if err := (sweeper{do: in(pool)}).runOnce(t.Context()); err != nil {
+	if err := (sweeper{tx: in(pool)}).runOnce(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "incidents", count(t, pool, `SELECT count(DISTINCT order_id) FROM incident`), n)

@@ -7,15 +7,24 @@ import (
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/services/order/apiversion"
 )
 
-// The second version of the API is the first one's work in other words: what a client says is put into the
-// same wish, what it is answered is the same order. Nothing here decides anything.
+// inVersion is an order as a version of the API shows it.
+func inVersion(v apiversion.Version, o Order) any {
+	if v == apiversion.V2 {
+		return resourceV2(o)
+	}
+	return resource(o)
+}
+
+// The second version of the API has other fields and no behaviour of its own: a body becomes the same command, and an
+// answer shows the same order.
 
 // PlaceOrderV2 is PlaceOrder.
 func (s server) PlaceOrderV2(ctx context.Context,
 	r api.PlaceOrderV2RequestObject) (api.PlaceOrderV2ResponseObject, error) {
-	return s.accept(ctx, 2, r.Params.IdempotencyKey, r.Body, wishV2(r.Body))
+	return s.accept(ctx, apiversion.V2, r.Params.IdempotencyKey, r.Body, commandV2(r.Body))
 }
 
 // VisitPlaceOrderV2Response is VisitPlaceOrderResponse.
@@ -25,12 +34,12 @@ func (p placed) VisitPlaceOrderV2Response(w http.ResponseWriter) error {
 
 // GetOrderV2 is GetOrder.
 func (s server) GetOrderV2(ctx context.Context, r api.GetOrderV2RequestObject) (api.GetOrderV2ResponseObject, error) {
-	order, waiting, err := s.look(ctx, r.Id)
+	order, err := s.read(ctx, r.Id)
 	if err != nil {
 		return nil, err
 	}
 	view := resourceV2(order)
-	view.WaitingFor = waiting
+	view.WaitingFor = s.clients.Waiting(ctx, resource(order))
 	return api.GetOrderV2200JSONResponse(view), nil
 }
 
@@ -45,13 +54,13 @@ func (s server) CancelOrderV2(ctx context.Context,
 func (s server) ListOrdersV2(ctx context.Context,
 	r api.ListOrdersV2RequestObject) (api.ListOrdersV2ResponseObject, error) {
 	orders, next, err := s.list(ctx, r.Params.Status, r.Params.Cursor, r.Params.Limit)
-	return api.ListOrdersV2200JSONResponse{Orders: all(orders, resourceV2), NextCursor: next}, err
+	return api.ListOrdersV2200JSONResponse{Orders: resources(orders, resourceV2), NextCursor: next}, err
 }
 
-// wishV2 is a request's body in the words of the domain.
-func wishV2(body *api.NewOrderV2) Wish {
+// commandV2 is what a request's body asks for.
+func commandV2(body *api.NewOrderV2) PlaceOrder {
 	to, at := body.ShipTo, body.ShipTo.Address
-	return wish(&api.NewOrder{
+	return command(&api.NewOrder{
 		CustomerId: body.CustomerId, Items: body.Items, PaymentMethod: body.PaymentMethod, ExpectedTotal: body.ExpectedTotal,
 		ContactEmail: body.ContactEmail,
 		ShipTo: api.NewAddress{Name: to.Recipient, Street: at.Street, City: at.City, PostalCode: at.PostalCode,
@@ -81,7 +90,7 @@ func resourceV2(o Order) api.OrderV2 {
 		UpdatedAt:     first.UpdatedAt,
 		ShipmentId:    first.ShipmentId,
 		Incidents:     first.Incidents,
-		Links:         api.Links{Self: form(2).address(o.OrderID), Saga: form(1).address(o.OrderID) + "/saga"},
+		Links:         api.Links{Self: apiversion.V2.Path(o.OrderID), Saga: apiversion.V1.Path(o.OrderID) + "/saga"},
 	}
 	if !o.Status.terminal() {
 		view.Links.Cancel = new(view.Links.Self + "/cancel")

@@ -12,24 +12,24 @@ import (
 	"example.com/ordersaga/services/order/api"
 )
 
-// wish is a request's body in the words of the domain.
-func wish(body *api.NewOrder) Wish {
+// command is what a request's body asks for.
+func command(body *api.NewOrder) PlaceOrder {
 	to := body.ShipTo
-	w := Wish{
+	c := PlaceOrder{
 		CustomerID: body.CustomerId, PaymentMethod: body.PaymentMethod,
 		ShipTo: events.Address{Name: to.Name, Street: to.Street, City: to.City, PostalCode: to.PostalCode,
 			Country: to.Country},
 	}
 	for _, item := range body.Items {
-		w.Items = append(w.Items, Item{SKU: item.Sku, Quantity: item.Quantity})
+		c.Items = append(c.Items, Item{SKU: item.Sku, Quantity: item.Quantity})
 	}
 	if body.ContactEmail != nil {
-		w.Contact = *body.ContactEmail
+		c.Contact = *body.ContactEmail
 	}
 	if total := body.ExpectedTotal; total != nil {
-		w.ExpectedTotal = &events.Money{Amount: total.Amount, Currency: total.Currency}
+		c.ExpectedTotal = &events.Money{Amount: total.Amount, Currency: total.Currency}
 	}
-	return w
+	return c
 }
 
 // resource is an order as the outside sees it.
@@ -75,7 +75,7 @@ func utc(at *time.Time) *time.Time {
 	return new(at.UTC())
 }
 
-// A cursor is the id of the last order of a page, in letters that a client has no reason to look into.
+// A cursor is the id of the last order of a page, encoded so that no client parses it.
 
 const (
 	defaultPage = 50
@@ -103,10 +103,18 @@ func page(orders []Order, limit int) (shown []Order, next *string) {
 	return orders[:limit], new(base64.RawURLEncoding.EncodeToString(last[:]))
 }
 
-func all[View any](orders []Order, show func(Order) View) []View {
+func resources[View any](orders []Order, show func(Order) View) []View {
 	views := make([]View, 0, len(orders))
 	for _, order := range orders {
 		views = append(views, show(order))
 	}
 	return views
+}
+
+// orNil leaves an empty text out of an answer.
+func orNil(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }

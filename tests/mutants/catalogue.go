@@ -82,7 +82,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "the versions of the API have keys of their own", file: "services/order/http.go",
-		old: `idempotency.ForOperation("POST "+f.address(""), "orders", key, body)`, new: `idempotency.ForOperation("POST "+f.address(""), f.address(""), key, body)`,
+		old: `idempotency.ForOperation("POST "+v.Path(""), "orders", key, body)`, new: `idempotency.ForOperation("POST "+v.Path(""), v.Path(""), key, body)`,
 		dir: "services/order", test: "^TestAKeyOfOneVersionIsRefusedInTheOther$",
 	},
 	{

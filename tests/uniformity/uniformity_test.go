@@ -46,21 +46,22 @@ var common = map[string]string{
 // subjects are the files that a service has for a subject of its own. Each may have a test beside it.
 var subjects = map[events.Service][]string{
 	events.Order: {
-		"intake.go",      // requests that are committed together
-		"store_query.go", // reading orders back, page by page
-		"view.go",        // an order as the API shows it
-		"v2.go",          // and as its second version does
-		"versions.go",    // which of them a request is in
-		"negotiate.go",
+		"intake.go",                // requests that are committed together
+		"store_query.go",           // reading orders back, page by page
+		"view.go",                  // an order as the API shows it
+		"v2.go",                    // and as its second version does
+		"apiversion/apiversion.go", // which of them a request is in
+		"apiversion/negotiate.go",
 		"api/negotiated.yaml",
-		"parts.go",    // what the other services say of it
-		"progress.go", // what that adds up to
-		"waiting.go",  // and why it does not go on
-		"sagaview.go", // as the API shows it
-		"sweeper.go",  // deadlines
-		"letter.go",   // what customers are told
-		"post.go",     // the mail server's client
-		"mailing.go",  // mails are claimed, sent, marked
+		"sagaview/clients.go",  // what the other services answer about an order
+		"sagaview/progress.go", // what that adds up to
+		"sagaview/view.go",     // as the API shows it
+		"sweeper.go",           // deadlines
+		"sagaview_test.go",     // the view over HTTP, with the other services answering
+		"versions_test.go",     // and what a client gets in each version
+		"letter.go",            // what customers are told
+		"post.go",              // the mail server's client
+		"mailing.go",           // mails are claimed, sent, marked
 		"mailqueue.go",
 		"grpc.go", // the same answers over gRPC
 		"api/buf.yaml",

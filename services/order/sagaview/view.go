@@ -1,4 +1,4 @@
-package order
+package sagaview
 
 import (
 	"time"
@@ -7,9 +7,9 @@ import (
 	"example.com/ordersaga/services/order/api"
 )
 
-// sagaView is a saga as the outside sees it.
-func sagaView(s Saga, mails []Mail, now time.Time) api.Saga {
-	o := resource(s.Order)
+// View is a saga as the API shows it.
+func View(s Saga, mails []api.Mail, now time.Time) api.Saga {
+	o := s.Order
 	view := api.Saga{
 		OrderId:   o.Id,
 		Status:    o.Status,
@@ -21,13 +21,13 @@ func sagaView(s Saga, mails []Mail, now time.Time) api.Saga {
 			stepView("ship", events.Shipping, s.ship(), s.Shipping),
 		},
 		Incidents:  []api.Incident{},
-		Mails:      make([]api.Mail, 0, len(mails)),
-		WaitingFor: waitingView(s.waiting(now)),
+		Mails:      mails,
+		WaitingFor: s.waiting(now),
 	}
 	switch {
-	case s.Order.Status == Confirmed:
+	case o.Status == api.CONFIRMED:
 		view.State = api.SagaStateSucceeded
-	case s.Order.Status == Cancelled:
+	case o.Status == api.CANCELLED:
 		view.State, view.Direction = api.SagaStateFailed, api.SagaDirectionCompensating
 	case s.undoing():
 		view.State, view.Direction = api.SagaStateCompensating, api.SagaDirectionCompensating
@@ -36,10 +36,6 @@ func sagaView(s Saga, mails []Mail, now time.Time) api.Saga {
 		if incident.ResolvedAt == nil {
 			view.Incidents = append(view.Incidents, incident)
 		}
-	}
-	for _, m := range mails {
-		view.Mails = append(view.Mails, api.Mail{Kind: m.Kind, Attempts: m.Attempts, SentAt: utc(m.Sent),
-			RefusedAt: utc(m.Refused)})
 	}
 	if next, more := s.next(); more {
 		view.Expected = &api.Expected{Service: string(next.By)}
@@ -50,25 +46,18 @@ func sagaView(s Saga, mails []Mail, now time.Time) api.Saga {
 	return view
 }
 
-func stepView(name string, by events.Service, progress Progress, p Part) api.Step {
+func stepView(name string, by events.Service, progress Progress, p ServiceStatus) api.Step {
 	view := api.Step{
 		Step: name, Service: string(by), Progress: api.StepProgress(progress), Attempts: p.Attempts,
 		State: orNil(p.State), Reason: orNil(p.Reason), Problem: orNil(p.Problem),
 	}
-	if p.Silence != "" {
-		view.Problem = &p.Silence
+	if p.Unavailable != "" {
+		view.Problem = &p.Unavailable
 	}
 	if !p.NextAttemptAt.IsZero() {
 		view.NextAttemptAt = new(p.NextAttemptAt.UTC())
 	}
 	return view
-}
-
-func waitingView(w *Waiting) *api.Waiting {
-	if w == nil {
-		return nil
-	}
-	return &api.Waiting{Step: w.Step, Service: string(w.By), Since: w.Since.UTC(), Attempts: w.Attempts, Why: w.Why}
 }
 
 // orNil leaves what is not there out of an answer.
