@@ -28,7 +28,7 @@ func doubles(batches *[][]int) func(context.Context, []int) ([]int, error) {
 	}
 }
 
-func TestWhatWaitsTogetherIsCommittedTogether(t *testing.T) {
+func TestBatch_WhatWaitsTogetherIsCommittedTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var batches [][]int
@@ -55,7 +55,7 @@ func TestWhatWaitsTogetherIsCommittedTogether(t *testing.T) {
 	})
 }
 
-func TestARequestThatNobodyWaitsForIsDropped(t *testing.T) {
+func TestBatch_ARequestThatNobodyWaitsForIsDropped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var batches [][]int
@@ -80,7 +80,7 @@ func TestARequestThatNobodyWaitsForIsDropped(t *testing.T) {
 }
 
 // One client that hangs up must not roll back what the others wait for.
-func TestACommitOutlivesWhoAskedForIt(t *testing.T) {
+func TestBatch_ACommitOutlivesWhoAskedForIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		seen := make(chan error, 1)
@@ -99,7 +99,7 @@ func TestACommitOutlivesWhoAskedForIt(t *testing.T) {
 	})
 }
 
-func TestAFailedCommitIsEverybodysError(t *testing.T) {
+func TestBatch_AFailedCommitIsEverybodysError(t *testing.T) {
 	t.Parallel()
 	no := errors.New("no")
 	for name, commit := range map[string]func([]int) ([]int, error){
@@ -136,7 +136,7 @@ func TestAFailedCommitIsEverybodysError(t *testing.T) {
 	}
 }
 
-func TestTooManyRequestsAreShed(t *testing.T) {
+func TestBatch_TooManyRequestsAreShed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var batches [][]int

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-func TestOneEndpointIsKilledAndTheOtherServes(t *testing.T) {
+func TestAmbassador_OneEndpointIsKilledAndTheOtherServes(t *testing.T) {
 	t.Parallel()
 	ledger := newLedger(t)
 	killed, other := spawn(t, ledger), spawn(t, ledger)
@@ -61,7 +61,7 @@ func TestOneEndpointIsKilledAndTheOtherServes(t *testing.T) {
 	}
 }
 
-func TestTheBreakerOpensAndCloses(t *testing.T) {
+func TestAmbassador_TheBreakerOpensAndCloses(t *testing.T) {
 	t.Parallel()
 	var tries atomic.Int32
 	var broken atomic.Bool
@@ -104,7 +104,7 @@ func TestTheBreakerOpensAndCloses(t *testing.T) {
 	eventually(t, "the breaker closes", func() bool { charge(); return a.states(t)[c.Gateways[0]].Breaker == "closed" })
 }
 
-func TestAnEndpointWithAnOpenBreakerIsPassedOver(t *testing.T) {
+func TestAmbassador_AnEndpointWithAnOpenBreakerIsPassedOver(t *testing.T) {
 	t.Parallel()
 	var tries atomic.Int32
 	sick := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -123,7 +123,7 @@ func TestAnEndpointWithAnOpenBreakerIsPassedOver(t *testing.T) {
 	}
 }
 
-func TestAClientThatLeavesIsNotTheEndpointsFault(t *testing.T) {
+func TestAmbassador_AClientThatLeavesIsNotTheEndpointsFault(t *testing.T) {
 	t.Parallel()
 	c := defaults(upstream(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	a := start(t, c)
@@ -139,7 +139,7 @@ func TestAClientThatLeavesIsNotTheEndpointsFault(t *testing.T) {
 	}
 }
 
-func TestALeavingClientDoesNotBlockAHalfOpenBreaker(t *testing.T) {
+func TestAmbassador_ALeavingClientDoesNotBlockAHalfOpenBreaker(t *testing.T) {
 	t.Parallel()
 	u, err := url.Parse("http://gateway")
 	if err != nil {
@@ -162,7 +162,7 @@ func TestALeavingClientDoesNotBlockAHalfOpenBreaker(t *testing.T) {
 	eventually(t, "the breaker gives another chance", func() bool { return p.pick(nil) != nil })
 }
 
-func TestSickEndpointsComeLast(t *testing.T) {
+func TestAmbassador_SickEndpointsComeLast(t *testing.T) {
 	t.Parallel()
 	type moody struct {
 		sick  atomic.Bool
@@ -205,7 +205,7 @@ func TestSickEndpointsComeLast(t *testing.T) {
 	eventually(t, "one is well again", func() bool { return ready() == http.StatusOK })
 }
 
-func TestANameIsLookedUpAgainAndAgain(t *testing.T) {
+func TestAmbassador_ANameIsLookedUpAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	p := newPool(time.Second, discard())
 	d := newDiscovery(Config{Gateways: []string{"http://listed:80"}, GatewayDNS: "gateway:8080"}, p, discard())
@@ -244,7 +244,7 @@ func TestANameIsLookedUpAgainAndAgain(t *testing.T) {
 	}
 }
 
-func TestARealNameLeadsToTheGateway(t *testing.T) {
+func TestAmbassador_ARealNameLeadsToTheGateway(t *testing.T) {
 	t.Parallel()
 	works := upstream(t, func(http.ResponseWriter, *http.Request) {})
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(works, "http://"))
@@ -257,7 +257,7 @@ func TestARealNameLeadsToTheGateway(t *testing.T) {
 	eventually(t, "an answer", func() bool { return a.must(t, http.MethodGet, "/v1/x", "", "").status == http.StatusOK })
 }
 
-func TestTheAdminListenerNeedsItsToken(t *testing.T) {
+func TestAmbassador_TheAdminListenerNeedsItsToken(t *testing.T) {
 	t.Parallel()
 	a := start(t, defaults("http://127.0.0.1:1"))
 	response, err := a.client.Get("http://" + a.AdminAddr + "/breaker")
@@ -270,7 +270,7 @@ func TestTheAdminListenerNeedsItsToken(t *testing.T) {
 	}
 }
 
-func TestConfiguration(t *testing.T) {
+func TestFaults_Configuration(t *testing.T) {
 	t.Parallel()
 	for what, env := range map[string]map[string]string{
 		"nowhere to go":                     {},

@@ -30,7 +30,7 @@ func (s *till) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 
 // This is what an ambassador does that asks again without thinking: the library's own policy retries a POST.
 // The customer pays twice, and neither side has done anything that looks wrong.
-func TestARetryWithoutAKeyChargesTwice(t *testing.T) {
+func TestAmbassador_ARetryWithoutAKeyChargesTwice(t *testing.T) {
 	t.Parallel()
 	provider := &till{lose: 1}
 	careless := &http.Client{Transport: failsafehttp.NewRoundTripper(&http.Transport{DisableKeepAlives: true}, failsafehttp.NewRetryPolicyBuilder().Build())}
@@ -44,7 +44,7 @@ func TestARetryWithoutAKeyChargesTwice(t *testing.T) {
 	}
 }
 
-func TestWithoutAKeyNothingIsSentTwice(t *testing.T) {
+func TestAmbassador_WithoutAKeyNothingIsSentTwice(t *testing.T) {
 	t.Parallel()
 	provider := &till{lose: 1}
 	a := start(t, defaults(upstream(t, provider.ServeHTTP)))
@@ -57,7 +57,7 @@ func TestWithoutAKeyNothingIsSentTwice(t *testing.T) {
 	}
 }
 
-func TestWithAKeyALostAnswerIsAskedForAgainAndChargedOnce(t *testing.T) {
+func TestAmbassador_WithAKeyALostAnswerIsAskedForAgainAndChargedOnce(t *testing.T) {
 	t.Parallel()
 	for _, token := range []string{"tok_lost_response", "tok_error_after_charge", "tok_hang_after_charge", "tok_reset_mid_answer", "tok_error_before_charge"} {
 		t.Run(token, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestWithAKeyALostAnswerIsAskedForAgainAndChargedOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsRetriedAndHowOften(t *testing.T) {
+func TestAmbassador_WhatIsRetriedAndHowOften(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		method, key string
@@ -135,7 +135,7 @@ func TestWhatIsRetriedAndHowOften(t *testing.T) {
 	}
 }
 
-func TestATryEndsInTimeAndTheNextOneGoesElsewhere(t *testing.T) {
+func TestAmbassador_ATryEndsInTimeAndTheNextOneGoesElsewhere(t *testing.T) {
 	t.Parallel()
 	hang := upstream(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	works := upstream(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) })
@@ -161,7 +161,7 @@ func TestATryEndsInTimeAndTheNextOneGoesElsewhere(t *testing.T) {
 	}
 }
 
-func TestTheBudgetKeepsRetriesFromBecomingTheLoad(t *testing.T) {
+func TestAmbassador_TheBudgetKeepsRetriesFromBecomingTheLoad(t *testing.T) {
 	t.Parallel()
 	const requests = 100
 	var tries atomic.Int32
@@ -198,7 +198,7 @@ func TestTheBudgetKeepsRetriesFromBecomingTheLoad(t *testing.T) {
 	}
 }
 
-func TestRetriesAreEarnedByRequests(t *testing.T) {
+func TestAmbassador_RetriesAreEarnedByRequests(t *testing.T) {
 	t.Parallel()
 	b := newBudget(0.2, 2)
 	spent := func() (n int) {
@@ -224,7 +224,7 @@ func TestRetriesAreEarnedByRequests(t *testing.T) {
 	}
 }
 
-func TestABodyThatCannotBeKeptIsRefused(t *testing.T) {
+func TestAmbassador_ABodyThatCannotBeKeptIsRefused(t *testing.T) {
 	t.Parallel()
 	var tries atomic.Int32
 	a := start(t, defaults(upstream(t, func(http.ResponseWriter, *http.Request) { tries.Add(1) })))
@@ -234,7 +234,7 @@ func TestABodyThatCannotBeKeptIsRefused(t *testing.T) {
 	}
 }
 
-func TestALongAnswerComesThroughWhole(t *testing.T) {
+func TestAmbassador_ALongAnswerComesThroughWhole(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("0123456789abcdef", 3*maxBuffered/16)
 	a := start(t, defaults(upstream(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, long) })))

@@ -15,7 +15,7 @@ import (
 	"example.com/ordersaga/contracts/gateway/api"
 )
 
-func TestAKeyHasOneAnswerForEver(t *testing.T) {
+func TestGateway_AKeyHasOneAnswerForEver(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	var before []answer
@@ -42,7 +42,7 @@ func TestAKeyHasOneAnswerForEver(t *testing.T) {
 	}
 }
 
-func TestTheSameBodyInOtherWordsIsTheSameBody(t *testing.T) {
+func TestGateway_TheSameBodyInOtherWordsIsTheSameBody(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	first := g.client.charge(t, "order", "tok_visa")
@@ -53,7 +53,7 @@ func TestTheSameBodyInOtherWordsIsTheSameBody(t *testing.T) {
 	}
 }
 
-func TestAnotherBodyUnderAKeyIsRefusedAndNothingHappens(t *testing.T) {
+func TestGateway_AnotherBodyUnderAKeyIsRefusedAndNothingHappens(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	charge := decode[api.Charge](t, g.client.charge(t, "order", "tok_visa"))
@@ -72,7 +72,7 @@ func TestAnotherBodyUnderAKeyIsRefusedAndNothingHappens(t *testing.T) {
 	}
 }
 
-func TestAThousandRequestsWithOneKeyChargeOnce(t *testing.T) {
+func TestGateway_AThousandRequestsWithOneKeyChargeOnce(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	var bodies sync.Map
@@ -102,7 +102,7 @@ func TestAThousandRequestsWithOneKeyChargeOnce(t *testing.T) {
 	assertCaptured(t, g, 1000)
 }
 
-func TestTwoKeysChargeTwice(t *testing.T) {
+func TestGateway_TwoKeysChargeTwice(t *testing.T) {
 	t.Parallel() // what a client that makes up a new key for every retry gets
 	g := start(t, "", testTimes)
 	for _, key := range []string{"first", "second"} {
@@ -113,7 +113,7 @@ func TestTwoKeysChargeTwice(t *testing.T) {
 	}
 }
 
-func TestRefundsAreNeverMoreThanWasCaptured(t *testing.T) {
+func TestGateway_RefundsAreNeverMoreThanWasCaptured(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	charge := decode[api.Charge](t, g.client.charge(t, "order", "tok_visa"))
@@ -151,7 +151,7 @@ func TestRefundsAreNeverMoreThanWasCaptured(t *testing.T) {
 	}
 }
 
-func TestTheLedgerCanBeReadInParts(t *testing.T) {
+func TestGateway_TheLedgerCanBeReadInParts(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	for i := range 5 {
@@ -179,7 +179,7 @@ func TestTheLedgerCanBeReadInParts(t *testing.T) {
 	}
 }
 
-func TestARequestThatWaitedBeyondTheHorizonMovesNoMoney(t *testing.T) {
+func TestGateway_ARequestThatWaitedBeyondTheHorizonMovesNoMoney(t *testing.T) {
 	t.Parallel()
 	times := testTimes
 	times.InFlightHorizon = 100 * time.Millisecond
@@ -213,7 +213,7 @@ func TestARequestThatWaitedBeyondTheHorizonMovesNoMoney(t *testing.T) {
 	}
 }
 
-func TestBadRequestsGetAProblemAndLeaveNothing(t *testing.T) {
+func TestGateway_BadRequestsGetAProblemAndLeaveNothing(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	good := chargeBody("order", 1000, "tok_visa")
@@ -285,7 +285,7 @@ func assertProblem(t *testing.T, what string, a answer, status int) {
 	}
 }
 
-func TestHealthAndMetrics(t *testing.T) {
+func TestGateway_HealthAndMetrics(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	g.client.charge(t, "order", "tok_visa")

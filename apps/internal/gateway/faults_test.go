@@ -8,7 +8,7 @@ import (
 	"example.com/ordersaga/contracts/gateway/api"
 )
 
-func TestSwitchedFaults(t *testing.T) {
+func TestFaults_SwitchedFaults(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		faults   string
@@ -46,7 +46,7 @@ func TestSwitchedFaults(t *testing.T) {
 	}
 }
 
-func TestEveryNewRefundCanBeRefused(t *testing.T) {
+func TestFaults_EveryNewRefundCanBeRefused(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	charge := decode[api.Charge](t, g.client.charge(t, "order", "tok_visa"))
@@ -56,7 +56,7 @@ func TestEveryNewRefundCanBeRefused(t *testing.T) {
 	}
 }
 
-func TestRatesAreShares(t *testing.T) {
+func TestFaults_RatesAreShares(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	g.admin(t, http.MethodPut, "/faults", "secret", `{"rate_limited":30,"error_before":30}`)
@@ -79,7 +79,7 @@ func TestRatesAreShares(t *testing.T) {
 	}
 }
 
-func TestTheAdminListener(t *testing.T) {
+func TestFaults_TheAdminListener(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	tests := map[string]struct {
@@ -108,7 +108,7 @@ func TestTheAdminListener(t *testing.T) {
 	}
 }
 
-func TestMoneyCanMoveBehindTheMerchantsBack(t *testing.T) {
+func TestFaults_MoneyCanMoveBehindTheMerchantsBack(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	a := g.admin(t, http.MethodPost, "/captures", "secret", `{"merchant_reference":"order","amount":500,"currency":"USD"}`)
@@ -124,7 +124,7 @@ func TestMoneyCanMoveBehindTheMerchantsBack(t *testing.T) {
 	}
 }
 
-func TestConfiguration(t *testing.T) {
+func TestFaults_Configuration(t *testing.T) {
 	t.Parallel()
 	tests := map[string]map[string]string{
 		"an admin listener without a token": {"ADMIN_ADDR": "127.0.0.1:0"},

@@ -46,7 +46,7 @@ func count(t *testing.T, l *ledger) int {
 	return n
 }
 
-func TestARecordIsOnTheDiskBeforeItsOperationIsAnswered(t *testing.T) {
+func TestLedger_ARecordIsOnTheDiskBeforeItsOperationIsAnswered(t *testing.T) {
 	t.Parallel()
 	l := open(t, filepath.Join(t.TempDir(), "ledger"))
 	if err := put(t.Context(), l, "a"); err != nil {
@@ -61,7 +61,7 @@ func TestARecordIsOnTheDiskBeforeItsOperationIsAnswered(t *testing.T) {
 	}
 }
 
-func TestAWriteThatCannotBeSyncedFails(t *testing.T) {
+func TestLedger_AWriteThatCannotBeSyncedFails(t *testing.T) {
 	t.Parallel()
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0) // takes every write and refuses every fsync
 	if err != nil {
@@ -74,7 +74,7 @@ func TestAWriteThatCannotBeSyncedFails(t *testing.T) {
 	}
 }
 
-func TestATornLastLineIsCutOff(t *testing.T) {
+func TestLedger_ATornLastLineIsCutOff(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger")
 	first := open(t, path)
@@ -109,7 +109,7 @@ func TestATornLastLineIsCutOff(t *testing.T) {
 	}
 }
 
-func TestADamagedLineStopsEverything(t *testing.T) {
+func TestLedger_ADamagedLineStopsEverything(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger")
 	if err := os.WriteFile(path, []byte("{\"kind\":\"charge\"\n"), 0o600); err != nil {
@@ -133,7 +133,7 @@ func swap(t *testing.T, l *ledger, f *os.File) {
 	}
 }
 
-func TestAFailedWriteLeavesNothingAndTheNextOneWorks(t *testing.T) {
+func TestLedger_AFailedWriteLeavesNothingAndTheNextOneWorks(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger")
 	l := open(t, path)
@@ -159,7 +159,7 @@ func TestAFailedWriteLeavesNothingAndTheNextOneWorks(t *testing.T) {
 	}
 }
 
-func TestConcurrentOperationsShareAnFsync(t *testing.T) {
+func TestLedger_ConcurrentOperationsShareAnFsync(t *testing.T) {
 	t.Parallel()
 	l := open(t, filepath.Join(t.TempDir(), "ledger"))
 	const operations = 2000
@@ -184,7 +184,7 @@ func TestConcurrentOperationsShareAnFsync(t *testing.T) {
 	}
 }
 
-func TestTwoLedgersOnOneFileSeeEachOther(t *testing.T) {
+func TestLedger_TwoLedgersOnOneFileSeeEachOther(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger")
 	a, b := open(t, path), open(t, path)
@@ -206,7 +206,7 @@ func TestTwoLedgersOnOneFileSeeEachOther(t *testing.T) {
 	}
 }
 
-func TestWhatAnotherProcessWroteIsSyncedBeforeItIsAnswered(t *testing.T) {
+func TestLedger_WhatAnotherProcessWroteIsSyncedBeforeItIsAnswered(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger")
 	a, b := open(t, path), open(t, path)

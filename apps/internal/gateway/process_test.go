@@ -20,7 +20,7 @@ func byReference(entries []api.Entry) map[string]int {
 	return charges
 }
 
-func TestWhatWasAnsweredSurvivesSIGKILL(t *testing.T) {
+func TestGateway_WhatWasAnsweredSurvivesSIGKILL(t *testing.T) {
 	t.Parallel()
 	ledgerFile := filepath.Join(t.TempDir(), "ledger")
 	answered := map[string]string{}
@@ -66,7 +66,7 @@ func TestWhatWasAnsweredSurvivesSIGKILL(t *testing.T) {
 
 // Every request goes to both endpoints at once, as an impatient client does, while one of them is killed
 // again and again.
-func TestTwoEndpointsChargeOnceWhileOneIsKilled(t *testing.T) {
+func TestGateway_TwoEndpointsChargeOnceWhileOneIsKilled(t *testing.T) {
 	t.Parallel()
 	ledgerFile := filepath.Join(t.TempDir(), "ledger")
 	steady := spawn(t, ledgerFile, nil)

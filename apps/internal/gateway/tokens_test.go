@@ -37,7 +37,7 @@ func patience(want int) time.Duration {
 	return time.Minute
 }
 
-func TestTokens(t *testing.T) {
+func TestTokens_Tokens(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		answers  []int // to the same request, sent again and again
@@ -116,7 +116,7 @@ func TestDecline_HasItsReason(t *testing.T) {
 	}
 }
 
-func TestAMalformedAnswerIsNotJSONAndItsRetryIs(t *testing.T) {
+func TestTokens_AMalformedAnswerIsNotJSONAndItsRetryIs(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	first := g.client.attempt(t, time.Minute, "key", "/v1/charges", chargeBody("order", 1000, "tok_malformed_answer"))
@@ -129,7 +129,7 @@ func TestAMalformedAnswerIsNotJSONAndItsRetryIs(t *testing.T) {
 	}
 }
 
-func TestALateChargeIsCapturedWithoutBeingAskedAgain(t *testing.T) {
+func TestTokens_ALateChargeIsCapturedWithoutBeingAskedAgain(t *testing.T) {
 	t.Parallel()
 	times := testTimes
 	times.SettleDelay = 2 * time.Second
@@ -146,7 +146,7 @@ func TestALateChargeIsCapturedWithoutBeingAskedAgain(t *testing.T) {
 	}
 }
 
-func TestASlowChargeIsInProgressUntilItIsAnswered(t *testing.T) {
+func TestTokens_ASlowChargeIsInProgressUntilItIsAnswered(t *testing.T) {
 	t.Parallel()
 	times := testTimes
 	times.SlowDelay = 2 * time.Second
@@ -172,7 +172,7 @@ func TestASlowChargeIsInProgressUntilItIsAnswered(t *testing.T) {
 	}
 }
 
-func TestASlowChargeGoesOnWhenItsClientLeaves(t *testing.T) {
+func TestTokens_ASlowChargeGoesOnWhenItsClientLeaves(t *testing.T) {
 	t.Parallel()
 	times := testTimes
 	times.SlowDelay = 2 * time.Second
@@ -195,7 +195,7 @@ func TestASlowChargeGoesOnWhenItsClientLeaves(t *testing.T) {
 	eventually(t, "the capture", func() bool { return len(g.client.found(t, "order")) == 1 })
 }
 
-func TestRefundTokens(t *testing.T) {
+func TestTokens_RefundTokens(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		answers  []int
@@ -226,7 +226,7 @@ func TestRefundTokens(t *testing.T) {
 	}
 }
 
-func TestARefusedRefundWorksUnderANewKeyOnceTheGatewayRecovers(t *testing.T) {
+func TestTokens_ARefusedRefundWorksUnderANewKeyOnceTheGatewayRecovers(t *testing.T) {
 	t.Parallel()
 	g := start(t, "", testTimes)
 	charge := decode[api.Charge](t, g.client.charge(t, "order", "tok_refund_refused"))
@@ -247,7 +247,7 @@ func TestARefusedRefundWorksUnderANewKeyOnceTheGatewayRecovers(t *testing.T) {
 	}
 }
 
-func TestTheREADMEListsTheTokens(t *testing.T) {
+func TestTokens_TheREADMEListsTheTokens(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
 	if err != nil {

@@ -38,7 +38,7 @@ func send(addr, id, subject string) error {
 	return smtp.SendMail(addr, nil, "shop@shop.example", []string{"ada@customers.example"}, []byte(text))
 }
 
-func TestARepeatIsDroppedByItsMessageID(t *testing.T) {
+func TestMailsink_ARepeatIsDroppedByItsMessageID(t *testing.T) {
 	t.Parallel()
 	sink, addr := start(t)
 	for range 3 {
@@ -62,7 +62,7 @@ func TestARepeatIsDroppedByItsMessageID(t *testing.T) {
 	}
 }
 
-func TestAMessageWithoutIDIsRefused(t *testing.T) {
+func TestMailsink_AMessageWithoutIDIsRefused(t *testing.T) {
 	t.Parallel()
 	sink, addr := start(t)
 	err := smtp.SendMail(addr, nil, "shop@shop.example", []string{"ada@customers.example"}, []byte("Subject: x\r\n\r\nHello.\r\n"))

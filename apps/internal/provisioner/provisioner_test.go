@@ -75,7 +75,7 @@ func status(url string) int {
 	return response.StatusCode
 }
 
-func TestWhatIsLostComesBack(t *testing.T) {
+func TestProvisioner_WhatIsLostComesBack(t *testing.T) {
 	t.Parallel()
 	broker := testkit.OwnBroker(t)
 	where := run(t, broker.URL(natsadmin.Provisioner))
@@ -100,7 +100,7 @@ func TestWhatIsLostComesBack(t *testing.T) {
 	testkit.Eventually(t, 10*time.Second, "it is ready again", func() bool { return status(where.url("/readyz")) == http.StatusOK })
 }
 
-func TestItWaitsForABroker(t *testing.T) {
+func TestProvisioner_ItWaitsForABroker(t *testing.T) {
 	t.Parallel()
 	where := run(t, "nats://provisioner:x@127.0.0.1:1")
 	if got := status(where.url("/readyz")); got != http.StatusServiceUnavailable {

@@ -11,7 +11,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-func TestAHealthyWorldHolds(t *testing.T) {
+func TestVerify_AHealthyWorldHolds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newHealthy(t), true)
 	w.log(`{"level":"INFO","msg":"served","at_ns":1763856000123456789,"share":0.4111111111111111,"id":"0193a000-0000-7000-8000-411111111111"}`)
@@ -32,7 +32,7 @@ func TestAHealthyWorldHolds(t *testing.T) {
 	}
 }
 
-func TestMoreOrdersThanWantedAreNotLookedAt(t *testing.T) {
+func TestVerify_MoreOrdersThanWantedAreNotLookedAt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newHealthy(t), false)
 	if _, err := verify.Check(t.Context(), w.system, verify.Options{AtMost: 1}); !errors.Is(err, verify.ErrTooMany) {
@@ -52,7 +52,7 @@ type damage struct {
 	options   verify.Options
 }
 
-func TestEveryInvariantIsViolatedByADoctoredWorld(t *testing.T) {
+func TestVerify_EveryInvariantIsViolatedByADoctoredWorld(t *testing.T) {
 	t.Parallel()
 	atRest, covered := map[string]bool{}, map[string]bool{}
 	for _, invariant := range verify.Invariants() {
@@ -202,7 +202,7 @@ func messageDamages() []damage {
 	}
 }
 
-func TestExceptionsAreNoOffences(t *testing.T) {
+func TestVerify_ExceptionsAreNoOffences(t *testing.T) {
 	t.Parallel()
 	exceptions := map[string]func(w *world){
 		"a settlement outside the gateway, audited": func(w *world) {
@@ -256,7 +256,7 @@ func TestExceptionsAreNoOffences(t *testing.T) {
 
 // A charge is made between the look at the payment database and the look at the ledger: the next look finds
 // its payment. That is a message under way and no offence.
-func TestADifferenceIsLookedAtAgain(t *testing.T) {
+func TestVerify_ADifferenceIsLookedAtAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newHealthy(t), false)
 	w.ledger = append(w.ledger, entry{"ch_9", "charge", stranger, "", 5, "USD", "succeeded"})
@@ -275,7 +275,7 @@ func TestADifferenceIsLookedAtAgain(t *testing.T) {
 	}
 }
 
-func TestAtRestWaitsForTheSystemToComeToRest(t *testing.T) {
+func TestVerify_AtRestWaitsForTheSystemToComeToRest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newHealthy(t), true)
 	missing := w.ledger[2]
@@ -295,7 +295,7 @@ func TestAtRestWaitsForTheSystemToComeToRest(t *testing.T) {
 	}
 }
 
-func TestVerifyChangesNothing(t *testing.T) {
+func TestVerify_ChangesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newHealthy(t), true)
 	w.exec(events.Payment, `SELECT 1`) // makes the database our own
@@ -317,7 +317,7 @@ func TestVerifyChangesNothing(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeLookedAtIsAnErrorAndNoViolation(t *testing.T) {
+func TestVerify_WhatCannotBeLookedAtIsAnErrorAndNoViolation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newHealthy(t), false)
 	w.system.URLs["gateway"] = "http://127.0.0.1:1"

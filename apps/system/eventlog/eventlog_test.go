@@ -54,7 +54,7 @@ func cancelled(order, reason string) events.Event {
 	return events.OrderCancelled{Subject: events.Subject{OrderID: order}, Reason: reason}
 }
 
-func TestHistoryIsReadInOrderAndForOneOrderAlone(t *testing.T) {
+func TestEventlog_HistoryIsReadInOrderAndForOneOrderAlone(t *testing.T) {
 	t.Parallel()
 	stream, broker := open(t)
 	js, err := broker.Connect(t, events.Order).JetStream()
@@ -89,7 +89,7 @@ func TestHistoryIsReadInOrderAndForOneOrderAlone(t *testing.T) {
 	}
 }
 
-func TestFollowingShowsThePastAndThenWhatComesEachOnce(t *testing.T) {
+func TestEventlog_FollowingShowsThePastAndThenWhatComesEachOnce(t *testing.T) {
 	t.Parallel()
 	stream, broker := open(t)
 	known := uuid.NewString()
@@ -113,7 +113,7 @@ func TestFollowingShowsThePastAndThenWhatComesEachOnce(t *testing.T) {
 	}
 }
 
-func TestAMessageThatIsNoEventIsSeenWithItsProblem(t *testing.T) {
+func TestEventlog_AMessageThatIsNoEventIsSeenWithItsProblem(t *testing.T) {
 	t.Parallel()
 	stream, broker := open(t)
 	live, err := stream.Listen("")
@@ -133,7 +133,7 @@ func TestAMessageThatIsNoEventIsSeenWithItsProblem(t *testing.T) {
 	}
 }
 
-func TestTheBacklogOfAService(t *testing.T) {
+func TestEventlog_TheBacklogOfAService(t *testing.T) {
 	t.Parallel()
 	stream, broker := open(t)
 	publish(t, broker, uuid.NewString(), events.OrderCreated{Snapshot: events.Snapshot{OrderID: one}})
@@ -152,14 +152,14 @@ func TestTheBacklogOfAService(t *testing.T) {
 	}
 }
 
-func TestWithoutABrokerItFailsAtOnce(t *testing.T) {
+func TestEventlog_WithoutABrokerItFailsAtOnce(t *testing.T) {
 	t.Parallel()
 	if _, err := eventlog.Open("nats://observer:x@127.0.0.1:1"); err == nil {
 		t.Error("it connected")
 	}
 }
 
-func TestWhoListensToSubjectsStopsWithTheContext(t *testing.T) {
+func TestEventlog_WhoListensToSubjectsStopsWithTheContext(t *testing.T) {
 	t.Parallel()
 	stream, broker := open(t)
 	ctx, cancel := context.WithCancel(t.Context())

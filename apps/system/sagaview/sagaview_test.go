@@ -52,7 +52,7 @@ func show(environ []string, width int, many bool) string {
 	return out.String()
 }
 
-func TestASagaIsLegibleWithoutColours(t *testing.T) {
+func TestSagaview_ASagaIsLegibleWithoutColours(t *testing.T) {
 	t.Parallel()
 	want := strings.TrimPrefix(`
      +0 ms order     → OrderCreated         2 × widget for 39.98 USD, to AQ
@@ -70,7 +70,7 @@ func TestASagaIsLegibleWithoutColours(t *testing.T) {
 }
 
 // Whoever watches sees the same in whatever version the services speak, and which one that is.
-func TestASagaLooksTheSameInBothVersions(t *testing.T) {
+func TestSagaview_ASagaLooksTheSameInBothVersions(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	screen := sagaview.New(colorprofile.NewWriter(&out, []string{"NO_COLOR=1", "TERM=xterm-256color"}), 0, false)
@@ -87,7 +87,7 @@ func TestASagaLooksTheSameInBothVersions(t *testing.T) {
 	}
 }
 
-func TestCompensationIsRedAndServicesHaveColours(t *testing.T) {
+func TestSagaview_CompensationIsRedAndServicesHaveColours(t *testing.T) {
 	t.Parallel()
 	lines := strings.Split(show([]string{"CLICOLOR_FORCE=1", "TERM=xterm-256color"}, 0, false), "\n")
 	const red = "\x1b[31m"
@@ -106,7 +106,7 @@ func TestCompensationIsRedAndServicesHaveColours(t *testing.T) {
 	}
 }
 
-func TestANarrowTerminalCutsLinesAndBreaksNone(t *testing.T) {
+func TestSagaview_ANarrowTerminalCutsLinesAndBreaksNone(t *testing.T) {
 	t.Parallel()
 	for _, width := range []int{20, 40, 60} {
 		for line := range strings.SplitSeq(show([]string{"CLICOLOR_FORCE=1", "TERM=xterm"}, width, true), "\n") {
@@ -117,7 +117,7 @@ func TestANarrowTerminalCutsLinesAndBreaksNone(t *testing.T) {
 	}
 }
 
-func TestWithManyOrdersEachLineNamesItsOrder(t *testing.T) {
+func TestSagaview_WithManyOrdersEachLineNamesItsOrder(t *testing.T) {
 	t.Parallel()
 	first, _, _ := strings.Cut(show([]string{"NO_COLOR=1"}, 0, true), "\n")
 	if !strings.HasPrefix(first, "…00abcd") {
@@ -125,7 +125,7 @@ func TestWithManyOrdersEachLineNamesItsOrder(t *testing.T) {
 	}
 }
 
-func TestANoteAndAnUnknownMessageAreShown(t *testing.T) {
+func TestSagaview_ANoteAndAnUnknownMessageAreShown(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	screen := sagaview.New(colorprofile.NewWriter(&out, []string{"NO_COLOR=1"}), 0, false)
@@ -140,7 +140,7 @@ func TestANoteAndAnUnknownMessageAreShown(t *testing.T) {
 	}
 }
 
-func TestEveryEventHasWords(t *testing.T) {
+func TestSagaview_EveryEventHasWords(t *testing.T) {
 	t.Parallel()
 	for _, name := range events.Names() {
 		seen := eventlog.Seen{Event: example(t, name), Envelope: events.Envelope{Subject: order, Time: began}}
@@ -167,7 +167,7 @@ func example(t *testing.T, name string) events.Event {
 	return nil
 }
 
-func TestProgressOfASaga(t *testing.T) {
+func TestSagaview_ProgressOfASaga(t *testing.T) {
 	t.Parallel()
 	type services = map[events.Service]sagaview.Progress
 	want := []struct {

@@ -24,7 +24,7 @@ import (
 )
 
 // One system for what does not disturb each other: starting one takes seconds.
-func TestSystem(t *testing.T) {
+func TestSupervisor_System(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, supervisor.Options{
