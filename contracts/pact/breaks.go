@@ -106,20 +106,21 @@ func (c catalogue) touched(id string) bool {
 	return c.changed == "" || id == c.changed || bytes.Contains(c.texts[id], []byte(c.changed))
 }
 
-// reader returns the schema of a consumer that needs these fields of what has a schema with this id.
-type reader func(fields any, id string) (*schema.Schema, error)
+// reader returns the schema of a consumer that needs these fields, as [Schema] has them, of what has a schema with this
+// id.
+type reader func(fields map[string]any, id string) (*schema.Schema, error)
 
 // validates returns how a consumer reads an event's data.
 func (c catalogue) validates(consumer string) reader {
 	if !slices.Contains(events.Services, events.Service(consumer)) {
 		return needs
 	}
-	return func(_ any, id string) (*schema.Schema, error) { return c.parse(id) }
+	return func(_ map[string]any, id string) (*schema.Schema, error) { return c.parse(id) }
 }
 
 // needs are the fields alone, with their types.
-func needs(fields any, _ string) (*schema.Schema, error) {
-	content, err := json.Marshal(Schema(fields))
+func needs(fields map[string]any, _ string) (*schema.Schema, error) {
+	content, err := json.Marshal(fields)
 	if err != nil {
 		return nil, err
 	}
@@ -148,19 +149,19 @@ func (c catalogue) breaks(i Interaction, data reader) ([]Break, error) {
 	if !is {
 		return nil, fmt.Errorf("a message is an object, not %s", i.Contents.Content)
 	}
-	inside, err := c.compare(data, message["data"], events.SchemaID(event))
+	inside, err := c.compare(data, Schema("$.data", message["data"], i.MatchingRules), events.SchemaID(event))
 	if err != nil {
 		return nil, err
 	}
 	envelope := maps.Clone(message)
 	delete(envelope, "data")
-	around, err := c.compare(needs, envelope, "/schemas/envelope/v1")
+	around, err := c.compare(needs, Schema("$", envelope, i.MatchingRules), "/schemas/envelope/v1")
 	return append(inside, around...), err
 }
 
 // compare compares what is read with the schema of an id. Writers send what their schema declares: they are services
 // of ours, and nobody promised a field that it does not declare.
-func (c catalogue) compare(reads reader, fields any, id string) (all []Break, err error) {
+func (c catalogue) compare(reads reader, fields map[string]any, id string) (all []Break, err error) {
 	if !c.touched(id) {
 		return nil, nil
 	}
@@ -178,6 +179,25 @@ func (c catalogue) compare(reads reader, fields any, id string) (all []Break, er
 			why = "it cannot be judged: " + why
 		}
 		all = append(all, Break{Field: field(r.Field), Why: why})
+	}
+	undeclared, err := undeclared(fields, c.texts[id])
+	return append(all, undeclared...), err
+}
+
+// undeclared are the optional fields that are read and that the writer's schema no longer names. They would just never
+// come, and their consumer would do nothing, without an error. Required ones are found by the comparison.
+func undeclared(read map[string]any, writer []byte) (all []Break, err error) {
+	var declared struct {
+		Properties map[string]any `json:"properties"`
+	}
+	if err := json.Unmarshal(writer, &declared); err != nil {
+		return nil, fmt.Errorf("read a schema: %w", err)
+	}
+	required := read["required"].([]string)
+	for name := range read["properties"].(map[string]any) {
+		if _, named := declared.Properties[name]; !named && !slices.Contains(required, name) {
+			all = append(all, Break{Field: name, Why: "the writer does not send it, the reader reads it where it is there"})
+		}
 	}
 	return all, nil
 }

@@ -38,6 +38,8 @@ func TestBreaks_NamesTheConsumersAndTheFields(t *testing.T) {
 		{"a field is described by what is not judged", "ShipmentCreated.v1", `"shipment_id":{"type":"string"`, `"shipment_id":{"type":["string","integer"],"not":{"type":"integer"}`, []string{"order shipment_id: it cannot be judged: it may be integer, the reader takes string, unless the writer's not forbids it"}},
 		{"a field says less than is read", "common.v1", `"amount":{"minimum":0,"type":"integer"}`, `"amount":{"minimum":0,"type":"number"}`, []string{"timeline total.amount: it may be a fraction, the reader takes integer"}},
 		{"a field says more than is read", "common.v1", `"amount":{"minimum":0,"type":"integer"}`, `"amount":{"minimum":1,"type":"integer"}`, nil},
+		{"an optional field has another name", "OrderCreated.v2", `"contact_email":{`, `"email":{`, []string{"translator contact_email: the writer does not send it, the reader reads it where it is there"}},
+		{"an optional field has another type", "OrderCreated.v2", `"maxLength":254,"type":"string"`, `"type":"integer"`, []string{"translator contact_email: it may be integer, the reader takes string"}},
 		{"a field that is new", "PaymentVoided.v1", `"properties":{`, `"properties":{"at":{"type":"string"},`, nil},
 		{"something that several events share", "common.v1", `"required":["amount","currency"]`, `"required":["currency"]`, []string{"timeline total.amount: it may be missing"}},
 		{"the envelope", "envelope.v1", `"time",`, ``, []string{"timeline time: it may be missing"}},

@@ -22,12 +22,12 @@ func Like(content any, exactly ...string) Rules {
 			}
 		case []any:
 			if len(value) > 0 {
-				rules[path] = Rule{"AND", []Matcher{{Match: "type", Min: 1}}}
+				rules[path] = Rule{Combine: "AND", Matchers: []Matcher{{Match: "type", Min: 1}}}
 				walk(path+"[*]", value[0])
 			}
 		default:
 			if !slices.Contains(exactly, path) {
-				rules[path] = Rule{"AND", []Matcher{{Match: "type"}}}
+				rules[path] = Rule{Combine: "AND", Matchers: []Matcher{{Match: "type"}}}
 			}
 		}
 	}
@@ -42,7 +42,7 @@ func (b Body) Match(rules Rules, actual []byte) []string {
 	if err != nil {
 		return []string{"the pact: " + err.Error()}
 	}
-	content, err := json.Marshal(schemaOf("$", read, rules["body"]))
+	content, err := json.Marshal(schemaOf("$", read, rules, true))
 	if err != nil {
 		return []string{"the pact: " + err.Error()}
 	}
@@ -58,29 +58,35 @@ func (b Body) Match(rules Rules, actual []byte) []string {
 }
 
 // Schema is what a consumer reads of a document as a JSON Schema (2020-12): the fields that it needs and their types,
-// and nothing about the rest.
-func Schema(content any) map[string]any { return schemaOf("$", content, nil) }
+// and nothing about the rest. The content stands at this path of what the rules are about.
+func Schema(path string, content any, rules Rules) map[string]any {
+	return schemaOf(path, content, rules, false)
+}
 
-// schemaOf adds the rules to a schema: which lists are not empty, and where the very value matters.
-func schemaOf(path string, content any, rules map[string]Rule) map[string]any {
+// schemaOf adds the rules about values where they are wanted: which lists are not empty, and where the very value
+// matters.
+func schemaOf(path string, content any, rules Rules, values bool) map[string]any {
+	rule, byType := rules["body"][path]
 	schema := map[string]any{"type": kind(content)}
 	switch content := content.(type) {
 	case map[string]any:
 		properties := map[string]any{}
 		for name, inner := range content {
-			properties[name] = schemaOf(path+"."+name, inner, rules)
+			properties[name] = schemaOf(path+"."+name, inner, rules, values)
 		}
 		schema["properties"] = properties
-		schema["required"] = slices.Sorted(maps.Keys(content))
+		schema["required"] = slices.DeleteFunc(slices.Sorted(maps.Keys(content)), func(name string) bool {
+			return rules["body"][path+"."+name].Optional
+		})
 	case []any:
 		if len(content) > 0 {
-			schema["items"] = schemaOf(path+"[*]", content[0], rules)
+			schema["items"] = schemaOf(path+"[*]", content[0], rules, values)
 		}
-		if list := rules[path].Matchers; len(list) > 0 && list[0].Min > 0 {
+		if list := rule.Matchers; values && len(list) > 0 && list[0].Min > 0 {
 			schema["minItems"] = list[0].Min
 		}
 	default:
-		if _, byType := rules[path]; rules != nil && !byType {
+		if values && !byType {
 			schema["const"] = content
 		}
 	}

@@ -105,10 +105,12 @@ type Generator struct {
 // Rules are how values are compared, by category (here always body) and path.
 type Rules map[string]map[string]Rule
 
-// Rule is how the values at a path are compared. Without one they must be equal.
+// Rule is how the values at a path are compared. Without one they must be equal. Optional is no part of the
+// specification: the value may be missing, since its schema does not require it, and is read where it is not.
 type Rule struct {
 	Combine  string    `json:"combine"`
 	Matchers []Matcher `json:"matchers"`
+	Optional bool      `json:"optional,omitempty"`
 }
 
 // Matcher is a comparison: "type" wants the same JSON type, and of a list at least Min items like the first.

@@ -66,7 +66,7 @@ func subset(t testing.TB, consumer string, i pact.Interaction) []byte {
 		t.Fatal(err)
 	}
 	data := content.(map[string]any)["data"]
-	schema := pact.Schema(data)
+	schema := pact.Schema("$.data", data, i.MatchingRules)
 	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	schema["title"] = "What " + consumer + " reads of " + i.Key
 	encoded, err := json.MarshalIndent(schema, "", "  ")

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,12 +51,38 @@ func Reads(t testing.TB, document []byte, outcome func(document []byte) (string,
 func Consumes(t testing.TB, event events.Type, outcome func(message []byte) (string, error)) pact.Interaction {
 	t.Helper()
 	content := Reads(t, golden(t, event), outcome)
+	rules := pact.Like(content, "$.specversion", "$.type")
+	for path, rule := range rules["body"] {
+		if field, of := strings.CutPrefix(path, "$.data."); of && optional(t, event, field) {
+			rule.Optional = true
+			rules["body"][path] = rule
+		}
+	}
 	return pact.Interaction{
 		Type: pact.Message, Key: event.String(), Description: event.String(),
 		Contents:      &pact.Body{Content: encode(t, content), ContentType: events.ContentType},
-		MatchingRules: pact.Like(content, "$.specversion", "$.type"),
+		MatchingRules: rules,
 		Attributes:    map[string]string{"subject": event.Filter()},
 	}
+}
+
+// optional reports whether an event's schema has this field and does not require it.
+func optional(t testing.TB, event events.Type, field string) bool {
+	t.Helper()
+	version := events.Version{Name: event.Name, Major: event.Major}
+	text, err := events.Schemas.ReadFile("schemas/" + version.String() + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties map[string]any `json:"properties"`
+		Required   []string       `json:"required"`
+	}
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	_, has := schema.Properties[field]
+	return has && !slices.Contains(schema.Required, field)
 }
 
 // golden is an event as it was published once. The incidents of all services look like the one that was kept.

@@ -53,7 +53,13 @@ type Subject struct {
 func (s Subject) Order() string { return s.OrderID }
 
 // OrderCreated means that an order was accepted and its saga begins.
-type OrderCreated struct{ Snapshot }
+//
+// ContactEmail stands beside the snapshot, so that the events that follow do not carry it. Empty: the customer wants no
+// mail, or the publisher does not know the field yet.
+type OrderCreated struct {
+	Snapshot
+	ContactEmail string `json:"contact_email,omitempty"`
+}
 
 // InventoryReserved means that everything the order wants is held for it.
 type InventoryReserved struct{ Snapshot }
@@ -122,10 +128,12 @@ type OrderConfirmed struct {
 	ShipmentID string `json:"shipment_id"`
 }
 
-// OrderCancelled means that the saga ended undone.
+// OrderCancelled means that the saga ended undone. ContactEmail is that of the order: its OrderCreated may have been
+// published before there was the field, or may arrive later.
 type OrderCancelled struct {
 	Subject
-	Reason string `json:"reason"`
+	Reason       string `json:"reason"`
+	ContactEmail string `json:"contact_email,omitempty"`
 }
 
 // OrderNeedsAttention means that an incident keeps the order from going on.

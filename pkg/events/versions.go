@@ -15,6 +15,7 @@ type OrderCreatedV2 struct {
 	Total         Money        `json:"total"`
 	PaymentMethod string       `json:"payment_method"`
 	ShipTo        Destination  `json:"ship_to"`
+	ContactEmail  string       `json:"contact_email,omitempty"`
 }
 
 // Order is the id of the order.
@@ -50,7 +51,8 @@ func (e OrderCreated) Upcast() OrderCreatedV2 {
 	to := e.ShipTo
 	return OrderCreatedV2{
 		OrderID: e.OrderID, CustomerID: e.CustomerID, Lines: lines, Total: e.Total, PaymentMethod: e.PaymentMethod,
-		ShipTo: Destination{to.Name, Place{to.Street, to.City, to.PostalCode, to.Country}},
+		ShipTo:       Destination{to.Name, Place{to.Street, to.City, to.PostalCode, to.Country}},
+		ContactEmail: e.ContactEmail,
 	}
 }
 
@@ -66,8 +68,8 @@ func (e OrderCreatedV2) Downcast() (OrderCreated, error) {
 		lines = append(lines, Line{line.SKU, line.Quantity, line.UnitPrice.Amount})
 	}
 	to, at := e.ShipTo, e.ShipTo.Address
-	return OrderCreated{Snapshot{
+	return OrderCreated{Snapshot: Snapshot{
 		OrderID: e.OrderID, CustomerID: e.CustomerID, Lines: lines, Total: e.Total, PaymentMethod: e.PaymentMethod,
 		ShipTo: Address{to.Recipient, at.Street, at.City, at.PostalCode, at.Country},
-	}}, nil
+	}, ContactEmail: e.ContactEmail}, nil
 }

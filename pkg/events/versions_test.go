@@ -37,6 +37,7 @@ func TestUpcast_KeepsEveryValueOfTheFirstVersion(t *testing.T) {
 			Recipient: "Zoë <Müller> & Söhne",
 			Address:   events.Place{Street: "Hauptstraße 1", City: "Köln", PostalCode: "50667", Country: "DE"},
 		},
+		ContactEmail: contact,
 	}
 	if got := created(t).Upcast(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -36,7 +36,7 @@ func reserve(ctx context.Context, tx pgx.Tx, order events.OrderCreated) (events.
 	case held.State == Rejected:
 		return events.InventoryRejected{Subject: events.Subject{OrderID: order.OrderID}, Reason: held.Reason}, nil
 	}
-	return events.InventoryReserved(order), nil
+	return events.InventoryReserved{Snapshot: order.Snapshot}, nil
 }
 
 // reserveV2 reserves for an order in the second version of the event. The events that follow carry the order as the

@@ -55,7 +55,7 @@ func expected(event events.Event, to State) events.Event {
 		if to == Rejected {
 			return events.InventoryRejected{Subject: about, Reason: "out_of_stock: " + e.Lines[0].SKU}
 		}
-		return events.InventoryReserved(e)
+		return events.InventoryReserved{Snapshot: e.Snapshot}
 	case events.OrderCreatedV2:
 		return expected(first(e), to)
 	case events.PaymentFailed:

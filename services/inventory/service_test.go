@@ -184,7 +184,7 @@ func TestReserve_BothVersionsOfAnOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, said, err := events.Decode(payload); err != nil || !reflect.DeepEqual(said, events.Event(events.InventoryReserved(order))) {
+		if _, said, err := events.Decode(payload); err != nil || !reflect.DeepEqual(said, events.Event(events.InventoryReserved{Snapshot: order.Snapshot})) {
 			t.Errorf("what follows says %+v, %v, want the snapshot of %+v", said, err, order)
 		}
 	}
