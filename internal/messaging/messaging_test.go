@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -299,6 +300,20 @@ func TestMessage_ThatTheContractForbidsIsADeadLetter(t *testing.T) {
 		s.deliver(order, spoilt)
 		s.eventually(1, name+" to be a dead letter", `SELECT count(*) FROM dead_letter WHERE position($1 IN reason) > 0 AND payload = $2 AND subject = $3`,
 			test.reason, spoilt, events.OrderCancelRequested{}.Type().SubjectOf(order))
+	}
+	for name, spoil := range map[string]func(message []byte) []byte{
+		"the 60th second": func(m []byte) []byte {
+			return regexp.MustCompile(`"time":"[^"]*"`).ReplaceAll(m, []byte(`"time":"2026-11-29T12:00:60Z"`))
+		},
+		"a numeric trace": replaced(`"subject"`, `"traceparent":7,"subject"`),
+		"a numeric source": func(m []byte) []byte {
+			return regexp.MustCompile(`"source":"[^"]*"`).ReplaceAll(m, []byte(`"source":7`))
+		},
+	} {
+		id, order, message := s.request()
+		s.deliver(order, spoil(message))
+		s.eventually(1, name+" to be a dead letter with its ids", `
+			SELECT count(*) FROM dead_letter WHERE key = $1 AND event_id = $2 AND type = 'saga.order.OrderCancelRequested.v1'`, order, id)
 	}
 	if n := count(t, s.pool, `SELECT count(*) FROM inbox`); n != 0 {
 		t.Errorf("the inbox has %d rows", n)

@@ -16,11 +16,12 @@ func Decode(message []byte) (Envelope, Event, error) {
 	return envelope, event, err
 }
 
-// Open reads the envelope and the type of the event in it: a known one, whatever its data may be.
+// Open reads the envelope and the type of the event in it: a known one, whatever its data may be. With an error comes
+// what could be read of the envelope: a person looks for a dead letter by its order.
 func Open(message []byte) (Envelope, Type, error) {
 	var envelope Envelope
 	if err := json.Unmarshal(message, &envelope); err != nil {
-		return Envelope{}, Type{}, fmt.Errorf("not a CloudEvents message: %w", err)
+		return readable(message), Type{}, fmt.Errorf("not a CloudEvents message: %w", err)
 	}
 	if holdsNUL(message) {
 		return envelope, Type{}, errNUL
@@ -33,6 +34,23 @@ func Open(message []byte) (Envelope, Type, error) {
 		return envelope, Type{}, unknown(typ)
 	}
 	return envelope, typ, nil
+}
+
+// readable is the envelope with those of its texts that can be read, whatever the other attributes are.
+func readable(message []byte) (e Envelope) {
+	var attributes map[string]json.RawMessage
+	if json.Unmarshal(message, &attributes) != nil {
+		return e
+	}
+	for name, text := range map[string]*string{
+		"id": &e.ID, "source": &e.Source, "type": &e.Type, "subject": &e.Subject, "causationid": &e.CausationID,
+		"traceparent": &e.TraceParent,
+	} {
+		if json.Unmarshal(attributes[name], text) != nil {
+			*text = "" // missing, or no text
+		}
+	}
+	return e
 }
 
 // Event is what is in an envelope that [Open] has read.

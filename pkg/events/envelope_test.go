@@ -211,9 +211,24 @@ func TestDecode_RefusesPoison(t *testing.T) {
 // A person looks at a dead letter: whatever could be read of it comes with the error.
 func TestDecode_ReturnsTheEnvelopeOfPoison(t *testing.T) {
 	t.Parallel()
-	envelope, _, err := events.Decode(change(t, map[string]any{"type": "saga.order.OrderEaten.v1"}))
-	if err == nil || envelope.ID != anEvent || envelope.Subject != anOrder {
-		t.Errorf("got %+v, %v", envelope, err)
+	for name, attributes := range map[string]map[string]any{
+		"an unknown event":              {"type": "saga.order.OrderEaten.v1"},
+		"a time with a 60th second":     {"time": "2026-11-29T12:00:60Z"},
+		"a time that is a number":       {"time": 1764417600},
+		"a trace that is a number":      {"traceparent": 7},
+		"a version that is a number":    {"specversion": 1.0},
+		"a schema that is an object":    {"dataschema": map[string]any{}},
+		"a cause that is a list":        {"causationid": []int{1}},
+		"two attributes of wrong types": {"time": true, "source": 1},
+	} {
+		envelope, _, err := events.Decode(change(t, attributes))
+		if err == nil || envelope.ID != anEvent || envelope.Subject != anOrder {
+			t.Errorf("%s: got %+v, %v", name, envelope, err)
+		}
+	}
+	envelope, _, err := events.Decode(change(t, map[string]any{"id": 1}))
+	if err == nil || envelope.ID != "" || envelope.Subject != anOrder {
+		t.Errorf("an id that is a number: got %+v, %v", envelope, err)
 	}
 }
 
