@@ -6,6 +6,7 @@ package apiversion
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -70,8 +71,8 @@ func Choose(spec *openapi3.T, next http.Handler) http.Handler {
 		if version == V1 {
 			w.Header().Set("Deprecation", deprecation)
 			w.Header().Set("Sunset", sunset)
-			successor := V2.Path("") + strings.TrimPrefix(at[2], "/orders")
-			w.Header().Add("Link", fmt.Sprintf(`<%s>; rel="successor-version"`, successor))
+			successor := url.URL{Path: V2.Path("") + strings.TrimPrefix(at[2], "/orders")}
+			w.Header().Add("Link", fmt.Sprintf(`<%s>; rel="successor-version"`, successor.EscapedPath()))
 		}
 		next.ServeHTTP(typedWriter{w, media}, inVersion(r, version, at[2]))
 	})

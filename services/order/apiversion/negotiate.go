@@ -115,7 +115,7 @@ func preferred(required Version, accept string) (Version, string, bool) {
 // parseAccept reads an Accept header: media ranges and their weights. A range that cannot be parsed counts nothing.
 func parseAccept(accept string) map[string]float64 {
 	weights := map[string]float64{}
-	for element := range strings.SplitSeq(accept, ",") {
+	for _, element := range elements(accept) {
 		name, parameters, err := mime.ParseMediaType(element)
 		if err != nil {
 			continue
@@ -129,4 +129,22 @@ func parseAccept(accept string) map[string]float64 {
 		weights[name] = q
 	}
 	return weights
+}
+
+// elements are those of a list in a header (RFC 9110, 5.6.1): a comma inside a quoted string separates nothing, and a
+// backslash there stands before a character that is meant as such.
+func elements(list string) (all []string) {
+	begin, quoted := 0, false
+	for i := 0; i < len(list); i++ {
+		switch {
+		case list[i] == '"':
+			quoted = !quoted
+		case list[i] == '\\' && quoted:
+			i++
+		case list[i] == ',' && !quoted:
+			all = append(all, list[begin:i])
+			begin = i + 1
+		}
+	}
+	return append(all, list[begin:])
 }
