@@ -27,6 +27,8 @@ require (
 )
 
 require (
+	github.com/bojanz/currency v1.5.1 // indirect
+	github.com/cockroachdb/apd/v3 v3.2.3 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260214004413-d219187c3433 // indirect
 	github.com/oapi-codegen/runtime v1.9.0 // indirect
 )

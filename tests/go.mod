@@ -14,7 +14,11 @@ require (
 	golang.org/x/sync v0.24.0
 )
 
-require github.com/HdrHistogram/hdrhistogram-go v1.4.0 // indirect
+require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0 // indirect
+	github.com/bojanz/currency v1.5.1 // indirect
+	github.com/cockroachdb/apd/v3 v3.2.3 // indirect
+)
 
 require (
 	charm.land/lipgloss/v2 v2.0.6 // indirect

@@ -8,12 +8,6 @@ type Event interface {
 	Order() string
 }
 
-// Money is an amount in minor units (cents for USD) of an ISO 4217 currency.
-type Money struct {
-	Amount   int64  `json:"amount"`
-	Currency string `json:"currency"`
-}
-
 // Line is one position of an order: a quantity of one SKU at a unit price in the order's currency.
 type Line struct {
 	SKU       string `json:"sku"`

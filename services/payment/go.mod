@@ -13,7 +13,11 @@ require (
 	github.com/prometheus/client_golang v1.25.0
 )
 
-require github.com/go-json-experiment/json v0.0.0-20260214004413-d219187c3433 // indirect
+require (
+	github.com/bojanz/currency v1.5.1 // indirect
+	github.com/cockroachdb/apd/v3 v3.2.3 // indirect
+	github.com/go-json-experiment/json v0.0.0-20260214004413-d219187c3433 // indirect
+)
 
 require (
 	dario.cat/mergo v1.0.2 // indirect

@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"example.com/ordersaga/apps/system/endpoints"
-	"example.com/ordersaga/apps/system/sagaview"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/services/order/api"
 
@@ -28,7 +27,7 @@ func (s *Stage) Sums(ctx context.Context) error {
 	for _, o := range page.Orders {
 		owed += o.Total.Amount
 	}
-	usd := func(amount int64) string { return sagaview.Money(events.Money{Amount: amount, Currency: "USD"}) }
+	usd := func(amount int64) string { return events.Money{Amount: amount, Currency: "USD"}.String() }
 	fmt.Fprintf(s.out, "\n%s  captured %s − refunded %s = %s; the %d confirmed orders cost %s\n",
 		title.Render("Money"), usd(captured), usd(refunded), usd(captured-refunded), len(page.Orders), usd(owed))
 	stock, err := s.shop.Stock(ctx)

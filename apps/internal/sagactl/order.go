@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/ordersaga/apps/system/client"
-	"example.com/ordersaga/apps/system/sagaview"
 	"example.com/ordersaga/pkg/events"
 	inventory "example.com/ordersaga/services/inventory/api"
 	"example.com/ordersaga/services/order/api"
@@ -124,7 +123,7 @@ func (p *program) showOrders(answer any, orders ...api.Order) error {
 		for i, item := range o.Items {
 			items[i] = fmt.Sprintf("%d × %s", item.Quantity, item.Sku)
 		}
-		total := sagaview.Money(events.Money(o.Total))
+		total := events.Money(o.Total).String()
 		return []string{o.Id, colourOf(o.Status).Render(string(o.Status)), total, strings.Join(items, ", "), why(o)}
 	})
 }

@@ -32,13 +32,13 @@ func Describe(event events.Event) (mark, detail string) {
 func describe(event events.Event) (kind, string) {
 	switch e := event.(type) {
 	case events.OrderCreated:
-		return forward, fmt.Sprintf("%s for %s, to %s", Lines(e.Lines), Money(e.Total), e.ShipTo.Country)
+		return forward, fmt.Sprintf("%s for %s, to %s", Lines(e.Lines), e.Total, e.ShipTo.Country)
 	case events.OrderCreatedV2:
-		return forward, fmt.Sprintf("%s for %s, to %s", pricedLines(e.Lines), Money(e.Total), e.ShipTo.Address.Country)
+		return forward, fmt.Sprintf("%s for %s, to %s", pricedLines(e.Lines), e.Total, e.ShipTo.Address.Country)
 	case events.InventoryReserved:
 		return forward, "held: " + Lines(e.Lines)
 	case events.PaymentProcessed:
-		return forward, "captured " + Money(e.Total)
+		return forward, "captured " + e.Total.String()
 	case events.ShipmentCreated:
 		return forward, "on its way: " + e.ShipmentID
 	case events.OrderConfirmed:
@@ -60,7 +60,7 @@ func describeUndoing(event events.Event) (kind, string) {
 	case events.ShipmentFailed:
 		return refusal, e.Reason
 	case events.PaymentRefunded:
-		return compensation, fmt.Sprintf("returned %s: %s", Money(e.Amount), e.Reason)
+		return compensation, fmt.Sprintf("returned %s: %s", e.Amount, e.Reason)
 	case events.PaymentVoided:
 		return compensation, "no money moved: " + e.Reason
 	case events.InventoryReleased:
@@ -73,15 +73,6 @@ func describeUndoing(event events.Event) (kind, string) {
 		return attention, e.Kind + " resolved: " + e.Resolution
 	}
 	return attention, ""
-}
-
-// Money shows an amount with its currency, for example "39.98 USD". All currencies here have two decimals.
-func Money(m events.Money) string {
-	sign, amount := "", m.Amount
-	if amount < 0 {
-		sign, amount = "-", -amount
-	}
-	return fmt.Sprintf("%s%d.%02d %s", sign, amount/100, amount%100, m.Currency)
 }
 
 // Lines shows what was ordered, for example "2 × widget, 1 × gizmo".
