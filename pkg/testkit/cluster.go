@@ -75,6 +75,7 @@ func clusterFromEnv(ctx context.Context) (*cluster, error) {
 }
 
 func clusterOnMachine(ctx context.Context) (*cluster, error) {
+	localservers.IgnoreLibpqVariables()
 	sweep()
 	root, err := localservers.DataRoot(dataPrefix() + strconv.Itoa(os.Getpid()))
 	if err != nil {
@@ -108,6 +109,7 @@ func clusterInDocker(ctx context.Context) (*cluster, error) {
 	if err := dockerAnswers(ctx); err != nil {
 		return nil, err
 	}
+	localservers.IgnoreLibpqVariables()
 	const data = "/var/lib/postgresql/data"
 	container, err := testcontainers.Run(ctx, "postgres:17",
 		testcontainers.WithExposedPorts("5432/tcp"),

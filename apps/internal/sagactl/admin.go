@@ -81,9 +81,11 @@ func find[T any, P owned[T]](
 type operator struct {
 	by, why string
 	key     string // the Idempotency-Key
+	line    string // what was called
 }
 
 func (o *operator) flags(p *program, c *cobra.Command) {
+	o.line = p.line
 	f := c.Flags()
 	f.StringVar(&o.by, "by", p.getenv("USER"), "who does it; it is kept")
 	f.StringVar(&o.why, "why", "", "why; it is kept")
@@ -91,10 +93,10 @@ func (o *operator) flags(p *program, c *cobra.Command) {
 	_ = c.MarkFlagRequired("why") // it exists
 }
 
-// body is the body that every action has, with the fields that are not empty. Command is what was called.
-func (o *operator) body(command string, fields map[string]string) (map[string]any, error) {
+// body is the body that every action has, with the fields that are not empty.
+func (o *operator) body(fields map[string]string) (map[string]any, error) {
 	if o.by == "" {
-		return nil, &Failure{usage, errors.New("nobody does it: USER is not set"), "sagactl " + command + " --by YOU"}
+		return nil, &Failure{usage, errors.New("nobody does it: USER is not set"), o.line + " --by YOU"}
 	}
 	if o.key == "" {
 		o.key = uuid.NewString()

@@ -118,7 +118,7 @@ func (p *program) repairCommand(r *repair, action, short string) *cobra.Command 
 
 // repair carries an action out, for the state that the operator has seen.
 func (p *program) repair(ctx context.Context, id, action string, r repair) error {
-	body, err := r.body("incidents "+action+" "+id,
+	body, err := r.body(
 		map[string]string{"outcome": r.outcome, "refund_id": r.refundID, "reference": r.reference})
 	if err != nil {
 		return err

@@ -78,7 +78,7 @@ func TestDeadLetters_AreRedrivenForTheAttemptsThatAreShown(t *testing.T) {
 		return `{"id":"l-1","outcome":"redriven","attempts":3,"reason":""}`
 	})
 	got := run(t, grace, "dead-letters", "redrive", "l-1", "--why", "w", "--key", "k", "--file", file)
-	if got.code != 1 || !strings.Contains(got.err, "failed again: an order for -1") || !strings.Contains(got.err, "try: sagactl dead-letters show l-1") {
+	if got.code != 1 || !strings.Contains(got.err, "failed again: an order for -1") || !strings.Contains(got.err, "run.json dead-letters show l-1") {
 		t.Errorf("%+v", got)
 	}
 	if got = run(t, grace, "dead-letters", "redrive", "l-1", "--why", "w", "--payload", edited, "--expect", "2", "--file", file); got.code != 0 {

@@ -85,7 +85,7 @@ func (p *program) redrive(ctx context.Context, id string, d decision) error {
 
 // decide carries an action out, for the attempts that the operator has seen.
 func (p *program) decide(ctx context.Context, id, action string, d decision, edited json.RawMessage) error {
-	body, err := d.body("dead-letters "+action+" "+id, nil)
+	body, err := d.body(nil)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (p *program) decide(ctx context.Context, id, action string, d decision, edi
 
 // redriveAll asks every service for one batch after the other, until none remains that was not tried.
 func (p *program) redriveAll(ctx context.Context, d decision) error {
-	body, err := d.body("dead-letters redrive --all", map[string]string{
+	body, err := d.body(map[string]string{
 		"type": d.typ, "reason": d.reason, "order": d.order, "replace": d.replace, "with": d.with,
 	})
 	if err != nil {

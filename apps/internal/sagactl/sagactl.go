@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"unicode"
 
 	"github.com/charmbracelet/colorprofile"
 	"github.com/spf13/cobra"
@@ -44,8 +46,11 @@ func (f *Failure) Unwrap() error { return f.Err }
 // Run runs a command line and returns the exit code.
 func Run(ctx context.Context, args []string, t Terminal) int {
 	p := &program{
-		raw: t.Out, environ: t.Environ,
+		raw: t.Out, environ: t.Environ, line: "sagactl",
 		out: colorprofile.NewWriter(t.Out, t.Environ), err: colorprofile.NewWriter(t.Err, t.Environ),
+	}
+	for _, arg := range args {
+		p.line += " " + shell(arg)
 	}
 	root := p.root() //nolint:contextcheck // commands get their context from cobra, when they run
 	root.SetArgs(args)
@@ -63,9 +68,29 @@ func Run(ctx context.Context, args []string, t Terminal) int {
 		fmt.Fprintf(p.err, "sagactl: %v\n", failure.Err)
 	}
 	if failure.Next != "" {
-		fmt.Fprintf(p.err, "try: %s\n", failure.Next)
+		fmt.Fprintf(p.err, "try: %s\n", p.sameSystem(root, failure.Next))
 	}
 	return failure.Code
+}
+
+// sameSystem is a suggested command about the system that was named in this one.
+func (p *program) sameSystem(root *cobra.Command, next string) string {
+	rest, ours := strings.CutPrefix(next, "sagactl ")
+	if !ours || !root.PersistentFlags().Changed("file") || strings.Contains(next, "--file") ||
+		strings.HasSuffix(next, "--help") {
+		return next
+	}
+	return "sagactl --file " + shell(p.file) + " " + rest
+}
+
+// shell is a word as a shell has to be given it.
+func shell(word string) string {
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:=@%+,", r)
+	}) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // program is what the commands share.
@@ -73,6 +98,7 @@ type program struct {
 	out, err io.Writer
 	raw      io.Writer // Out itself, for asking how wide it is
 	environ  []string
+	line     string // what was called, as a shell has to be given it
 	file     string // where the system describes itself
 	output   string // table or json
 }

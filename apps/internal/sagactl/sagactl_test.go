@@ -72,27 +72,28 @@ func TestRun_ExitCodesAndWhatToRunNext(t *testing.T) {
 		"no system runs":             {[]string{"order", "list", "--file", nowhere}, 3, "no system is running", "make demo"},
 		"nobody answers":             {[]string{"order", "get", "x", "--file", stale}, 3, "connection refused", "make demo"},
 		"nobody answers about stock": {[]string{"stock", "list", "--file", stale}, 3, "connection refused", "make demo"},
-		"refused":                    {[]string{"order", "get", "x", "--file", refusing}, 1, "there is no such order", "sagactl order list"},
-		"refused to show a saga":     {[]string{"order", "saga", "x", "--file", refusing}, 1, "there is no such order", "sagactl order list"},
-		"refused to cancel":          {[]string{"order", "cancel", "x", "--file", refusing}, 1, "there is no such order", "sagactl order get x"},
+		"refused":                    {[]string{"order", "get", "x", "--file", refusing}, 1, "there is no such order", "sagactl --file " + refusing + " order list"},
+		"refused to show a saga":     {[]string{"order", "saga", "x", "--file", refusing}, 1, "there is no such order", "sagactl --file " + refusing + " order list"},
+		"refused to cancel":          {[]string{"order", "cancel", "x", "--file", refusing}, 1, "there is no such order", "sagactl --file " + refusing + " order get x"},
 		"an unknown command":         {[]string{"nonsense"}, 2, "unknown command", "sagactl --help"},
 		"an unknown subcommand":      {[]string{"order", "nonsense"}, 2, "unknown command", "sagactl order --help"},
 		"an unknown flag":            {[]string{"order", "list", "--nonsense"}, 2, "unknown flag", "sagactl order list --help"},
 		"an argument missing":        {[]string{"order", "get"}, 2, "accepts 1 arg", "sagactl order get --help"},
 		"an unknown format":          {[]string{"order", "list", "-o", "xml"}, 2, "table or json", "sagactl order list --help"},
 		"no number of pieces":        {[]string{"stock", "set", "widget", "many"}, 2, "many", "sagactl stock set widget 100"},
-		"a fault that is none":       {[]string{"faults", "arm", "order", "nowhere=crash", "--file", refusing}, 2, "no point", "sagactl faults points"},
-		"a service without admin":    {[]string{"faults", "list", "nobody", "--file", refusing}, 2, "no admin listener", "sagactl faults list"},
-		"an incident that is none":   {[]string{"incidents", "show", "x", "--file", refusing}, 1, "no service has an incident", "sagactl incidents list --all"},
+		"a fault that is none":       {[]string{"faults", "arm", "order", "nowhere=crash", "--file", refusing}, 2, "no point", "sagactl --file " + refusing + " faults points"},
+		"a service without admin":    {[]string{"faults", "list", "nobody", "--file", refusing}, 2, "no admin listener", "sagactl --file " + refusing + " faults list"},
+		"an incident that is none":   {[]string{"incidents", "show", "x", "--file", refusing}, 1, "no service has an incident", "sagactl --file " + refusing + " incidents list --all"},
 		"a repair without a reason":  {[]string{"incidents", "retry", "x", "--file", refusing}, 2, "why", "sagactl incidents retry --help"},
-		"a repair by nobody":         {[]string{"incidents", "retry", "x", "--why", "y", "--file", refusing}, 2, "nobody does it", "sagactl incidents retry x --by YOU"},
+		"a repair by nobody":         {[]string{"incidents", "retry", "x", "--why", "y", "--file", refusing}, 2, "nobody does it", "sagactl incidents retry x --why y --file " + refusing + " --by YOU"},
+		"a reason of two words":      {[]string{"incidents", "retry", "x", "--why", "it's over", "--file", refusing}, 2, "nobody does it", `sagactl incidents retry x --why 'it'\''s over' --file ` + refusing + " --by YOU"},
 		"a resolve without outcome":  {[]string{"incidents", "resolve", "x", "--why", "y", "--file", refusing}, 2, "outcome", "sagactl incidents resolve --help"},
-		"a dead letter that is none": {[]string{"dead-letters", "show", "x", "--file", refusing}, 1, "no service has a dead letter", "sagactl dead-letters list --all"},
+		"a dead letter that is none": {[]string{"dead-letters", "show", "x", "--file", refusing}, 1, "no service has a dead letter", "sagactl --file " + refusing + " dead-letters list --all"},
 		"a redrive of nothing":       {[]string{"dead-letters", "redrive", "--why", "y", "--file", refusing}, 2, "say which one, or --all", "sagactl dead-letters redrive --help"},
 		"a discard without a reason": {[]string{"dead-letters", "discard", "x", "--file", refusing}, 2, "why", "sagactl dead-letters discard --help"},
-		"a redrive by nobody":        {[]string{"dead-letters", "redrive", "x", "--why", "y", "--file", refusing}, 2, "nobody does it", "sagactl dead-letters redrive x --by YOU"},
-		"an edit that is no JSON":    {[]string{"dead-letters", "redrive", "x", "--why", "y", "--by", "z", "--payload", broken, "--file", refusing}, 2, "is no JSON", "sagactl dead-letters show x"},
-		"letters of nobody":          {[]string{"dead-letters", "list", "--service", "nobody", "--file", refusing}, 2, "no admin listener", "sagactl dead-letters list"},
+		"a redrive by nobody":        {[]string{"dead-letters", "redrive", "x", "--why", "y", "--file", refusing}, 2, "nobody does it", "sagactl dead-letters redrive x --why y --file " + refusing + " --by YOU"},
+		"an edit that is no JSON":    {[]string{"dead-letters", "redrive", "x", "--why", "y", "--by", "z", "--payload", broken, "--file", refusing}, 2, "is no JSON", "sagactl --file " + refusing + " dead-letters show x"},
+		"letters of nobody":          {[]string{"dead-letters", "list", "--service", "nobody", "--file", refusing}, 2, "no admin listener", "sagactl dead-letters list --help"},
 		"a broken description":       {[]string{"order", "list", "--file", broken}, 2, "run.json", "sagactl --file"},
 		"an incomplete description":  {[]string{"verify", "--file", refusing}, 2, "lacks the order database", "sagactl verify --file"},
 		"scenes that there are not":  {[]string{"demo", "--scenes", "some"}, 2, "all or none", "sagactl demo --help"},
@@ -314,7 +315,7 @@ func TestIncidents_AreRepairedForTheStateThatIsShown(t *testing.T) {
 		t.Errorf("sent %v", body)
 	}
 	got = run(t, user, "incidents", "retry", id, "--why", "y", "--expect", "UNKNOWN", "--file", file)
-	if got.code != 1 || !strings.Contains(got.err, "The payment is REFUND_REFUSED (refund 3).") || !strings.Contains(got.err, "try: sagactl incidents show "+id) {
+	if got.code != 1 || !strings.Contains(got.err, "The payment is REFUND_REFUSED (refund 3).") || !strings.Contains(got.err, "run.json incidents show "+id) {
 		t.Errorf("%+v", got)
 	}
 	if got = run(t, user, "incidents", "retry", id, "--why", "y", "--expect", "UNKNOWN:x", "--file", file); got.code != 2 {
