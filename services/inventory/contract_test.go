@@ -18,16 +18,16 @@ func TestPacts_InventoryReads(t *testing.T) {
 	pool := database(t).Pool
 	found := map[string][]pact.Interaction{}
 	for _, event := range events.Subscriptions[events.Inventory] {
-		heard := pacttest.Consumes(t, event, func(message []byte) (string, error) {
-			return pacttest.Outcome(t.Context(), pool, message, hearPrepared, "stock", "reservation")
+		reads := pacttest.Consumes(t, event, func(message []byte) (string, error) {
+			return pacttest.Outcome(t.Context(), pool, message, handlePrepared, "stock", "reservation")
 		})
-		found[string(event.Service)] = append(found[string(event.Service)], heard)
+		found[string(event.Service)] = append(found[string(event.Service)], reads)
 	}
 	pacttest.Keep(t, "inventory", found)
 }
 
-// hearPrepared is a step as the inbox calls it. There must be something to sell before a shipment means anything.
-func hearPrepared(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
+// handlePrepared is a step as the inbox calls it. There must be something to sell before a shipment means anything.
+func handlePrepared(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
 	list := []events.Event{event}
 	if _, shipped := event.(events.ShipmentCreated); shipped {
 		list = append([]events.Event{orderFor(event.Order(), "widget", 2)}, list...)
@@ -49,12 +49,12 @@ func TestPacts_InventoryPublishesWhatIsRead(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	about := events.Subject{OrderID: newOrderID(t)}
-	said, err := batch(t.Context(), pool,
+	answers, err := batch(t.Context(), pool,
 		orderFor(about.OrderID, "widget", 2), orderFor(newOrderID(t), "unobtainium", 1), events.PaymentVoided{Subject: about, Reason: "cancelled"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return messaging.Publish(t.Context(), tx, said...) }); err != nil {
+	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return messaging.Publish(t.Context(), tx, answers...) }); err != nil {
 		t.Fatal(err)
 	}
 	pacttest.Publishes(t, events.Inventory, pool)

@@ -83,7 +83,7 @@ func TestAdjustment_ChangesTheStockAndTheLedger(t *testing.T) {
 	var reason string
 	err = pool.QueryRow(t.Context(), `SELECT delta, reason FROM stock_adjustment WHERE id = $1`, answer.JSON201.Id).Scan(&delta, &reason)
 	if err != nil || delta != -3 || reason != "water damage" {
-		t.Errorf("the ledger says %d, %q, %v", delta, reason, err)
+		t.Errorf("the ledger has %d, %q, %v", delta, reason, err)
 	}
 	checkStock(t, pool)
 }
@@ -98,7 +98,7 @@ func TestAdjustment_SentTwiceIsMadeOnce(t *testing.T) {
 		t.Errorf("answered %s %s, then %s %s", first.Status(), first.Body, again.Status(), again.Body)
 	}
 	if first.HTTPResponse.Header.Get(idempotency.Replayed) != "" || again.HTTPResponse.Header.Get(idempotency.Replayed) != "true" {
-		t.Error("the second answer, and no other, says that it is a replay")
+		t.Error("the second answer, and no other, is marked as a replay")
 	}
 	if other := adjustBy(t, client, "last-one", "key-1", 5, "delivery"); other.StatusCode() != http.StatusUnprocessableEntity {
 		t.Errorf("another adjustment under the same key was answered by %s, want 422", other.Status())

@@ -10,7 +10,7 @@ import (
 	"example.com/ordersaga/pkg/testkit"
 )
 
-// sqlState is what Postgres answered: "" when it did as it was told.
+// sqlState is what Postgres answered: "" when it was obeyed.
 func sqlState(t *testing.T, pool *pgxpool.Pool, sql string) string {
 	t.Helper()
 	_, err := pool.Exec(t.Context(), sql)

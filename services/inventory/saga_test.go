@@ -34,7 +34,7 @@ func protocol(enough bool) map[State]map[string]State {
 	}
 }
 
-// history is what can be heard about an order, in any order and any number.
+// history is the events about an order, in any order and any number.
 func history(orderID, sku string) []events.Event {
 	order, about := orderFor(orderID, sku, 2), events.Subject{OrderID: orderID}
 	return []events.Event{

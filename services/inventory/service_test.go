@@ -72,8 +72,8 @@ func send(t *testing.T, broker *testkit.NATS, subject string, message []byte) {
 	}
 }
 
-// said is what has been answered about an order, in the order in which it was said.
-func said(t *testing.T, pool *pgxpool.Pool, orderID string) []string {
+// published is the answers about an order, in the order in which they were published.
+func published(t *testing.T, pool *pgxpool.Pool, orderID string) []string {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), `SELECT split_part(type, '.', 3) FROM outbox WHERE key = $1 ORDER BY position`, orderID)
 	if err != nil {
@@ -110,7 +110,7 @@ func TestService_AnswersEachEventOnce(t *testing.T) {
 	for _, c := range []struct {
 		orderID string
 		state   State
-		said    string
+		want    string
 	}{
 		{sold, Sold, "InventoryReserved"},
 		{refused, Rejected, "InventoryRejected"},
@@ -119,8 +119,8 @@ func TestService_AnswersEachEventOnce(t *testing.T) {
 		if got := stateOf(t, db.Pool, c.orderID); got != c.state {
 			t.Errorf("the order is %s, want %s", got, c.state)
 		}
-		if got := said(t, db.Pool, c.orderID); !slices.Equal(got, []string{c.said}) {
-			t.Errorf("about the order that is %s was said %v, want %s once", c.state, got, c.said)
+		if got := published(t, db.Pool, c.orderID); !slices.Equal(got, []string{c.want}) {
+			t.Errorf("about the order that is %s was published %v, want %s once", c.state, got, c.want)
 		}
 	}
 	testkit.Eventually(t, 10*time.Second, "every answer to be published", func() bool {
@@ -159,7 +159,7 @@ func TestReserve_AnInvalidOrderIsADeadLetter(t *testing.T) {
 	db, broker := database(t), testkit.Broker(t)
 	process(t, db, broker)
 	orderID := newOrderID(t)
-	publish(t, broker, newOrderID(t), orderFor(orderID, "widget", -1)) // never said by our own services: they would not get it into their outbox
+	publish(t, broker, newOrderID(t), orderFor(orderID, "widget", -1)) // never published by our own services: they would not get it into their outbox
 	testkit.Eventually(t, 30*time.Second, "the order to be parked", func() bool {
 		return count(t, db.Pool, `SELECT count(*) FROM dead_letter WHERE key = $1 AND reason LIKE '%/lines/0/quantity: it must be at least 1%'`, orderID) == 1
 	})
@@ -169,7 +169,7 @@ func TestReserve_AnInvalidOrderIsADeadLetter(t *testing.T) {
 	checkStock(t, db.Pool)
 }
 
-// Both versions of an order are heard, and what follows says the same.
+// Both versions of an order are handled, and what follows has the same snapshot.
 func TestReserve_BothVersionsOfAnOrder(t *testing.T) {
 	t.Parallel()
 	db, broker := database(t), testkit.Broker(t)
@@ -184,17 +184,17 @@ func TestReserve_BothVersionsOfAnOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, said, err := events.Decode(payload); err != nil || !reflect.DeepEqual(said, events.Event(events.InventoryReserved{Snapshot: order.Snapshot})) {
-			t.Errorf("what follows says %+v, %v, want the snapshot of %+v", said, err, order)
+		if _, got, err := events.Decode(payload); err != nil || !reflect.DeepEqual(got, events.Event(events.InventoryReserved{Snapshot: order.Snapshot})) {
+			t.Errorf("what follows has %+v, %v, want the snapshot of %+v", got, err, order)
 		}
 	}
-	heard := count(t, db.Pool, `SELECT count(*) FROM inbox WHERE type IN ('saga.order.OrderCreated.v1', 'saga.order.OrderCreated.v2')`)
-	if heard != 2 {
-		t.Errorf("the inbox remembers %d orders, each under its own type, want 2", heard)
+	handled := count(t, db.Pool, `SELECT count(*) FROM inbox WHERE type IN ('saga.order.OrderCreated.v1', 'saga.order.OrderCreated.v2')`)
+	if handled != 2 {
+		t.Errorf("the inbox remembers %d orders, each under its own type, want 2", handled)
 	}
 }
 
-// What nobody here can understand, or say to those who follow, is parked with the reason; the rest goes on.
+// An event that cannot be decoded, or whose answer cannot be published, is a dead letter with its reason; the rest goes on.
 func TestReserve_AnUnknownVersionIsADeadLetter(t *testing.T) {
 	t.Parallel()
 	db, broker := database(t), testkit.Broker(t)

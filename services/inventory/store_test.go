@@ -41,7 +41,7 @@ func race(t *testing.T, pool *pgxpool.Pool, first, second work, meanwhile ...fun
 	return firstErr, secondErr
 }
 
-// waiting says whether some transaction in this database waits for a lock.
+// waiting reports whether some transaction in this database waits for a lock.
 func waiting(t *testing.T, pool *pgxpool.Pool) (waits bool) {
 	t.Helper()
 	err := pool.QueryRow(t.Context(), `

@@ -40,16 +40,16 @@ func TestPacts_OrderReads(t *testing.T) {
 			"created_at": "2026-11-22T10:15:02Z"}`),
 	}
 	for _, event := range events.Subscriptions[events.Order] {
-		heard := pacttest.Consumes(t, event, func(message []byte) (string, error) {
-			return pacttest.Outcome(t.Context(), pool, message, hearPrepared, "orders", "order_history", "order_incident")
+		reads := pacttest.Consumes(t, event, func(message []byte) (string, error) {
+			return pacttest.Outcome(t.Context(), pool, message, handlePrepared, "orders", "order_history", "order_incident")
 		})
-		found[string(event.Service)] = append(found[string(event.Service)], heard)
+		found[string(event.Service)] = append(found[string(event.Service)], reads)
 	}
 	pacttest.Keep(t, "order", found)
 }
 
-// hearPrepared is a step as the inbox calls it.
-func hearPrepared(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
+// handlePrepared is a step as the inbox calls it.
+func handlePrepared(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
 	if err := lockBatch(ctx, tx, []events.Event{event}); err != nil {
 		return nil, err
 	}
@@ -82,11 +82,11 @@ func TestPacts_OrderPublishesWhatIsRead(t *testing.T) {
 	}
 	shipped, undone, stuck := order(t, pool, time.Hour), order(t, pool, time.Hour), order(t, pool, time.Hour)
 	cancel(t, pool, undone)
-	said := hear(t, pool,
+	answers := deliver(t, pool,
 		shipment(shipped),
 		events.InventoryReleased{Subject: events.Subject{OrderID: undone}, Reason: "customer"},
 		events.IncidentOpened{Subject: events.Subject{OrderID: stuck}, IncidentID: newID(t), Service: "payment", Kind: "refund_refused", Reason: "closed"})
-	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return messaging.Publish(t.Context(), tx, said...) }); err != nil {
+	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return messaging.Publish(t.Context(), tx, answers...) }); err != nil {
 		t.Fatal(err)
 	}
 	pacttest.Publishes(t, events.Order, pool)
@@ -120,7 +120,7 @@ func TestPacts_OrderAnswersWhatIsRead(t *testing.T) {
 		"an order is cancelled": func(t *testing.T, _ map[string]string) map[string]string {
 			t.Helper()
 			id := order(t, s.pool, time.Hour)
-			hear(t, s.pool, events.InventoryRejected{Subject: events.Subject{OrderID: id}, Reason: "out_of_stock: widget"})
+			deliver(t, s.pool, events.InventoryRejected{Subject: events.Subject{OrderID: id}, Reason: "out_of_stock: widget"})
 			return map[string]string{"order_id": id}
 		},
 	})

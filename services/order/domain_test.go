@@ -13,7 +13,7 @@ import (
 
 func usd(amount int64) events.Money { return events.Money{Amount: amount, Currency: "USD"} }
 
-func TestAWishIsPricedOrRefused(t *testing.T) {
+func TestAccept_PricesTheCommandOrRefusesIt(t *testing.T) {
 	t.Parallel()
 	prices := map[string]events.Money{
 		"widget": usd(1999), "gizmo": usd(750), "free": usd(0), "priceless": usd(math.MaxInt64),
@@ -70,7 +70,7 @@ func TestAWishIsPricedOrRefused(t *testing.T) {
 	}
 }
 
-func TestAnAcceptedOrderIsWhatTheCustomerAskedForAtTheServersPrices(t *testing.T) {
+func TestAccept_TheOrderHasTheServersPrices(t *testing.T) {
 	t.Parallel()
 	got, err := accept("id", twoWidgets, map[string]events.Money{"widget": usd(1999)})
 	if err != nil {
@@ -82,9 +82,9 @@ func TestAnAcceptedOrderIsWhatTheCustomerAskedForAtTheServersPrices(t *testing.T
 	})
 }
 
-// TestWhatIsAcceptedFitsIntoEveryEvent looks for the largest order that is accepted, and puts it into the
+// TestAccept_TheOrderFitsIntoEveryEvent looks for the largest order that is accepted, and puts it into the
 // events that carry the most around it.
-func TestWhatIsAcceptedFitsIntoEveryEvent(t *testing.T) {
+func TestAccept_TheOrderFitsIntoEveryEvent(t *testing.T) {
 	t.Parallel()
 	sized := func(size int) (events.Snapshot, error) {
 		command := twoWidgets
@@ -112,7 +112,7 @@ func TestWhatIsAcceptedFitsIntoEveryEvent(t *testing.T) {
 	}
 }
 
-func TestAnOrderNeedsAttentionWhileAnIncidentIsOpenAndItHasNotEnded(t *testing.T) {
+func TestStatus_NeedsAttentionWhileAnIncidentIsOpen(t *testing.T) {
 	t.Parallel()
 	over := time.Now()
 	open, resolved := Incident{ID: "1"}, Incident{ID: "2", ResolvedAt: &over}
@@ -138,7 +138,7 @@ func TestAnOrderNeedsAttentionWhileAnIncidentIsOpenAndItHasNotEnded(t *testing.T
 	}
 }
 
-func TestAPublicStatusIsFoundInTheStatesThatShowIt(t *testing.T) {
+func TestStatus_IsFoundInTheStatesThatShowIt(t *testing.T) {
 	t.Parallel()
 	for _, public := range []Status{"", Pending, Cancelling, Confirmed, Cancelled, NeedsAttention} {
 		states, open := stored(public)

@@ -45,14 +45,14 @@ func dial(t *testing.T, s *shop) orderv1.OrderServiceClient {
 	return orderv1.NewOrderServiceClient(connection)
 }
 
-// TestAnOrderIsTheSameOverGRPC reads orders in every state over both, and compares every field.
-func TestAnOrderIsTheSameOverGRPC(t *testing.T) {
+// TestGRPC_AnOrderIsTheSameAsOverHTTP reads orders in every state over both, and compares every field.
+func TestGRPC_AnOrderIsTheSameAsOverHTTP(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	client := dial(t, s)
 	about := func(id string) events.Subject { return events.Subject{OrderID: id} }
 	list := orders(t, s.pool, 5, time.Hour)
-	hear(t, s.pool,
+	deliver(t, s.pool,
 		shipment(list[1]),
 		events.InventoryRejected{Subject: about(list[2]), Reason: "out_of_stock: widget"},
 		events.IncidentOpened{Subject: about(list[3]), IncidentID: newID(t), Service: "payment", Kind: "refund_refused", Reason: "closed"})
@@ -77,7 +77,7 @@ func TestAnOrderIsTheSameOverGRPC(t *testing.T) {
 	}
 }
 
-// resourceOf is what HTTP would say, of what gRPC said.
+// resourceOf is what HTTP would answer, made of what gRPC answered.
 func resourceOf(m *orderv1.Order) api.Order {
 	to := m.GetShipTo()
 	o := api.Order{
@@ -104,7 +104,7 @@ func resourceOf(m *orderv1.Order) api.Order {
 	return o
 }
 
-func TestAnOrderThatThereIsNotIsNotFoundOverGRPC(t *testing.T) {
+func TestGRPC_AnUnknownOrderIsNotFound(t *testing.T) {
 	t.Parallel()
 	client := dial(t, open(t))
 	for what, id := range map[string]string{"an unknown one": newID(t), "none at all": "", "no UUID": "42", "NUL": "\x00"} {
@@ -115,8 +115,8 @@ func TestAnOrderThatThereIsNotIsNotFoundOverGRPC(t *testing.T) {
 	}
 }
 
-// TestAnOrderWaitsOverGRPCToo compares the one field that only comes with time.
-func TestAnOrderWaitsOverGRPCToo(t *testing.T) {
+// TestGRPC_AnOrderShowsWhatItWaitsFor compares the one field that only comes with time.
+func TestGRPC_AnOrderShowsWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	client := dial(t, s)
@@ -127,6 +127,6 @@ func TestAnOrderWaitsOverGRPCToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if w := answer.GetOrder().GetWaitingFor(); w.GetService() != "inventory" || w.GetStep() != "reserve" || w.GetWhy() == "" || w.GetSince() == nil {
-		t.Errorf("an order that waits says %v", w)
+		t.Errorf("an order that waits shows %v", w)
 	}
 }

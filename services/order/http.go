@@ -187,7 +187,7 @@ func (s server) list(ctx context.Context, wanted *api.Status, cursor *string,
 	if wanted != nil {
 		status = Status(*wanted)
 	}
-	orders, err = listOrders(ctx, s.db, status, before, limit+1) // one more tells whether there is a next page
+	orders, err = listOrders(ctx, s.db, status, before, limit+1) // one more shows whether there is a next page
 	if err != nil {
 		return nil, nil, err
 	}

@@ -107,7 +107,7 @@ func (s *shop) placed(key string) api.Order {
 	return order
 }
 
-// isProblem wants an answer to be a problem document of this status that says nothing internal.
+// isProblem wants an answer to be a problem document of this status with nothing internal in it.
 func isProblem(t *testing.T, got answer, status int) {
 	t.Helper()
 	var body api.Problem
@@ -120,7 +120,7 @@ func isProblem(t *testing.T, got answer, status int) {
 	}
 	for _, secret := range []string{"SQLSTATE", "pgx", "postgres", "goroutine"} {
 		if strings.Contains(got.body, secret) {
-			t.Errorf("the answer tells %q: %s", secret, got.body)
+			t.Errorf("the answer has %q in it: %s", secret, got.body)
 		}
 	}
 }
@@ -133,7 +133,7 @@ func (s *shop) holdsNothing(t *testing.T) {
 	}
 }
 
-func TestTheGeneratedCodeIsThatOfTheContract(t *testing.T) {
+func TestAPI_TheContractIsValid(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("api/openapi.yaml")
 	if err != nil {
@@ -168,7 +168,7 @@ func TestTheGeneratedCodeIsThatOfTheContract(t *testing.T) {
 	}
 }
 
-func TestAnOrderIsAcceptedAndCanBeRead(t *testing.T) {
+func TestOrder_IsAcceptedAndCanBeRead(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	first := s.place("k", body)
@@ -191,11 +191,11 @@ func TestAnOrderIsAcceptedAndCanBeRead(t *testing.T) {
 		ShipTo: api.Address{Name: "Ada", Street: "Rue 1", City: "Bern", PostalCode: "3000", Country: "CH"}, PaymentMethod: "tok_visa",
 		CreatedAt: order.CreatedAt, UpdatedAt: order.CreatedAt, Deadline: order.Deadline, Incidents: []api.Incident{},
 	})
-	same(t, "said", said(t, s.pool, order.Id), []string{"OrderCreated"})
+	same(t, "published", published(t, s.pool, order.Id), []string{"OrderCreated"})
 	same(t, "history", history(t, s.pool, order.Id), []string{"PENDING"})
 }
 
-func TestAnOrderTellsWhatBecameOfIt(t *testing.T) {
+func TestOrder_ShowsItsEnd(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	id := s.placed("k").Id
@@ -206,27 +206,27 @@ func TestAnOrderTellsWhatBecameOfIt(t *testing.T) {
 		}
 		return *answer.JSON200
 	}
-	hear(t, s.pool, opened(id, "i"))
+	deliver(t, s.pool, opened(id, "i"))
 	stuck := get()
 	same(t, "status", stuck.Status, api.NEEDSATTENTION)
 	same(t, "incident", stuck.Incidents[0].Kind+" "+stuck.Incidents[0].Service+" "+stuck.Incidents[0].Reason, "refund_refused payment closed account")
 	cancel(t, s.pool, id)
-	hear(t, s.pool, resolved(id, "i"))
+	deliver(t, s.pool, resolved(id, "i"))
 	asked := get()
 	same(t, "status", asked.Status, api.CANCELLING)
 	same(t, "reason", *asked.Reason, "customer")
 	if asked.CancelRequestedAt == nil || asked.Incidents[0].ResolvedAt == nil || asked.UpdatedAt.Before(stuck.UpdatedAt) {
-		t.Errorf("%+v does not tell when", asked)
+		t.Errorf("%+v does not show when", asked)
 	}
-	hear(t, s.pool, shipment(id))
+	deliver(t, s.pool, shipment(id))
 	late := get()
 	same(t, "status", late.Status, api.CONFIRMED)
 	same(t, "reason", *late.Reason, "cancel_too_late")
 	same(t, "shipment", *late.ShipmentId, "shp_1")
 }
 
-// TestBadInput sends everything that a client can get wrong, and wants nothing of it to be stored.
-func TestBadInput(t *testing.T) {
+// TestPlaceOrder_BadInputIsRefused sends everything that a client can get wrong, and wants nothing of it to be stored.
+func TestPlaceOrder_BadInputIsRefused(t *testing.T) {
 	s := open(t)
 	with := func(old, new string) string {
 		if !strings.Contains(body, old) {
@@ -291,7 +291,7 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-func TestBadRequests(t *testing.T) {
+func TestAPI_BadRequestsAreRefused(t *testing.T) {
 	s := open(t)
 	json, key := []string{"Content-Type", "application/json"}, []string{"Idempotency-Key", "k"}
 	headers := func(lists ...[]string) (all []string) {
@@ -339,14 +339,14 @@ func TestBadRequests(t *testing.T) {
 			got := s.send(test.method, test.path, sent, test.header...)
 			isProblem(t, got, test.status)
 			if test.status == http.StatusMethodNotAllowed && got.header.Get("Allow") == "" {
-				t.Error("the answer does not say which methods are allowed")
+				t.Error("the answer does not list which methods are allowed")
 			}
 			s.holdsNothing(t)
 		})
 	}
 }
 
-func TestTheSameRequestTwiceIsOneOrder(t *testing.T) {
+func TestKey_TheSameRequestTwiceIsOneOrder(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	first := s.place("k", body)
@@ -354,7 +354,7 @@ func TestTheSameRequestTwiceIsOneOrder(t *testing.T) {
 	if err := json.Compact(&tidy, []byte(body)); err != nil {
 		t.Fatal(err)
 	}
-	hear(t, s.pool, rejected(strings.TrimPrefix(first.header.Get("Location"), "/v1/orders/")))
+	deliver(t, s.pool, rejected(strings.TrimPrefix(first.header.Get("Location"), "/v1/orders/")))
 	for name, again := range map[string]answer{
 		"the same bytes": s.place("k", body), "other white space": s.place("k", tidy.String()), "a quoted key": s.place(`"k"`, body),
 	} {
@@ -366,7 +366,7 @@ func TestTheSameRequestTwiceIsOneOrder(t *testing.T) {
 	same(t, "orders", count(t, s.pool, `SELECT count(*) FROM orders`), 1)
 }
 
-func TestAnotherBodyUnderAUsedKeyIsRefused(t *testing.T) {
+func TestKey_AnotherBodyIsRefused(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	s.placed("k")
@@ -374,7 +374,7 @@ func TestAnotherBodyUnderAUsedKeyIsRefused(t *testing.T) {
 	same(t, "orders", count(t, s.pool, `SELECT count(*) FROM orders`), 1)
 }
 
-func TestARequestInProgressIsToBeTriedAgain(t *testing.T) {
+func TestKey_ARequestInProgressIsToBeRetried(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	// Somebody executes the request and takes his time.
@@ -398,7 +398,7 @@ func TestARequestInProgressIsToBeTriedAgain(t *testing.T) {
 	same(t, "afterwards", s.place("k", body).status, http.StatusAccepted)
 }
 
-func TestAKeyMayBeUsedAnewOnceItHasExpired(t *testing.T) {
+func TestKey_MayBeUsedAnewOnceItHasExpired(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	first := s.placed("k")
@@ -409,28 +409,28 @@ func TestAKeyMayBeUsedAnewOnceItHasExpired(t *testing.T) {
 	same(t, "orders", count(t, s.pool, `SELECT count(*) FROM orders`), 2)
 }
 
-func TestARefusedOrderMayBeCorrectedUnderItsKey(t *testing.T) {
+func TestKey_ARefusedOrderMayBeCorrected(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	isProblem(t, s.place("k", strings.Replace(body, "widget", "nothing", 1)), http.StatusUnprocessableEntity)
 	same(t, "corrected", s.place("k", body).status, http.StatusAccepted)
 }
 
-func TestAnExpectedTotalThatIsRightIsAccepted(t *testing.T) {
+func TestPlaceOrder_AnExpectedTotalThatIsRightIsAccepted(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	wish := strings.Replace(body, `"customer_id"`, `"expected_total": {"amount": 3998, "currency": "USD"}, "customer_id"`, 1)
-	same(t, "status", s.place("k", wish).status, http.StatusAccepted)
+	order := strings.Replace(body, `"customer_id"`, `"expected_total": {"amount": 3998, "currency": "USD"}, "customer_id"`, 1)
+	same(t, "status", s.place("k", order).status, http.StatusAccepted)
 }
 
-func TestNoOrdersAreTakenWhileTheBacklogIsFull(t *testing.T) {
+func TestPlaceOrder_IsRefusedWhileTheBacklogIsFull(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	s.backlog.Store(10)
 	got := s.place("k", body)
 	isProblem(t, got, http.StatusServiceUnavailable)
 	if got.header.Get("Retry-After") == "" {
-		t.Error("the answer does not say when to try again")
+		t.Error("the answer has no Retry-After")
 	}
 	s.holdsNothing(t)
 	same(t, "reading meanwhile", s.send("GET", "/v1/orders", "").status, http.StatusOK)
@@ -438,7 +438,7 @@ func TestNoOrdersAreTakenWhileTheBacklogIsFull(t *testing.T) {
 	same(t, "drained", s.place("k", body).status, http.StatusAccepted)
 }
 
-func TestOrdersThatWouldWaitTooLongAreSentAway(t *testing.T) {
+func TestPlaceOrder_IsRefusedWhenItWouldWaitTooLong(t *testing.T) {
 	t.Parallel()
 	full := func(context.Context, placement) (placed, error) { return placed{}, batcher.ErrBusy }
 	listener := httptest.NewServer(routes(server{place: full, backlog: func() int { return 0 }, limit: 1}))
@@ -449,7 +449,7 @@ func TestOrdersThatWouldWaitTooLongAreSentAway(t *testing.T) {
 	same(t, "retry after", got.header.Get("Retry-After"), "5")
 }
 
-func TestACancelIsAskedForOnceAndToldLater(t *testing.T) {
+func TestCancel_IsRequestedOnceAndShownLater(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	id := s.placed("k").Id
@@ -459,24 +459,24 @@ func TestACancelIsAskedForOnceAndToldLater(t *testing.T) {
 			t.Fatalf("%v %s", err, got.Body)
 		}
 	}
-	same(t, "said", said(t, s.pool, id), []string{"OrderCreated", "OrderCancelRequested customer"})
-	hear(t, s.pool, released(id, "cancelled"))
+	same(t, "published", published(t, s.pool, id), []string{"OrderCreated", "OrderCancelRequested customer"})
+	deliver(t, s.pool, released(id, "cancelled"))
 	isProblem(t, s.send("POST", "/v1/orders/"+id+"/cancel", ""), http.StatusConflict)
 	same(t, "status", read(t, s.pool, id).Status, Cancelled)
 
 	confirmed := s.placed("other").Id
-	hear(t, s.pool, shipment(confirmed))
+	deliver(t, s.pool, shipment(confirmed))
 	isProblem(t, s.send("POST", "/v1/orders/"+confirmed+"/cancel", ""), http.StatusConflict)
-	same(t, "said", said(t, s.pool, confirmed), []string{"OrderCreated"})
+	same(t, "published", published(t, s.pool, confirmed), []string{"OrderCreated"})
 }
 
-func TestAStuckOrderMayBeCancelledByItsCustomer(t *testing.T) {
+func TestCancel_OfAStuckOrderByItsCustomer(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	id := s.placed("k").Id
-	hear(t, s.pool, opened(id, "i"))
+	deliver(t, s.pool, opened(id, "i"))
 	same(t, "answer", s.send("POST", "/v1/orders/"+id+"/cancel", "").status, http.StatusAccepted)
-	same(t, "said", said(t, s.pool, id), []string{"OrderCreated", "OrderCancelRequested customer"})
+	same(t, "published", published(t, s.pool, id), []string{"OrderCreated", "OrderCancelRequested customer"})
 }
 
 // pages reads all orders with a status, so many at a time; after each page more is called.
@@ -501,7 +501,7 @@ func (s *shop) pages(status *api.Status, limit int, more func()) (pages [][]stri
 	}
 }
 
-func TestPagesDoNotShiftWhenOrdersComeIn(t *testing.T) {
+func TestPages_DoNotShiftWhenOrdersComeIn(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	var placed []string
@@ -513,7 +513,7 @@ func TestPagesDoNotShiftWhenOrdersComeIn(t *testing.T) {
 	same(t, "pages", got, [][]string{placed[:3], placed[3:6], placed[6:]})
 }
 
-func TestAFullLastPageHasNoNext(t *testing.T) {
+func TestPages_AFullLastPageHasNoNext(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	same(t, "no orders", s.pages(nil, 2, func() {}), [][]string{{}})
@@ -523,7 +523,7 @@ func TestAFullLastPageHasNoNext(t *testing.T) {
 	same(t, "pages of one", len(s.pages(nil, 1, func() {})), 2)
 }
 
-func TestAPageHasFiftyOrdersUnlessAskedOtherwise(t *testing.T) {
+func TestPages_HaveFiftyOrdersUnlessAskedOtherwise(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	orders(t, s.pool, 201, time.Hour)
@@ -536,13 +536,13 @@ func TestAPageHasFiftyOrdersUnlessAskedOtherwise(t *testing.T) {
 	}
 }
 
-func TestOrdersAreListedByTheStatusThatIsSeen(t *testing.T) {
+func TestPages_ListByThePublicStatus(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	pending, confirmed, cancelled, cancelling, stuck, stuckToo := s.placed("1").Id, s.placed("2").Id, s.placed("3").Id, s.placed("4").Id, s.placed("5").Id, s.placed("6").Id
 	cancel(t, s.pool, cancelling)
 	cancel(t, s.pool, stuckToo)
-	hear(t, s.pool, shipment(confirmed), rejected(cancelled), opened(stuck, "i"), opened(stuckToo, "i"), opened(confirmed, "late"),
+	deliver(t, s.pool, shipment(confirmed), rejected(cancelled), opened(stuck, "i"), opened(stuckToo, "i"), opened(confirmed, "late"),
 		opened(pending, "over"), resolved(pending, "over"))
 	want := map[api.Status][]string{
 		api.PENDING: {pending}, api.CONFIRMED: {confirmed}, api.CANCELLED: {cancelled}, api.CANCELLING: {cancelling},

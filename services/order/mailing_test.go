@@ -206,10 +206,10 @@ func TestACancelIsASecondMailThatFollowsTheFirst(t *testing.T) {
 	ids := mailed(t, pool, ada, ada)
 	m := sender(pool, box.addr)
 	// The first order ends before anything was sent, the second one after it.
-	hear(t, pool, rejected(ids[0]), rejected(ids[0]))
+	deliver(t, pool, rejected(ids[0]), rejected(ids[0]))
 	exec(t, pool, `UPDATE mail SET next_attempt_at = now() - interval '1 h' WHERE kind = 'cancelled'`)
 	runOnce(t, m)
-	hear(t, pool, released(ids[1], "card_declined"))
+	deliver(t, pool, released(ids[1], "card_declined"))
 	runOnce(t, m)
 	runOnce(t, m)
 	got := box.of(t)
@@ -244,7 +244,7 @@ func TestNobodyIsToldWhoDoesNotWantToBe(t *testing.T) {
 		t.Fatal(err)
 	}
 	confirmed := mailed(t, pool, ada)[0]
-	hear(t, pool, rejected(without), rejected(noServer.id), shipment(confirmed))
+	deliver(t, pool, rejected(without), rejected(noServer.id), shipment(confirmed))
 	same(t, "mails", texts(t, pool, `SELECT order_id || '.' || kind FROM mail`), []string{confirmed + ".received"})
 }
 
@@ -328,7 +328,7 @@ func TestAMailboxThatRefusesHoldsNobodyUp(t *testing.T) {
 	due(t, pool)
 	runOnce(t, m)
 	same(t, "how many mails in the end", len(box.of(t)), 3)
-	hear(t, pool, rejected(ids[0]))
+	deliver(t, pool, rejected(ids[0]))
 	runOnce(t, m)
 	same(t, "a cancel of what was refused", box.of(t)[3:], []string{ids[0] + ".cancelled"})
 }

@@ -48,7 +48,7 @@ var twoWidgets = PlaceOrder{
 	ShipTo:        events.Address{Name: "Ada", Street: "Rue 1", City: "Bern", PostalCode: "3000", Country: "CH"},
 }
 
-// request is a placement of a wish under a key.
+// request is a placement under a key.
 func request(t *testing.T, key string, command PlaceOrder) placement {
 	t.Helper()
 	r, err := idempotency.ForOperation("POST /v1/orders", "orders", key, command)
@@ -100,7 +100,7 @@ func handle(ctx context.Context, pool *pgxpool.Pool, list ...events.Event) (answ
 	return answers, err
 }
 
-// react calls the step that hears the event.
+// react calls the step that handles the event.
 func react(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
 	switch e := event.(type) {
 	case events.InventoryRejected:
@@ -114,11 +114,11 @@ func react(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, er
 	case events.IncidentResolved:
 		return incidentResolved(ctx, tx, e)
 	}
-	panic("the order service does not hear " + event.Type().Name)
+	panic("the order service does not subscribe to " + event.Type().Name)
 }
 
-// hear handles events, each in a transaction of its own, and returns their answers.
-func hear(t *testing.T, pool *pgxpool.Pool, list ...events.Event) (answers []events.Event) {
+// deliver handles events, each in a transaction of its own, and returns their answers.
+func deliver(t *testing.T, pool *pgxpool.Pool, list ...events.Event) (answers []events.Event) {
 	t.Helper()
 	for _, event := range list {
 		answer, err := handle(t.Context(), pool, event)
@@ -155,8 +155,8 @@ func history(t *testing.T, pool *pgxpool.Pool, id string) []string {
 		SELECT concat_ws(' ', status, reason) FROM order_history WHERE order_id = $1 ORDER BY position`, id)
 }
 
-// said is what the outbox holds about an order: "OrderCreated", "OrderCancelRequested customer", ….
-func said(t *testing.T, pool *pgxpool.Pool, id string) []string {
+// published is what the outbox holds about an order: "OrderCreated", "OrderCancelRequested customer", ….
+func published(t *testing.T, pool *pgxpool.Pool, id string) []string {
 	t.Helper()
 	return texts(t, pool, `
 		SELECT concat_ws(' ', split_part(type, '.', 3), convert_from(payload, 'UTF8')::jsonb #>> '{data,reason}')

@@ -17,7 +17,7 @@ const (
 	uniqueViolation  = "23505"
 )
 
-// sqlState is what Postgres answered: "" when it did as it was told.
+// sqlState is what Postgres answered: "" when it was obeyed.
 func sqlState(t *testing.T, pool *pgxpool.Pool, sql string) string {
 	t.Helper()
 	_, err := pool.Exec(t.Context(), sql)
@@ -31,7 +31,7 @@ func sqlState(t *testing.T, pool *pgxpool.Pool, sql string) string {
 	return refused.Code
 }
 
-func TestTheServiceCannotRewriteItsOwnHistory(t *testing.T) {
+func TestDatabase_TheServiceCannotRewriteItsOwnHistory(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	for _, sql := range []string{
@@ -53,11 +53,11 @@ func TestTheServiceCannotRewriteItsOwnHistory(t *testing.T) {
 	}
 }
 
-func TestTheDatabaseKeepsThePromises(t *testing.T) {
+func TestDatabase_KeepsThePromises(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	id := order(t, pool, time.Hour)
-	hear(t, pool, shipment(id))
+	deliver(t, pool, shipment(id))
 	pending := order(t, pool, time.Hour)
 	for _, c := range []struct{ name, sql, want string }{
 		{"an order does not end twice", `INSERT INTO order_history (order_id, status) VALUES ('` + id + `', 'CANCELLED')`, uniqueViolation},
@@ -78,7 +78,7 @@ func TestTheDatabaseKeepsThePromises(t *testing.T) {
 	}
 }
 
-func TestTheShopOpensWithItsPrices(t *testing.T) {
+func TestDatabase_OpensWithItsPrices(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	tx, err := pool.Begin(t.Context())

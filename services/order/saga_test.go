@@ -13,7 +13,7 @@ import (
 	"example.com/ordersaga/pkg/outbox"
 )
 
-// What can be heard about an order.
+// The events about an order.
 func rejected(id string) events.Event {
 	return events.InventoryRejected{Subject: events.Subject{OrderID: id}, Reason: "out_of_stock"}
 }
@@ -42,14 +42,14 @@ func resolved(id, incident string) events.Event {
 	}
 }
 
-func TestEveryEventAtEveryState(t *testing.T) {
+func TestSaga_EveryEventAtEveryState(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	states := map[Status]func(id string){
 		Pending:    func(string) {},
 		Cancelling: func(id string) { cancel(t, pool, id) },
-		Confirmed:  func(id string) { hear(t, pool, shipment(id)) },
-		Cancelled:  func(id string) { hear(t, pool, rejected(id)) },
+		Confirmed:  func(id string) { deliver(t, pool, shipment(id)) },
+		Cancelled:  func(id string) { deliver(t, pool, rejected(id)) },
 	}
 	cancelledFor := func(reason string) func(string) events.Event {
 		return func(id string) events.Event {
@@ -73,7 +73,7 @@ func TestEveryEventAtEveryState(t *testing.T) {
 
 	tests := []struct {
 		from   Status
-		hears  func(id string) events.Event
+		event  func(id string) events.Event
 		to     Status
 		reason string
 		answer func(id string) events.Event // nil: none
@@ -104,7 +104,7 @@ func TestEveryEventAtEveryState(t *testing.T) {
 		{Cancelled, resolve, Cancelled, "out_of_stock", nil},
 	}
 	for _, test := range tests {
-		t.Run(fmt.Sprintf("%s hears %s", test.from, test.hears("").Type().Name), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s gets %s", test.from, test.event("").Type().Name), func(t *testing.T) {
 			t.Parallel()
 			id := order(t, pool, time.Hour)
 			states[test.from](id)
@@ -115,9 +115,9 @@ func TestEveryEventAtEveryState(t *testing.T) {
 			} else {
 				want = []events.Event{test.answer(id), nil}
 			}
-			got := hear(t, pool, test.hears(id))
+			got := deliver(t, pool, test.event(id))
 			first, steps := read(t, pool, id), history(t, pool, id)
-			same(t, "answers", append(got, hear(t, pool, test.hears(id))...), want)
+			same(t, "answers", append(got, deliver(t, pool, test.event(id))...), want)
 			same(t, "status", first.public(), test.to)
 			same(t, "reason", first.Reason, test.reason)
 			same(t, "the order after the second time", read(t, pool, id), first)
@@ -126,21 +126,21 @@ func TestEveryEventAtEveryState(t *testing.T) {
 	}
 }
 
-func TestAnEventAboutAnUnknownOrderChangesNothing(t *testing.T) {
+func TestSaga_AnEventAboutAnUnknownOrderChangesNothing(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	id := newID(t)
 	for _, event := range []events.Event{rejected(id), released(id, "x"), shipment(id), opened(id, "i"), resolved(id, "i")} {
-		same(t, event.Type().Name, hear(t, pool, event), []events.Event{nil})
+		same(t, event.Type().Name, deliver(t, pool, event), []events.Event{nil})
 	}
 	same(t, "orders", count(t, pool, `SELECT count(*) FROM orders`), 0)
 	same(t, "history", count(t, pool, `SELECT count(*) FROM order_history`), 0)
 	same(t, "incidents, for the order that may come", count(t, pool, `SELECT count(*) FROM order_incident`), 1)
 }
 
-// TestEveryOrderOfEvents plays all permutations of everything that can happen to an order, each event
+// TestSaga_EveryOrderOfEvents plays all permutations of everything that can happen to an order, each event
 // followed by all earlier ones again, each event alone and all in one batch.
-func TestEveryOrderOfEvents(t *testing.T) {
+func TestSaga_EveryOrderOfEvents(t *testing.T) {
 	t.Parallel()
 	for _, together := range []bool{false, true} {
 		t.Run(fmt.Sprintf("in one batch: %v", together), func(t *testing.T) {
@@ -172,8 +172,8 @@ func permutations(kinds []string) [][]string {
 	return all
 }
 
-// play lets an order hear events in this order, and checks that the first end stands, is told once, and that
-// an incident that was both opened and resolved is over, in whatever order that was heard.
+// play handles events in this order, and checks that the first end stands, is published once, and that
+// an incident that was both opened and resolved is over, in whatever order that came.
 func play(t *testing.T, pool *pgxpool.Pool, id string, kinds []string, together bool) {
 	t.Helper()
 	all := map[string]events.Event{
@@ -193,12 +193,12 @@ func play(t *testing.T, pool *pgxpool.Pool, id string, kinds []string, together 
 			t.Fatalf("%v: %v", kinds, err)
 		}
 	} else {
-		answers = hear(t, pool, list...)
+		answers = deliver(t, pool, list...)
 	}
-	end, shipmentID, told := Cancelled, "", "OrderCancelled"
+	end, shipmentID, answer := Cancelled, "", "OrderCancelled"
 	for _, kind := range kinds {
 		if kind == "shipped" {
-			end, shipmentID, told = Confirmed, "shp_1", "OrderConfirmed"
+			end, shipmentID, answer = Confirmed, "shp_1", "OrderConfirmed"
 		}
 		if kind == "shipped" || kind == "rejected" || kind == "released" {
 			break
@@ -215,19 +215,19 @@ func play(t *testing.T, pool *pgxpool.Pool, id string, kinds []string, together 
 		}
 	}
 	delete(ends, "OrderNeedsAttention")
-	same(t, fmt.Sprint("what ", kinds, " was answered with"), ends, map[string]int{told: 1})
+	same(t, fmt.Sprint("what ", kinds, " was answered with"), ends, map[string]int{answer: 1})
 	steps := history(t, pool, id)
 	if last := steps[len(steps)-1]; last[:len(end)] != string(end) {
 		t.Errorf("%v: the history %v does not end with %s", kinds, steps, end)
 	}
 }
 
-func TestAnOrderThatIsStuckTwiceGoesOnAfterTheSecondResolution(t *testing.T) {
+func TestIncidents_AllMustBeResolved(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	id := order(t, pool, time.Hour)
 	steps := []struct {
-		hears events.Event
+		event events.Event
 		then  Status
 	}{
 		{opened(id, "a"), NeedsAttention},
@@ -235,13 +235,13 @@ func TestAnOrderThatIsStuckTwiceGoesOnAfterTheSecondResolution(t *testing.T) {
 		{resolved(id, "a"), NeedsAttention},
 		{resolved(id, "c"), NeedsAttention}, // a tombstone
 		{resolved(id, "b"), Pending},
-		{opened(id, "c"), Pending}, // heard of too late
+		{opened(id, "c"), Pending}, // comes too late
 		{opened(id, "d"), NeedsAttention},
 		{released(id, "card_declined"), Cancelled}, // saga events apply as always
 	}
 	for _, step := range steps {
-		hear(t, pool, step.hears)
-		same(t, step.hears.Type().Name, read(t, pool, id).public(), step.then)
+		deliver(t, pool, step.event)
+		same(t, step.event.Type().Name, read(t, pool, id).public(), step.then)
 	}
 	shown := map[string]bool{}
 	for _, incident := range read(t, pool, id).Incidents {
@@ -250,19 +250,19 @@ func TestAnOrderThatIsStuckTwiceGoesOnAfterTheSecondResolution(t *testing.T) {
 	same(t, "open incidents", shown, map[string]bool{"a": false, "b": false, "c": false, "d": true})
 }
 
-func TestIncidentsOfEveryServiceCount(t *testing.T) {
+func TestIncidents_OfEveryServiceCount(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	for _, service := range events.Services {
 		id := order(t, pool, time.Hour)
 		event := opened(id, "i").(events.IncidentOpened)
 		event.Service = string(service)
-		hear(t, pool, event)
+		deliver(t, pool, event)
 		same(t, string(service), read(t, pool, id).Incidents[0].Service, string(service))
 	}
 }
 
-func TestHistoryNamesTheEventThatMadeIt(t *testing.T) {
+func TestHistory_NamesTheEventThatMadeIt(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	for _, event := range []func(string) events.Event{rejected, shipment} {
@@ -276,19 +276,19 @@ func TestHistoryNamesTheEventThatMadeIt(t *testing.T) {
 	}
 }
 
-func TestAnOverdueOrderIsAskedToBeCancelledOnce(t *testing.T) {
+func TestSweeper_RequestsTheCancelOfAnOverdueOrderOnce(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	overdue, early, stuck, unstuck := order(t, pool, 0), order(t, pool, time.Hour), order(t, pool, 0), order(t, pool, 0)
 	asked, shippedLate := order(t, pool, 0), order(t, pool, 0)
-	hear(t, pool, opened(stuck, "i"), opened(unstuck, "i"), resolved(unstuck, "i"), shipment(shippedLate))
+	deliver(t, pool, opened(stuck, "i"), opened(unstuck, "i"), resolved(unstuck, "i"), shipment(shippedLate))
 	cancel(t, pool, asked)
 	sweep(t, pool)
 	sweep(t, pool)
 
 	want := map[string]struct {
-		status Status
-		said   []string
+		status    Status
+		published []string
 	}{
 		overdue:     {Cancelling, []string{"OrderCreated", "OrderCancelRequested deadline"}},
 		early:       {Pending, []string{"OrderCreated"}},
@@ -299,14 +299,14 @@ func TestAnOverdueOrderIsAskedToBeCancelledOnce(t *testing.T) {
 	}
 	for id, w := range want {
 		same(t, "status", read(t, pool, id).Status, w.status)
-		same(t, "said", said(t, pool, id), w.said)
+		same(t, "published", published(t, pool, id), w.published)
 	}
 	same(t, "history", history(t, pool, overdue), []string{"PENDING", "CANCELLING deadline"})
 	if read(t, pool, overdue).CancelRequestedAt == nil {
-		t.Error("the order does not tell when the cancel was asked for")
+		t.Error("the order does not show when the cancel was requested")
 	}
 
-	hear(t, pool, resolved(stuck, "i"))
+	deliver(t, pool, resolved(stuck, "i"))
 	sweep(t, pool)
 	same(t, "status once the incident is over", read(t, pool, stuck).Status, Cancelling)
 }
@@ -318,7 +318,7 @@ func sweep(t *testing.T, pool *pgxpool.Pool) {
 	}
 }
 
-func TestTheSweeperTakesAsManyBatchesAsThereAre(t *testing.T) {
+func TestSweeper_TakesAsManyBatchesAsThereAre(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	orders(t, pool, 2*overdueAtOnce+1, 0)

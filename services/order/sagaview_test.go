@@ -16,7 +16,7 @@ import (
 )
 
 // others are the three other services' public APIs, as far as the order service asks them: what they
-// answer about any order is what the test says, by the first word of the path.
+// answer about any order is what the test gives, by the first word of the path.
 type others struct {
 	mu      sync.Mutex
 	answers map[string]string // "reservations", "payments" or "shipments" → a body; absent: 404; a number: that status
@@ -89,7 +89,7 @@ func (s *shop) getJSON(path string, into any) {
 const unknownCharge = `{"state": "UNKNOWN", "attempts": 3, "problem": "the gateway did not answer in time", "surprise": {},
 	"unknown_since": "2026-11-22T10:15:01Z", "next_attempt_at": "2026-11-22T10:15:03Z"}`
 
-func TestTheSagaIsWhatTheServicesSay(t *testing.T) {
+func TestSagaView_IsWhatTheServicesAnswer(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	id := s.placed("k").Id
@@ -105,13 +105,13 @@ func TestTheSagaIsWhatTheServicesSay(t *testing.T) {
 	})
 	same(t, "ship", got.Steps[2], api.Step{Step: "ship", Service: "shipping", Progress: "Pending"})
 
-	hear(t, s.pool, opened(id, "i"), opened(id, "j"), resolved(id, "j"))
+	deliver(t, s.pool, opened(id, "i"), opened(id, "j"), resolved(id, "j"))
 	got = s.saga(id)
 	same(t, "status with an incident", got.Status, api.NEEDSATTENTION)
 	same(t, "open incidents", len(got.Incidents), 1)
 }
 
-func TestAnOrderThatWaitsSaysForWhat(t *testing.T) {
+func TestSagaView_AnOrderShowsWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	id := s.placed("k").Id
@@ -124,13 +124,13 @@ func TestAnOrderThatWaitsSaysForWhat(t *testing.T) {
 		Why: "the gateway did not answer in time",
 	})
 	same(t, "in the list", strings.Contains(s.send(http.MethodGet, "/v1/orders", "").body, "waiting_for"), false)
-	hear(t, s.pool, opened(id, "i"))
+	deliver(t, s.pool, opened(id, "i"))
 	same(t, "why with an incident", s.get(id).WaitingFor.Why, "refund_refused, a person has to decide: closed account")
-	hear(t, s.pool, shipment(id))
+	deliver(t, s.pool, shipment(id))
 	same(t, "a confirmed one waits for", s.get(id).WaitingFor, nil)
 }
 
-func TestClientsThatPollDoNotPassTheirLoadOn(t *testing.T) {
+func TestSagaView_PollingIsAnsweredFromTheCache(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	id := s.placed("k").Id
@@ -145,7 +145,7 @@ func TestClientsThatPollDoNotPassTheirLoadOn(t *testing.T) {
 	}
 }
 
-func TestASilentServiceIsTheReason(t *testing.T) {
+func TestSagaView_AServiceThatDoesNotAnswerIsTheReason(t *testing.T) {
 	t.Parallel()
 	for answer, why := range map[string]string{
 		"hang":     "shipping cannot be reached",
@@ -166,7 +166,7 @@ func TestASilentServiceIsTheReason(t *testing.T) {
 	}
 }
 
-func TestASagaThatIsNoneIsRefused(t *testing.T) {
+func TestSagaView_AnUnknownOrderHasNone(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	isProblem(t, s.send(http.MethodGet, "/v1/orders/"+newID(t)+"/saga", ""), http.StatusNotFound)

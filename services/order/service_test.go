@@ -21,7 +21,7 @@ import (
 	"example.com/ordersaga/services/order/sagaview"
 )
 
-func TestSettingsComeFromTheEnvironment(t *testing.T) {
+func TestSettings_ComeFromTheEnvironment(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
@@ -102,9 +102,9 @@ func publish(t *testing.T, broker *testkit.NATS, eventID string, event events.Ev
 	}
 }
 
-// TestTheServiceAnswersEachEventOnce runs the service as its process does. Every event comes twice under one
+// TestService_AnswersEachEventOnce runs the service as its process does. Every event comes twice under one
 // id, which the inbox knows, and once more under another, which only the state guards know.
-func TestTheServiceAnswersEachEventOnce(t *testing.T) {
+func TestService_AnswersEachEventOnce(t *testing.T) {
 	t.Parallel()
 	db, broker := database(t), testkit.Broker(t)
 	s := &shop{t: t, pool: db.Pool, url: process(t, db, broker)}
@@ -120,17 +120,17 @@ func TestTheServiceAnswersEachEventOnce(t *testing.T) {
 	testkit.Eventually(t, 30*time.Second, "every event to be handled", func() bool {
 		return count(t, db.Pool, `SELECT count(*) FROM inbox`) == 2*len(list)
 	})
-	same(t, "sold", said(t, db.Pool, sold), []string{"OrderCreated", "OrderConfirmed"})
-	same(t, "refused", said(t, db.Pool, refused), []string{"OrderCreated", "OrderCancelled out_of_stock"})
-	same(t, "stuck", said(t, db.Pool, stuck), []string{"OrderCreated", "OrderNeedsAttention closed account"})
+	same(t, "sold", published(t, db.Pool, sold), []string{"OrderCreated", "OrderConfirmed"})
+	same(t, "refused", published(t, db.Pool, refused), []string{"OrderCreated", "OrderCancelled out_of_stock"})
+	same(t, "stuck", published(t, db.Pool, stuck), []string{"OrderCreated", "OrderNeedsAttention closed account"})
 	same(t, "stuck no more", read(t, db.Pool, stuck).public(), Pending)
 	testkit.Eventually(t, 10*time.Second, "every answer to be published", func() bool {
 		return count(t, db.Pool, `SELECT count(*) FROM outbox WHERE published_at IS NULL`) == 0
 	})
 }
 
-// TestTheServiceWatchesOverDeadlinesAndKeys moves both into the past and waits for the loops.
-func TestTheServiceWatchesOverDeadlinesAndKeys(t *testing.T) {
+// TestService_RunsItsLoops moves both into the past and waits for the loops.
+func TestService_RunsItsLoops(t *testing.T) {
 	t.Parallel()
 	db, broker := database(t), testkit.Broker(t)
 	late := order(t, db.Pool, time.Hour)
@@ -154,7 +154,7 @@ func arm(t *testing.T, set *failpoint.Set, point failpoint.Point) {
 	}
 }
 
-func TestAFaultWhileAnOrderIsPlacedLeavesAllOrNothing(t *testing.T) {
+func TestIntake_AFaultLeavesAllOrNothing(t *testing.T) {
 	t.Parallel()
 	tests := map[failpoint.Point]bool{ // whether the order is stored when the fault strikes
 		failpoint.IntakeGathered: false, failpoint.IdempotencyBegun: false, failpoint.IdempotencyStored: false, failpoint.IntakeBeforeCommit: false,
@@ -179,7 +179,7 @@ func TestAFaultWhileAnOrderIsPlacedLeavesAllOrNothing(t *testing.T) {
 	}
 }
 
-func TestAFaultWhileACancelIsAskedForLeavesAllOrNothing(t *testing.T) {
+func TestCancel_AFaultLeavesAllOrNothing(t *testing.T) {
 	t.Parallel()
 	for point, asked := range map[failpoint.Point]Status{failpoint.CancelBeforeCommit: Pending, failpoint.CancelAfterCommit: Cancelling} {
 		t.Run(string(point), func(t *testing.T) {
@@ -190,12 +190,12 @@ func TestAFaultWhileACancelIsAskedForLeavesAllOrNothing(t *testing.T) {
 			isProblem(t, s.send("POST", "/v1/orders/"+id+"/cancel", ""), http.StatusInternalServerError)
 			same(t, "status after the fault", read(t, s.pool, id).Status, asked)
 			same(t, "answer to the second try", s.send("POST", "/v1/orders/"+id+"/cancel", "").status, http.StatusAccepted)
-			same(t, "said", said(t, s.pool, id), []string{"OrderCreated", "OrderCancelRequested customer"})
+			same(t, "published", published(t, s.pool, id), []string{"OrderCreated", "OrderCancelRequested customer"})
 		})
 	}
 }
 
-func TestAFaultInTheSweeperLeavesAllOrNothing(t *testing.T) {
+func TestSweeper_AFaultLeavesAllOrNothing(t *testing.T) {
 	t.Parallel()
 	for point, swept := range map[failpoint.Point]Status{failpoint.DeadlineFound: Pending, failpoint.DeadlineCommitted: Cancelling} {
 		t.Run(string(point), func(t *testing.T) {
@@ -208,7 +208,7 @@ func TestAFaultInTheSweeperLeavesAllOrNothing(t *testing.T) {
 			}
 			same(t, "status after the fault", read(t, pool, id).Status, swept)
 			sweep(t, pool)
-			same(t, "said", said(t, pool, id), []string{"OrderCreated", "OrderCancelRequested deadline"})
+			same(t, "published", published(t, pool, id), []string{"OrderCreated", "OrderCancelRequested deadline"})
 		})
 	}
 }

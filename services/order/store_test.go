@@ -33,8 +33,8 @@ func race(t *testing.T, contenders ...func(context.Context) error) {
 	}
 }
 
-// hears is a contender that lets an order hear an event.
-func hears(pool *pgxpool.Pool, event events.Event) func(context.Context) error {
+// handles is a contender that handles an event.
+func handles(pool *pgxpool.Pool, event events.Event) func(context.Context) error {
 	return func(ctx context.Context) error {
 		return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 			_, err := react(ctx, tx, event)
@@ -50,34 +50,34 @@ func asks(pool *pgxpool.Pool, id, reason string) func(context.Context) error {
 	}
 }
 
-func TestDeadlineAgainstConfirmation(t *testing.T) {
+func TestRace_DeadlineAgainstConfirmation(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	for range 50 {
 		id := order(t, pool, 0)
-		race(t, sweeper{tx: in(pool), cancelBudget: time.Hour}.runOnce, hears(pool, shipment(id)))
+		race(t, sweeper{tx: in(pool), cancelBudget: time.Hour}.runOnce, handles(pool, shipment(id)))
 		o := read(t, pool, id)
 		same(t, "status", o.Status, Confirmed)
 		asked := o.CancelRequestedAt != nil
-		wantHistory, wantSaid := []string{"PENDING", "CONFIRMED"}, []string{"OrderCreated"}
+		wantHistory, wantPublished := []string{"PENDING", "CONFIRMED"}, []string{"OrderCreated"}
 		if asked {
 			wantHistory = []string{"PENDING", "CANCELLING deadline", "CONFIRMED cancel_too_late"}
-			wantSaid = append(wantSaid, "OrderCancelRequested deadline")
+			wantPublished = append(wantPublished, "OrderCancelRequested deadline")
 		}
 		same(t, "history", history(t, pool, id), wantHistory)
-		same(t, "said", said(t, pool, id), wantSaid)
+		same(t, "published", published(t, pool, id), wantPublished)
 	}
 }
 
-func TestTwoCancelsAndTheDeadlineAskOnce(t *testing.T) {
+func TestRace_TwoCancelsAndTheDeadlineRequestOnce(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	for range 50 {
 		id := order(t, pool, 0)
 		race(t, asks(pool, id, byCustomer), asks(pool, id, byCustomer), sweeper{tx: in(pool), cancelBudget: time.Hour}.runOnce, sweeper{tx: in(pool), cancelBudget: time.Hour}.runOnce)
 		// A sweeper that met a locked order has skipped it; but then somebody else was asking.
-		if got := said(t, pool, id); len(got) != 2 {
-			t.Errorf("said %v, want one request", got)
+		if got := published(t, pool, id); len(got) != 2 {
+			t.Errorf("published %v, want one request", got)
 		}
 		if got := history(t, pool, id); len(got) != 2 {
 			t.Errorf("history %v, want one request", got)
@@ -85,13 +85,13 @@ func TestTwoCancelsAndTheDeadlineAskOnce(t *testing.T) {
 	}
 }
 
-func TestConfirmationAgainstCancellationEndsOnce(t *testing.T) {
+func TestRace_ConfirmationAgainstCancellationEndsOnce(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	ends := map[Status]int{}
 	for range 50 {
 		id := order(t, pool, time.Hour)
-		race(t, hears(pool, shipment(id)), hears(pool, rejected(id)), hears(pool, released(id, "x")), hears(pool, shipment(id)))
+		race(t, handles(pool, shipment(id)), handles(pool, rejected(id)), handles(pool, released(id, "x")), handles(pool, shipment(id)))
 		steps := history(t, pool, id)
 		if len(steps) != 2 {
 			t.Errorf("history %v, want one end", steps)
@@ -101,19 +101,19 @@ func TestConfirmationAgainstCancellationEndsOnce(t *testing.T) {
 	same(t, "ends", ends[Confirmed]+ends[Cancelled], 50)
 }
 
-func TestOpeningAgainstResolvingLeavesNothingOpen(t *testing.T) {
+func TestRace_OpeningAgainstResolvingLeavesNothingOpen(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	for range 50 {
 		id := order(t, pool, time.Hour)
-		race(t, hears(pool, opened(id, "i")), hears(pool, resolved(id, "i")), hears(pool, opened(id, "i")))
+		race(t, handles(pool, opened(id, "i")), handles(pool, resolved(id, "i")), handles(pool, opened(id, "i")))
 		same(t, "status", read(t, pool, id).public(), Pending)
 	}
 }
 
-// TestBatchesInOppositeOrderDoNotDeadlock gives two replicas the same orders the other way round. Without
+// TestBatch_OppositeOrdersDoNotDeadlock gives two replicas the same orders the other way round. Without
 // the locks in key order at the beginning of a batch, each would hold what the other one needs.
-func TestBatchesInOppositeOrderDoNotDeadlock(t *testing.T) {
+func TestBatch_OppositeOrdersDoNotDeadlock(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	for range 20 {
@@ -134,7 +134,7 @@ func TestBatchesInOppositeOrderDoNotDeadlock(t *testing.T) {
 	same(t, "ends", count(t, pool, `SELECT count(*) FROM order_history WHERE status IN ('CONFIRMED', 'CANCELLED')`), 20*40)
 }
 
-func TestTheSweeperSkipsAnOrderThatIsBeingWorkedOn(t *testing.T) {
+func TestSweeper_SkipsALockedOrder(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	held, free := order(t, pool, 0), order(t, pool, 0)
@@ -152,7 +152,7 @@ func TestTheSweeperSkipsAnOrderThatIsBeingWorkedOn(t *testing.T) {
 	same(t, "free", read(t, pool, free).Status, Cancelling)
 }
 
-func TestManyRequestsUnderOneKeyAreOneOrder(t *testing.T) {
+func TestIntake_ManyRequestsUnderOneKeyAreOneOrder(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	counter := intake{tx: in(pool), deadline: time.Hour}
@@ -186,9 +186,9 @@ func TestManyRequestsUnderOneKeyAreOneOrder(t *testing.T) {
 	same(t, "beginnings", count(t, pool, `SELECT count(*) FROM outbox`), 21)
 }
 
-// TestOneBadRequestDoesNotTakeOthersAlong puts text into a batch that the contract keeps out and Postgres
+// TestIntake_OneBadRequestFailsAlone puts text into a batch that the contract keeps out and Postgres
 // cannot store.
-func TestOneBadRequestDoesNotTakeOthersAlong(t *testing.T) {
+func TestIntake_OneBadRequestFailsAlone(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	bad := twoWidgets
@@ -205,7 +205,7 @@ func TestOneBadRequestDoesNotTakeOthersAlong(t *testing.T) {
 	same(t, "orders", count(t, pool, `SELECT count(*) FROM orders`), 2)
 }
 
-func TestADatabaseThatCannotWorkFailsAllAtOnce(t *testing.T) {
+func TestIntake_ADatabaseThatIsDownFailsAllAtOnce(t *testing.T) {
 	t.Parallel()
 	tries := 0
 	down := errors.New("connection refused")
@@ -216,7 +216,7 @@ func TestADatabaseThatCannotWorkFailsAllAtOnce(t *testing.T) {
 	}
 }
 
-func TestARefusedRequestLeavesTheOthersAndItsKey(t *testing.T) {
+func TestIntake_ARefusedRequestLeavesTheOthersAndItsKey(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	nothing := twoWidgets
@@ -237,7 +237,7 @@ func TestARefusedRequestLeavesTheOthersAndItsKey(t *testing.T) {
 	}
 }
 
-func TestOrdersOfOneBatchAreTheirOwn(t *testing.T) {
+func TestIntake_EachOrderOfABatchHasItsOwnData(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	gizmos := twoWidgets
@@ -268,8 +268,8 @@ func TestOrdersOfOneBatchAreTheirOwn(t *testing.T) {
 	}
 }
 
-// Both say the same about an order: what a later version adds must not change what was accepted.
-func TestAnOrderIsAnnouncedInTheVersionThatIsAskedFor(t *testing.T) {
+// Both have the same order: what a later version adds must not change what was accepted.
+func TestIntake_PublishesTheVersionThatIsConfigured(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	for v, name := range map[eventVersion]string{1: "saga.order.OrderCreated.v1", 2: "saga.order.OrderCreated.v2"} {

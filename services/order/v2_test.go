@@ -19,7 +19,7 @@ func inV2[View any](t *testing.T, got answer, status int) (view View) {
 }
 
 // There is one order behind both versions, wherever it was placed.
-func TestAnOrderIsTheSameInBothVersions(t *testing.T) {
+func TestV2_AnOrderIsTheSame(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	placed := s.send(http.MethodPost, "/v2/orders", bodyV2, "Content-Type", plainJSON, "Idempotency-Key", "2")
@@ -46,7 +46,7 @@ func TestAnOrderIsTheSameInBothVersions(t *testing.T) {
 		ShipTo: api.Address{Name: "Ada", Street: "Rue 1", City: "Bern", PostalCode: "3000", Country: "CH"}, PaymentMethod: "tok_visa",
 		ContactEmail: new("ada@customers.example"), CreatedAt: second.CreatedAt, UpdatedAt: second.UpdatedAt, Deadline: second.Status.Deadline, Incidents: []api.Incident{},
 	})
-	same(t, "said", said(t, s.pool, second.Id), []string{"OrderCreated"})
+	same(t, "published", published(t, s.pool, second.Id), []string{"OrderCreated"})
 
 	older := s.placed("1").Id
 	list := inV2[api.OrderListV2](t, s.send(http.MethodGet, "/v2/orders?limit=1", ""), http.StatusOK)
@@ -55,7 +55,7 @@ func TestAnOrderIsTheSameInBothVersions(t *testing.T) {
 	same(t, "the one before", list.Orders, []api.OrderV2{second})
 }
 
-func TestTheSecondVersionTellsWhatBecameOfAnOrder(t *testing.T) {
+func TestV2_AnOrderShowsItsEnd(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	id := s.placed("k").Id
@@ -64,7 +64,7 @@ func TestTheSecondVersionTellsWhatBecameOfAnOrder(t *testing.T) {
 		t.Errorf("when its cancel is asked for it shows %+v", asked)
 	}
 	ended := s.placed("ended").Id
-	hear(t, s.pool, rejected(ended))
+	deliver(t, s.pool, rejected(ended))
 	got := inV2[api.OrderV2](t, s.send(http.MethodGet, "/v2/orders/"+ended, ""), http.StatusOK)
 	if got.Status.State != api.CANCELLED || !got.Status.Final || got.Status.Reason == nil || *got.Status.Reason != "out_of_stock" || got.Links.Cancel != nil {
 		t.Errorf("when it has ended it shows %+v", got)
@@ -75,7 +75,7 @@ func TestTheSecondVersionTellsWhatBecameOfAnOrder(t *testing.T) {
 }
 
 // Each version takes its own words alone: a body that would be half understood is refused as a whole.
-func TestNeitherVersionTakesTheOthersBody(t *testing.T) {
+func TestV2_NeitherVersionTakesTheOthersBody(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	isProblem(t, s.send(http.MethodPost, "/v2/orders", body, "Content-Type", plainJSON, "Idempotency-Key", "1"), http.StatusUnprocessableEntity)

@@ -24,7 +24,7 @@ const (
 	mediaV2   = "application/vnd.ordersaga.v2+json"
 )
 
-func TestTheVersionIsChosenByAddressHeaderOrMediaType(t *testing.T) {
+func TestVersion_IsChosenByAddressHeaderOrMediaType(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	id := s.placed("k").Id
@@ -35,16 +35,16 @@ func TestTheVersionIsChosenByAddressHeaderOrMediaType(t *testing.T) {
 		version string   // of the answer
 		media   string
 	}{
-		{"who says nothing gets the first", "", nil, "1", plainJSON},
+		{"no version is the first", "", nil, "1", plainJSON},
 		{"by address, the first", "/v1", nil, "1", plainJSON},
 		{"by address, the second", "/v2", nil, "2", plainJSON},
 		{"by header, the first", "", []string{"API-Version", "1"}, "1", plainJSON},
 		{"by header, the second", "", []string{"API-Version", "2"}, "2", plainJSON},
 		{"by media type, the first", "", []string{"Accept", mediaV1}, "1", mediaV1},
 		{"by media type, the second", "", []string{"Accept", mediaV2}, "2", mediaV2},
-		{"plain JSON says nothing", "", []string{"Accept", "application/json"}, "1", plainJSON},
-		{"anything says nothing", "", []string{"Accept", "*/*"}, "1", plainJSON},
-		{"any JSON says nothing", "", []string{"Accept", "application/*"}, "1", plainJSON},
+		{"plain JSON names none", "", []string{"Accept", "application/json"}, "1", plainJSON},
+		{"anything names none", "", []string{"Accept", "*/*"}, "1", plainJSON},
+		{"any JSON names none", "", []string{"Accept", "application/*"}, "1", plainJSON},
 		{"the newer of two that are liked alike", "", []string{"Accept", mediaV1 + ", " + mediaV2}, "2", mediaV2},
 		{"the better liked", "", []string{"Accept", mediaV1 + ", " + mediaV2 + ";q=0.5"}, "1", mediaV1},
 		{"a named one before anything", "", []string{"Accept", "*/*;q=0.8, " + mediaV2}, "2", mediaV2},
@@ -68,7 +68,7 @@ func TestTheVersionIsChosenByAddressHeaderOrMediaType(t *testing.T) {
 	}
 }
 
-func TestAVersionThatThereIsNotIsAProblem(t *testing.T) {
+func TestVersion_AnUnknownOneIsAProblem(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	for _, test := range []struct {
@@ -76,7 +76,7 @@ func TestAVersionThatThereIsNotIsAProblem(t *testing.T) {
 		address string
 		header  []string
 		status  int
-		says    string
+		detail  string
 	}{
 		{"in the address", "/v3", nil, http.StatusNotFound, `the address asks for version "3"; there are 1 and 2`},
 		{"in the address, in another spelling", "/v01", nil, http.StatusNotFound, `"01"`},
@@ -100,15 +100,15 @@ func TestAVersionThatThereIsNotIsAProblem(t *testing.T) {
 		}
 		got := s.send(http.MethodPost, test.address+"/orders", body, header...)
 		isProblem(t, got, test.status)
-		if !strings.Contains(got.body, strings.ReplaceAll(test.says, `"`, `\"`)) {
-			t.Errorf("%s: it says %s, want %q", test.name, got.body, test.says)
+		if !strings.Contains(got.body, strings.ReplaceAll(test.detail, `"`, `\"`)) {
+			t.Errorf("%s: the detail is %s, want %q", test.name, got.body, test.detail)
 		}
 	}
 	s.holdsNothing(t)
 }
 
 // One key stands for one request in one version. However the version is chosen, it is the same request.
-func TestAKeyIsTheSameHoweverTheVersionIsChosen(t *testing.T) {
+func TestVersion_AKeyIsTheSameHoweverItIsChosen(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	first := s.send(http.MethodPost, "/v2/orders", bodyV2, "Content-Type", plainJSON, "Idempotency-Key", "k")
@@ -131,8 +131,8 @@ func TestAKeyIsTheSameHoweverTheVersionIsChosen(t *testing.T) {
 }
 
 // A client that goes over to another version between two tries must not order twice, and could not read the
-// first answer. It is told so.
-func TestAKeyOfOneVersionIsRefusedInTheOther(t *testing.T) {
+// first answer. It is refused.
+func TestVersion_AKeyOfOneIsRefusedInTheOther(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	same(t, "first, in 1", s.place("one", body).status, http.StatusAccepted)
@@ -143,7 +143,7 @@ func TestAKeyOfOneVersionIsRefusedInTheOther(t *testing.T) {
 	same(t, "again, in 1", s.place("one", body).header.Get(idempotency.Replayed), "true")
 }
 
-func TestTheFirstVersionSaysThatItEnds(t *testing.T) {
+func TestVersion_TheFirstNamesItsSunset(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	id := s.placed("k").Id
@@ -202,7 +202,7 @@ func (c cache) get(path string, header ...string) answer {
 }
 
 // An address that answers in two versions is where caches go wrong.
-func TestACacheNeverAnswersInAnotherVersion(t *testing.T) {
+func TestVersion_ACacheNeverAnswersInAnother(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	path := "/orders/" + s.placed("k").Id
@@ -224,7 +224,7 @@ func TestACacheNeverAnswersInAnotherVersion(t *testing.T) {
 
 // The fourth way needs no version: what is added and optional breaks nobody. These are what clients of the first
 // version were once promised, and waiting_for is what was added since.
-func TestWhatWasAddedToTheFirstVersionBreaksNobody(t *testing.T) {
+func TestVersion_AdditionsToTheFirstBreakNoClient(t *testing.T) {
 	t.Parallel()
 	spec, err := api.GetSpec()
 	if err != nil {
@@ -236,8 +236,8 @@ func TestWhatWasAddedToTheFirstVersionBreaksNobody(t *testing.T) {
 	order := spec.Components.Schemas["Order"].Value
 	same(t, "what every order has", slices.Sorted(slices.Values(order.Required)), promised)
 	same(t, "waiting_for is there", order.Properties["waiting_for"] != nil, true)
-	wish := spec.Components.Schemas["NewOrder"].Value
-	same(t, "what a wish must have", slices.Sorted(slices.Values(wish.Required)), []string{"customer_id", "items", "payment_method", "ship_to"})
+	placed := spec.Components.Schemas["NewOrder"].Value
+	same(t, "what an order must have", slices.Sorted(slices.Values(placed.Required)), []string{"customer_id", "items", "payment_method", "ship_to"})
 
 	s := open(t)
 	var got map[string]json.RawMessage
@@ -255,7 +255,7 @@ func TestWhatWasAddedToTheFirstVersionBreaksNobody(t *testing.T) {
 var versioned = regexp.MustCompile(`^/v1(/orders(?:/[^/]+(?:/cancel)?)?)$`)
 
 // negotiated.yaml describes what is answered where the address has no version.
-func TestTheAddressesWithoutAVersionAreThoseOfTheContract(t *testing.T) {
+func TestVersion_AddressesWithoutOneAreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
 	loader := openapi3.NewLoader()
 	loader.IsExternalRefsAllowed = true

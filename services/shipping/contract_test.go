@@ -16,10 +16,10 @@ func TestPacts_ShippingReads(t *testing.T) {
 	pool := database(t).Pool
 	found := map[string][]pact.Interaction{}
 	for _, event := range events.Subscriptions[events.Shipping] {
-		heard := pacttest.Consumes(t, event, func(message []byte) (string, error) {
+		reads := pacttest.Consumes(t, event, func(message []byte) (string, error) {
 			return pacttest.Outcome(t.Context(), pool, message, react, "shipment")
 		})
-		found[string(event.Service)] = append(found[string(event.Service)], heard)
+		found[string(event.Service)] = append(found[string(event.Service)], reads)
 	}
 	pacttest.Keep(t, "shipping", found)
 }
@@ -27,11 +27,11 @@ func TestPacts_ShippingReads(t *testing.T) {
 func TestPacts_ShippingPublishesWhatIsRead(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
-	said, err := batch(t.Context(), pool, paidOrder(newOrderID(t), "GB"), paidOrder(newOrderID(t), "AQ"), cancelOf(newOrderID(t)))
+	answers, err := batch(t.Context(), pool, paidOrder(newOrderID(t), "GB"), paidOrder(newOrderID(t), "AQ"), cancelOf(newOrderID(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return messaging.Publish(t.Context(), tx, said...) }); err != nil {
+	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return messaging.Publish(t.Context(), tx, answers...) }); err != nil {
 		t.Fatal(err)
 	}
 	pacttest.Publishes(t, events.Shipping, pool)

@@ -58,7 +58,7 @@ func batch(ctx context.Context, pool *pgxpool.Pool, list ...events.Event) (answe
 	return answers, err
 }
 
-// react calls the step that hears the event.
+// react calls the step that handles the event.
 func react(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
 	switch e := event.(type) {
 	case events.PaymentProcessed:
@@ -66,7 +66,7 @@ func react(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, er
 	case events.OrderCancelRequested:
 		return cancel(ctx, tx, e)
 	}
-	panic("shipping does not hear " + event.Type().Name)
+	panic("shipping does not subscribe to " + event.Type().Name)
 }
 
 func count(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) (n int) {

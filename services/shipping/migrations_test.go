@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// sqlState is what Postgres answered: "" when it did as it was told.
+// sqlState is what Postgres answered: "" when it was obeyed.
 func sqlState(t *testing.T, pool *pgxpool.Pool, sql string) string {
 	t.Helper()
 	_, err := pool.Exec(t.Context(), sql)

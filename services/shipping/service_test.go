@@ -63,8 +63,8 @@ func publish(t *testing.T, broker *testkit.NATS, eventID string, event events.Ev
 	}
 }
 
-// said is what has been answered about an order, in the order in which it was said.
-func said(t *testing.T, pool *pgxpool.Pool, orderID string) []string {
+// published is the answers about an order, in the order in which they were published.
+func published(t *testing.T, pool *pgxpool.Pool, orderID string) []string {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), `SELECT split_part(type, '.', 3) FROM outbox WHERE key = $1 ORDER BY position`, orderID)
 	if err != nil {
@@ -101,7 +101,7 @@ func TestService_AnswersEachEventOnce(t *testing.T) {
 	for _, c := range []struct {
 		orderID string
 		state   State
-		said    string
+		want    string
 	}{
 		{shipped, Created, "ShipmentCreated"},
 		{refused, Failed, "ShipmentFailed"},
@@ -110,8 +110,8 @@ func TestService_AnswersEachEventOnce(t *testing.T) {
 		if got := shipmentIn(t, db.Pool, c.orderID).State; got != c.state {
 			t.Errorf("the order is %s, want %s", got, c.state)
 		}
-		if got := said(t, db.Pool, c.orderID); !slices.Equal(got, []string{c.said}) {
-			t.Errorf("about the order that is %s was said %v, want %s once", c.state, got, c.said)
+		if got := published(t, db.Pool, c.orderID); !slices.Equal(got, []string{c.want}) {
+			t.Errorf("about the order that is %s was published %v, want %s once", c.state, got, c.want)
 		}
 	}
 	testkit.Eventually(t, 10*time.Second, "every answer to be published", func() bool {

@@ -41,7 +41,7 @@ func race(t *testing.T, pool *pgxpool.Pool, first, second events.Event) (firstAn
 	return firstAnswer, secondAnswer
 }
 
-// waiting says whether some transaction in this database waits for a lock.
+// waiting reports whether some transaction in this database waits for a lock.
 func waiting(t *testing.T, pool *pgxpool.Pool) bool {
 	t.Helper()
 	return count(t, pool, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0

@@ -83,7 +83,7 @@ var mutants = []mutant{
 	{
 		name: "the versions of the API have keys of their own", file: "services/order/http.go",
 		old: `idempotency.ForOperation("POST "+v.Path(""), "orders", key, body)`, new: `idempotency.ForOperation("POST "+v.Path(""), v.Path(""), key, body)`,
-		dir: "services/order", test: "^TestAKeyOfOneVersionIsRefusedInTheOther$",
+		dir: "services/order", test: "^TestVersion_AKeyOfOneIsRefusedInTheOther$",
 	},
 	{
 		name: "inventory leaves no tombstone", file: "services/inventory/store.go",
@@ -105,7 +105,7 @@ var mutants = []mutant{
 		name: "a terminal order is confirmed", file: "services/order/store.go",
 		old: "				reason = CASE WHEN status = 'CANCELLING' THEN 'cancel_too_late' END\n			WHERE id = $1 AND status IN ('PENDING', 'CANCELLING')",
 		new: "				reason = CASE WHEN status = 'CANCELLING' THEN 'cancel_too_late' END\n			WHERE id = $1 AND status <> 'CONFIRMED'",
-		dir: "services/order", test: "^TestEveryEventAtEveryState$",
+		dir: "services/order", test: "^TestSaga_EveryEventAtEveryState$",
 	},
 	{
 		name: "payment leaves no tombstone", file: "services/payment/store.go",
@@ -252,6 +252,6 @@ var mutants = []mutant{
 	{
 		name: "an incident outlives its order", file: "services/order/saga.go",
 		old: "	if !ended.overdue {", new: "	if ended.changed {",
-		dir: "services/order", test: "^TestACancelThatTakesTooLongIsAnIncidentUntilTheOrderEnds$",
+		dir: "services/order", test: "^TestSweeper_ACancelThatTakesTooLongIsAnIncidentUntilTheOrderEnds$",
 	},
 }
