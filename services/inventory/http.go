@@ -64,6 +64,9 @@ func (s server) GetStock(ctx context.Context, request api.GetStockRequestObject)
 // AdjustStock answers POST /v1/stock/{sku}/adjustments, once for each Idempotency-Key.
 func (s server) AdjustStock(ctx context.Context,
 	request api.AdjustStockRequestObject) (api.AdjustStockResponseObject, error) {
+	if (request.Body.Delta == nil) == (request.Body.Available == nil) { // the released contract cannot say it
+		return nil, problem.New(http.StatusUnprocessableEntity, "send exactly one of delta and available")
+	}
 	operation := "POST /v1/stock/" + request.Sku + "/adjustments"
 	keyed, err := idempotency.ForOperation(operation, "adjust_stock", request.Params.IdempotencyKey, request.Body)
 	if err != nil {
@@ -84,17 +87,24 @@ func adjust(ctx context.Context, tx pgx.Tx, sku string, change api.NewAdjustment
 		return refusal(unknownSKU(sku))
 	case err != nil:
 		return idempotency.Response{}, err
-	case !level.covers(change.Delta):
+	}
+	var delta int64
+	if change.Delta != nil {
+		delta = *change.Delta
+	} else {
+		delta = *change.Available - level.Available
+	}
+	if !level.covers(delta) {
 		return refusal(&problem.Error{
 			Status: http.StatusConflict, Title: "Not enough stock",
-			Detail: fmt.Sprintf("%d of %s are available, %d cannot be taken", level.Available, sku, -change.Delta),
+			Detail: fmt.Sprintf("%d of %s are available, %d cannot be taken", level.Available, sku, -delta),
 		})
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return idempotency.Response{}, fmt.Errorf("make an adjustment id: %w", err)
 	}
-	made, err := adjustStock(ctx, tx, Adjustment{ID: id, SKU: sku, Delta: change.Delta, Reason: change.Reason})
+	made, err := adjustStock(ctx, tx, Adjustment{ID: id, SKU: sku, Delta: delta, Reason: change.Reason})
 	if err != nil {
 		return idempotency.Response{}, err
 	}

@@ -3,6 +3,7 @@ package inventory
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -163,6 +164,44 @@ func TestAdjustment_ManyAtOnceNeverTakeMoreThanThereIs(t *testing.T) {
 	checkStock(t, pool)
 }
 
+// However much is taken meanwhile, after a count there is what was counted.
+func TestAdjustment_ACountIsWhatIsAvailableAfterwards(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	client, _ := serve(t, pool)
+	ctx, stop := context.WithCancel(t.Context())
+	var taking sync.WaitGroup
+	for taker := range 4 {
+		taking.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				adjustBy(t, client, "widget", fmt.Sprintf("take-%d-%d", taker, n), -1, "sold elsewhere")
+			}
+		})
+	}
+	for n := range 50 {
+		counted := int64(5000)
+		answer, err := client.AdjustStockWithResponse(t.Context(), "widget",
+			&api.AdjustStockParams{IdempotencyKey: fmt.Sprint("count-", n)}, api.NewAdjustment{Available: &counted, Reason: "stocktaking"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.JSON201 == nil || answer.JSON201.Stock.Available != counted {
+			t.Fatalf("the %dth count: %s %s", n, answer.Status(), answer.Body)
+		}
+	}
+	stop()
+	taking.Wait()
+	counted := int64(7)
+	for _, want := range []int64{7, 7} { // the second finds what is known
+		answer, err := client.AdjustStockWithResponse(t.Context(), "widget",
+			&api.AdjustStockParams{IdempotencyKey: uuid.NewString()}, api.NewAdjustment{Available: &counted, Reason: "stocktaking"})
+		if err != nil || answer.JSON201 == nil || answer.JSON201.Stock.Available != want {
+			t.Fatalf("%v %s", err, answer.Body)
+		}
+	}
+	checkAvailable(t, pool, "widget", 7)
+}
+
 func TestReservation_IsShown(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
@@ -212,6 +251,10 @@ func TestAPI_BadRequestsAreRefusedAndChangeNothing(t *testing.T) {
 		{"a large body", "POST", path, `{"delta":1,"reason":"` + strings.Repeat("r", httpserver.MaxBody) + `"}`, good, 413},
 		{"an unknown field", "POST", path, `{"delta":1,"reason":"r","sku":"gizmo"}`, good, 422},
 		{"no delta", "POST", path, `{"reason":"r"}`, good, 422},
+		{"a delta and a count", "POST", path, `{"delta":1,"available":1,"reason":"r"}`, good, 422},
+		{"a delta without a reason", "POST", path, `{"delta":1,"available":1}`, good, 422},
+		{"a count below zero", "POST", path, `{"available":-1,"reason":"r"}`, good, 422},
+		{"a huge count", "POST", path, `{"available":1000000001,"reason":"r"}`, good, 422},
 		{"a delta of zero", "POST", path, `{"delta":0,"reason":"r"}`, good, 422},
 		{"a fraction", "POST", path, `{"delta":0.5,"reason":"r"}`, good, 422},
 		{"a huge delta", "POST", path, `{"delta":1000000001,"reason":"r"}`, good, 422},
@@ -257,7 +300,7 @@ func TestAPI_BadRequestsAreRefusedAndChangeNothing(t *testing.T) {
 func adjustBy(t *testing.T, client *api.ClientWithResponses, sku, key string, delta int64, reason string) *api.AdjustStockResponse {
 	t.Helper()
 	answer, err := client.AdjustStockWithResponse(t.Context(), sku, &api.AdjustStockParams{IdempotencyKey: key},
-		api.NewAdjustment{Delta: delta, Reason: reason})
+		api.NewAdjustment{Delta: &delta, Reason: reason})
 	if err != nil {
 		t.Fatal(err)
 	}

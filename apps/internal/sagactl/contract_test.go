@@ -47,7 +47,6 @@ func TestPacts_SagactlReads(t *testing.T) {
 		"inventory": join(
 			reads(t, calls{"GET /v1/stock": like(t, stock, "listStock", 200, "the stock is listed", "there is stock")}, "stock", "list"),
 			reads(t, calls{
-				"GET /v1/stock/widget":              like(t, stock, "getStock", 200, "the stock of a SKU is read", "there is stock"),
 				"POST /v1/stock/widget/adjustments": like(t, stock, "adjustStock", 201, "the stock is adjusted", "there is stock"),
 			}, "stock", "set", "widget", "7"),
 		),

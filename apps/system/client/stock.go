@@ -23,21 +23,9 @@ func (c *Client) Stock(ctx context.Context) ([]inventory.Stock, error) {
 
 // SetStock makes an adjustment after which the given number is available. The ledger keeps the reason.
 func (c *Client) SetStock(ctx context.Context, sku string, available int64, reason string) (inventory.Stock, error) {
-	found, err := c.stock.GetStockWithResponse(ctx, sku)
-	if err != nil {
-		return inventory.Stock{}, fmt.Errorf("get the stock of %s: %w", sku, err)
-	}
-	if found.JSON200 == nil {
-		return inventory.Stock{}, fmt.Errorf("get the stock of %s: %w", sku,
-			refused(found.HTTPResponse, found.ApplicationproblemJSONDefault))
-	}
-	delta := available - found.JSON200.Available
-	if delta == 0 {
-		return *found.JSON200, nil
-	}
-	answer,
-		err := c.stock.AdjustStockWithResponse(ctx, sku, &inventory.AdjustStockParams{IdempotencyKey: uuid.NewString()},
-		inventory.NewAdjustment{Delta: delta, Reason: reason})
+	answer, err := c.stock.AdjustStockWithResponse(ctx, sku,
+		&inventory.AdjustStockParams{IdempotencyKey: uuid.NewString()},
+		inventory.NewAdjustment{Available: &available, Reason: reason})
 	if err != nil {
 		return inventory.Stock{}, fmt.Errorf("adjust the stock of %s: %w", sku, err)
 	}
