@@ -155,19 +155,14 @@ func (in *inbox) ack(ctx context.Context, batch []delivery) {
 // nak'ed without one comes back within a millisecond, for as long as the cause lasts.
 func (in *inbox) retry(ctx context.Context, batch []delivery, cause error, most time.Duration) {
 	for _, d := range batch {
-		attempt, now := d.attempt(), time.Now()
-		delay := backoff(attempt, firstRetryDelay, most)
-		failed := Retry{
-			EventID: d.ID, Key: d.Key, Type: d.WireType, Attempts: attempt,
-			Since: now, LastAt: now, NextAt: now.Add(delay), Reason: Storable(cause.Error()),
-		}
-		if meta, err := d.msg.Metadata(); err == nil {
-			failed.Since = meta.Timestamp
-		}
+		delay, now := backoff(d.attempt, firstRetryDelay, most), time.Now()
 		in.Observe(Retries, "", 1)
-		in.OnRetry(failed)
+		in.OnRetry(Retry{
+			EventID: d.ID, Key: d.Key, Type: d.WireType, Attempts: d.attempt,
+			Since: d.since, LastAt: now, NextAt: now.Add(delay), Reason: Storable(cause.Error()),
+		})
 		in.Log.WarnContext(ctx, "event will be retried", in.KeyName, d.Key, "event", d.Type,
-			"attempt", attempt, "delay", delay, "error", cause)
+			"attempt", d.attempt, "delay", delay, "error", cause)
 		in.nak(ctx, d.msg, delay)
 	}
 }

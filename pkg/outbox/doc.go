@@ -25,8 +25,7 @@
 //
 // Nothing takes effect outside of the inbox. The transaction of a step begins by inserting the event's id into
 // the inbox, whose primary key admits it once; a second delivery finds the row and does nothing. The message is
-// acknowledged after the commit. So "at least once" becomes "exactly once" in the database. The broker's duplicate
-// window and its acknowledgements only save work.
+// acknowledged after the commit. So "at least once" becomes "exactly once" in the database.
 //
 // # How to use it
 //
@@ -43,19 +42,18 @@
 //
 //   - outbox.go: the configuration, and the parts that run. hooks.go: metrics, failpoints, pauses.
 //   - message.go: events become messages, and messages become rows of the outbox.
-//   - relay.go: rows are taken, published, and marked when the broker has acknowledged them.
-//   - broker.go: what happens when the broker loses what it has acknowledged.
+//   - relay.go: rows are taken, and marked when they are published. flights.go: they are published and acknowledged.
+//   - recovery: what the broker loses after it has acknowledged it is republished, and old rows are deleted.
 //   - consumer.go: messages arrive, from a consumer that may vanish and come back, and are nak'ed.
 //   - inbox.go: a batch of messages takes effect. handler.go: its steps run.
-//   - deadletter.go: messages that cannot be handled. sweeper.go: old rows are deleted.
+//   - deadletter.go: messages that cannot be handled.
 //
 // # Batches
 //
 // A commit costs a write to the disk, whatever is in it. The inbox takes what has arrived during the last commit, up
 // to 256 events, and handles it in one transaction: one statement stores all ids, then the steps run, then one
-// statement stores all answers. Under load a batch waits two milliseconds for more events; otherwise an
-// event is handled alone and at once. A step that can do its work for many events in one statement takes
-// them all ([HandleBatch]).
+// statement stores all answers. A step that can do its work for many events in one statement takes them all
+// ([HandleBatch]).
 //
 // When a batch fails it is rolled back, and each of its events gets a transaction of its own, so one bad event does not
 // hold up the others. Events are handled out of order then, as after every redelivery.

@@ -10,10 +10,10 @@ const (
 )
 
 // Sweep is one round of the sweeper.
-func (o *Outbox) Sweep(ctx context.Context) error { return o.sweeper.runOnce(ctx) }
+func (o *Outbox) Sweep(ctx context.Context) error { return o.sweeper.RunOnce(ctx) }
 
 // Suspect has the relay look at the broker.
-func (o *Outbox) Suspect() { o.relay.suspect() }
+func (o *Outbox) Suspect() { o.relay.recovery.Suspect() }
 
 // Unanswered is how many publications the broker has not answered.
 func (o *Outbox) Unanswered() int { return o.relay.js.PublishAsyncPending() }

@@ -107,34 +107,25 @@ func (in *inbox) runSteps(ctx context.Context, tx pgx.Tx, fresh []delivery) ([]M
 	}
 	answers := make([]Message, 0, len(turns))
 	for _, call := range plan(turns) {
-		about := fmt.Sprintf("%s of %d events", call[0].Type, len(call))
-		if len(call) == 1 {
-			about = fmt.Sprintf("%s of %s %s", call[0].Type, in.KeyName, call[0].Key)
-		}
 		following, err := call[0].handler.run(ctx, tx, call)
 		for i := 0; i < len(following) && err == nil; i++ {
-			answers, err = in.answer(answers, call[i], following[i])
+			if following[i] == nil {
+				continue
+			}
+			var answer Message
+			if answer, err = in.Codec.Encode(following[i], call[i].cause()); err != nil {
+				err = DeadLetter(err) // it will be no better the next time
+			}
+			answers = append(answers, answer)
 		}
 		if err == nil {
 			err = in.failpoint(ctx, InboxStepped, call)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", about, err)
+			return nil, fmt.Errorf("%s of %s %s and %d more: %w", call[0].Type, in.KeyName, call[0].Key, len(call)-1, err)
 		}
 	}
 	return answers, nil
-}
-
-// answer encodes what follows from an event. What cannot be encoded now will be no better the next time.
-func (in *inbox) answer(answers []Message, d delivery, following any) ([]Message, error) {
-	if following == nil {
-		return answers, nil
-	}
-	message, err := in.Codec.Encode(following, d.cause())
-	if err != nil {
-		return answers, DeadLetter(err)
-	}
-	return append(answers, message), nil
 }
 
 // plan splits a batch into calls of steps, in the order of the turns. Events for one step of [HandleBatch] share a call
@@ -186,7 +177,4 @@ func eventsOf(batch []delivery) []any {
 	return events
 }
 
-func isDeadLetter(err error) bool {
-	var marked deadLetterError
-	return errors.As(err, &marked)
-}
+func isDeadLetter(err error) bool { return errors.As(err, new(deadLetterError)) }

@@ -79,6 +79,10 @@ func (c *Config) failpoint(ctx context.Context, p Point, batch []delivery) error
 	return c.Failpoints.At(ctx, p, keys...)
 }
 
+func (c *Config) passes(p Point) func(context.Context) error {
+	return func(ctx context.Context) error { return c.failpoint(ctx, p, nil) }
+}
+
 func (c *Config) duplicate(p Point, key string) bool {
 	return c.Failpoints != nil && c.Failpoints.Armed() && c.Failpoints.Duplicate(p, key)
 }
@@ -116,8 +120,7 @@ const (
 	linger = 2 * time.Millisecond
 )
 
-// backoff is how long to pause after so many failures in a row: exponential from first to most, with jitter in its
-// upper half, so that events that failed together are not redelivered together.
+// backoff is exponential from first to most, with jitter, so that events that failed together are not retried together.
 func backoff(failures int, first, most time.Duration) time.Duration {
 	d := most
 	if shift := max(0, failures-1); shift < 16 {

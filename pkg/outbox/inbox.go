@@ -29,20 +29,13 @@ type inbox struct {
 type delivery struct {
 	Received
 	msg     jetstream.Msg
+	attempt int       // deliveries of the message up to now, from 1
+	since   time.Time // in the stream
 	handler *Handler
 	id, key uuid.UUID
 }
 
 func (d delivery) cause() Cause { return Cause{EventID: d.ID, TraceParent: d.TraceParent} }
-
-// attempt counts the deliveries of the message up to now, from 1.
-func (d delivery) attempt() int {
-	meta, err := d.msg.Metadata()
-	if err != nil {
-		return 1
-	}
-	return int(meta.NumDelivered)
-}
 
 // errUnreachable means that the database cannot be worked with at all, so that no event is to blame.
 var errUnreachable = errors.New("the database does not answer")
@@ -60,7 +53,10 @@ func (in *inbox) receive(ctx context.Context, arrived <-chan jetstream.Msg, lost
 			if last > 1 {
 				wait(ctx, linger, nil)
 			}
-			batch := gather(first, arrived)
+			batch := []jetstream.Msg{first}
+			for range min(len(arrived), maxBatch-1) {
+				batch = append(batch, <-arrived)
+			}
 			last = len(batch)
 			if err := in.handle(ctx, batch); err == nil {
 				failures = 0
@@ -73,19 +69,6 @@ func (in *inbox) receive(ctx context.Context, arrived <-chan jetstream.Msg, lost
 	return nil
 }
 
-func gather(first jetstream.Msg, arrived <-chan jetstream.Msg) []jetstream.Msg {
-	batch := []jetstream.Msg{first}
-	for len(batch) < maxBatch {
-		select {
-		case msg := <-arrived:
-			batch = append(batch, msg)
-		default:
-			return batch
-		}
-	}
-	return batch
-}
-
 // handle settles every message: it is committed and acknowledged, or retried later, or dead-lettered. The error is
 // [errUnreachable] when the database is away.
 func (in *inbox) handle(ctx context.Context, msgs []jetstream.Msg) error {
@@ -93,12 +76,15 @@ func (in *inbox) handle(ctx context.Context, msgs []jetstream.Msg) error {
 	var duplicates []delivery // deliveries that a failpoint wants to be handled twice
 	for _, msg := range msgs {
 		d, err := in.decode(msg.Data())
-		d.msg = msg
+		d.msg, d.attempt, d.since = msg, 1, time.Now()
+		if meta, err := msg.Metadata(); err == nil {
+			d.attempt, d.since = int(meta.NumDelivered), meta.Timestamp
+		}
 		if err != nil {
 			in.deadLetter(ctx, d, err)
 			continue
 		}
-		if d.attempt() > 1 {
+		if d.attempt > 1 {
 			in.Observe(Redeliveries, "", 1)
 		}
 		if in.duplicate(InboxReceived, d.Key) {
@@ -229,14 +215,11 @@ func remember(ctx context.Context, tx pgx.Tx, batch []delivery) ([]delivery, err
 	for i, d := range sorted {
 		ids[i], types[i], keys[i] = d.id, d.WireType, d.key
 	}
-	rows, err := tx.Query(ctx, `
+	rows, _ := tx.Query(ctx, `
 		INSERT INTO inbox (event_id, type, key)
 		SELECT event_id, type, key FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS row (event_id, type, key)
 		ON CONFLICT DO NOTHING
 		RETURNING event_id`, ids, types, keys)
-	if err != nil {
-		return nil, fmt.Errorf("write the inbox: %w", err)
-	}
 	list, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	if err != nil {
 		return nil, fmt.Errorf("write the inbox: %w", err)

@@ -14,7 +14,13 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
+
+	"example.com/ordersaga/pkg/outbox/recovery"
+)
+
+const (
+	Retention    = recovery.Retention    // of published rows; the stream has to keep its messages as long
+	SyncInterval = recovery.SyncInterval // of the broker: how often it has to write to its disk, at least
 )
 
 // Config is what an application gives. The first block is required; a hook that is nil costs nothing.
@@ -67,7 +73,7 @@ type Outbox struct {
 	config  *Config
 	inbox   *inbox
 	relay   *relay
-	sweeper *sweeper
+	sweeper *recovery.Sweeper
 }
 
 // New checks the configuration. Nothing runs before [Outbox.Run].
@@ -82,15 +88,15 @@ func New(c Config) (*Outbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
-	o := &Outbox{config: &c, sweeper: &sweeper{&c}}
+	o := &Outbox{config: &c}
 	if o.relay, err = newRelay(&c); err != nil {
 		return nil, err
 	}
-	js, err := newJetStream(c.NATS)
-	if err != nil {
-		return nil, err
+	o.sweeper = &recovery.Sweeper{
+		Pool: c.Pool, Log: c.Log, BeforeDelete: c.passes(SweepBeforeDelete), Deleted: c.passes(SweepDeleted),
+		Observe: func(table string, rows int64) { c.Observe(Swept, table, float64(rows)) },
 	}
-	o.inbox = &inbox{Config: &c, js: js, handlers: handlers, afterCommit: o.Wake, onOpen: o.relay.suspect}
+	o.inbox = &inbox{Config: &c, js: o.relay.js, handlers: handlers, afterCommit: o.Wake, onOpen: o.relay.recovery.Suspect}
 	return o, nil
 }
 
@@ -106,7 +112,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	running.Go(func() { defer stop(); o.inbox.run(ctx) })
 	running.Go(func() { o.relay.run(relaying) })
-	running.Go(func() { o.sweeper.run(ctx) })
+	running.Go(func() { o.sweeper.Run(ctx) })
 	running.Wait()
 	// Acknowledgements are only written to a buffer, which would be lost if the process ended now.
 	if err := o.config.NATS.FlushTimeout(time.Second); err != nil {
@@ -171,20 +177,11 @@ func (o *Outbox) Redeliver(ctx context.Context, tx pgx.Tx, payload []byte) (appl
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Migrations are the tables outbox, inbox, dead_letter and broker, in the format of goose. They belong into the
-// application's own database, since one transaction has to reach them and the application's tables.
+// Migrations are the tables, in the format of goose. They belong into the application's own database.
 func Migrations() fs.FS {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		panic(err) // the directory is compiled in
 	}
 	return sub
-}
-
-func newJetStream(nc *nats.Conn, opts ...jetstream.JetStreamOpt) (jetstream.JetStream, error) {
-	js, err := jetstream.New(nc, append(opts, jetstream.WithDefaultTimeout(brokerTime))...)
-	if err != nil {
-		return nil, fmt.Errorf("use JetStream: %w", err)
-	}
-	return js, nil
 }

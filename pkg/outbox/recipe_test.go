@@ -46,14 +46,17 @@ func TestRecipe_ThePageIsAProgramThatRuns(t *testing.T) {
 		write(to, []byte(change(string(content))))
 	}
 	same := func(s string) string { return s }
+	moved := func(s string) string { return strings.ReplaceAll(s, "example.com/ordersaga/pkg", "example.com/toy") }
 	write("main.go", program[1])
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range append(files, "migrations/00001_outbox.sql") {
-		if !strings.HasSuffix(file, "_test.go") {
-			copied(file, "outbox/"+file, same)
+	for _, pattern := range []string{"*.go", "recovery/*.go", "migrations/*.sql"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if !strings.HasSuffix(file, "_test.go") {
+				copied(file, "outbox/"+file, moved)
+			}
 		}
 	}
 	ours := regexp.MustCompile(`(?m)^(replace )?\s*example\.com/ordersaga/.*\n`)

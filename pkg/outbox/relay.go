@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -13,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"example.com/ordersaga/pkg/outbox/recovery"
 )
 
 const (
@@ -33,29 +34,36 @@ type relay struct {
 	js jetstream.JetStream
 
 	// Owned by run.
-	pool      *pgxpool.Pool // a connection of the relay's own
-	inFlight  []flight      // published, and not marked yet
-	known     brokerState   // the broker at the last look
-	republish republishing
-	measured  time.Time // when the backlog was counted last
+	pool     *pgxpool.Pool // a connection of the relay's own
+	inFlight []flight      // published, and not marked yet
+	recovery *recovery.Recovery
+	measured time.Time // when the backlog was counted last
 
 	// Any goroutine.
 	wake    chan struct{}
 	acks    atomic.Int64 // since the last round
-	doubted atomic.Bool  // the stream may not be what it was
 	backlog atomic.Int64
 }
 
-func newRelay(c *Config) (r *relay, err error) {
-	r = &relay{Config: c, wake: make(chan struct{}, 1)}
+func newRelay(c *Config) (*relay, error) {
+	r := &relay{Config: c, wake: make(chan struct{}, 1)}
 	onAck := func(jetstream.JetStream, *nats.Msg, *jetstream.PubAck) {
 		if r.acks.Add(1) >= window/2 {
 			r.poke() // there is room for more
 		}
 	}
-	r.js, err = newJetStream(c.NATS, jetstream.WithPublishAsyncTimeout(ackTime),
-		jetstream.WithPublishAsyncAckHandler(onAck))
-	return r, err
+	js, err := jetstream.New(c.NATS, jetstream.WithDefaultTimeout(brokerTime),
+		jetstream.WithPublishAsyncTimeout(ackTime), jetstream.WithPublishAsyncAckHandler(onAck))
+	if err != nil {
+		return nil, fmt.Errorf("use JetStream: %w", err)
+	}
+	r.js = js
+	r.recovery = recovery.New(recovery.Config{
+		Stream: c.Stream, Consumers: c.Consumers, NATS: c.NATS, JetStream: js, Log: c.Log,
+		Observe:      func(why string, rows int64) { c.Observe(Republished, why, float64(rows)) },
+		BeforeCommit: c.passes(RelayBeforeRepublish), Committed: c.passes(RelayRepublish),
+	})
+	return r, nil
 }
 
 // open gives the relay a connection of its own, whose commits do not wait for the disk. All that it writes are marks. A
@@ -85,9 +93,6 @@ func (r *relay) poke() {
 	}
 }
 
-// suspect has the next round look at the broker.
-func (r *relay) suspect() { r.doubted.Store(true) }
-
 // run does round after round until ctx ends, then publishes and marks what is left. It never gives up: every error
 // keeps the rows, and is followed by another round.
 func (r *relay) run(ctx context.Context) {
@@ -101,8 +106,8 @@ func (r *relay) run(ctx context.Context) {
 			r.Observe(PublishErrors, "", 1)
 			r.measure(ctx)
 			r.Log.WarnContext(ctx, "publishing failed, will try again", "failures", failures, "pause", pause, "error", err)
-		case r.republish.throttled:
-			failures, pause = 0, throttlePause
+		case r.recovery.Throttled():
+			failures, pause = 0, recovery.Pause
 		case len(r.inFlight) > 0:
 			failures, pause = 0, markLag
 		default:
@@ -125,7 +130,11 @@ func (r *relay) finish(ctx context.Context) {
 
 // runOnce is one round: mark what was acknowledged, take the next rows, publish them.
 func (r *relay) runOnce(ctx context.Context) error {
-	if err := r.checkBroker(ctx); err != nil {
+	replaced, err := r.recovery.Check(ctx, r.pool)
+	if replaced {
+		r.inFlight = nil // acknowledgements of another broker are worth nothing
+	}
+	if err != nil {
 		return err
 	}
 	if err := r.collect(); err != nil {
@@ -138,7 +147,7 @@ func (r *relay) runOnce(ctx context.Context) error {
 		return err
 	}
 	r.inFlight = slices.DeleteFunc(r.inFlight, func(f flight) bool { return f.seq > 0 })
-	if n := len(r.inFlight) + len(rows); n < window && !r.republish.throttled {
+	if n := len(r.inFlight) + len(rows); n < window && !r.recovery.Throttled() {
 		r.setBacklog(int64(n)) // that is all there is
 	} else {
 		r.measure(ctx)
@@ -146,57 +155,10 @@ func (r *relay) runOnce(ctx context.Context) error {
 	return r.publish(ctx, rows)
 }
 
-// flight is a message that is published and not marked yet.
-type flight struct {
-	id      uuid.UUID
-	since   time.Time
-	ack     jetstream.PubAckFuture
-	seq     int64 // in the stream, once the broker has acknowledged it; zero before
-	refused bool  // its row is published once more
-}
-
-// collect reads the answers of the broker. That the stream had the message before is as good as any acknowledgement.
-// The error is one of the refusals: the next round comes after a pause then.
-func (r *relay) collect() (err error) {
-	r.acks.Store(0)
-	for i := range r.inFlight {
-		f := &r.inFlight[i]
-		select {
-		case ack := <-f.ack.Ok():
-			f.seq = int64(ack.Sequence)
-			r.Observe(Published, "", 1)
-			if ack.Duplicate {
-				r.Observe(PublishDuplicates, "", 1)
-			}
-		case refusal := <-f.ack.Err():
-			f.refused = true
-			err = fmt.Errorf("not acknowledged: %w", refusal)
-			if errors.Is(refusal, jetstream.ErrNoStreamResponse) {
-				r.suspect()
-			}
-		default:
-			// The client answers every publication in the end, with a timeout at the latest. If it ever does not, the
-			// row must not be kept from the next rounds for ever.
-			f.refused = f.seq == 0 && time.Since(f.since) > 2*ackTime
-		}
-	}
-	r.inFlight = slices.DeleteFunc(r.inFlight, func(f flight) bool { return f.refused })
-	return err
-}
-
-// row is what the relay needs of a row of the outbox.
-type row struct {
-	ID, Key   uuid.UUID
-	Subject   string
-	Payload   []byte
-	MessageID string
-	Republish bool
-}
-
-// markAndTake is one round trip and one commit for both. The rows are marked by their ids, and only while the stream is
-// the one that acknowledged them. What is taken is whatever is unpublished and not in flight, never "what comes after
-// the last one": a transaction that began earlier may commit later. Rows that were never published come first.
-func (r *relay) markAndTake(ctx context.Context) ([]row, error) {
+// markAndTake is one round trip and one commit for both. What is taken is whatever is unpublished and not in flight,
+// never "what comes after the last one": a transaction that began earlier may commit later. Rows that were never
+// published come first.
+func (r *relay) markAndTake(ctx context.Context) (taken []row, err error) {
 	var acked []uuid.UUID
 	var seqs []int64
 	busy := make([]uuid.UUID, 0, len(r.inFlight)) // an empty array, and not NULL
@@ -212,13 +174,9 @@ func (r *relay) markAndTake(ctx context.Context) ([]row, error) {
 		if err := r.failpoint(ctx, RelayAcknowledged, nil); err != nil {
 			return nil, err
 		}
-		batch.Queue(`
-			WITH same AS (SELECT FROM broker WHERE stream_created = $3 FOR SHARE)
-			UPDATE outbox SET published_at = now(), stream_seq = ack.seq
-			FROM unnest($1::uuid[], $2::bigint[]) AS ack (id, seq)
-			WHERE outbox.id = ack.id AND EXISTS (SELECT FROM same)`, acked, seqs, r.known.created)
+		r.recovery.Mark(batch, acked, seqs)
 	}
-	republish := r.republishRoom(ctx, room) // may ask the broker
+	republish := r.recovery.Room(ctx, room) // may ask the broker
 	batch.Queue(`
 		WITH fresh AS (
 			SELECT * FROM outbox WHERE published_at IS NULL AND NOT republish AND id <> ALL($1::uuid[])
@@ -228,76 +186,21 @@ func (r *relay) markAndTake(ctx context.Context) ([]row, error) {
 			ORDER BY position DESC LIMIT least($3, $2 - (SELECT count(*) FROM fresh)))
 		SELECT id, key, subject, payload, COALESCE(message_id, id::text), republish
 		FROM (SELECT * FROM fresh UNION ALL SELECT * FROM repeated) AS due ORDER BY republish, position`,
-		busy, room, republish)
-	taken, err := r.send(ctx, batch, len(acked))
-	if err == nil {
-		r.republish.took(taken, room)
+		busy, room, republish).Query(func(found pgx.Rows) (err error) {
+		taken, err = pgx.CollectRows(found, pgx.RowToStructByPos[row])
+		return err
+	})
+	if err := r.pool.SendBatch(ctx, batch).Close(); err != nil { // commits
+		return nil, fmt.Errorf("mark published rows and take the next ones: %w", err)
+	}
+	r.recovery.Took(slices.ContainsFunc(taken, func(row row) bool { return row.Republish }), len(taken) == room)
+	if len(acked) > 0 {
+		err = r.failpoint(ctx, RelayMarked, nil)
 	}
 	return taken, err
 }
 
-func (r *relay) send(ctx context.Context, batch *pgx.Batch, marks int) (taken []row, err error) {
-	results := r.pool.SendBatch(ctx, batch)
-	defer func() {
-		err = errors.Join(err, results.Close()) // commits
-		if err == nil && marks > 0 {
-			err = r.failpoint(ctx, RelayMarked, nil)
-		}
-	}()
-	if marks > 0 {
-		tag, err := results.Exec()
-		if err != nil {
-			return nil, fmt.Errorf("mark published rows: %w", err)
-		}
-		if int(tag.RowsAffected()) < marks {
-			r.suspect() // another replica has found another stream than ours
-		}
-	}
-	found, err := results.Query()
-	if err == nil {
-		taken, err = pgx.CollectRows(found, pgx.RowToStructByPos[row])
-	}
-	if err != nil {
-		return nil, fmt.Errorf("take rows from the outbox: %w", err)
-	}
-	return taken, nil
-}
-
-// publish sends without waiting for the broker's answers.
-func (r *relay) publish(ctx context.Context, rows []row) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	if err := r.failpoint(ctx, RelayTaken, nil); err != nil {
-		return err
-	}
-	for _, row := range rows {
-		key := row.Key.String()
-		if err := r.failpoint(ctx, RelayBeforePublish, []delivery{{Received: Received{Key: key}}}); err != nil {
-			return err
-		}
-		ack, err := r.js.PublishMsgAsync(r.message(row, row.MessageID))
-		if err != nil {
-			return fmt.Errorf("publish: %w", err)
-		}
-		r.inFlight = append(r.inFlight, flight{id: row.ID, since: time.Now(), ack: ack})
-		if r.duplicate(RelayBeforePublish, key) {
-			_, _ = r.js.PublishMsgAsync(r.message(row, uuid.NewString()))
-		}
-	}
-	return r.failpoint(ctx, RelayPublished, nil)
-}
-
-func (r *relay) message(row row, id string) *nats.Msg {
-	header := nats.Header{jetstream.MsgIDHeader: []string{id}}
-	if r.ContentType != "" {
-		header.Set("Content-Type", r.ContentType)
-	}
-	return &nats.Msg{Subject: row.Subject, Data: row.Payload, Header: header}
-}
-
-// measure counts the backlog. That is needed only where one round does not take all of it; it is done rarely, and not
-// to the end.
+// measure counts the backlog, rarely and not to the end: for rounds that do not take all of it.
 func (r *relay) measure(ctx context.Context) {
 	if time.Since(r.measured) < rescan {
 		return

@@ -20,7 +20,7 @@ var mutants = []mutant{
 		dir: "pkg/outbox", test: "^(TestInbox_ABatchIsOneTransaction|TestInbox_AnInterruptedBatchTakesEffectOnce)$",
 	},
 	{
-		name: "marked without an acknowledgement", file: "pkg/outbox/relay.go",
+		name: "marked without an acknowledgement", file: "pkg/outbox/flights.go",
 		old: "			f.refused = true\n", new: "			f.seq = 1\n",
 		dir: "pkg/outbox", test: "^(TestRelay_ARowIsMarkedOnlyWhenAcknowledged|TestRelay_WaitsForAFullStream)$",
 	},
@@ -30,13 +30,13 @@ var mutants = []mutant{
 		dir: "pkg/outbox", test: "^TestRelay_SurvivesABrokerOutage$",
 	},
 	{
-		name: "published rows are deleted by range", file: "pkg/outbox/sweeper.go",
+		name: "published rows are deleted by range", file: "pkg/outbox/recovery/sweeper.go",
 		old: "SELECT id FROM outbox WHERE published_at < now() - $1::interval",
 		new: "SELECT id FROM outbox WHERE position <= (SELECT max(position) FROM outbox WHERE published_at < now() - $1::interval)",
 		dir: "pkg/outbox", test: "^TestSweeper_DeletesOldRows$",
 	},
 	{
-		name: "a lost stream is not noticed", file: "pkg/outbox/broker.go",
+		name: "a lost stream is not noticed", file: "pkg/outbox/recovery/marks.go",
 		old: "`published_at > now() - $1::interval`, Retention)", new: "`false AND $1::interval IS NULL`, Retention)",
 		dir: "pkg/outbox", test: "^TestBroker_ALostStreamIsRepublished$",
 	},
@@ -56,13 +56,13 @@ var mutants = []mutant{
 		dir: "pkg/outbox", test: "^TestInbox_AnEventDoesNotWaitLongForADatabaseThatWasAway$",
 	},
 	{
-		name: "new rows wait for republished ones", file: "pkg/outbox/broker.go",
+		name: "new rows wait for republished ones", file: "pkg/outbox/recovery/marks.go",
 		old: "stream_seq = NULL, republish = true WHERE", new: "stream_seq = NULL WHERE",
 		dir: "pkg/outbox", test: "^TestBroker_RepublishedRowsComeAfterNewOnes$",
 	},
 	{
-		name: "republishing is not throttled", file: "pkg/outbox/broker.go",
-		old: "NumPending >= window }", new: "NumPending > 1<<40 }",
+		name: "republishing is not throttled", file: "pkg/outbox/recovery/throttle.go",
+		old: "NumPending >= mostPending }", new: "NumPending > 1<<40 }",
 		dir: "pkg/outbox", test: "^TestBroker_RepublishedRowsComeAfterNewOnes$",
 	},
 	{

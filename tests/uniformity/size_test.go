@@ -21,7 +21,8 @@ var sizes = []struct {
 	count func(repository) int
 }{
 	{"lines of production Go", 30000, func(r repository) int { return r.lines(".") }},
-	{"lines of pkg/outbox", 1500, func(r repository) int { return r.lines("pkg/outbox") }},
+	{"lines of pkg/outbox", 1500, func(r repository) int { return r.lines("pkg/outbox") - r.lines("pkg/outbox/recovery") }},
+	{"lines of pkg/outbox/recovery", 400, func(r repository) int { return r.lines("pkg/outbox/recovery") }},
 	{"files of pkg/outbox", 12, func(r repository) int { return len(r.in("pkg/outbox")) }},
 	{"files of services/order", 13, func(r repository) int { return len(r.in("services/order")) }},
 	{"files of services/payment", 14, func(r repository) int { return len(r.in("services/payment")) }},
@@ -32,8 +33,6 @@ var sizes = []struct {
 // notYet are the limits that are not reached yet: there, going beyond is printed and no failure. The list only shrinks.
 var notYet = []string{
 	"lines of production Go",
-	"lines of pkg/outbox",
-	"lines of pkg/outbox",
 	"files of services/order",
 	"files of services/payment",
 	"words of README and docs",

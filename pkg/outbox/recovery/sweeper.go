@@ -1,9 +1,12 @@
-package outbox
+package recovery
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -15,23 +18,31 @@ const (
 	sweepRows  = 1000
 )
 
-// sweeper deletes rows that are too old to be needed. Dead letters stay until a person decides.
-type sweeper struct{ *Config }
+// Sweeper deletes rows that no recovery can need any more. Dead letters stay until a person decides.
+type Sweeper struct {
+	Pool    *pgxpool.Pool
+	Log     *slog.Logger
+	Observe func(table string, rows int64) // rows were deleted
+	// BeforeDelete and Deleted are failpoints, around each batch.
+	BeforeDelete, Deleted func(context.Context) error
+}
 
-// run sweeps at the start and then every minute.
-func (s *sweeper) run(ctx context.Context) {
+// Run sweeps at the start and then every minute, until ctx ends.
+func (s *Sweeper) Run(ctx context.Context) {
 	for {
-		if err := s.runOnce(ctx); err != nil && ctx.Err() == nil {
+		if err := s.RunOnce(ctx); err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "sweeping failed, will try again", "error", err)
 		}
-		if !wait(ctx, sweepEvery, nil) {
+		select {
+		case <-ctx.Done():
 			return
+		case <-time.After(sweepEvery):
 		}
 	}
 }
 
-// runOnce deletes everything that is due, by id, in batches that lock few rows and keep the write-ahead log small.
-func (s *sweeper) runOnce(ctx context.Context) error {
+// RunOnce deletes everything that is due, by id, in batches that lock few rows and keep the write-ahead log small.
+func (s *Sweeper) RunOnce(ctx context.Context) error {
 	for _, sweep := range []struct {
 		table, statement string
 		older            time.Duration
@@ -46,16 +57,16 @@ func (s *sweeper) runOnce(ctx context.Context) error {
 				ORDER BY received_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, inboxRetention},
 	} {
 		for more := true; more; {
-			if err := s.failpoint(ctx, SweepBeforeDelete, nil); err != nil {
+			if err := s.BeforeDelete(ctx); err != nil {
 				return err
 			}
 			tag, err := s.Pool.Exec(ctx, sweep.statement, sweep.older, sweepRows)
 			if err != nil {
 				return fmt.Errorf("sweep the %s: %w", sweep.table, err)
 			}
-			s.Observe(Swept, sweep.table, float64(tag.RowsAffected()))
+			s.Observe(sweep.table, tag.RowsAffected())
 			more = tag.RowsAffected() == sweepRows
-			if err := s.failpoint(ctx, SweepDeleted, nil); err != nil {
+			if err := s.Deleted(ctx); err != nil {
 				return err
 			}
 		}

@@ -1,0 +1,78 @@
+package recovery
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	// ackLossWindow is what a restart may have taken: three times the broker's sync interval, counted back from the last
+	// mark, since the mark itself comes up to a quarter of a second after the acknowledgement.
+	ackLossWindow = 3 * SyncInterval
+	// markedLast is how many of the last marks are looked at for the highest sequence number: four windows of the relay,
+	// since one round marks its rows in any order.
+	markedLast = 1024
+)
+
+// Mark marks rows as published: by their ids, and only while the stream is the one that acknowledged them.
+func (r *Recovery) Mark(batch *pgx.Batch, ids []uuid.UUID, seqs []int64) {
+	batch.Queue(`
+		WITH same AS (SELECT FROM broker WHERE stream_created = $3 FOR SHARE)
+		UPDATE outbox SET published_at = now(), stream_seq = ack.seq
+		FROM unnest($1::uuid[], $2::bigint[]) AS ack (id, seq)
+		WHERE outbox.id = ack.id AND EXISTS (SELECT FROM same)`, ids, seqs, r.known.created).
+		Exec(func(tag pgconn.CommandTag) error {
+			if int(tag.RowsAffected()) < len(ids) {
+				r.Suspect() // another replica has found another stream than ours
+			}
+			return nil
+		})
+}
+
+func highestMark(ctx context.Context, pool *pgxpool.Pool) (highest uint64, err error) {
+	err = pool.QueryRow(ctx, `
+		SELECT COALESCE(max(stream_seq), 0)
+		FROM (SELECT stream_seq FROM outbox WHERE published_at IS NOT NULL ORDER BY published_at DESC LIMIT $1) AS marked`,
+		markedLast).Scan(&highest)
+	if err != nil {
+		return 0, fmt.Errorf("look for the last published row: %w", err)
+	}
+	return highest, nil
+}
+
+// unmarkLost removes the marks of what the broker may have lost.
+func unmarkLost(ctx context.Context, tx pgx.Tx, was, now state) (why string, n int64, err error) {
+	if !was.created.Equal(now.created) {
+		n, err = unmark(ctx, tx, `published_at > now() - $1::interval`, Retention)
+		return "new_stream", n, err
+	}
+	if now.last < now.highest {
+		why = "shorter_stream"
+		n, err = unmark(ctx, tx, `published_at > now() - $1::interval AND stream_seq > $2`, Retention, int64(now.last))
+	}
+	if err != nil || was.server == now.server {
+		return why, n, err
+	}
+	// Others may have published since, so that the stream is as long as before although it has lost some.
+	if why == "" {
+		why = "new_server"
+	}
+	last := `(SELECT max(published_at) FROM outbox WHERE published_at IS NOT NULL)`
+	more, err := unmark(ctx, tx, `published_at > `+last+` - $1::interval`, ackLossWindow)
+	return why, n + more, err
+}
+
+func unmark(ctx context.Context, tx pgx.Tx, which string, age time.Duration, more ...any) (int64, error) {
+	tag, err := tx.Exec(ctx, `UPDATE outbox SET published_at = NULL, stream_seq = NULL, republish = true WHERE `+which,
+		append([]any{age}, more...)...)
+	if err != nil {
+		return 0, fmt.Errorf("remove marks: %w", err)
+	}
+	return tag.RowsAffected(), nil
+}
