@@ -10,17 +10,17 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/testkit"
+	"example.com/ordersaga/services/payment/charge"
 )
 
 // claimOne claims the only payment that is due.
-func (s *shop) claimOne() Claim {
+func (s *shop) claimOne() charge.Claim {
 	s.t.Helper()
-	claims, err := s.claim(s.t.Context(), 10)
+	claims, err := s.workers.Claim(s.t.Context(), 10)
 	if err != nil || len(claims) != 1 {
 		s.t.Fatalf("claimed %+v, %v", claims, err)
 	}
@@ -33,20 +33,20 @@ func (s *shop) expireLeases() {
 	execute(s.t, s.db.Pool, `UPDATE payment SET lease_until = now() - interval '1 ms', next_attempt_at = now() WHERE lease_token IS NOT NULL`)
 }
 
-// stores says whether an answer was stored; false means that it was dropped.
-func (s *shop) stores(c Claim, a Answer) bool {
+// stores reports whether an answer was stored; false means that it was dropped.
+func (s *shop) stores(c charge.Claim, o charge.Outcome) bool {
 	s.t.Helper()
-	before := testutil.ToFloat64(s.metrics.dropped)
-	s.finish(s.t.Context(), c, a)
-	return testutil.ToFloat64(s.metrics.dropped) == before
+	before := s.metric("payment_answers_dropped_total")
+	s.workers.Finish(s.t.Context(), c, o)
+	return s.metric("payment_answers_dropped_total") == before
 }
 
-func TestAClaimedPaymentIsNobodyElsesUntilItsLeaseEnds(t *testing.T) {
+func TestClaim_IsNobodyElsesUntilItsLeaseEnds(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	s.hear(reserved(newID(t), "tok_visa"))
+	s.handle(reserved(newID(t), "tok_visa"))
 	first := s.claimOne()
-	if claims, err := s.claim(t.Context(), 10); err != nil || len(claims) != 0 {
+	if claims, err := s.workers.Claim(t.Context(), 10); err != nil || len(claims) != 0 {
 		t.Fatalf("claimed twice: %+v, %v", claims, err)
 	}
 	s.expireLeases()
@@ -54,106 +54,112 @@ func TestAClaimedPaymentIsNobodyElsesUntilItsLeaseEnds(t *testing.T) {
 	if first.OrderID != second.OrderID || first.Token == second.Token {
 		t.Errorf("%+v then %+v", first, second)
 	}
-	if taken := testutil.ToFloat64(s.metrics.takenOver); taken != 1 || first.TakenOver || !second.TakenOver {
+	if taken := s.metric("payment_leases_taken_over_total"); taken != 1 || first.TakenOver || !second.TakenOver {
 		t.Errorf("%v leases taken over, %v, %v", taken, first.TakenOver, second.TakenOver)
 	}
 }
 
 // A call may last longer than a lease. While its worker lives nobody else takes the payment; and a lease that has ended
 // is not brought back to life.
-func TestALeaseIsRenewedWhileItsWorkerWorks(t *testing.T) {
+func TestLease_IsRenewedWhileItsWorkerWorks(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newShop(t, func(s *Settings) { s.GatewayTimeout = 30 * time.Second })
+	asked, answer := make(chan struct{}), make(chan struct{})
+	defer close(answer)
+	s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
+		close(asked)
+		<-answer
+		pass(w, r)
+	})
 	id := newID(t)
-	s.hear(reserved(id, "tok_visa"))
-	c := s.claimOne()
 	begun := time.Now()
+	s.work()
+	s.handle(reserved(id, "tok_visa"))
+	<-asked
 	renewed := func() bool {
-		return count(t, s.db.Pool, `SELECT count(*) FROM payment WHERE order_id = $1 AND lease_until > $2`, id, begun.Add(leaseTime)) == 1
+		return count(t, s.db.Pool, `SELECT count(*) FROM payment WHERE order_id = $1 AND lease_until > $2`, id, begun.Add(charge.LeaseTime+time.Second)) == 1
 	}
-	done := s.keep(t.Context(), c)
 	testkit.Eventually(t, 20*time.Second, "the lease to be renewed", renewed)
-	s.expireLeases()
-	testkit.Always(t, leaseTime, "the lease is ended", func() bool { return !renewed() })
-	done()
+	execute(t, s.db.Pool, `UPDATE payment SET lease_until = now() - interval '1 ms', next_attempt_at = now() + interval '1 hour'`)
+	testkit.Always(t, charge.LeaseTime, "the lease is ended", func() bool { return !renewed() })
 }
 
 // A worker sleeps longer than its lease: somebody else asks, under the same key, and finishes. The sleeper's
 // answer must change nothing.
-func TestTheAnswerOfAWorkerWhoseLeaseEndedIsDropped(t *testing.T) {
+func TestLease_TheAnswerOfAWorkerWhoseLeaseEndedIsDropped(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	id := newID(t)
-	s.hear(reserved(id, "tok_visa"))
+	s.handle(reserved(id, "tok_visa"))
 	sleeper := s.claimOne()
-	answer := s.call(t.Context(), sleeper)
+	answer := s.workers.Call(t.Context(), sleeper)
 	s.expireLeases()
 	successor := s.claimOne()
 
-	if s.stores(sleeper, Answer{Verdict: No, Reason: "card_declined"}) {
+	if s.stores(sleeper, charge.Outcome{Decision: charge.No, Reason: "card_declined"}) {
 		t.Error("an answer was stored under a lease that had ended")
 	}
-	if !s.stores(successor, s.call(t.Context(), successor)) {
+	if !s.stores(successor, s.workers.Call(t.Context(), successor)) {
 		t.Error("the successor's answer was dropped")
 	}
 	if s.stores(sleeper, answer) {
 		t.Error("an answer was stored twice")
 	}
-	if dropped := testutil.ToFloat64(s.metrics.dropped); dropped != 2 {
+	if dropped := s.metric("payment_answers_dropped_total"); dropped != 2 {
 		t.Errorf("%v answers were counted as dropped", dropped)
 	}
-	if said := s.said(id); s.state(id) != Captured || !slices.Equal(said, []string{"PaymentProcessed"}) {
-		t.Errorf("%s, said %v", s.state(id), said)
+	if published := s.published(id); s.state(id) != charge.Captured || !slices.Equal(published, []string{"PaymentProcessed"}) {
+		t.Errorf("%s, published %v", s.state(id), published)
 	}
 	if charges, _ := s.gate.moved(t, id); charges != 1 {
 		t.Errorf("%d charges", charges)
 	}
-	s.checkBooks()
+	s.checkLedgers()
 }
 
 // The same with a refund: both send it, and the gateway knows the second by its key. Under another key it would
-// refuse it, since nothing is left to give back, and a person would be told of a refund that was made.
-func TestARefundThatTwoWorkersSendIsMadeOnce(t *testing.T) {
+// refuse it, since nothing is left to refund, and an incident would be opened for a refund that was made.
+func TestRefund_ThatTwoWorkersSendIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	id := newID(t)
-	s.hear(reserved(id, "tok_visa"))
-	charge := s.claimOne()
-	s.stores(charge, s.call(t.Context(), charge))
-	s.hear(cancelled(id))
+	s.handle(reserved(id, "tok_visa"))
+	first := s.claimOne()
+	s.stores(first, s.workers.Call(t.Context(), first))
+	s.handle(cancelled(id))
 	sleeper := s.claimOne()
-	if answer := s.call(t.Context(), sleeper); answer.Verdict != Yes {
+	if answer := s.workers.Call(t.Context(), sleeper); answer.Decision != charge.Yes {
 		t.Fatalf("%+v", answer)
 	}
 	s.expireLeases()
 	successor := s.claimOne()
-	if !s.stores(successor, s.call(t.Context(), successor)) || s.state(id) != Refunded {
+	if !s.stores(successor, s.workers.Call(t.Context(), successor)) || s.state(id) != charge.Refunded {
 		t.Errorf("%s", s.state(id))
 	}
 	if charges, refunds := s.gate.moved(t, id); charges != 1 || refunds != 1 || len(s.openIncidents(id)) != 0 {
 		t.Errorf("%d charges, %d refunds, open %v", charges, refunds, s.openIncidents(id))
 	}
-	s.checkBooks()
+	s.checkLedgers()
 }
 
 // An operator raises the refund's number while a worker still waits for the answer to the old one.
-func TestARefundsAnswerCountsForItsOwnNumberOnly(t *testing.T) {
+func TestRefund_AnAnswerCountsForItsOwnNumberOnly(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	id := s.put(Refunding)
+	id := s.put(charge.Refunding)
 	claim := s.claimOne()
 	execute(t, s.db.Pool, `UPDATE payment SET refund_number = 2 WHERE order_id = $1`, id)
-	if s.stores(claim, Answer{Verdict: No, Reason: "refund_refused"}) || s.state(id) != Refunding {
+	if s.stores(claim, charge.Outcome{Decision: charge.No, Reason: "refund_refused"}) || s.state(id) != charge.Refunding {
 		t.Errorf("the refusal of number 1 was taken for number 2: %s", s.state(id))
 	}
 }
 
-func TestOneAnswerThatCannotBeStoredDoesNotTakeTheOthersAlong(t *testing.T) {
+func TestFinish_OneAnswerThatCannotBeStoredDoesNotTakeTheOthersAlong(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	good, bad := newID(t), newID(t)
-	s.hear(reserved(good, "tok_visa"), reserved(bad, "tok_visa"))
-	claims, err := s.claim(t.Context(), 2)
+	s.handle(reserved(good, "tok_visa"), reserved(bad, "tok_visa"))
+	claims, err := s.workers.Claim(t.Context(), 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,26 +171,26 @@ func TestOneAnswerThatCannotBeStoredDoesNotTakeTheOthersAlong(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, c := range claims {
 		wg.Go(func() {
-			answer := s.call(t.Context(), c)
+			answer := s.workers.Call(t.Context(), c)
 			if c.OrderID == bad {
 				answer.ID = "ch_taken"
 			}
-			s.finish(t.Context(), c, answer)
+			s.workers.Finish(t.Context(), c, answer)
 		})
 	}
 	wg.Wait()
-	if s.state(good) != Captured || s.state(bad) != Intent {
+	if s.state(good) != charge.Captured || s.state(bad) != charge.Intent {
 		t.Errorf("good %s, bad %s", s.state(good), s.state(bad))
 	}
 	s.expireLeases()
 	s.work()
-	s.becomes(bad, Captured)
+	s.becomes(bad, charge.Captured)
 }
 
-func TestTwoProcessesShareTheWork(t *testing.T) {
+func TestWorkers_OfTwoProcessesShareTheWork(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	other := openShop(t, s.db, s.gate, s.Settings)
+	other := openShop(t, s.db, s.gate, s.settings)
 	var orders []string
 	var list []events.Event
 	for range 300 {
@@ -194,24 +200,24 @@ func TestTwoProcessesShareTheWork(t *testing.T) {
 	s.work()
 	other.work()
 	for batch := range slices.Chunk(list, 50) {
-		s.hear(batch...)
-		other.poke()
+		s.handle(batch...)
+		other.wake.Signal()
 	}
 	testkit.Eventually(t, 20*time.Second, "all to be captured", func() bool {
 		return count(t, s.db.Pool, `SELECT count(*) FROM payment WHERE state = 'CAPTURED'`) == len(orders)
 	})
 	for _, id := range orders {
-		if said := s.said(id); !slices.Equal(said, []string{"PaymentProcessed"}) {
-			t.Errorf("said %v", said)
+		if published := s.published(id); !slices.Equal(published, []string{"PaymentProcessed"}) {
+			t.Errorf("published %v", published)
 		}
 	}
 	if n := s.gate.wire.seen.Load(); n != int64(len(orders)) {
 		t.Errorf("%d calls for %d charges", n, len(orders))
 	}
-	s.checkBooks()
+	s.checkLedgers()
 }
 
-func TestCallsRunAtTheSameTimeButNotMoreThanThereAreSlots(t *testing.T) {
+func TestWorkers_CallAtTheSameTimeButNotMoreThanThereAreSlots(t *testing.T) {
 	t.Parallel()
 	const slots = 4
 	s := newShop(t, func(s *Settings) { s.Concurrency = slots; s.GatewayTimeout = 10 * time.Second })
@@ -239,10 +245,10 @@ func TestCallsRunAtTheSameTimeButNotMoreThanThereAreSlots(t *testing.T) {
 	var orders []string
 	for range 5 * slots {
 		orders = append(orders, newID(t))
-		s.hear(reserved(orders[len(orders)-1], "tok_visa"))
+		s.handle(reserved(orders[len(orders)-1], "tok_visa"))
 	}
 	for _, id := range orders {
-		s.becomes(id, Captured)
+		s.becomes(id, charge.Captured)
 	}
 	if most.Load() != slots {
 		t.Errorf("%d calls at the same time, %d slots", most.Load(), slots)
@@ -250,11 +256,14 @@ func TestCallsRunAtTheSameTimeButNotMoreThanThereAreSlots(t *testing.T) {
 }
 
 // No connection may be busy with a transaction while the gateway is being asked: a hundred hanging calls would
-// otherwise hold all of them.
-func TestNoTransactionIsOpenWhileTheGatewayIsAsked(t *testing.T) {
+// otherwise hold all of them. A poll's own transaction may be open for a moment; one around the call stays open until the
+// gateway answers, which it does only afterwards.
+func TestCall_NoTransactionIsOpenMeanwhile(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, func(s *Settings) { s.GatewayTimeout = 10 * time.Second })
 	asked, answer := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(answer) })
+	defer release()
 	s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
 		close(asked)
 		<-answer
@@ -262,18 +271,17 @@ func TestNoTransactionIsOpenWhileTheGatewayIsAsked(t *testing.T) {
 	})
 	s.work()
 	id := newID(t)
-	s.hear(reserved(id, "tok_visa"))
+	s.handle(reserved(id, "tok_visa"))
 	<-asked
-	open := count(t, s.db.Pool, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'`)
-	close(answer)
-	if open != 0 {
-		t.Errorf("%d transactions are open during the call", open)
-	}
-	s.becomes(id, Captured)
+	testkit.Eventually(t, 3*time.Second, "no transaction to be open during the call", func() bool {
+		return count(t, s.db.Pool, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'`) == 0
+	})
+	release()
+	s.becomes(id, charge.Captured)
 }
 
-// Work that has begun is finished although the process is told to end.
-func TestStoppingFinishesTheCallsThatHaveBegun(t *testing.T) {
+// Work that has begun is finished although the process has to end.
+func TestWorkers_FinishTheCallsThatHaveBegunWhenStopped(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	asked, answer := make(chan struct{}), make(chan struct{})
@@ -284,29 +292,19 @@ func TestStoppingFinishesTheCallsThatHaveBegun(t *testing.T) {
 	})
 	stop := s.work()
 	id := newID(t)
-	s.hear(reserved(id, "tok_visa"))
+	s.handle(reserved(id, "tok_visa"))
 	<-asked
 	stopped := make(chan struct{})
 	go func() { stop(); close(stopped) }()
 	close(answer)
 	<-stopped
-	if s.state(id) != Captured {
+	if s.state(id) != charge.Captured {
 		t.Errorf("stopped at %s", s.state(id))
 	}
 }
 
-// The commits of claims do not wait for the disk, except where the time of the last request must not be lost.
-func TestOnlyClaimsThatMayBeForgottenAreCommittedWithoutWaiting(t *testing.T) {
-	t.Parallel()
-	for state, want := range map[State]bool{Intent: true, Refunding: true, Unknown: false} {
-		if got := mayBeForgotten([]Claim{{Payment: Payment{State: Intent}}, {Payment: Payment{State: state}}}); got != want {
-			t.Errorf("%s: %v", state, got)
-		}
-	}
-}
-
 // A fault at each point of the way leaves a payment that somebody else brings to its end.
-func TestAFaultAtEachPointOfTheWayHeals(t *testing.T) {
+func TestWorkers_HealAfterAFaultAtEachPoint(t *testing.T) {
 	t.Parallel()
 	for point, times := range map[failpoint.Point]int{
 		failpoint.GatewayBeforeClaim: 3, failpoint.GatewayBeforeCharge: 3, failpoint.GatewayAfterCharge: 2, failpoint.GatewayBeforeRefund: 3,
@@ -316,28 +314,28 @@ func TestAFaultAtEachPointOfTheWayHeals(t *testing.T) {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()
 			s := newShop(t, func(s *Settings) { s.GatewayTimeout = 100 * time.Millisecond })
-			if _, err := s.armed.Arm(failpoint.Fault{Point: point, Kind: failpoint.Error, Times: times}); err != nil {
+			if _, err := s.app.Faults.Arm(failpoint.Fault{Point: point, Kind: failpoint.Error, Times: times}); err != nil {
 				t.Fatal(err)
 			}
 			s.work()
 			id := newID(t)
-			s.hear(reserved(id, "tok_visa"))
-			s.becomes(id, Captured)
-			s.hear(cancelled(id))
-			s.becomes(id, Refunded)
-			if fired := s.armed.List()[0].Fired; fired != times {
+			s.handle(reserved(id, "tok_visa"))
+			s.becomes(id, charge.Captured)
+			s.handle(cancelled(id))
+			s.becomes(id, charge.Refunded)
+			if fired := s.app.Faults.List()[0].Fired; fired != times {
 				t.Errorf("fired %d times", fired)
 			}
 			if charges, refunds := s.gate.moved(t, id); charges != 1 || refunds != 1 {
 				t.Errorf("%d charges, %d refunds", charges, refunds)
 			}
-			s.checkBooks()
+			s.checkLedgers()
 		})
 	}
 }
 
 // A lost answer, two hundred times in a row and of every kind: each order ends with exactly one charge, or none.
-func TestTwoHundredLostAnswersInARow(t *testing.T) {
+func TestCharge_TwoHundredLostAnswersInARow(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.work()
@@ -349,9 +347,9 @@ func TestTwoHundredLostAnswersInARow(t *testing.T) {
 	for i := range 200 {
 		id := newID(t)
 		orders = append(orders, id)
-		s.hear(reserved(id, cards[i%len(cards)]))
+		s.handle(reserved(id, cards[i%len(cards)]))
 		if i%4 == 1 { // some are cancelled while nobody knows the outcome
-			s.hear(cancelled(id))
+			s.handle(cancelled(id))
 		}
 	}
 	atRest := func() bool {
@@ -365,23 +363,23 @@ func TestTwoHundredLostAnswersInARow(t *testing.T) {
 	}
 	for i, id := range orders {
 		state := s.state(id)
-		want := map[State]int{Captured: 1, Declined: 0, Refunded: 0, Voided: 0}
+		want := map[charge.State]int{charge.Captured: 1, charge.Declined: 0, charge.Refunded: 0, charge.Voided: 0}
 		if charges, known := want[state]; !known || net[id] != charges {
 			t.Errorf("%s: %s with net %d", cards[i%len(cards)], state, net[id])
 		}
-		ends := map[State]string{Captured: "PaymentProcessed", Declined: "PaymentFailed", Refunded: "PaymentRefunded"}
-		if said := s.said(id); len(said) == 0 || said[len(said)-1] != ends[state] {
-			t.Errorf("%s: %s, said %v", cards[i%len(cards)], state, said)
+		ends := map[charge.State]string{charge.Captured: "PaymentProcessed", charge.Declined: "PaymentFailed", charge.Refunded: "PaymentRefunded"}
+		if published := s.published(id); len(published) == 0 || published[len(published)-1] != ends[state] {
+			t.Errorf("%s: %s, published %v", cards[i%len(cards)], state, published)
 		}
 		if kinds := s.openIncidents(id); len(kinds) != 0 {
 			t.Errorf("%s: open incidents %v", cards[i%len(cards)], kinds)
 		}
 	}
-	s.checkBooks()
+	s.checkLedgers()
 }
 
 // The same order reserved a hundred times at once, past the inbox.
-func TestTheSameReservationAHundredTimesIsOneCharge(t *testing.T) {
+func TestCharge_TheSameReservationAHundredTimesIsOne(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.work()
@@ -396,12 +394,12 @@ func TestTheSameReservationAHundredTimesIsOneCharge(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			s.poke()
+			s.wake.Signal()
 		})
 	}
 	wg.Wait()
-	s.becomes(id, Captured)
-	if charges, _ := s.gate.moved(t, id); charges != 1 || fmt.Sprint(s.said(id)) != "[PaymentProcessed]" {
-		t.Errorf("%d charges, said %v", charges, s.said(id))
+	s.becomes(id, charge.Captured)
+	if charges, _ := s.gate.moved(t, id); charges != 1 || fmt.Sprint(s.published(id)) != "[PaymentProcessed]" {
+		t.Errorf("%d charges, published %v", charges, s.published(id))
 	}
 }

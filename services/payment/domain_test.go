@@ -1,134 +1,27 @@
 package payment
 
 import (
-	"reflect"
 	"testing"
-	"time"
 
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/services/payment/charge"
 )
 
-func TestWhatAnAnswerOfTheGatewayDoesToAPayment(t *testing.T) {
-	t.Parallel()
-	order := reserved("019ab0f2-7c3e-7d10-9a55-0c2f6a1b7e42", "tok_visa").Snapshot
-	about := events.Subject{OrderID: order.OrderID}
-	charge := Posting{"charge", order.OrderID, "ch_1", 1999, "USD"}
-	refund := Posting{"refund", order.OrderID, "re_1", 1999, "USD"}
-	refunded := events.PaymentRefunded{Subject: about, RefundID: "re_1", Reason: "cancelled", Amount: events.Money{Amount: 1999, Currency: "USD"}}
-	yes := func(id string) Answer { return Answer{Verdict: Yes, ID: id} }
-	no := func(code string) Answer { return Answer{Verdict: No, Reason: code} }
-	unknown := Answer{Reason: "the gateway answered 500"}
-	afterRefund := []string{kindRefundUndecided, kindRefundRefused, kindLateCapture}
-
-	tests := []struct {
-		sentence string
-		payment  Payment
-		answer   Answer
-		overdue  bool
-		want     Change
-	}{
-		{"a charge is captured, and shipping hears of it",
-			Payment{State: Intent}, yes("ch_1"), false,
-			Change{State: Captured, ChargeID: "ch_1", Posting: charge, Closes: []string{kindChargeUndecided}, Event: events.PaymentProcessed{Snapshot: order, ChargeID: "ch_1"}}},
-		{"a charge that was unknown turns out to be captured",
-			Payment{State: Unknown}, yes("ch_1"), true,
-			Change{State: Captured, ChargeID: "ch_1", Posting: charge, Closes: []string{kindChargeUndecided}, Event: events.PaymentProcessed{Snapshot: order, ChargeID: "ch_1"}}},
-		{"a charge is captured after a cancel: it goes back, and nobody is told to ship",
-			Payment{State: Intent, CancelWanted: true, Reason: "cancelled"}, yes("ch_1"), false,
-			Change{State: Refunding, ChargeID: "ch_1", RefundAmount: 1999, Reason: "cancelled", Posting: charge, Closes: []string{kindChargeUndecided}}},
-		{"a card is declined, and inventory hears of it",
-			Payment{State: Intent}, no("card_declined"), false,
-			Change{State: Declined, Reason: "card_declined", Closes: []string{kindChargeUndecided}, Event: events.PaymentFailed{Subject: about, Reason: "card_declined"}}},
-		{"a card is declined after a cancel: that is the same",
-			Payment{State: Unknown, CancelWanted: true, Reason: "cancelled"}, no("card_declined"), false,
-			Change{State: Declined, Reason: "card_declined", Closes: []string{kindChargeUndecided}, Event: events.PaymentFailed{Subject: about, Reason: "card_declined"}}},
-		{"an answer is missing: nothing is said, and it is asked again",
-			Payment{State: Intent}, unknown, false,
-			Change{State: Unknown, Problem: unknown.Reason, Undecided: true}},
-		{"an answer is missing for too long: a person is told, and it is asked again",
-			Payment{State: Unknown}, unknown, true,
-			Change{State: Unknown, Problem: unknown.Reason, Undecided: true, Opens: kindChargeUndecided}},
-		{"a cancel wanted is not forgotten while the answer is missing",
-			Payment{State: Unknown, CancelWanted: true, Reason: "cancelled"}, unknown, false,
-			Change{State: Unknown, Reason: "cancelled", Problem: unknown.Reason, Undecided: true}},
-		{"money is given back",
-			Payment{State: Refunding, ChargeID: "ch_1", RefundAmount: 1999, Reason: "cancelled"}, yes("re_1"), false,
-			Change{State: Refunded, RefundID: "re_1", Reason: "cancelled", Posting: refund, Closes: afterRefund, Event: refunded}},
-		{"a refund is refused for good: a person has to help, and no stock is let go",
-			Payment{State: Refunding, ChargeID: "ch_1", RefundAmount: 1999, Reason: "cancelled"}, no("refund_refused"), false,
-			Change{State: RefundRefused, Reason: "cancelled", Problem: "refund_refused", Opens: kindRefundRefused, Closes: []string{kindRefundUndecided}}},
-		{"a refund's answer is missing",
-			Payment{State: Refunding, ChargeID: "ch_1", RefundAmount: 1999, Reason: "cancelled"}, unknown, false,
-			Change{State: Refunding, Reason: "cancelled", Problem: unknown.Reason, Undecided: true}},
-		{"a refund's answer is missing for too long",
-			Payment{State: Refunding, ChargeID: "ch_1", RefundAmount: 1999, Reason: "cancelled"}, unknown, true,
-			Change{State: Refunding, Reason: "cancelled", Problem: unknown.Reason, Undecided: true, Opens: kindRefundUndecided}},
-	}
-	for _, test := range tests {
-		t.Run(test.sentence, func(t *testing.T) {
-			t.Parallel()
-			p := test.payment
-			p.OrderID, p.Amount, p.Currency, p.Order = order.OrderID, 1999, "USD", order
-			if got := p.after(test.answer, test.overdue); !reflect.DeepEqual(got, test.want) {
-				t.Errorf("\n got %+v\nwant %+v", got, test.want)
-			}
-			p.Direct = "invoice-1"
-			direct := p.after(test.answer, test.overdue)
-			if direct.Event != nil || direct.Opens != "" || direct.Closes != nil {
-				t.Errorf("a direct payment takes part in a saga: %+v", direct)
-			}
-			if direct.State != test.want.State || direct.Posting.Reference != "" && direct.Posting.Reference != "direct:invoice-1" {
-				t.Errorf("a direct payment goes another way: %+v", direct)
-			}
-		})
-	}
-}
-
-func TestACancelIsNeverVoidedOverACallThatMayHaveReachedTheGateway(t *testing.T) {
+func TestCancel_NeverVoidsOverACallThatMayHaveReachedTheGateway(t *testing.T) {
 	t.Parallel()
 	for _, state := range allStates() {
 		refund, remember := onCancel(state)
-		if wantRefund, wantRemember := state == Captured, state == Intent || state == Unknown; refund != wantRefund || remember != wantRemember {
+		if wantRefund, wantRemember := state == charge.Captured, state == charge.Intent || state == charge.Unknown; refund != wantRefund || remember != wantRemember {
 			t.Errorf("%s: refund %v, remember %v", state, refund, remember)
 		}
 	}
 }
 
-func allStates() []State {
-	return []State{Intent, Captured, Declined, Unknown, Voided, Refunding, Refunded, RefundRefused, Settled, LateCaptured}
+func allStates() []charge.State {
+	return []charge.State{charge.Intent, charge.Captured, charge.Declined, charge.Unknown, charge.Voided, charge.Refunding, charge.Refunded, charge.RefundRefused, charge.Settled, charge.LateCaptured}
 }
 
-func TestKeysAreMadeOfWhatIsPaidAndNothingElse(t *testing.T) {
-	t.Parallel()
-	p := Payment{OrderID: "019ab0f2-7c3e-7d10-9a55-0c2f6a1b7e42", ChargeID: "ch_1", RefundNumber: 1}
-	if got := chargeKey(p.Reference()); got != "charge:019ab0f2-7c3e-7d10-9a55-0c2f6a1b7e42" {
-		t.Errorf("charge key %q", got)
-	}
-	first := p.refundKey()
-	p.RefundNumber = 2
-	if second := p.refundKey(); first != "refund:ch_1:1" || second != "refund:ch_1:2" {
-		t.Errorf("refund keys %q, %q", first, second)
-	}
-	p.Direct = p.OrderID // a direct payment may be called like an order
-	if got := chargeKey(p.Reference()); got != "charge:direct:019ab0f2-7c3e-7d10-9a55-0c2f6a1b7e42" {
-		t.Errorf("direct charge key %q", got)
-	}
-}
-
-func TestThePauseBetweenAttemptsDoublesUpToItsLimit(t *testing.T) {
-	t.Parallel()
-	for attempts, seconds := range []int{1, 1, 2, 4, 8, 10, 10} {
-		want := time.Duration(seconds) * time.Second
-		if got := retryIn(attempts, time.Second, 10*time.Second); got != want {
-			t.Errorf("after %d attempts: %v, want %v", attempts, got, want)
-		}
-	}
-	if got := retryIn(1_000_000, time.Second, time.Minute); got != time.Minute {
-		t.Errorf("after a million attempts: %v", got)
-	}
-}
-
-func TestAnOrderThatCannotBeCharged(t *testing.T) {
+func TestChargeable_RefusesAnOrderThatCannotBeCharged(t *testing.T) {
 	t.Parallel()
 	order := reserved("o", "tok_visa").Snapshot
 	if err := chargeable(order); err != nil {

@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"example.com/ordersaga/services/payment/charge"
 )
 
 // gate is a real card gateway in a process of its own, and the wire that leads to it.
@@ -103,9 +105,9 @@ func addresses(t *testing.T, log io.Reader) (public, admin string) {
 }
 
 // ledger is everything that the gateway did.
-func (g *gate) ledger(t *testing.T) []entry {
+func (g *gate) ledger(t *testing.T) []charge.LedgerEntry {
 	t.Helper()
-	var page struct{ Entries []entry }
+	var page struct{ Entries []charge.LedgerEntry }
 	g.ask(t, http.MethodGet, g.url+"/ledger", nil, nil, http.StatusOK, &page)
 	return page.Entries
 }
@@ -128,7 +130,7 @@ func (g *gate) moved(t *testing.T, reference string) (charges, refunds int) {
 // charge charges at the gateway, past payment.
 func (g *gate) charge(t *testing.T, key, reference string, amount int64) (id string) {
 	t.Helper()
-	var made said
+	var made charge.GatewayResponse
 	g.ask(t, http.MethodPost, g.url+"/v1/charges", http.Header{"Idempotency-Key": {key}}, map[string]any{
 		"merchant_reference": reference, "amount": amount, "currency": "USD", "payment_method": "tok_visa",
 	}, http.StatusCreated, &made)
@@ -257,9 +259,9 @@ func ledgerPage(t *testing.T, query url.Values, lines int) []byte {
 		t.Error(err)
 	}
 	next := min(lines, after+limit)
-	entries := []entry{}
+	entries := []charge.LedgerEntry{}
 	for i := after; i < next; i++ {
-		entries = append(entries, entry{ID: fmt.Sprintf("ch_%d", i), Kind: "charge", Reference: "x", Amount: 1, Currency: "USD"})
+		entries = append(entries, charge.LedgerEntry{ID: fmt.Sprintf("ch_%d", i), Kind: "charge", Reference: "x", Amount: 1, Currency: "USD"})
 	}
 	return mustJSON(t, map[string]any{"entries": entries, "next": next})
 }

@@ -2,22 +2,21 @@ package payment
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/internal/httpserver"
-	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/payment/api"
+	"example.com/ordersaga/services/payment/charge"
+	"example.com/ordersaga/services/payment/direct"
 )
 
-// routes is the API. Which paths there are and what a request may look like is api/openapi.yaml's to say;
-// what is not allowed there reaches no handler. The direct payments' handlers stand in direct.go.
+// routes is the API. api/openapi.yaml decides which paths there are and what a request may look like;
+// what is not allowed there reaches no handler.
 func routes(s server) http.Handler {
 	spec, err := api.GetSpec()
 	if err != nil {
@@ -32,37 +31,51 @@ func routes(s server) http.Handler {
 	}))
 }
 
-// server answers requests.
+// server answers requests: those that read here, those that move money in package direct.
 type server struct {
-	pool   *pgxpool.Pool
-	direct direct
+	direct.API // CreateCharge and CreateRefund
+	pool       *pgxpool.Pool
 }
 
 // GetPayment answers GET /v1/payments/{order_id}.
 func (s server) GetPayment(ctx context.Context,
 	request api.GetPaymentRequestObject) (api.GetPaymentResponseObject, error) {
-	r, err := paymentOf(ctx, s.pool, request.OrderId.String())
+	p, err := charge.Load(ctx, s.pool, request.OrderId.String())
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, problem.New(http.StatusNotFound, "Nothing is known about this order.")
 	}
 	view := api.Payment{
-		OrderId: request.OrderId, State: api.PaymentState(r.State), ChargeId: orNil(r.ChargeID), RefundId: orNil(r.RefundID),
-		Reason: orNil(r.Reason), CancelWanted: r.CancelWanted, Attempts: r.Attempts,
-		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+		OrderId: request.OrderId, State: api.PaymentState(p.State), ChargeId: orNil(p.ChargeID), RefundId: orNil(p.RefundID),
+		Reason: orNil(p.Reason), CancelWanted: p.CancelWanted, Attempts: p.Attempts,
+		CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(),
 	}
-	if r.Amount > 0 {
-		view.Amount = &api.Money{Amount: r.Amount, Currency: r.Currency}
+	if p.Amount > 0 {
+		view.Amount = &api.Money{Amount: p.Amount, Currency: p.Currency}
 	}
-	if r.UnknownSince != nil {
-		view.UnknownSince = new(r.UnknownSince.UTC())
+	if p.UnknownSince != nil {
+		view.UnknownSince = new(p.UnknownSince.UTC())
 	}
-	if r.open() || r.State == RefundRefused {
-		view.Problem = orNil(r.Problem)
+	if p.State.Open() || p.State == charge.RefundRefused {
+		view.Problem = orNil(p.Problem)
 	}
-	if r.open() {
-		view.NextAttemptAt = new(r.NextAttemptAt.UTC())
+	if p.State.Open() {
+		view.NextAttemptAt = new(p.NextAttemptAt.UTC())
 	}
 	return api.GetPayment200JSONResponse(view), err
+}
+
+// GetCharge answers GET /v1/charges/{reference}.
+func (s server) GetCharge(ctx context.Context,
+	request api.GetChargeRequestObject) (api.GetChargeResponseObject, error) {
+	p, err := charge.LoadDirect(ctx, s.pool, request.Reference)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, problem.New(http.StatusNotFound, "There is no charge with this reference.")
+	}
+	return api.GetCharge200JSONResponse(api.DirectPayment{
+		Reference: p.Direct, State: api.DirectPaymentState(p.State), Amount: p.Amount, Currency: p.Currency,
+		ChargeId: orNil(p.ChargeID), RefundId: orNil(p.RefundID), RefundAmount: orNil(p.RefundAmount),
+		Reason: orNil(p.Reason),
+	}), err
 }
 
 // orNil leaves what is not there out of an answer.
@@ -72,28 +85,4 @@ func orNil[T comparable](value T) *T {
 		return nil
 	}
 	return &value
-}
-
-// kept is an answer that is stored under an Idempotency-Key and sent as it is stored.
-type kept struct {
-	idempotency.Response
-	replayed bool
-}
-
-// VisitCreateChargeResponse sends it.
-func (k kept) VisitCreateChargeResponse(w http.ResponseWriter) error {
-	return idempotency.Write(w, k.Response, k.replayed)
-}
-
-// VisitCreateRefundResponse sends it.
-func (k kept) VisitCreateRefundResponse(w http.ResponseWriter) error {
-	return idempotency.Write(w, k.Response, k.replayed)
-}
-
-func response(status int, mediaType string, body any) (idempotency.Response, error) {
-	encoded, err := json.Marshal(body)
-	if err != nil {
-		return idempotency.Response{}, fmt.Errorf("encode an answer: %w", err)
-	}
-	return idempotency.Response{Status: status, Header: map[string]string{"Content-Type": mediaType}, Body: encoded}, nil
 }

@@ -11,6 +11,8 @@ import (
 
 	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/payment/api"
+	"example.com/ordersaga/services/payment/charge"
+	"example.com/ordersaga/services/payment/direct"
 )
 
 // reply is an answer of payment's own API.
@@ -21,7 +23,9 @@ type reply struct {
 }
 
 // api is payment's API over this shop.
-func (s *shop) api() http.Handler { return routes(server{s.db.Pool, newDirect(s.workers)}) }
+func (s *shop) api() http.Handler {
+	return routes(server{direct.New(s.db.Pool, s.workers, s.app.Faults), s.db.Pool})
+}
 
 func ask(t *testing.T, h http.Handler, method, path, key, body string) reply {
 	t.Helper()
@@ -41,7 +45,7 @@ func serve(h http.Handler, request *http.Request) reply {
 	return reply{answer.Code, answer.Result().Header, answer.Body.String()}
 }
 
-func TestTheContractIsValid(t *testing.T) {
+func TestAPI_TheContractIsValid(t *testing.T) {
 	t.Parallel()
 	spec, err := api.GetSpec()
 	if err != nil {
@@ -52,7 +56,7 @@ func TestTheContractIsValid(t *testing.T) {
 	}
 }
 
-func TestAPaymentIsShownAtEveryState(t *testing.T) {
+func TestAPI_ShowsAPaymentAtEveryState(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	h := s.api()
@@ -66,23 +70,23 @@ func TestAPaymentIsShownAtEveryState(t *testing.T) {
 		if err := json.Unmarshal([]byte(answer.body), &shown); err != nil || answer.status != http.StatusOK {
 			t.Fatalf("%s: %d %s", state, answer.status, answer.body)
 		}
-		open := slices.Contains([]State{Intent, Unknown, Refunding, LateCaptured}, state)
-		if State(shown.State) != state || shown.OrderId.String() != id || shown.Amount.Amount != 1999 || (shown.NextAttemptAt != nil) != open {
+		open := slices.Contains([]charge.State{charge.Intent, charge.Unknown, charge.Refunding, charge.LateCaptured}, state)
+		if charge.State(shown.State) != state || shown.OrderId.String() != id || shown.Amount.Amount != 1999 || (shown.NextAttemptAt != nil) != open {
 			t.Errorf("%s: %s", state, answer.body)
 		}
-		if told := shown.Problem != nil; told != (open || state == RefundRefused) {
-			t.Errorf("%s: a problem is told: %v", state, told)
+		if there := shown.Problem != nil; there != (open || state == charge.RefundRefused) {
+			t.Errorf("%s: a problem is shown: %v", state, there)
 		}
 	}
 	tombstone := newID(t)
-	s.hear(cancelled(tombstone))
+	s.handle(cancelled(tombstone))
 	answer := ask(t, h, http.MethodGet, "/v1/payments/"+tombstone, "", "")
 	if answer.status != http.StatusOK || strings.Contains(answer.body, "amount") || !strings.Contains(answer.body, `"reason":"cancelled"`) {
 		t.Errorf("a tombstone: %d %s", answer.status, answer.body)
 	}
 }
 
-func TestBadRequestsAreRefusedAndLeaveNothing(t *testing.T) {
+func TestAPI_BadRequestsAreRefusedAndLeaveNothing(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	h := s.api()
@@ -133,7 +137,7 @@ func TestBadRequestsAreRefusedAndLeaveNothing(t *testing.T) {
 		}
 		for _, internal := range []string{"SQLSTATE", "pgx", "sql", "goroutine", ".go:"} {
 			if strings.Contains(answer.body, internal) {
-				t.Errorf("%s: the answer tells of the inside: %s", test.sentence, answer.body)
+				t.Errorf("%s: the answer shows the inside: %s", test.sentence, answer.body)
 			}
 		}
 	}
@@ -153,7 +157,7 @@ func TestBadRequestsAreRefusedAndLeaveNothing(t *testing.T) {
 	}
 }
 
-func TestAFailureInsideSaysNothingAboutTheInside(t *testing.T) {
+func TestAPI_AFailureInsideShowsNothingOfTheInside(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.db.Pool.Close()
@@ -164,7 +168,7 @@ func TestAFailureInsideSaysNothingAboutTheInside(t *testing.T) {
 }
 
 // The handlers read no more than the server lets through.
-func TestTheBodyIsReadOnce(t *testing.T) {
+func TestAPI_TheBodyIsReadOnce(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	reader := io.MultiReader(strings.NewReader(`{"reference":"r-1",`), strings.NewReader(`"amount":1999,"currency":"USD","payment_method":"tok_visa"}`))

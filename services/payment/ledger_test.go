@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"example.com/ordersaga/services/payment/charge"
 )
 
 // code is the SQLSTATE of what a statement of the service's login ends with.
@@ -19,13 +21,13 @@ func code(t *testing.T, s *shop, sql string, args ...any) string {
 	return ""
 }
 
-func TestTheServiceCannotRewriteItsLedger(t *testing.T) {
+func TestLedger_TheServiceCannotRewriteIt(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.work()
 	id := newID(t)
-	s.hear(reserved(id, "tok_visa"))
-	s.becomes(id, Captured)
+	s.handle(reserved(id, "tok_visa"))
+	s.becomes(id, charge.Captured)
 	const denied = "42501"
 	for _, sql := range []string{
 		`UPDATE ledger_entry SET amount = 1`, `DELETE FROM ledger_entry`, `TRUNCATE ledger_entry`,
@@ -38,7 +40,7 @@ func TestTheServiceCannotRewriteItsLedger(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotSumToZeroIsNotWritten(t *testing.T) {
+func TestLedger_WhatDoesNotSumToZeroIsNotWritten(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	const head = `INSERT INTO ledger_entry (posting_id, account, amount, currency, merchant_reference, gateway_id, kind) VALUES `
@@ -62,13 +64,14 @@ func TestWhatDoesNotSumToZeroIsNotWritten(t *testing.T) {
 	}
 }
 
-func TestMoneyMovesBetweenAccounts(t *testing.T) {
+func TestLedger_MoneyMovesBetweenAccounts(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	err := pgx.BeginFunc(t.Context(), s.db.Pool, func(tx pgx.Tx) error {
-		return post(t.Context(), tx, []Posting{
-			{"charge", "o-1", "ch_1", 1999, "USD"}, {"charge", "o-2", "ch_2", 500, "USD"}, {"refund", "o-1", "re_1", 1999, "USD"},
-		})
+		return charge.Post(t.Context(), tx,
+			charge.Posting{Kind: "charge", Reference: "o-1", GatewayID: "ch_1", Amount: 1999, Currency: "USD"},
+			charge.Posting{Kind: "charge", Reference: "o-2", GatewayID: "ch_2", Amount: 500, Currency: "USD"},
+			charge.Posting{Kind: "refund", Reference: "o-1", GatewayID: "re_1", Amount: 1999, Currency: "USD"})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -85,10 +88,10 @@ func TestMoneyMovesBetweenAccounts(t *testing.T) {
 }
 
 // The tables themselves refuse states that make no sense, whatever the code believes.
-func TestTheDatabaseKeepsThePaymentInShape(t *testing.T) {
+func TestDatabase_KeepsThePaymentInShape(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	id := s.put(Captured)
+	id := s.put(charge.Captured)
 	for _, sql := range []string{
 		`UPDATE payment SET charge_id = NULL WHERE order_id = $1`,
 		`UPDATE payment SET state = 'REFUNDING' WHERE order_id = $1`,

@@ -14,6 +14,7 @@ import (
 
 	"example.com/ordersaga/pkg/testkit"
 	"example.com/ordersaga/services/payment/api"
+	"example.com/ordersaga/services/payment/charge"
 )
 
 // A payment is a register that can be written once: before, reading it shows no charge; afterwards it shows one charge,
@@ -92,7 +93,7 @@ func (h *history) settle(made map[string]string) {
 	}
 }
 
-func TestThePaymentHistoryIsLinearizable(t *testing.T) {
+func TestHistory_IsLinearizable(t *testing.T) {
 	t.Parallel()
 	const payments, clients, rounds = 40, 8, 5 // 40 × 8 × 5 operations, half on orders and half on direct payments
 	s := newShop(t)
@@ -122,7 +123,7 @@ func TestThePaymentHistoryIsLinearizable(t *testing.T) {
 	})
 	made := map[string]string{}
 	for _, e := range s.gate.ledger(t) {
-		order, direct := whose(e.Reference)
+		order, direct := charge.ParseReference(e.Reference)
 		if order != nil {
 			direct = order.String()
 		}
@@ -138,7 +139,7 @@ func TestThePaymentHistoryIsLinearizable(t *testing.T) {
 	if result := porcupine.CheckOperationsTimeout(oneChargeRegister(), past.operations, time.Minute); result != porcupine.Ok {
 		t.Errorf("the history is not linearizable: %v", result)
 	}
-	s.checkBooks()
+	s.checkLedgers()
 }
 
 // touch does an operation as a client of its kind does it: a direct payment is charged by a request with one of a few
@@ -156,7 +157,7 @@ func (s *shop) touch(h http.Handler, did touch, direct bool, key int) saw {
 		}
 		return saw{charge: charge.Id}
 	case did.charges:
-		if err := s.tryHear(reserved(did.payment, "tok_visa")); err != nil {
+		if err := s.tryHandle(reserved(did.payment, "tok_visa")); err != nil {
 			s.t.Error(err)
 		}
 		return saw{lost: true} // it is carried out later
@@ -172,8 +173,8 @@ func (s *shop) touch(h http.Handler, did touch, direct bool, key int) saw {
 	return saw{charge: shown.ChargeID}
 }
 
-// The oracle itself must be able to say no.
-func TestTheOracleRefusesWhatCannotHaveHappened(t *testing.T) {
+// The oracle itself must be able to refuse.
+func TestHistory_TheOracleRefusesWhatCannotHaveHappened(t *testing.T) {
 	t.Parallel()
 	charge := func(call, end int64, id string) porcupine.Operation {
 		return porcupine.Operation{Input: touch{"p", true}, Output: saw{charge: id}, Call: call, Return: end}

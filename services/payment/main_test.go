@@ -21,6 +21,8 @@ import (
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/testkit"
+	"example.com/ordersaga/services/payment/charge"
+	"example.com/ordersaga/services/payment/reconcile"
 )
 
 // TestMain lets the test binary be the payment service too, for the tests that kill it.
@@ -43,21 +45,26 @@ func database(t *testing.T) *testkit.DB {
 // quick are settings with which nothing takes long. The gateway promises its horizon in its own settings.
 func quick() Settings {
 	return Settings{
-		GatewayTimeout: 500 * time.Millisecond, Concurrency: 32, Horizon: 30 * time.Second,
-		ChargeBudget: 20 * time.Second, RefundBudget: 20 * time.Second,
-		RetryFirst: 10 * time.Millisecond, RetryLimit: 200 * time.Millisecond,
-		Poll: 50 * time.Millisecond, ReconcileEvery: 50 * time.Millisecond, ReconcileGrace: 100 * time.Millisecond,
+		Settings: charge.Settings{
+			GatewayTimeout: 500 * time.Millisecond, Concurrency: 32, Horizon: 30 * time.Second,
+			ChargeBudget: 20 * time.Second, RefundBudget: 20 * time.Second,
+			RetryFirst: 10 * time.Millisecond, RetryLimit: 200 * time.Millisecond, Poll: 50 * time.Millisecond,
+		},
+		ReconcileEvery: 50 * time.Millisecond, ReconcileGrace: 100 * time.Millisecond,
 	}
 }
 
 // shop is payment without its process: a database, the steps, and workers at a real gateway.
 type shop struct {
-	*workers
-	t       *testing.T
-	db      *testkit.DB
-	gate    *gate
-	armed   *failpoint.Set
-	auditor *reconciler
+	t          *testing.T
+	settings   Settings
+	db         *testkit.DB
+	gate       *gate
+	app        *service.App
+	gateway    *charge.Gateway
+	wake       charge.Wake
+	workers    *charge.Workers
+	reconciler *reconcile.Reconciler
 }
 
 // newShop opens a shop whose workers do not work yet. Its way to the gateway is a wire that can be cut.
@@ -74,14 +81,34 @@ func newShop(t *testing.T, tune ...func(*Settings)) *shop {
 
 func openShop(t *testing.T, db *testkit.DB, gate *gate, settings Settings) *shop {
 	t.Helper()
-	faults := failpoint.NewSet()
-	app := &service.App{Pool: db.Pool, Faults: faults, Log: slog.New(slog.DiscardHandler)}
-	w := newWorkers(app, settings, newMetrics(prometheus.NewRegistry()))
-	w.do = func(ctx context.Context, fn func(pgx.Tx) error) error { return pgx.BeginFunc(ctx, db.Pool, fn) }
-	t.Cleanup(w.gateway.client.CloseIdleConnections)
-	return &shop{w, t, db, gate, faults, &reconciler{
-		Settings: settings, pool: db.Pool, do: w.do, gateway: w.gateway, faults: faults, log: app.Log, metrics: w.metrics, poke: w.poke,
-	}}
+	app := &service.App{Pool: db.Pool, Faults: failpoint.NewSet(), Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()}
+	s := &shop{t: t, settings: settings, db: db, gate: gate, app: app, wake: charge.NewWake()}
+	s.gateway = charge.NewGateway(settings.Settings, app.Faults)
+	s.workers = charge.NewWorkers(app, settings.Settings, s.tx, s.gateway, s.wake)
+	s.reconciler = reconcile.New(app, settings.ReconcileGrace, s.tx, s.gateway, s.wake)
+	t.Cleanup(s.gateway.Close)
+	return s
+}
+
+func (s *shop) tx(ctx context.Context, fn func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, s.db.Pool, fn)
+}
+
+// metric is the value of a counter or gauge; with a label's value, where it has one.
+func (s *shop) metric(name string, label ...string) float64 {
+	s.t.Helper()
+	families, err := s.app.Metrics.Gather()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			if family.GetName() == name && (len(label) == 0 || m.GetLabel()[0].GetValue() == label[0]) {
+				return m.GetCounter().GetValue() + m.GetGauge().GetValue() // it is one of the two
+			}
+		}
+	}
+	return 0
 }
 
 // work lets the workers work until the test ends or stop is called.
@@ -91,24 +118,24 @@ func (s *shop) work() (stop func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = s.loop(ctx) // it has no error, like every loop
+		_ = s.workers.Run(ctx) // it has no error, like every loop
 	}()
 	stop = sync.OnceFunc(func() { cancel(); <-ended })
 	s.t.Cleanup(stop)
 	return stop
 }
 
-// hear handles events as the inbox does: in one transaction, prepared, each by its step, with what follows put
+// handle handles events as the inbox does: in one transaction, prepared, each by its step, with what follows put
 // into the outbox.
-func (s *shop) hear(list ...events.Event) {
+func (s *shop) handle(list ...events.Event) {
 	s.t.Helper()
-	if err := s.tryHear(list...); err != nil {
+	if err := s.tryHandle(list...); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-func (s *shop) tryHear(list ...events.Event) error {
-	defer s.poke()
+func (s *shop) tryHandle(list ...events.Event) error {
+	defer s.wake.Signal()
 	return pgx.BeginFunc(s.t.Context(), s.db.Pool, func(tx pgx.Tx) error {
 		if err := lockBatch(s.t.Context(), tx, list); err != nil {
 			return err
@@ -127,7 +154,7 @@ func (s *shop) tryHear(list ...events.Event) error {
 	})
 }
 
-// react calls the step that hears the event.
+// react calls the step of the event.
 func react(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
 	switch e := event.(type) {
 	case events.InventoryReserved:
@@ -135,7 +162,7 @@ func react(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, er
 	case events.ShipmentFailed:
 		return undo(ctx, tx, e)
 	}
-	panic("payment does not hear " + event.Type().Name)
+	panic("payment does not consume " + event.Type().Name)
 }
 
 // causeOf is an id for an event that depends on nothing but its kind and its order.
@@ -168,33 +195,33 @@ func cancelled(orderID string) events.ShipmentFailed {
 }
 
 // state is where a payment stands; empty when there is none.
-func (s *shop) state(orderID string) State {
+func (s *shop) state(orderID string) charge.State {
 	s.t.Helper()
-	return State(text(s.t, s.db.Pool, `SELECT coalesce((SELECT state FROM payment WHERE order_id = $1), '')`, orderID))
+	return charge.State(text(s.t, s.db.Pool, `SELECT coalesce((SELECT state FROM payment WHERE order_id = $1), '')`, orderID))
 }
 
 // becomes waits for a payment to stand somewhere.
-func (s *shop) becomes(orderID string, want State) {
+func (s *shop) becomes(orderID string, want charge.State) {
 	s.t.Helper()
-	var last State
+	var last charge.State
 	testkit.Eventually(s.t, 15*time.Second, "payment "+orderID+" to be "+string(want), func() bool {
 		last = s.state(orderID)
 		return last == want
 	})
 }
 
-// said are the names of the events that payment has published about an order, in their order.
-func (s *shop) said(orderID string) []string {
+// published are the names of the events that payment has published about an order, in their order.
+func (s *shop) published(orderID string) []string {
 	s.t.Helper()
 	names := []string{}
-	for _, event := range s.told(orderID) {
+	for _, event := range s.events(orderID) {
 		names = append(names, event.Type().Name)
 	}
 	return names
 }
 
-// told are the events themselves.
-func (s *shop) told(orderID string) (list []events.Event) {
+// events are the events themselves.
+func (s *shop) events(orderID string) (list []events.Event) {
 	s.t.Helper()
 	rows, err := s.db.Pool.Query(s.t.Context(), `SELECT payload FROM outbox WHERE key = $1 ORDER BY position`, orderID)
 	if err != nil {
@@ -228,20 +255,20 @@ func (s *shop) openIncidents(orderID string) []string {
 	return kinds
 }
 
-// checkBooks checks what must hold of the ledgers at rest: ours sums to zero, and shows what the gateway's shows.
-func (s *shop) checkBooks() {
+// checkLedgers checks what must hold of the ledgers at rest: ours sums to zero, and shows what the gateway's shows.
+func (s *shop) checkLedgers() {
 	s.t.Helper()
 	if sum := count(s.t, s.db.Pool, `SELECT coalesce(sum(amount), 0) FROM ledger_entry`); sum != 0 {
 		s.t.Errorf("the ledger sums to %d", sum)
 	}
-	ours := map[string]entry{}
+	ours := map[string]charge.LedgerEntry{}
 	rows, err := s.db.Pool.Query(s.t.Context(), `
 		SELECT gateway_id, kind, merchant_reference, CASE kind WHEN 'charge' THEN amount ELSE -amount END, currency
 		FROM ledger_entry WHERE account = 'gateway'`)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	var e entry
+	var e charge.LedgerEntry
 	if _, err = pgx.ForEachRow(rows, []any{&e.ID, &e.Kind, &e.Reference, &e.Amount, &e.Currency}, func() error {
 		ours[e.ID] = e
 		return nil

@@ -19,6 +19,7 @@ import (
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/testkit"
+	"example.com/ordersaga/services/payment/charge"
 )
 
 // publish puts an event on the stream, as inventory or shipping would. Each message has an id of its own, so that the
@@ -44,7 +45,7 @@ func stream(t *testing.T, broker *testkit.NATS, as events.Service) jetstream.Jet
 }
 
 // The whole service, from the stream to the stream: delivered a hundred times, charged once.
-func TestAReservationDeliveredAHundredTimesIsChargedOnce(t *testing.T) {
+func TestService_AReservationDeliveredAHundredTimesIsChargedOnce(t *testing.T) {
 	t.Parallel()
 	db, gate, broker := database(t), newGate(t), testkit.Broker(t)
 	settings := quick()
@@ -84,7 +85,7 @@ func TestAReservationDeliveredAHundredTimesIsChargedOnce(t *testing.T) {
 
 	publish(t, stream(t, broker, events.Shipping), newID(t), cancelled(id))
 	testkit.Eventually(t, 30*time.Second, "the money to be given back", func() bool {
-		return text(t, db.Pool, `SELECT state FROM payment WHERE order_id = $1`, id) == string(Refunded)
+		return text(t, db.Pool, `SELECT state FROM payment WHERE order_id = $1`, id) == string(charge.Refunded)
 	})
 }
 
@@ -104,7 +105,7 @@ func process(t *testing.T, db *testkit.DB, broker *testkit.NATS, gate *gate, fau
 }
 
 // The five places where a charge can be killed. Each time the next process brings it to its end, with one charge.
-func TestPaymentIsKilledOnTheWayAndChargesOnce(t *testing.T) {
+func TestService_IsKilledOnTheWayAndChargesOnce(t *testing.T) {
 	t.Parallel()
 	for _, point := range []failpoint.Point{
 		failpoint.GatewayClaimed, failpoint.GatewayChargeSent, failpoint.GatewayAfterCharge, failpoint.GatewayBeforeFinish, failpoint.GatewayFinished,
@@ -131,18 +132,18 @@ func TestPaymentIsKilledOnTheWayAndChargesOnce(t *testing.T) {
 				t.Errorf("after SIGTERM: %v", err)
 			}
 			s := openShop(t, db, gate, quick())
-			if said := s.said(id); s.state(id) != Captured || !slices.Equal(said, []string{"PaymentProcessed"}) {
-				t.Errorf("%s, said %v", s.state(id), said)
+			if published := s.published(id); s.state(id) != charge.Captured || !slices.Equal(published, []string{"PaymentProcessed"}) {
+				t.Errorf("%s, published %v", s.state(id), published)
 			}
 			if charges, _ := gate.moved(t, id); charges != 1 {
 				t.Errorf("%d charges", charges)
 			}
-			s.checkBooks()
+			s.checkLedgers()
 		})
 	}
 }
 
-func TestSettingsThatMakeNoSenseAreRefusedByName(t *testing.T) {
+func TestSettings_ThatMakeNoSenseAreRefusedByName(t *testing.T) {
 	t.Parallel()
 	env := func(key, value string) func(string) string {
 		return func(asked string) string {

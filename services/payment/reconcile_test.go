@@ -8,16 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/testkit"
+	"example.com/ordersaga/services/payment/charge"
 )
 
 // reconcile compares the ledgers once.
 func (s *shop) reconcile() {
 	s.t.Helper()
-	if err := s.auditor.runOnce(s.t.Context()); err != nil {
+	if err := s.reconciler.RunOnce(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -31,9 +30,9 @@ func (s *shop) hasOpen(orderID string, kinds ...string) {
 	})
 }
 
-// The request lay on the wire until after the horizon. The gateway carries it out although payment was told "not
-// found" and let the stock go: only its ledger shows it, and the money goes back.
-func TestAChargeThatArrivesBehindTheHorizonIsGivenBack(t *testing.T) {
+// The request lay on the wire until after the horizon. The gateway carries it out although "not found" had become
+// definite and the stock was released: only its ledger shows it, and the money is refunded.
+func TestReconcile_AChargeThatArrivesBehindTheHorizonIsRefunded(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, func(s *Settings) { s.ChargeBudget, s.Horizon = 50*time.Millisecond, 300*time.Millisecond })
 	arrive, arrived := make(chan struct{}), make(chan struct{})
@@ -57,8 +56,8 @@ func TestAChargeThatArrivesBehindTheHorizonIsGivenBack(t *testing.T) {
 	})
 	s.work()
 	id := newID(t)
-	s.hear(reserved(id, "tok_visa"))
-	s.becomes(id, Declined)
+	s.handle(reserved(id, "tok_visa"))
+	s.becomes(id, charge.Declined)
 	close(arrive)
 	<-arrived
 	s.gate.wire.heal()
@@ -66,84 +65,84 @@ func TestAChargeThatArrivesBehindTheHorizonIsGivenBack(t *testing.T) {
 		t.Fatalf("%d charges arrived late", charges)
 	}
 	s.reconcile()
-	s.becomes(id, Refunded)
+	s.becomes(id, charge.Refunded)
 	if charges, refunds := s.gate.moved(t, id); charges != 1 || refunds != 1 {
 		t.Errorf("%d charges, %d refunds", charges, refunds)
 	}
-	said := s.said(id)
-	if !slices.Contains(said, "PaymentFailed") || slices.Contains(said, "PaymentProcessed") || said[len(said)-2] != "IncidentResolved" && said[len(said)-1] != "IncidentResolved" {
-		t.Errorf("said %v", said)
+	published := s.published(id)
+	if !slices.Contains(published, "PaymentFailed") || slices.Contains(published, "PaymentProcessed") || published[len(published)-2] != "IncidentResolved" && published[len(published)-1] != "IncidentResolved" {
+		t.Errorf("published %v", published)
 	}
-	if late := testutil.ToFloat64(s.metrics.late); late != 1 || len(s.openIncidents(id)) != 0 {
+	if late := s.metric("payment_late_captures_total"); late != 1 || len(s.openIncidents(id)) != 0 {
 		t.Errorf("%v late captures, open %v", late, s.openIncidents(id))
 	}
 	s.hasOpen(id)
-	s.checkBooks()
+	s.checkLedgers()
 }
 
-func TestALateCaptureOfEveryStateThatSaidThereIsNone(t *testing.T) {
+func TestReconcile_ALateCaptureOfEachStateWithoutOneIsRefunded(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	voided, declined := newID(t), s.put(Declined)
-	s.hear(cancelled(voided))
+	voided, declined := newID(t), s.put(charge.Declined)
+	s.handle(cancelled(voided))
 	s.gate.charge(t, "lost", voided, 1999)
 	s.gate.charge(t, "lost-too", declined, 1500) // what was captured goes back, not what was asked for
 	s.reconcile()
 	for _, id := range []string{voided, declined} {
-		if kinds := s.openIncidents(id); s.state(id) != LateCaptured || !slices.Equal(kinds, []string{kindLateCapture}) {
+		if kinds := s.openIncidents(id); s.state(id) != charge.LateCaptured || !slices.Equal(kinds, []string{charge.KindLateCapture}) {
 			t.Errorf("%s with open incidents %v", s.state(id), kinds)
 		}
 	}
 	s.reconcile() // nothing is taken over twice
 	s.work()
 	for _, id := range []string{voided, declined} {
-		s.becomes(id, Refunded)
+		s.becomes(id, charge.Refunded)
 		if kinds := s.openIncidents(id); len(kinds) != 0 {
 			t.Errorf("open incidents %v", kinds)
 		}
 	}
 	s.hasOpen(voided)
-	s.checkBooks()
+	s.checkLedgers()
 }
 
-func TestARefundOfALateCaptureThatIsRefusedKeepsBothIncidentsOpen(t *testing.T) {
+func TestReconcile_ARefusedRefundOfALateCaptureKeepsBothIncidentsOpen(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.gate.faults(t, map[string]any{"refund_refusals": "always"})
-	id := s.put(Declined)
+	id := s.put(charge.Declined)
 	s.gate.charge(t, "lost", id, 1999)
 	s.work()
 	s.reconcile()
-	s.becomes(id, RefundRefused)
-	if kinds := s.openIncidents(id); !slices.Equal(kinds, []string{kindLateCapture, kindRefundRefused}) {
+	s.becomes(id, charge.RefundRefused)
+	if kinds := s.openIncidents(id); !slices.Equal(kinds, []string{charge.KindLateCapture, charge.KindRefundRefused}) {
 		t.Errorf("open incidents %v", kinds)
 	}
 }
 
-// The gateway charged the order a second time, under a key that is not ours. Payment does not guess; it tells.
-func TestASecondChargeIsTold(t *testing.T) {
+// The gateway charged the order a second time, under a key that is not ours. Payment does not guess; it reports.
+func TestReconcile_ASecondChargeIsReported(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.work()
 	id := newID(t)
-	s.hear(reserved(id, "tok_visa"))
-	s.becomes(id, Captured)
+	s.handle(reserved(id, "tok_visa"))
+	s.becomes(id, charge.Captured)
 	s.gate.charge(t, "another-key", id, 1999)
-	s.hasOpen(id, kindReconciliation)
+	s.hasOpen(id, charge.KindReconciliation)
 	if reason := text(t, s.db.Pool, `SELECT reason FROM incident WHERE order_id = $1`, id); !strings.Contains(reason, "the gateway alone shows charge ch_") {
 		t.Errorf("the operator reads %q", reason)
 	}
-	if s.state(id) != Captured || testutil.ToFloat64(s.metrics.differences) != 1 {
-		t.Errorf("%s, %v differences", s.state(id), testutil.ToFloat64(s.metrics.differences))
+	if s.state(id) != charge.Captured || s.metric("payment_ledger_differences") != 1 {
+		t.Errorf("%s, %v differences", s.state(id), s.metric("payment_ledger_differences"))
 	}
 }
 
 // Our ledger shows a charge that the gateway's does not; the incident closes when the gateway's does too.
-func TestAMovementThatWeAloneShowIsToldUntilTheGatewayShowsIt(t *testing.T) {
+func TestReconcile_AMovementThatWeAloneShowIsReportedUntilTheGatewayShowsIt(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	id := newID(t)
-	charge := s.gate.charge(t, "k", id, 1999)
+	chargeID := s.gate.charge(t, "k", id, 1999)
 	s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
 		if r.URL.Path == "/ledger" {
 			_, _ = w.Write([]byte(`{"entries":[],"next":0}`))
@@ -154,26 +153,26 @@ func TestAMovementThatWeAloneShowIsToldUntilTheGatewayShowsIt(t *testing.T) {
 	execute(t, s.db.Pool, `
 		WITH p AS (SELECT gen_random_uuid() AS id)
 		INSERT INTO ledger_entry (posting_id, account, amount, currency, merchant_reference, gateway_id, kind)
-		SELECT id, account, amount, 'USD', $1, $2, 'charge' FROM p, (VALUES ('gateway', 1999), ('customers', -1999)) AS side (account, amount)`, id, charge)
-	s.hasOpen(id, kindReconciliation)
+		SELECT id, account, amount, 'USD', $1, $2, 'charge' FROM p, (VALUES ('gateway', 1999), ('customers', -1999)) AS side (account, amount)`, id, chargeID)
+	s.hasOpen(id, charge.KindReconciliation)
 	s.gate.wire.heal()
 	s.hasOpen(id)
 }
 
-func TestAnotherAmountIsADifference(t *testing.T) {
+func TestReconcile_AnotherAmountIsADifference(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	id := newID(t)
-	charge := s.gate.charge(t, "k", id, 2000)
+	chargeID := s.gate.charge(t, "k", id, 2000)
 	execute(t, s.db.Pool, `
 		WITH p AS (SELECT gen_random_uuid() AS id)
 		INSERT INTO ledger_entry (posting_id, account, amount, currency, merchant_reference, gateway_id, kind)
-		SELECT id, account, amount, 'USD', $1, $2, 'charge' FROM p, (VALUES ('gateway', 1999), ('customers', -1999)) AS side (account, amount)`, id, charge)
-	s.hasOpen(id, kindReconciliation)
+		SELECT id, account, amount, 'USD', $1, $2, 'charge' FROM p, (VALUES ('gateway', 1999), ('customers', -1999)) AS side (account, amount)`, id, chargeID)
+	s.hasOpen(id, charge.KindReconciliation)
 }
 
 // What is being worked on is not a difference: the resolver will find it.
-func TestWorkUnderWayIsNotADifference(t *testing.T) {
+func TestReconcile_WorkUnderWayIsNotADifference(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
@@ -186,25 +185,25 @@ func TestWorkUnderWayIsNotADifference(t *testing.T) {
 	})
 	s.work()
 	id := newID(t)
-	s.hear(reserved(id, "tok_visa"))
-	s.becomes(id, Unknown)
-	testkit.Always(t, 5*s.ReconcileGrace, "no incident is open", func() bool {
+	s.handle(reserved(id, "tok_visa"))
+	s.becomes(id, charge.Unknown)
+	testkit.Always(t, 5*s.settings.ReconcileGrace, "no incident is open", func() bool {
 		s.reconcile()
 		return len(s.openIncidents(id)) == 0
 	})
 	s.gate.wire.heal()
-	s.becomes(id, Captured)
+	s.becomes(id, charge.Captured)
 	s.hasOpen(id)
 }
 
-func TestAChargeOfNobodysIsADifferenceWithoutAnIncident(t *testing.T) {
+func TestReconcile_AChargeOfNobodysIsADifferenceWithoutAnIncident(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.gate.charge(t, "k", "direct:nobody", 5)
 	s.gate.charge(t, "k2", "nonsense", 5)
 	testkit.Eventually(t, 10*time.Second, "the differences to be counted", func() bool {
 		s.reconcile()
-		return testutil.ToFloat64(s.metrics.differences) == 2
+		return s.metric("payment_ledger_differences") == 2
 	})
 	if n := count(t, s.db.Pool, `SELECT count(*) FROM incident`); n != 0 {
 		t.Errorf("%d incidents without an order", n)
@@ -212,10 +211,10 @@ func TestAChargeOfNobodysIsADifferenceWithoutAnIncident(t *testing.T) {
 }
 
 // The gateway's ledger is read page by page, and each line once.
-func TestTheGatewaysLedgerIsReadInPages(t *testing.T) {
+func TestReconcile_TheGatewaysLedgerIsReadInPages(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	const lines = 2*pageSize + 5
+	const lines = 2005 // two pages and a rest
 	answers := []string{}
 	s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
 		answers = append(answers, r.URL.Query().Get("after"))
@@ -232,7 +231,7 @@ func TestTheGatewaysLedgerIsReadInPages(t *testing.T) {
 }
 
 // A gateway whose ledger is shorter than what was read before is not our gateway: nothing is concluded from it.
-func TestALedgerThatShrankIsAnError(t *testing.T) {
+func TestReconcile_ALedgerThatShrankIsAnError(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.gate.charge(t, "k", newID(t), 5)
@@ -240,29 +239,27 @@ func TestALedgerThatShrankIsAnError(t *testing.T) {
 	s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
 		_, _ = w.Write([]byte(`{"entries":[],"next":0}`))
 	})
-	if err := s.auditor.runOnce(t.Context()); err == nil || !strings.Contains(err.Error(), "0 lines, 1 were read before") {
+	if err := s.reconciler.RunOnce(t.Context()); err == nil || !strings.Contains(err.Error(), "0 lines, 1 were read before") {
 		t.Errorf("%v", err)
 	}
 }
 
-func TestAFaultWhileReconcilingIsMadeUpForInTheNextRound(t *testing.T) {
+func TestReconcile_AFaultIsMadeUpForInTheNextRound(t *testing.T) {
 	t.Parallel()
 	for _, point := range []failpoint.Point{failpoint.ReconcileRead, failpoint.ReconcileBeforeCommit, failpoint.ReconcileCommitted} {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()
 			s := newShop(t)
-			id := s.put(Declined)
+			id := s.put(charge.Declined)
 			s.gate.charge(t, "lost", id, 1999)
-			if _, err := s.armed.Arm(failpoint.Fault{Point: point, Kind: failpoint.Error, Times: 1}); err != nil {
-				t.Fatal(err)
-			}
-			if s.auditor.runOnce(t.Context()) == nil {
+			s.fail(point)
+			if s.reconciler.RunOnce(t.Context()) == nil {
 				t.Error("the fault did not fire")
 			}
 			s.reconcile()
 			s.work()
-			s.becomes(id, Refunded)
-			s.checkBooks()
+			s.becomes(id, charge.Refunded)
+			s.checkLedgers()
 		})
 	}
 }

@@ -6,10 +6,9 @@ import "example.com/ordersaga/internal/adminapi"
 var keeps = []adminapi.Table{
 	{Name: "payment", SQL: `
 		SELECT state, amount, currency, charge_id, refund_id, refund_number, refund_amount, cancel_wanted, reason, problem,
-		  attempts, lease_until,
-			created_at, updated_at
+			attempts, lease_until, created_at, updated_at
 		FROM payment WHERE order_id = $1`},
 	{Name: "ledger_entry", SQL: `
 		SELECT kind, account, amount, currency, gateway_id, created_at FROM ledger_entry
-		  WHERE merchant_reference = $1::text ORDER BY id`},
+		WHERE merchant_reference = $1::text ORDER BY id`},
 }

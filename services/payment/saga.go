@@ -9,8 +9,8 @@ import (
 	"example.com/ordersaga/pkg/outbox"
 )
 
-// handlers are payment's part in the saga. The answers that tell of money (PaymentProcessed, PaymentFailed,
-// PaymentRefunded) are not given here but in [workers.finish]: a step calls nobody.
+// handlers are payment's part in the saga. PaymentProcessed, PaymentFailed and PaymentRefunded are not their answers: a
+// step calls nobody, and the workers publish these when they know the outcome.
 func handlers() []outbox.Handler {
 	return []outbox.Handler{
 		outbox.Handle(intend),
@@ -18,9 +18,8 @@ func handlers() []outbox.Handler {
 	}
 }
 
-// intend records that an order is to be charged, with the key and the request as they will be sent, however
-// often. A row that exists already absorbs the event: the order was charged before, or voided before it
-// came here.
+// intend records that an order is to be charged, with the key and the request of every attempt. A row that exists
+// already absorbs the event: the order was charged before, or voided before it came here.
 func intend(ctx context.Context, tx pgx.Tx, order events.InventoryReserved) (events.Event, error) {
 	if err := chargeable(order.Snapshot); err != nil {
 		return nil, outbox.DeadLetter(err)
@@ -28,7 +27,7 @@ func intend(ctx context.Context, tx pgx.Tx, order events.InventoryReserved) (eve
 	return nil, insertIntent(ctx, tx, order.Snapshot, outbox.CauseOf(ctx))
 }
 
-// undo gives back what was charged for an order that will never be shipped, or sees to it that nothing
+// undo refunds what was charged for an order that will never be shipped, or sees to it that nothing
 // will be charged.
 func undo(ctx context.Context, tx pgx.Tx, failed events.ShipmentFailed) (events.Event, error) {
 	voided, err := insertTombstone(ctx, tx, failed.OrderID, failed.Reason)

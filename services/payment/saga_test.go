@@ -10,55 +10,56 @@ import (
 
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/outbox"
+	"example.com/ordersaga/services/payment/charge"
 )
 
 // put writes a payment down as it stands in a state.
-func (s *shop) put(state State) (orderID string) {
+func (s *shop) put(state charge.State) (orderID string) {
 	s.t.Helper()
 	orderID = newID(s.t)
 	order := reserved(orderID, "tok_visa").Snapshot
 	columns := `order_id, state, charge_key, amount, currency, payment_method, snapshot`
 	values := `$1, $2, $3, 1999, 'USD', 'tok_visa', $4`
-	if captured := slices.Contains([]State{Captured, Refunding, Refunded, RefundRefused, Settled, LateCaptured}, state); captured {
+	if captured := slices.Contains([]charge.State{charge.Captured, charge.Refunding, charge.Refunded, charge.RefundRefused, charge.Settled, charge.LateCaptured}, state); captured {
 		columns, values = columns+`, charge_id`, values+`, 'ch_1'`
-		if state != Captured {
+		if state != charge.Captured {
 			columns, values = columns+`, refund_amount, refund_id`, values+`, 1999, 're_1'`
 		}
 	}
-	execute(s.t, s.db.Pool, fmt.Sprintf(`INSERT INTO payment (%s) VALUES (%s)`, columns, values), orderID, state, chargeKey(orderID), order)
+	execute(s.t, s.db.Pool, fmt.Sprintf(`INSERT INTO payment (%s) VALUES (%s)`, columns, values), orderID, state, charge.Key(orderID), order)
 	return orderID
 }
 
-func TestEveryEventAtEveryStateTwice(t *testing.T) {
+func TestSaga_EveryEventAtEveryStateTwice(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	type pair struct {
 		event string
-		at    State
+		at    charge.State
 	}
 	type effect struct {
-		state  State
+		state  charge.State
 		cancel bool
-		says   string
+		answer string
 	}
-	const nothing State = ""
+	const nothing charge.State = ""
 	// What protocol.md lists. A pair that is not here changes nothing and answers nothing.
 	protocol := map[pair]effect{
-		{"InventoryReserved", nothing}: {state: Intent},
-		{"ShipmentFailed", nothing}:    {state: Voided, says: "PaymentVoided"},
-		{"ShipmentFailed", Captured}:   {state: Refunding},
-		{"ShipmentFailed", Intent}:     {state: Intent, cancel: true},
-		{"ShipmentFailed", Unknown}:    {state: Unknown, cancel: true},
+		{"InventoryReserved", nothing}:      {state: charge.Intent},
+		{"ShipmentFailed", nothing}:         {state: charge.Voided, answer: "PaymentVoided"},
+		{"ShipmentFailed", charge.Captured}: {state: charge.Refunding},
+		{"ShipmentFailed", charge.Intent}:   {state: charge.Intent, cancel: true},
+		{"ShipmentFailed", charge.Unknown}:  {state: charge.Unknown, cancel: true},
 	}
-	for _, state := range append([]State{nothing}, allStates()...) {
+	for _, state := range append([]charge.State{nothing}, allStates()...) {
 		for _, name := range []string{"InventoryReserved", "ShipmentFailed"} {
 			orderID := newID(t)
 			if state != nothing {
 				orderID = s.put(state)
 			}
 			event := map[string]events.Event{"InventoryReserved": reserved(orderID, "tok_visa"), "ShipmentFailed": cancelled(orderID)}[name]
-			s.hear(event)
-			s.hear(event) // the inbox has forgotten it: the state alone has to absorb it
+			s.handle(event)
+			s.handle(event) // the inbox has forgotten it: the state alone has to absorb it
 
 			want, listed := protocol[pair{name, state}]
 			if !listed {
@@ -66,8 +67,8 @@ func TestEveryEventAtEveryStateTwice(t *testing.T) {
 			}
 			got := effect{state: s.state(orderID)}
 			got.cancel = count(t, s.db.Pool, `SELECT count(*) FROM payment WHERE order_id = $1 AND cancel_wanted`, orderID) == 1
-			for _, said := range s.said(orderID) {
-				got.says += said
+			for _, published := range s.published(orderID) {
+				got.answer += published
 			}
 			if got != want {
 				t.Errorf("%s at %q: %+v, want %+v", name, state, got, want)
@@ -76,51 +77,51 @@ func TestEveryEventAtEveryStateTwice(t *testing.T) {
 	}
 }
 
-func TestACancelThatComesFirstLeavesATombstoneThatIsNeverCharged(t *testing.T) {
+func TestSaga_ACancelThatComesFirstLeavesATombstoneThatIsNeverCharged(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	id := newID(t)
-	s.hear(cancelled(id))
-	s.hear(reserved(id, "tok_visa"))
+	s.handle(cancelled(id))
+	s.handle(reserved(id, "tok_visa"))
 	s.work()
 	other := newID(t) // when this one is through, the first would be too
-	s.hear(reserved(other, "tok_visa"))
-	s.becomes(other, Captured)
-	if charges, _ := s.gate.moved(t, id); charges != 0 || s.state(id) != Voided {
+	s.handle(reserved(other, "tok_visa"))
+	s.becomes(other, charge.Captured)
+	if charges, _ := s.gate.moved(t, id); charges != 0 || s.state(id) != charge.Voided {
 		t.Errorf("%d charges, %s", charges, s.state(id))
 	}
-	if said := s.said(id); !slices.Equal(said, []string{"PaymentVoided"}) {
-		t.Errorf("said %v", said)
+	if published := s.published(id); !slices.Equal(published, []string{"PaymentVoided"}) {
+		t.Errorf("published %v", published)
 	}
 }
 
-func TestBothEventsInOneBatchInEitherOrder(t *testing.T) {
+func TestSaga_BothEventsInOneBatchInEitherOrder(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	forward, backward := newID(t), newID(t)
-	s.hear(reserved(forward, "tok_visa"), cancelled(backward), cancelled(forward), reserved(backward, "tok_visa"))
+	s.handle(reserved(forward, "tok_visa"), cancelled(backward), cancelled(forward), reserved(backward, "tok_visa"))
 	s.work()
-	s.becomes(forward, Refunded)
-	if said := s.said(forward); !slices.Equal(said, []string{"PaymentRefunded"}) {
-		t.Errorf("cancelled before the call: said %v", said)
+	s.becomes(forward, charge.Refunded)
+	if published := s.published(forward); !slices.Equal(published, []string{"PaymentRefunded"}) {
+		t.Errorf("cancelled before the call: published %v", published)
 	}
-	if s.state(backward) != Voided {
+	if s.state(backward) != charge.Voided {
 		t.Errorf("cancelled first: %s", s.state(backward))
 	}
-	s.checkBooks()
+	s.checkLedgers()
 }
 
-func TestEveryAnswerFollowsFromTheEventThatAskedForIt(t *testing.T) {
+func TestSaga_EveryAnswerFollowsFromTheEventThatAskedForIt(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.work()
 	paid, declined, undone := newID(t), newID(t), newID(t)
-	s.hear(reserved(paid, "tok_visa"), reserved(declined, "tok_declined"), reserved(undone, "tok_visa"))
-	s.becomes(paid, Captured)
-	s.becomes(declined, Declined)
-	s.becomes(undone, Captured)
-	s.hear(cancelled(undone))
-	s.becomes(undone, Refunded)
+	s.handle(reserved(paid, "tok_visa"), reserved(declined, "tok_declined"), reserved(undone, "tok_visa"))
+	s.becomes(paid, charge.Captured)
+	s.becomes(declined, charge.Declined)
+	s.becomes(undone, charge.Captured)
+	s.handle(cancelled(undone))
+	s.becomes(undone, charge.Refunded)
 
 	for orderID, want := range map[string]outbox.Cause{
 		paid: causeOf(reserved(paid, "")), declined: causeOf(reserved(declined, "")), undone: causeOf(cancelled(undone)),
@@ -136,20 +137,20 @@ func TestEveryAnswerFollowsFromTheEventThatAskedForIt(t *testing.T) {
 	}
 }
 
-func TestPaymentProcessedCarriesTheOrderOn(t *testing.T) {
+func TestSaga_PaymentProcessedCarriesTheOrderOn(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.work()
 	order := reserved(newID(t), "tok_visa")
-	s.hear(order)
-	s.becomes(order.OrderID, Captured)
-	processed, ok := s.told(order.OrderID)[0].(events.PaymentProcessed)
+	s.handle(order)
+	s.becomes(order.OrderID, charge.Captured)
+	processed, ok := s.events(order.OrderID)[0].(events.PaymentProcessed)
 	if !ok || fmt.Sprint(processed.Snapshot) != fmt.Sprint(order.Snapshot) || processed.ChargeID == "" {
-		t.Errorf("%+v", s.told(order.OrderID)[0])
+		t.Errorf("%+v", s.events(order.OrderID)[0])
 	}
 }
 
-func TestAnOrderThatCanNeverBeChargedIsPoison(t *testing.T) {
+func TestSaga_AnOrderThatCanNeverBeChargedIsADeadLetter(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	order := reserved(newID(t), "tok_visa")
@@ -164,63 +165,63 @@ func TestAnOrderThatCanNeverBeChargedIsPoison(t *testing.T) {
 }
 
 // The card's own behaviour decides what becomes of the order: at its end exactly one charge, or none.
-func TestEveryTestCardComesToItsEnd(t *testing.T) {
+func TestCharge_EveryTestCardComesToItsEnd(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.work()
-	ends := map[string]State{
-		"tok_visa": Captured, "tok_declined": Declined, "tok_insufficient_funds": Declined, "tok_fraud": Declined,
-		"tok_lost_response": Captured, "tok_error_after_charge": Captured, "tok_hang_after_charge": Captured,
-		"tok_malformed_answer": Captured, "tok_reset_mid_answer": Captured, "tok_rate_limited": Captured,
-		"tok_in_progress": Captured, "tok_error_before_charge": Captured, "tok_slow": Captured, "tok_settles_late": Captured,
+	ends := map[string]charge.State{
+		"tok_visa": charge.Captured, "tok_declined": charge.Declined, "tok_insufficient_funds": charge.Declined, "tok_fraud": charge.Declined,
+		"tok_lost_response": charge.Captured, "tok_error_after_charge": charge.Captured, "tok_hang_after_charge": charge.Captured,
+		"tok_malformed_answer": charge.Captured, "tok_reset_mid_answer": charge.Captured, "tok_rate_limited": charge.Captured,
+		"tok_in_progress": charge.Captured, "tok_error_before_charge": charge.Captured, "tok_slow": charge.Captured, "tok_settles_late": charge.Captured,
 	}
 	orders := map[string]string{}
 	for card := range ends {
 		orders[card] = newID(t)
-		s.hear(reserved(orders[card], card))
+		s.handle(reserved(orders[card], card))
 	}
 	for card, end := range ends {
 		s.becomes(orders[card], end)
-		want := map[State]string{Captured: "PaymentProcessed", Declined: "PaymentFailed"}[end]
-		if said := s.said(orders[card]); !slices.Equal(said, []string{want}) {
-			t.Errorf("%s: said %v", card, said)
+		want := map[charge.State]string{charge.Captured: "PaymentProcessed", charge.Declined: "PaymentFailed"}[end]
+		if published := s.published(orders[card]); !slices.Equal(published, []string{want}) {
+			t.Errorf("%s: published %v", card, published)
 		}
 	}
 	for card, end := range ends {
 		charges, _ := s.gate.moved(t, orders[card])
-		if captured := end == Captured; charges != map[bool]int{true: 1}[captured] {
+		if captured := end == charge.Captured; charges != map[bool]int{true: 1}[captured] {
 			t.Errorf("%s: %d charges, %s", card, charges, end)
 		}
 	}
-	s.checkBooks()
+	s.checkLedgers()
 }
 
-func TestEveryRefundCardComesToItsEnd(t *testing.T) {
+func TestRefund_EveryTestCardComesToItsEnd(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.work()
-	ends := map[string]State{
-		"tok_visa": Refunded, "tok_refund_fails_twice": Refunded, "tok_refund_lost_response": Refunded,
-		"tok_refund_hangs": Refunded, "tok_refund_refused": RefundRefused,
+	ends := map[string]charge.State{
+		"tok_visa": charge.Refunded, "tok_refund_fails_twice": charge.Refunded, "tok_refund_lost_response": charge.Refunded,
+		"tok_refund_hangs": charge.Refunded, "tok_refund_refused": charge.RefundRefused,
 	}
 	orders := map[string]string{}
 	for card := range ends {
 		orders[card] = newID(t)
-		s.hear(reserved(orders[card], card))
+		s.handle(reserved(orders[card], card))
 	}
 	for card := range ends {
-		s.becomes(orders[card], Captured)
-		s.hear(cancelled(orders[card]))
+		s.becomes(orders[card], charge.Captured)
+		s.handle(cancelled(orders[card]))
 	}
 	for card, end := range ends {
 		s.becomes(orders[card], end)
 		want := []string{"PaymentProcessed", "PaymentRefunded"}
 		refunds, open := 1, 0
-		if end == RefundRefused { // no event that lets the stock go
+		if end == charge.RefundRefused { // no event that lets the stock go
 			want, refunds, open = []string{"PaymentProcessed", "IncidentOpened"}, 0, 1
 		}
-		if said := s.said(orders[card]); !slices.Equal(said, want) {
-			t.Errorf("%s: said %v", card, said)
+		if published := s.published(orders[card]); !slices.Equal(published, want) {
+			t.Errorf("%s: published %v", card, published)
 		}
 		if _, got := s.gate.moved(t, orders[card]); got != refunds {
 			t.Errorf("%s: %d refunds", card, got)
@@ -229,5 +230,5 @@ func TestEveryRefundCardComesToItsEnd(t *testing.T) {
 			t.Errorf("%s: open incidents %v", card, kinds)
 		}
 	}
-	s.checkBooks()
+	s.checkLedgers()
 }

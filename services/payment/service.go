@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"fmt"
@@ -9,40 +10,34 @@ import (
 	"strconv"
 	"time"
 
+	"example.com/ordersaga/internal/adminapi"
 	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/loop"
+	"example.com/ordersaga/services/payment/charge"
+	"example.com/ordersaga/services/payment/direct"
+	"example.com/ordersaga/services/payment/reconcile"
+	"example.com/ordersaga/services/payment/repair"
 )
 
 // Settings are what payment reads from the environment beyond what every service does.
 type Settings struct {
-	GatewayURL     string        // GATEWAY_URL: the ambassador's address
-	GatewayTimeout time.Duration // GATEWAY_TIMEOUT: for one request
-	Concurrency    int           // GATEWAY_CONCURRENCY: calls at the same time
-	// Horizon is the gateway's promise: nothing is captured later than this after a request was received
-	// (GATEWAY_HORIZON).
-	Horizon        time.Duration
-	ChargeBudget   time.Duration // CHARGE_BUDGET: how long a charge may be unknown before a person is told
-	RefundBudget   time.Duration // REFUND_BUDGET: the same for a refund
-	RetryFirst     time.Duration // RETRY_FIRST: the first pause before the gateway is asked again
-	RetryLimit     time.Duration // RETRY_LIMIT: the longest
-	Poll           time.Duration // POLL: how often work is looked for when nothing announces any
+	// GATEWAY_URL, GATEWAY_TIMEOUT, GATEWAY_CONCURRENCY, GATEWAY_HORIZON, CHARGE_BUDGET, REFUND_BUDGET, RETRY_FIRST,
+	// RETRY_LIMIT, POLL
+	charge.Settings
 	ReconcileEvery time.Duration // RECONCILE_EVERY
-	// ReconcileGrace is how long a movement may stand in one ledger alone before a person is told: a crash
+	// ReconcileGrace is how long a movement may stand in one ledger alone before an incident is opened: a crash
 	// between the gateway's answer and our commit heals within a lease and an attempt (RECONCILE_GRACE).
 	ReconcileGrace time.Duration
 }
 
 // SettingsFromEnv reads the settings; every one has a default that runs.
-func SettingsFromEnv(getenv func(string) string) (Settings, error) {
-	s := Settings{GatewayURL: "http://127.0.0.1:8090", Concurrency: 64} // two cores are busy long before 64 calls
-	if url := getenv("GATEWAY_URL"); url != "" {
-		s.GatewayURL = url
-	}
+func SettingsFromEnv(getenv func(string) string) (s Settings, err error) {
+	s.GatewayURL = cmp.Or(getenv("GATEWAY_URL"), "http://127.0.0.1:8090")
+	s.Concurrency = 64 // two cores are busy long before 64 calls
 	if n := getenv("GATEWAY_CONCURRENCY"); n != "" {
-		var err error
 		if s.Concurrency, err = strconv.Atoi(n); err != nil || s.Concurrency < 1 {
 			return s, fmt.Errorf("GATEWAY_CONCURRENCY must be a positive number, not %q", n)
 		}
@@ -62,7 +57,6 @@ func SettingsFromEnv(getenv func(string) string) (Settings, error) {
 		{"RECONCILE_EVERY", 5 * time.Second, &s.ReconcileEvery},
 		{"RECONCILE_GRACE", time.Minute, &s.ReconcileGrace},
 	} {
-		var err error
 		if *d.into, err = httpserver.Duration(getenv, d.key, d.fallback); err != nil {
 			return s, err
 		}
@@ -85,24 +79,23 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 	if err != nil {
 		return err
 	}
-	counts := newMetrics(app.Metrics)
-	work := newWorkers(app, s, counts)
-	box, err := app.NewOutbox(messaging.Config{Handlers: handlers(), Prepare: lockBatch, OnCommit: work.poke})
+	wake := charge.NewWake()
+	box, err := app.NewOutbox(messaging.Config{Handlers: handlers(), Prepare: lockBatch, OnCommit: wake.Signal})
 	if err != nil {
 		return err
 	}
-	work.do = box.Tx
-	audit := &reconciler{
-		Settings: s, pool: app.Pool, do: box.Tx, gateway: work.gateway, faults: app.Faults, log: app.Log, metrics: counts,
-		poke: work.poke,
-	}
+	gateway := charge.NewGateway(s.Settings, app.Faults)
+	defer gateway.Close()
+	workers := charge.NewWorkers(app, s.Settings, box.Tx, gateway, wake)
+	reconciler := reconcile.New(app, s.ReconcileGrace, box.Tx, gateway, wake)
+	admin := adminapi.Desk{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Keeps: keeps}
 	return app.Serve(ctx, service.Parts{
 		Outbox: box,
-		HTTP:   routes(server{app.Pool, newDirect(work)}),
-		Admin:  newOperator(work, box).routes,
+		HTTP:   routes(server{direct.New(app.Pool, workers, app.Faults), app.Pool}),
+		Admin:  repair.New(app, admin, gateway, s.Horizon, wake).Routes,
 		Loops: []func(context.Context) error{
-			work.loop,
-			loop.New("reconcile", app.Log, s.ReconcileEvery, nil, audit.runOnce),
+			workers.Run,
+			loop.New("reconcile", app.Log, s.ReconcileEvery, nil, reconciler.RunOnce),
 			loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults.Hook())),
 		},
 	})

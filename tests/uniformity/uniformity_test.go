@@ -79,26 +79,32 @@ var subjects = map[events.Service][]string{
 		"api/inventory/v1/stock_grpc.pb.go",
 	},
 	events.Payment: {
-		"gateway.go",      // the card gateway's client
-		"gate_test.go",    // and the gateway that its tests run
-		"linear_test.go",  // histories of many payments at once
-		"process_test.go", // payment, killed on its way
-		"answer.go",       // and what its answers mean
-		"workers.go",      // claim, call, finish
-		"charge.go",       // calls
-		"refund.go",       //
-		"outcome.go",      // transactions that finish
-		"ledger.go",       // double entry
-		"reconcile.go",    // our ledger against the gateway's
-		"differences.go",  //
-		"late.go",         // money that should not be there
-		"resolve.go",      // when an answer is missing
-		"operator.go",     // what people want of a payment
-		"remedy.go",       // what comes of it
-		"repair.go",       // and the transaction that does it
-		"direct.go",       // payments without an order
-		"idempotency.go",  // their keys
-		"metrics.go",      //
+		"charge/domain.go",       // what an outcome does to a payment
+		"charge/workers.go",      // claim, call, finish, many at once
+		"charge/charge.go",       // claim and call
+		"charge/gateway.go",      // the card gateway's client
+		"charge/classify.go",     // and what its answers mean
+		"charge/finish.go",       // transactions that finish
+		"charge/store.go",        //
+		"charge/metrics.go",      //
+		"direct/direct.go",       // payments without an order, and their keys
+		"direct/requests.go",     //
+		"direct/store.go",        //
+		"reconcile/reconcile.go", // our ledger against the gateway's
+		"reconcile/store.go",     //
+		"repair/operator.go",     // what people ask for
+		"repair/plan.go",         // what comes of it
+		"repair/finish.go",       // and the transaction that does it
+		"repair/store.go",        //
+		"gate_test.go",           // the gateway that the tests run
+		"charge_test.go",         // tests of the packages below, in the whole service
+		"resolve_test.go",        //
+		"direct_test.go",         //
+		"reconcile_test.go",      //
+		"repair_test.go",         //
+		"ledger_test.go",         //
+		"linear_test.go",         // histories of many payments at once
+		"process_test.go",        // payment, killed on its way
 	},
 }
 

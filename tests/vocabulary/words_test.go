@@ -69,7 +69,6 @@ var notYet = []string{
 	"internal/service",
 	"pkg/problem",
 	"services/order",
-	"services/payment",
 	"tests/chaos",
 	"tests/compose",
 	"tests/model",

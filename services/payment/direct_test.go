@@ -16,6 +16,7 @@ import (
 	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/pkg/testkit"
 	"example.com/ordersaga/services/payment/api"
+	"example.com/ordersaga/services/payment/charge"
 )
 
 func chargeBody(reference, card string) string {
@@ -42,7 +43,7 @@ func (s *shop) point(key string) string { //nolint:unparam // it reads as a ques
 	return text(s.t, s.db.Pool, `SELECT recovery_point FROM idempotency_key WHERE key = $1`, key)
 }
 
-func TestAChargeThatIsSentTwiceIsMadeOnce(t *testing.T) {
+func TestDirect_AChargeThatIsSentTwiceIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	h := s.api()
@@ -52,7 +53,7 @@ func TestAChargeThatIsSentTwiceIsMadeOnce(t *testing.T) {
 		t.Errorf("%d %s\nthen %d %s", first.status, first.body, again.status, again.body)
 	}
 	if first.header.Get(idempotency.Replayed) != "" || again.header.Get(idempotency.Replayed) != "true" {
-		t.Error("the second answer, and no other, says that it is a replay")
+		t.Error("the second answer, and no other, is marked as a replay")
 	}
 	if other := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-2", "tok_visa")); other.status != http.StatusUnprocessableEntity {
 		t.Errorf("another body: %d %s", other.status, other.body)
@@ -63,11 +64,11 @@ func TestAChargeThatIsSentTwiceIsMadeOnce(t *testing.T) {
 	if s.point("k") != "finished" {
 		t.Errorf("the key is %s", s.point("k"))
 	}
-	s.checkBooks()
+	s.checkLedgers()
 }
 
 // The answer's bytes come from the payment's row alone, so that whoever takes over gives the same.
-func TestADeclineIsAnAnswerLikeAnyOther(t *testing.T) {
+func TestDirect_ADeclineIsAnAnswerLikeAnyOther(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	h := s.api()
@@ -82,7 +83,7 @@ func TestADeclineIsAnAnswerLikeAnyOther(t *testing.T) {
 }
 
 // Keys expire, and clients lose them. What is paid is paid once, whatever the key.
-func TestBeneathTheKeyTheReferenceKeepsToOneCharge(t *testing.T) {
+func TestDirect_BeneathTheKeyTheReferenceKeepsToOneCharge(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	h := s.api()
@@ -103,7 +104,7 @@ func TestBeneathTheKeyTheReferenceKeepsToOneCharge(t *testing.T) {
 	}
 }
 
-func TestAnUnknownOutcomeIsNoAnswer(t *testing.T) {
+func TestDirect_AnUnknownOutcomeIsNoAnswer(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	h := s.api()
@@ -120,11 +121,11 @@ func TestAnUnknownOutcomeIsNoAnswer(t *testing.T) {
 	if again.status != http.StatusCreated || again.header.Get(idempotency.Replayed) != "" {
 		t.Errorf("%d %s", again.status, again.body)
 	}
-	s.checkBooks()
+	s.checkLedgers()
 }
 
-// The client never comes back. The charge is brought to its end all the same, and told when somebody asks.
-func TestAnAbandonedChargeIsFinishedByTheWorkers(t *testing.T) {
+// The client never comes back. The charge is brought to its end all the same, and answered when somebody asks.
+func TestDirect_AnAbandonedChargeIsFinishedByTheWorkers(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	h := s.api()
@@ -141,26 +142,28 @@ func TestAnAbandonedChargeIsFinishedByTheWorkers(t *testing.T) {
 	}
 }
 
-// A process dies between two of the three steps; the next request with the key goes on from the recovery point.
-func TestARequestIsTakenOverAtItsRecoveryPoint(t *testing.T) {
+// fail arms an error at a point, for the next request.
+func (s *shop) fail(point failpoint.Point) {
+	s.t.Helper()
+	if _, err := s.app.Faults.Arm(failpoint.Fault{Point: point, Kind: failpoint.Error, Times: 1}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// A request dies between two of the three steps; the next one with the key goes on from the recovery point.
+func TestDirect_ARequestIsTakenOverAtItsRecoveryPoint(t *testing.T) {
 	t.Parallel()
 	for _, died := range []struct {
 		after string
+		at    failpoint.Point
 		calls int64 // that the successor makes
-	}{{"started", 1}, {"gateway_called", 0}} {
+	}{{"started", failpoint.IdempotencyBegun, 1}, {"gateway_called", failpoint.IdempotencyStored, 0}} {
 		t.Run(died.after, func(t *testing.T) {
 			t.Parallel()
 			s := newShop(t)
 			h := s.api()
-			d := newDirect(s.workers)
-			begin := wantedCharge(t, "k", "r-1")
-			begun, err := d.starts.Do(t.Context(), begin)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if died.after == "gateway_called" {
-				d.callNow(t.Context(), begun.claims[0])
-			}
+			s.fail(died.at)
+			ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa"))
 			if got := s.point("k"); got != died.after {
 				t.Fatalf("died after %s", got)
 			}
@@ -175,9 +178,6 @@ func TestARequestIsTakenOverAtItsRecoveryPoint(t *testing.T) {
 			if over.status != http.StatusCreated || s.gate.wire.seen.Load()-before != died.calls {
 				t.Errorf("taken over: %d %s after %d calls", over.status, over.body, s.gate.wire.seen.Load()-before)
 			}
-			if _, err := d.answer(t.Context(), begin, begun); err == nil { // the first one wakes up
-				t.Error("an answer was stored under a lease that had been taken over")
-			}
 			if charges, _ := s.gate.moved(t, "direct:r-1"); charges != 1 {
 				t.Errorf("%d charges", charges)
 			}
@@ -185,34 +185,51 @@ func TestARequestIsTakenOverAtItsRecoveryPoint(t *testing.T) {
 	}
 }
 
-func wantedCharge(t *testing.T, key, reference string) wanted {
-	t.Helper()
-	body := &api.NewCharge{Reference: reference, Amount: 1999, Currency: "USD", PaymentMethod: "tok_visa"}
-	w, err := wantCharge(t.Context(), key, body)
-	if err != nil {
-		t.Fatal(err)
+// A request sleeps at the gateway for longer than its leases. Its successor answers; what the sleeper learns is dropped,
+// and it stores no answer of its own.
+func TestDirect_ARequestWhoseLeaseWasTakenOverStoresNoAnswer(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, func(s *Settings) { s.GatewayTimeout = 10 * time.Second })
+	h := s.api()
+	asked, wakeUp := make(chan struct{}), make(chan struct{})
+	s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
+		close(asked)
+		<-wakeUp
+		pass(w, r)
+	})
+	slept := make(chan reply)
+	go func() { slept <- ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa")) }()
+	<-asked
+	s.gate.wire.heal()
+	execute(t, s.db.Pool, `UPDATE idempotency_key SET lease_until = now()`)
+	s.expireLeases()
+	over := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa"))
+	close(wakeUp)
+	if late := <-slept; over.status != http.StatusCreated || late.status < http.StatusBadRequest {
+		t.Errorf("%d %s\nthe one that slept: %d %s", over.status, over.body, late.status, late.body)
 	}
-	return w
+	if charges, _ := s.gate.moved(t, "direct:r-1"); charges != 1 || s.metric("payment_answers_dropped_total") != 1 {
+		t.Errorf("%d charges, %v answers dropped", charges, s.metric("payment_answers_dropped_total"))
+	}
 }
 
-// While a worker has the payment, a client that takes the key over is told to wait, and its key is not held.
-func TestATakeoverWaitsForTheWorkerWhoHasThePayment(t *testing.T) {
+// While a worker has the payment, a client that takes the key over has to wait, and its key is not held.
+func TestDirect_ATakeoverWaitsForTheWorkerWhoHasThePayment(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	d := newDirect(s.workers)
-	if _, err := d.starts.Do(t.Context(), wantedCharge(t, "k", "r-1")); err != nil {
-		t.Fatal(err)
-	}
+	h := s.api()
+	s.fail(failpoint.IdempotencyBegun)
+	ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa"))
 	execute(t, s.db.Pool, `UPDATE idempotency_key SET lease_until = now()`) // the payment's lease goes on
 	for range 2 {
-		answer := ask(t, s.api(), http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa"))
+		answer := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa"))
 		if answer.status != http.StatusConflict || answer.header.Get("Retry-After") == "" {
 			t.Errorf("%d %s", answer.status, answer.body)
 		}
 	}
 }
 
-func TestAClientThatHangsUpStopsNothing(t *testing.T) {
+func TestDirect_AClientThatHangsUpStopsNothing(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	ctx, hangUp := context.WithCancel(t.Context())
@@ -229,16 +246,14 @@ func TestAClientThatHangsUpStopsNothing(t *testing.T) {
 	}
 }
 
-func TestAFaultAroundAnAnswerHeals(t *testing.T) {
+func TestDirect_AFaultAroundAnAnswerHeals(t *testing.T) {
 	t.Parallel()
 	for _, point := range []failpoint.Point{failpoint.IdempotencyBegun, failpoint.IdempotencyStored, failpoint.IdempotencyCommitted} {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()
 			s := newShop(t)
 			h := s.api()
-			if _, err := s.armed.Arm(failpoint.Fault{Point: point, Kind: failpoint.Error, Times: 1}); err != nil {
-				t.Fatal(err)
-			}
+			s.fail(point)
 			if first := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa")); first.status != http.StatusInternalServerError {
 				t.Errorf("%d %s", first.status, first.body)
 			}
@@ -254,7 +269,7 @@ func TestAFaultAroundAnAnswerHeals(t *testing.T) {
 	}
 }
 
-func TestADirectRefund(t *testing.T) {
+func TestDirect_ARefundIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	h := s.api()
@@ -279,10 +294,10 @@ func TestADirectRefund(t *testing.T) {
 	if shown.status != http.StatusOK || !strings.Contains(shown.body, `"refund_amount":500`) || !strings.Contains(shown.body, `"state":"REFUNDED"`) {
 		t.Errorf("shown as %d %s", shown.status, shown.body)
 	}
-	s.checkBooks()
+	s.checkLedgers()
 }
 
-func TestARefusedDirectRefundStaysRefused(t *testing.T) {
+func TestDirect_ARefusedRefundStaysRefused(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	h := s.api()
@@ -295,16 +310,16 @@ func TestARefusedDirectRefundStaysRefused(t *testing.T) {
 }
 
 // What the saga owns is out of reach here, and what is paid here is out of the saga's.
-func TestDirectPaymentsAndTheSagasAreKeptApart(t *testing.T) {
+func TestDirect_PaymentsAndTheSagasAreKeptApart(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, func(s *Settings) { s.ChargeBudget, s.RefundBudget = 30*time.Millisecond, 30*time.Millisecond })
 	h := s.api()
 	s.work()
 	order := newID(t)
-	s.hear(reserved(order, "tok_visa"))
-	s.becomes(order, Captured)
+	s.handle(reserved(order, "tok_visa"))
+	s.becomes(order, charge.Captured)
 	ofOrder := text(t, s.db.Pool, `SELECT charge_id FROM payment WHERE order_id = $1`, order)
-	if taken := ask(t, h, http.MethodPost, "/v1/refunds", "k", refundBody(ofOrder, 1999)); taken.status != http.StatusConflict || s.state(order) != Captured {
+	if taken := ask(t, h, http.MethodPost, "/v1/refunds", "k", refundBody(ofOrder, 1999)); taken.status != http.StatusConflict || s.state(order) != charge.Captured {
 		t.Errorf("a saga's charge: %d %s", taken.status, taken.body)
 	}
 
@@ -316,7 +331,7 @@ func TestDirectPaymentsAndTheSagasAreKeptApart(t *testing.T) {
 	if hidden := ask(t, h, http.MethodGet, "/v1/payments/"+row, "", ""); hidden.status != http.StatusNotFound {
 		t.Errorf("a direct payment is shown as an order's: %d %s", hidden.status, hidden.body)
 	}
-	s.hear(cancelled(row)) // nobody says so, but if somebody did
+	s.handle(cancelled(row)) // nobody publishes that, but if somebody did
 	ask(t, h, http.MethodPost, "/v1/charges", "declined", chargeBody("declined", "tok_declined"))
 	ask(t, h, http.MethodPost, "/v1/charges", "wrong", chargeBody("wrong", "tok_wrong_amount"))
 	refused := charged(t, h, "refused", "tok_refund_refused")
@@ -330,12 +345,12 @@ func TestDirectPaymentsAndTheSagasAreKeptApart(t *testing.T) {
 	if n := count(t, s.db.Pool, `SELECT count(*) FROM incident`); n != 0 {
 		t.Errorf("direct payments opened %d incidents", n)
 	}
-	if state := text(t, s.db.Pool, `SELECT state FROM payment WHERE direct_reference = $1`, order); state != string(Captured) {
+	if state := text(t, s.db.Pool, `SELECT state FROM payment WHERE direct_reference = $1`, order); state != string(charge.Captured) {
 		t.Errorf("an event about a direct payment made it %s", state)
 	}
 }
 
-func TestALateCaptureOfADirectChargeIsGivenBack(t *testing.T) {
+func TestDirect_ALateCaptureIsRefunded(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	h := s.api()
@@ -344,17 +359,17 @@ func TestALateCaptureOfADirectChargeIsGivenBack(t *testing.T) {
 	s.work()
 	s.reconcile()
 	testkit.Eventually(t, 10*time.Second, "it to be refunded", func() bool {
-		return text(t, s.db.Pool, `SELECT state FROM payment WHERE direct_reference = 'r-1'`) == string(Refunded)
+		return text(t, s.db.Pool, `SELECT state FROM payment WHERE direct_reference = 'r-1'`) == string(charge.Refunded)
 	})
 	if n := count(t, s.db.Pool, `SELECT count(*) FROM incident`); n != 0 {
 		t.Errorf("%d incidents", n)
 	}
-	s.checkBooks()
+	s.checkLedgers()
 }
 
 // A double click a thousand times over, for each of ten keys: one charge each, and every answer is the same bytes
 // or "in progress".
-func TestAThousandConcurrentRequestsWithOneKey(t *testing.T) {
+func TestDirect_AThousandConcurrentRequestsWithOneKey(t *testing.T) {
 	t.Parallel()
 	const keys, each = 10, 1000
 	s := newShop(t)
@@ -391,5 +406,5 @@ func TestAThousandConcurrentRequestsWithOneKey(t *testing.T) {
 			t.Errorf("key %d: %d different answers", k, len(bodies[k]))
 		}
 	}
-	s.checkBooks()
+	s.checkLedgers()
 }

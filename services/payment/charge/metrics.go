@@ -1,8 +1,6 @@
-package payment
+package charge
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
@@ -10,12 +8,10 @@ import (
 // metrics count what happened. The rare paths are counted one by one, so that a test can see that they
 // were taken.
 type metrics struct {
-	calls       *prometheus.HistogramVec
-	takenOver   prometheus.Counter
-	dropped     prometheus.Counter
-	resolved    *prometheus.CounterVec
-	late        prometheus.Counter
-	differences prometheus.Gauge
+	calls     *prometheus.HistogramVec
+	takenOver prometheus.Counter
+	dropped   prometheus.Counter
+	resolved  *prometheus.CounterVec
 }
 
 func newMetrics(registerer prometheus.Registerer) *metrics {
@@ -37,23 +33,5 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 			Namespace: "payment", Name: "unknown_resolved_total",
 			Help: "Charges that were unknown and became definite, by the way it was found out.",
 		}, []string{"by"}),
-		late: add.NewCounter(prometheus.CounterOpts{
-			Namespace: "payment", Name: "late_captures_total",
-			Help: "Charges found in the gateway's ledger after they were said not to be made.",
-		}),
-		differences: add.NewGauge(prometheus.GaugeOpts{
-			Namespace: "payment", Name: "ledger_differences",
-			Help: "Movements that stand in one ledger and not in the other, and are not explained by work under way.",
-		}),
 	}
-}
-
-func (m *metrics) claimed(c Claim) {
-	if c.TakenOver {
-		m.takenOver.Inc()
-	}
-}
-
-func (m *metrics) answered(c Claim, a Answer, took time.Duration) {
-	m.calls.WithLabelValues(string(c.State), a.Verdict.String()).Observe(took.Seconds())
 }

@@ -1,0 +1,95 @@
+package charge
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// Decision is what an answer of the gateway decides.
+type Decision int
+
+// Everything that is not definitely one of the other two is Undecided: a timeout is not a decline.
+const (
+	Undecided Decision = iota
+	Yes                // charged, or refunded
+	No                 // declined, or refused, for good
+)
+
+// String is the decision's name in metrics.
+func (d Decision) String() string { return [...]string{"undecided", "yes", "no"}[d] }
+
+// Outcome is what is known after a call.
+type Outcome struct {
+	Decision Decision
+	ID       string // of the charge or refund, when Yes
+	Reason   string // the gateway's code when No; why nothing is known when Undecided
+}
+
+// GatewayResponse is any answer of the gateway about money: a charge, a refund, a decline, a refusal.
+type GatewayResponse struct {
+	ID          string            `json:"id"`
+	ChargeID    string            `json:"charge_id"`
+	Reference   string            `json:"merchant_reference"`
+	Amount      int64             `json:"amount"`
+	Currency    string            `json:"currency"`
+	Status      string            `json:"status"`
+	DeclineCode string            `json:"decline_code"`
+	RefusalCode string            `json:"refusal_code"`
+	Refunds     []GatewayResponse `json:"refunds"`
+}
+
+// classify makes an outcome of what came back. No is the name of the status of a definite no.
+func (p Payment) classify(status int, body []byte, err error, no string, amount int64) Outcome {
+	if err != nil {
+		return Outcome{Reason: err.Error()}
+	}
+	if status != http.StatusOK && status != http.StatusCreated && status != http.StatusPaymentRequired {
+		return Outcome{Reason: fmt.Sprintf("the gateway answered %d", status)}
+	}
+	var got GatewayResponse
+	if json.Unmarshal(body, &got) != nil {
+		return Outcome{Reason: "the gateway's answer could not be read"}
+	}
+	if reason := p.Mismatch(got, amount); reason != "" {
+		return Outcome{Reason: reason}
+	}
+	switch code := got.DeclineCode + got.RefusalCode; {
+	case status == http.StatusPaymentRequired && got.Status == no && code != "":
+		return Outcome{Decision: No, Reason: code}
+	case status != http.StatusPaymentRequired && got.Status == "succeeded" && got.ID != "":
+		return Outcome{Decision: Yes, ID: got.ID}
+	}
+	return Outcome{Reason: fmt.Sprintf("the gateway answered %d with status %q", status, got.Status)}
+}
+
+// Mismatch is in what a response is not about what was asked; empty when it is. Such a response decides nothing:
+// money may have moved, but not this money.
+func (p Payment) Mismatch(got GatewayResponse, amount int64) string {
+	switch {
+	case got.Reference != p.Reference():
+		return fmt.Sprintf("the gateway answered about %q", got.Reference)
+	case p.ChargeID != "" && got.ChargeID != "" && got.ChargeID != p.ChargeID:
+		return fmt.Sprintf("the gateway answered about charge %q", got.ChargeID)
+	case got.Amount != amount || got.Currency != p.Currency:
+		return fmt.Sprintf("the gateway shows %d %s instead of %d %s", got.Amount, got.Currency, amount, p.Currency)
+	}
+	return ""
+}
+
+// Found makes an outcome of the charges that the gateway shows under the payment's reference; asked is that of the
+// request before. More than one charge, or another amount, is nothing that payment may decide.
+func (c Claim) Found(charges []GatewayResponse, asked Outcome) Outcome {
+	switch {
+	case len(charges) == 0 && c.Horizon:
+		return Outcome{Decision: No, Reason: NotCharged}
+	case len(charges) == 0:
+		return asked
+	case len(charges) > 1:
+		return Outcome{Reason: fmt.Sprintf("the gateway shows %d charges", len(charges))}
+	}
+	if reason := c.Mismatch(charges[0], c.Amount); reason != "" {
+		return Outcome{Reason: reason}
+	}
+	return Outcome{Decision: Yes, ID: charges[0].ID}
+}

@@ -1,0 +1,215 @@
+// Package reconcile compares our ledger with the gateway's, row by row and in both directions. It is part of the
+// protocol and not an extra: a request that lay somewhere between us and the gateway may be carried out after
+// "not found" became definite and the stock was released, and nothing but the gateway's ledger shows that.
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/incident"
+	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/services/payment/charge"
+)
+
+// Reconciler compares the ledgers. One goroutine at a time may use it.
+type Reconciler struct {
+	grace   time.Duration
+	pool    *pgxpool.Pool
+	tx      charge.Transact
+	gateway ledger
+	wake    charge.Wake // of the workers, who refund late captures
+	faults  *failpoint.Set
+	log     *slog.Logger
+
+	late        prometheus.Counter
+	differences prometheus.Gauge
+
+	checked  int64        // our entries up to here were compared; begins anew with the process
+	missing  []difference // those of them that the gateway did not show
+	reported int          // how many differences were logged last
+}
+
+// ledger is the gateway's: [charge.Gateway].
+type ledger interface {
+	Ledger(ctx context.Context, after int64, limit int) (lines []charge.LedgerEntry, next int64, err error)
+}
+
+// New makes the reconciler of a process. Grace is how long a movement may stand in one ledger alone.
+func New(app *service.App, grace time.Duration, tx charge.Transact, gateway *charge.Gateway,
+	wake charge.Wake) *Reconciler {
+	add := promauto.With(app.Metrics)
+	return &Reconciler{
+		grace: grace, pool: app.Pool, tx: tx, gateway: gateway, wake: wake, faults: app.Faults, log: app.Log,
+		late: add.NewCounter(prometheus.CounterOpts{
+			Namespace: "payment", Name: "late_captures_total",
+			Help: "Charges found in the gateway's ledger after they were said not to be made.",
+		}),
+		differences: add.NewGauge(prometheus.GaugeOpts{
+			Namespace: "payment", Name: "ledger_differences",
+			Help: "Movements that stand in one ledger and not in the other, and are not explained by work under way.",
+		}),
+	}
+}
+
+// pageSize bounds a page of either ledger, and so a transaction.
+const pageSize = 1000
+
+// RunOnce is one round: read what is new at the gateway, have refunded what should not be there, and report
+// every other difference.
+func (r *Reconciler) RunOnce(ctx context.Context) error {
+	if err := r.read(ctx); err != nil {
+		return err
+	}
+	late, err := lateCaptures(ctx, r.pool)
+	if err != nil {
+		return err
+	}
+	for _, l := range late {
+		if err := r.takeOver(ctx, l); err != nil {
+			return err
+		}
+	}
+	if err := r.compareOurs(ctx); err != nil {
+		return err
+	}
+	return r.report(ctx)
+}
+
+// read copies the gateway's new lines, page by page. Their commit need not wait for the disk: what a crash of the
+// database loses is read once more.
+func (r *Reconciler) read(ctx context.Context) error {
+	for {
+		after, err := lastLine(ctx, r.pool)
+		if err != nil {
+			return err
+		}
+		lines, next, err := r.gateway.Ledger(ctx, after, pageSize)
+		if err != nil {
+			return fmt.Errorf("read the gateway's ledger: %w", err)
+		}
+		if next < after { // it can only grow: this is not the ledger that we know
+			return fmt.Errorf("the gateway's ledger has %d lines, %d were read before", next, after)
+		}
+		if err := r.faults.At(ctx, failpoint.ReconcileRead); err != nil {
+			return err
+		}
+		err = pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
+			if err := charge.CommitWithoutDisk(ctx, tx); err != nil {
+				return err
+			}
+			if err := insertLines(ctx, tx, after, lines); err != nil {
+				return err
+			}
+			return matchLines(ctx, tx)
+		})
+		if err != nil || len(lines) < pageSize {
+			return err
+		}
+	}
+}
+
+// takeOver books a late capture and makes it work for the workers, who refund it: PaymentFailed or PaymentVoided was
+// published, and the stock is gone. The order shows why in the meantime.
+func (r *Reconciler) takeOver(ctx context.Context, l lateCapture) error {
+	taken := false
+	err := r.tx(ctx, func(tx pgx.Tx) (err error) {
+		if taken, err = markLate(ctx, tx, l); err != nil || !taken {
+			return err
+		}
+		if err := charge.Post(ctx, tx, charge.Posting{Kind: "charge", Reference: l.reference, GatewayID: l.id,
+			Amount: l.amount, Currency: l.currency}); err != nil {
+			return err
+		}
+		if l.direct == "" {
+			reason := fmt.Sprintf("the gateway captured %d %s late; they are being given back", l.amount, l.currency)
+			if _, err := incident.Open(ctx, tx, events.Payment, l.orderID, charge.KindLateCapture, reason); err != nil {
+				return err
+			}
+		}
+		return r.faults.At(ctx, failpoint.ReconcileBeforeCommit, l.orderID)
+	})
+	if err != nil || !taken { // another replica was quicker
+		return charge.Wrap(err, "take over the late capture of", l.reference)
+	}
+	r.late.Inc()
+	r.log.WarnContext(ctx, "late capture found, it will be refunded", "order_id", l.orderID, "charge_id", l.id)
+	r.wake.Signal()
+	return r.faults.At(ctx, failpoint.ReconcileCommitted, l.orderID)
+}
+
+// compareOurs looks each of our entries up among the gateway's lines, once; those that are missing there
+// are looked up in every round. Entries younger than the grace wait: a number is given before its
+// transaction commits, so among young ones some may not be visible yet.
+func (r *Reconciler) compareOurs(ctx context.Context) error {
+	found, err := linesOf(ctx, r.pool, r.missing)
+	if err != nil {
+		return err
+	}
+	r.missing = slices.DeleteFunc(r.missing, func(d difference) bool { return slices.Contains(found, d.gatewayID) })
+	for full := true; full; {
+		entries, err := ourEntries(ctx, r.pool, r.checked, r.grace)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if r.checked = e.id; !e.found {
+				r.missing = append(r.missing, e.difference)
+			}
+		}
+		full = len(entries) == pageSize
+	}
+	return nil
+}
+
+// report opens an incident for every order with a difference, and closes those whose difference is gone.
+func (r *Reconciler) report(ctx context.Context) error {
+	differences, err := onlyTheirs(ctx, r.pool, r.grace)
+	if err != nil {
+		return err
+	}
+	differences = append(differences, r.missing...)
+	r.differences.Set(float64(len(differences)))
+	if len(differences) != r.reported {
+		r.reported = len(differences)
+		r.log.WarnContext(ctx, "the ledgers differ", "differences", len(differences), "event", "reconciliation")
+	}
+	open, err := openIncidents(ctx, r.pool)
+	if err != nil || len(open)+len(differences) == 0 {
+		return err
+	}
+	return r.tx(ctx, func(tx pgx.Tx) error { return keepIncidents(ctx, tx, differences, open) })
+}
+
+func keepIncidents(ctx context.Context, tx pgx.Tx, differences []difference, open []string) error {
+	differing := map[string]bool{"": true} // where there is no order there is no incident
+	for _, d := range differences {
+		if !differing[d.orderID] && !slices.Contains(open, d.orderID) {
+			_, err := incident.Open(ctx, tx, events.Payment, d.orderID, charge.KindReconciliation, d.sentence)
+			if err != nil {
+				return err
+			}
+		}
+		differing[d.orderID] = true
+	}
+	for _, order := range open {
+		if differing[order] {
+			continue
+		}
+		err := incident.Close(ctx, tx, events.Payment, order, charge.KindReconciliation, "the ledgers agree")
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
