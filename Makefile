@@ -16,8 +16,10 @@ OASDIFF   := v1.35.0
 BUF       := v1.75.0
 PROTOC_GO := v1.36.12
 PROTOC_RPC := v1.6.2
-# What a program is made of and nothing more: no cgo, so that it runs in an empty container.
-GOBUILD   := CGO_ENABLED=0 go build -trimpath
+# What a program is made of and nothing more: no cgo, so that it runs in an empty container. A workspace build does not
+# know its commit by itself.
+REVISION  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+GOBUILD   := CGO_ENABLED=0 go build -trimpath -ldflags='-X example.com/ordersaga/internal/version.revision=$(REVISION)'
 # The test runner stops a package that hangs long before a person would.
 TESTFLAGS ?= -race -shuffle=on -timeout=20m
 # Tests use the machine's own binaries unless they are given a server: containers only cost time here, and

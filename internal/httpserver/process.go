@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"example.com/ordersaga/internal/version"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -76,10 +77,11 @@ func Duration(getenv func(string) string, key string, fallback time.Duration) (t
 	return d, nil
 }
 
-// Metrics is a registry that knows about the Go runtime and the process already.
+// Metrics is a registry that knows about the Go runtime, the process and its build already.
 func Metrics() *prometheus.Registry {
 	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		version.Collector())
 	return metrics
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/internal/httpserver"
@@ -44,8 +43,7 @@ type App struct {
 // Open listens, waits for Postgres, migrates, and connects to NATS. It waits as long as ctx lasts: what
 // is started first does not matter. The own migrations come after those of [Migrate] and the given sets.
 func Open(ctx context.Context, c Config, migrations fs.FS, sets ...Migrations) (*App, error) {
-	a := &App{Config: c, Log: newLogger(c), Metrics: prometheus.NewRegistry()}
-	a.Metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a := &App{Config: c, Log: newLogger(c), Metrics: httpserver.Metrics()}
 	if err := a.listen(ctx); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/charmbracelet/colorprofile"
 	"github.com/spf13/cobra"
+
+	"example.com/ordersaga/internal/version"
 )
 
 // Exit codes.
@@ -124,12 +126,19 @@ ORDERSAGA_FILE or --file name another one; ORDERSAGA_ORDER_URL and the like over
 
 Exit codes: 0 done, 1 a check failed or a request was refused, 2 usage, 3 the system cannot be reached.`,
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVar(&p.file, "file", p.defaultFile(), "the description of the running system")
 	root.PersistentFlags().StringVarP(&p.output, "output", "o", "table", "table or json")
 	root.AddCommand(p.demo(), p.order(), p.watch(), p.stock(), p.verify(), p.faults(), p.incidents(), p.deadLetters(),
-		p.bench(), p.contracts(), p.schemas(), p.natsConf())
+		p.bench(), p.contracts(), p.schemas(), p.natsConf(), p.version())
 	return root
+}
+
+func (p *program) version() *cobra.Command {
+	return command("version", "Prints the version of this program.", cobra.NoArgs,
+		func(context.Context, []string) error {
+			answer := map[string]string{"version": version.Number, "build": version.String()}
+			return p.show(answer, func() { fmt.Fprintln(p.out, "sagactl "+version.String()) })
+		})
 }
 
 // group is a command that only holds others.

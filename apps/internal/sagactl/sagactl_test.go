@@ -16,6 +16,7 @@ import (
 	"example.com/ordersaga/apps/internal/sagactl"
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/version"
 )
 
 // result is what the program printed and how it ended.
@@ -323,5 +324,18 @@ func TestIncidents_AreRepairedForTheStateThatIsShown(t *testing.T) {
 	}
 	if body := <-sent; body["expected_state"] != "UNKNOWN" || body["key"] == "" {
 		t.Errorf("sent %v", body)
+	}
+}
+
+func TestVersion_IsPrinted(t *testing.T) {
+	t.Parallel()
+	if got := run(t, nil, "version"); got.code != 0 || !strings.HasPrefix(got.out, "sagactl "+version.Number+" (commit ") {
+		t.Errorf("%+v", got)
+	}
+	if got := run(t, nil, "version", "-o", "json"); got.code != 0 || !strings.Contains(got.out, `"version": "`+version.Number+`"`) {
+		t.Errorf("%+v", got)
+	}
+	if got := run(t, nil, "--help"); !strings.Contains(got.out, "completion") {
+		t.Errorf("the completions are not listed: %s", got.out)
 	}
 }
