@@ -85,6 +85,13 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	skus := benchSKUs()
+	for _, prefix := range []string{"", baselinePrefix} {
+		if err := addSKUs(ctx, s.Superuser(), prefix, skus); err != nil {
+			return Report{}, err
+		}
+	}
+	saga.skus, plain.skus = skus, skus
 	pids := s.Describe().PIDs
 	maps.Copy(pids, baseline.pids())
 	m, err := newMeter(ctx, s.Superuser(), pids)
@@ -106,11 +113,13 @@ type side struct {
 	customer  *client.Client
 	databases []string
 	ends      *load.Ends // nil: an answer is the end
+	skus      []string   // the orders are spread over them
 }
 
 func newSide(name, url string, databases []string) (*side, error) {
 	customer, err := client.New(endpoints.Description{URLs: map[string]string{string(events.Order): url}})
-	return &side{name: name, customer: customer, databases: databases}, err
+	skus := []string{load.SKU(0), load.SKU(1), load.SKU(2)} // those that every build has
+	return &side{name: name, customer: customer, databases: databases, skus: skus}, err
 }
 
 // sagaSide is a running system, the ends of whose sagas are learnt from the stream.
@@ -148,6 +157,12 @@ func (o Options) measure(ctx context.Context, sides []*side, m *meter, idle map[
 	for n := range o.Repetitions {
 		for _, inFlight := range o.InFlight {
 			if err := both(n, workload{inFlight: inFlight}); err != nil {
+				return report, err
+			}
+			if inFlight != hotInFlight {
+				continue
+			}
+			if err := both(n, workload{inFlight: inFlight, hot: true}); err != nil {
 				return report, err
 			}
 		}

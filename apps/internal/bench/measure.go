@@ -16,6 +16,8 @@ const (
 	warmUp = 2 * time.Second
 	// orderLimit is how long an order may take before the run is called broken.
 	orderLimit = 30 * time.Second
+	// hotInFlight is the load that is also measured with one SKU for all orders.
+	hotInFlight = 64
 )
 
 // workload is how orders come in: a closed loop with so many in flight, or an open loop at a rate.
@@ -23,11 +25,15 @@ type workload struct {
 	inFlight  int     // zero: an open loop
 	perSecond float64 // of the open loop
 	share     float64 // of what the closed loop reached, that perSecond is
+	hot       bool    // all orders want the same SKU
 }
 
 // String is the load in words; it is the same in every repetition.
 func (w workload) String() string {
-	if w.inFlight > 0 {
+	switch {
+	case w.hot:
+		return fmt.Sprintf("%d in flight, one SKU", w.inFlight)
+	case w.inFlight > 0:
 		return fmt.Sprintf("%d in flight", w.inFlight)
 	}
 	return fmt.Sprintf("open loop at %.0f %%", w.share*100)
@@ -49,7 +55,11 @@ func measure(ctx context.Context, s *side, w workload, d time.Duration, m *meter
 	ended := make(chan error, 1)
 	go func() {
 		ended <- w.run(loading, func(ctx context.Context, due time.Time) error {
-			return s.order(ctx, due, accepted, completed)
+			sku := s.skus[0]
+			if !w.hot {
+				sku = s.skus[int(due.UnixMicro())%len(s.skus)]
+			}
+			return s.order(ctx, sku, due, accepted, completed)
 		})
 	}()
 	if err := during(ctx, warmUp, ended); err != nil {
@@ -80,10 +90,10 @@ func measure(ctx context.Context, s *side, w workload, d time.Duration, m *meter
 }
 
 // order places an order and waits for the end of its saga; how long after due both were is recorded.
-func (s *side) order(ctx context.Context, due time.Time, accepted, completed *load.Latencies) error {
+func (s *side) order(ctx context.Context, sku string, due time.Time, accepted, completed *load.Latencies) error {
 	ctx, cancel := context.WithTimeout(ctx, orderLimit)
 	defer cancel()
-	order, _, err := s.customer.Place(ctx, client.One(load.SKU(int(due.UnixMicro())), 1))
+	order, _, err := s.customer.Place(ctx, client.One(sku, 1))
 	if err != nil {
 		return err
 	}
