@@ -40,22 +40,22 @@ const (
 // which must have locked the letter; the broker has no part in it. When it fails once more, that is no error: what
 // it had done is undone, the letter stays open with one more attempt and the new reason. The message may be an edited
 // one, about the same event. Call Wake after the commit.
-func (d Desk) redeliver(ctx context.Context, tx pgx.Tx, letter DeadLetter, message []byte) (DeadLetter, error) {
-	if err := d.Faults.At(ctx, failpoint.RedriveBegun, letter.OrderID); err != nil {
+func (a API) redeliver(ctx context.Context, tx pgx.Tx, letter DeadLetter, message []byte) (DeadLetter, error) {
+	if err := a.Faults.At(ctx, failpoint.RedriveBegun, letter.OrderID); err != nil {
 		return letter, err
 	}
 	applied, failure := false, sameEvent(letter, message)
 	if failure == nil {
-		applied, failure = d.Outbox.Redeliver(ctx, tx, message)
+		applied, failure = a.Outbox.Redeliver(ctx, tx, message)
 	}
-	if err := d.Faults.At(ctx, failpoint.RedriveHandled, letter.OrderID); err != nil {
+	if err := a.Faults.At(ctx, failpoint.RedriveHandled, letter.OrderID); err != nil {
 		return letter, err
 	}
 	switch {
 	case failure == nil && applied:
-		return d.closeLetter(ctx, tx, letter, Redriven)
+		return a.closeLetter(ctx, tx, letter, Redriven)
 	case failure == nil:
-		return d.closeLetter(ctx, tx, letter, Duplicate)
+		return a.closeLetter(ctx, tx, letter, Duplicate)
 	}
 	err := tx.QueryRow(ctx, `
 		UPDATE dead_letter SET attempts = attempts + 1, reason = $2, last_at = now() WHERE id = $1
@@ -77,12 +77,12 @@ func sameEvent(letter DeadLetter, message []byte) error {
 	return nil
 }
 
-func (d Desk) closeLetter(ctx context.Context, tx pgx.Tx, letter DeadLetter, as string) (DeadLetter, error) {
+func (a API) closeLetter(ctx context.Context, tx pgx.Tx, letter DeadLetter, as string) (DeadLetter, error) {
 	err := tx.QueryRow(ctx, `
 		UPDATE dead_letter SET closed_at = now(), closed_as = $2 WHERE id = $1
 		RETURNING closed_at, closed_as`, letter.ID, as).Scan(&letter.ClosedAt, &letter.ClosedAs)
 	if err != nil {
 		return letter, fmt.Errorf("close dead letter %s: %w", letter.ID, err)
 	}
-	return letter, incident.CloseDeadLetter(ctx, tx, d.Outbox.Service, letter.OrderID, "the dead letter is closed: "+as)
+	return letter, incident.CloseDeadLetter(ctx, tx, a.Outbox.Service, letter.OrderID, "the dead letter is closed: "+as)
 }

@@ -17,20 +17,20 @@ import (
 )
 
 // Routes are what every service's admin listener shows; see [service.Parts].
-func (d Desk) Routes(r chi.Router) {
-	r.Get("/incidents", d.getIncidents)
-	r.Get("/incidents/{id}", d.getIncident)
-	r.Get("/dead-letters", d.getDeadLetters)
-	r.Post("/dead-letters/redrive", action(d.redriveAll))
-	r.Get("/dead-letters/{id}", d.getDeadLetter)
-	r.Post("/dead-letters/{id}/redrive", action(d.redrive))
-	r.Post("/dead-letters/{id}/discard", action(d.discard))
-	r.Get("/struggling", d.getStruggling)
-	r.Get("/rows", d.getRows(time.Now()))
+func (a API) Routes(r chi.Router) {
+	r.Get("/incidents", a.getIncidents)
+	r.Get("/incidents/{id}", a.getIncident)
+	r.Get("/dead-letters", a.getDeadLetters)
+	r.Post("/dead-letters/redrive", action(a.redriveAll))
+	r.Get("/dead-letters/{id}", a.getDeadLetter)
+	r.Post("/dead-letters/{id}/redrive", action(a.redrive))
+	r.Post("/dead-letters/{id}/discard", action(a.discard))
+	r.Get("/struggling", a.getRetrying)
+	r.Get("/rows", a.getRows(time.Now()))
 }
 
 // getIncidents answers GET /incidents?open=true&order=ID.
-func (d Desk) getIncidents(w http.ResponseWriter, r *http.Request) {
+func (a API) getIncidents(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	open := query.Get("open")
 	if open != "" && open != "true" && open != "false" {
@@ -46,7 +46,7 @@ func (d Desk) getIncidents(w http.ResponseWriter, r *http.Request) {
 		}
 		order = &id
 	}
-	list, err := d.list(r.Context(), open == "true", order)
+	list, err := a.list(r.Context(), open == "true", order)
 	if err != nil {
 		problem.Write(w, r, err)
 		return
@@ -55,8 +55,8 @@ func (d Desk) getIncidents(w http.ResponseWriter, r *http.Request) {
 }
 
 // getIncident answers GET /incidents/{id}.
-func (d Desk) getIncident(w http.ResponseWriter, r *http.Request) {
-	details, err := d.details(r.Context(), chi.URLParam(r, "id"))
+func (a API) getIncident(w http.ResponseWriter, r *http.Request) {
+	details, err := a.details(r.Context(), chi.URLParam(r, "id"))
 	if err != nil {
 		problem.Write(w, r, err)
 		return
@@ -73,15 +73,15 @@ func write(w http.ResponseWriter, r *http.Request, body any) {
 	Answer(w, encoded, false)
 }
 
-// Answer sends what [Desk.Do] returned.
+// Answer sends what [API.Do] returned.
 func Answer(w http.ResponseWriter, body []byte, replayed bool) {
 	header := map[string]string{"Content-Type": "application/json"}
 	// A client that left before its answer asks again, under its key.
 	_ = idempotency.Write(w, idempotency.Response{Status: http.StatusOK, Header: header, Body: body}, replayed)
 }
 
-// Wish is what every request of an operator says. A service embeds it in what its own requests say.
-type Wish struct {
+// Command is part of every command of an operator. A service embeds it in its own commands.
+type Command struct {
 	By  string `json:"by"`
 	Why string `json:"why"`
 }
@@ -89,8 +89,8 @@ type Wish struct {
 // maxWords is for a name or a sentence or two; a longer story belongs elsewhere, and its address here.
 const maxWords = 1000
 
-// Check says what is missing, for whoever reads the record later.
-func (w Wish) Check() error {
+// Check refuses a command without what a reader of the record needs later.
+func (w Command) Check() error {
 	for _, said := range []struct{ what, words string }{{"by", w.By}, {"why", w.Why}} {
 		if strings.TrimSpace(said.words) == "" || len(said.words) > maxWords || strings.ContainsRune(said.words, 0) {
 			return problem.New(http.StatusBadRequest, "Say "+said.what+", in 1 to 1000 bytes: it is kept with what you do.")

@@ -25,13 +25,13 @@ type Incident struct {
 	Resolution *string    `json:"resolution"`
 }
 
-// Open says whether it still is one.
+// Open reports whether it is not resolved yet.
 func (i Incident) Open() bool { return i.ResolvedAt == nil }
 
 // Details are an incident with all that is known about it.
 type Details struct {
 	Incident
-	State    any    `json:"state"`    // how what it is about stands now; null where the service does not say
+	State    any    `json:"state"`    // the present state of what it is about; null where the service has no Inspect
 	Possible []Step `json:"possible"` // what can be done about it now
 	Actions  []Done `json:"actions"`  // what was done, oldest first
 }
@@ -59,8 +59,8 @@ func (i *Incident) fields() []any {
 }
 
 // list is the newest incidents, oldest last; of one order where one is named.
-func (d Desk) list(ctx context.Context, onlyOpen bool, order *uuid.UUID) ([]Incident, error) {
-	rows, err := d.Pool.Query(ctx, `
+func (a API) list(ctx context.Context, onlyOpen bool, order *uuid.UUID) ([]Incident, error) {
+	rows, err := a.Pool.Query(ctx, `
 		SELECT `+incidentColumns+` FROM incident
 		WHERE ($1 IS FALSE OR resolved_at IS NULL) AND ($2::uuid IS NULL OR order_id = $2)
 		ORDER BY opened_at DESC, id DESC LIMIT $3`, onlyOpen, order, most)
@@ -74,12 +74,12 @@ func (d Desk) list(ctx context.Context, onlyOpen bool, order *uuid.UUID) ([]Inci
 }
 
 // Incident is the one with an id; a problem of status 404 when there is none.
-func (d Desk) Incident(ctx context.Context, id string) (i Incident, err error) {
+func (a API) Incident(ctx context.Context, id string) (i Incident, err error) {
 	key, err := uuid.Parse(id)
 	if err != nil {
 		return i, problem.New(http.StatusNotFound, "There is no such incident.")
 	}
-	err = d.Pool.QueryRow(ctx, `SELECT `+incidentColumns+` FROM incident WHERE id = $1`, key).Scan(i.fields()...)
+	err = a.Pool.QueryRow(ctx, `SELECT `+incidentColumns+` FROM incident WHERE id = $1`, key).Scan(i.fields()...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return i, problem.New(http.StatusNotFound, "There is no such incident.")
 	}
@@ -89,26 +89,26 @@ func (d Desk) Incident(ctx context.Context, id string) (i Incident, err error) {
 	return i, nil
 }
 
-func (d Desk) details(ctx context.Context, id string) (Details, error) {
-	i, err := d.Incident(ctx, id)
+func (a API) details(ctx context.Context, id string) (Details, error) {
+	i, err := a.Incident(ctx, id)
 	if err != nil {
 		return Details{}, err
 	}
 	details := Details{Incident: i, Possible: []Step{}}
-	if d.Look != nil {
-		state, possible, err := d.Look(ctx, i)
+	if a.Inspect != nil {
+		state, possible, err := a.Inspect(ctx, i)
 		if err != nil {
 			return Details{}, err
 		}
 		details.State, details.Possible = state, append(details.Possible, possible...)
 	}
-	details.Actions, err = d.history(ctx, IncidentTarget, i.ID)
+	details.Actions, err = a.history(ctx, IncidentTarget, i.ID)
 	return details, err
 }
 
 // history is what was done to something.
-func (d Desk) history(ctx context.Context, kind, id string) ([]Done, error) {
-	rows, err := d.Pool.Query(ctx, `
+func (a API) history(ctx context.Context, kind, id string) ([]Done, error) {
+	rows, err := a.Pool.Query(ctx, `
 		SELECT at, by, why, action, before, after FROM operator_action
 		WHERE target_kind = $1 AND target_id = $2 ORDER BY at, id`, kind, id)
 	if err != nil {

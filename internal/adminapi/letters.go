@@ -27,11 +27,11 @@ type Letter struct {
 // LetterTarget is the kind of target of actions on dead letters.
 const LetterTarget = "dead letter"
 
-// Filter says which dead letters are meant; what it does not say is not looked at.
+// Filter selects dead letters; an empty field matches all.
 type Filter struct {
 	Type   string `json:"type"`   // a part of the type
 	Reason string `json:"reason"` // a part of the reason
-	Order  string `json:"order"`  // the order id as the message says it
+	Order  string `json:"order"`  // the order id in the message
 }
 
 func (f Filter) check() error { return storable(f.Type, f.Reason, f.Order) }
@@ -72,8 +72,8 @@ type page struct {
 	after *uuid.UUID
 }
 
-func (d Desk) letters(ctx context.Context, p page) ([]DeadLetter, error) {
-	rows, err := d.Pool.Query(ctx, `
+func (a API) letters(ctx context.Context, p page) ([]DeadLetter, error) {
+	rows, err := a.Pool.Query(ctx, `
 		SELECT `+letterColumns+` FROM dead_letter
 		WHERE `+matches+`
 		  AND ($4::boolean IS NULL OR (closed_at IS NULL) = $4)
@@ -86,8 +86,8 @@ func (d Desk) letters(ctx context.Context, p page) ([]DeadLetter, error) {
 }
 
 // letter is the one with an id, with its message and what was done to it.
-func (d Desk) letter(ctx context.Context, id string) (l Letter, err error) {
-	found, message, err := readLetter(ctx, d.Pool, id, "")
+func (a API) letter(ctx context.Context, id string) (l Letter, err error) {
+	found, message, err := readLetter(ctx, a.Pool, id, "")
 	if err != nil {
 		return l, err
 	}
@@ -97,7 +97,7 @@ func (d Desk) letter(ctx context.Context, id string) (l Letter, err error) {
 	} else {
 		l.Base64 = message
 	}
-	l.Actions, err = d.history(ctx, LetterTarget, found.ID)
+	l.Actions, err = a.history(ctx, LetterTarget, found.ID)
 	return l, err
 }
 
@@ -119,8 +119,8 @@ func readLetter(ctx context.Context, q querier, id, lock string) (l DeadLetter, 
 	return l, message, nil
 }
 
-// as refuses a letter that is not as the operator has seen it, and says how it is.
-func as(l DeadLetter, attempts int) error {
+// requireUnchanged refuses a letter that has changed since the operator saw it; the problem has its present state.
+func requireUnchanged(l DeadLetter, attempts int) error {
 	if l.ClosedAs != nil {
 		return problem.New(http.StatusConflict,
 			"The dead letter is "+*l.ClosedAs+" since "+l.ClosedAt.UTC().Format(time.RFC3339)+".")

@@ -15,13 +15,13 @@ import (
 	"example.com/ordersaga/pkg/outbox"
 )
 
-func TestADeadLetterIsShownWithWhatItHolds(t *testing.T) {
+func TestDeadLetter_IsShownWithItsMessage(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	order := uuid.NewString()
-	event, letter := o.park(order)
-	var says struct{ ID string }
-	if err := json.Unmarshal(letter.Payload, &says); err != nil || says.ID != event || letter.Base64 != nil {
+	event, letter := o.deadLetter(order)
+	var head struct{ ID string }
+	if err := json.Unmarshal(letter.Payload, &head); err != nil || head.ID != event || letter.Base64 != nil {
 		t.Errorf("the message is shown as %s, %s (%v)", letter.Payload, letter.Base64, err)
 	}
 	if letter.OrderID != order || letter.Type != "saga.order.OrderCancelRequested.v1" || letter.Attempts != 1 ||
@@ -53,13 +53,13 @@ func (o *office) pages(query string) (ids []string) {
 	}
 }
 
-func TestDeadLettersAreListedByFilterAndPage(t *testing.T) {
+func TestDeadLetters_AreListedByFilterAndPage(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	orders := make([]string, 5)
 	for i := range orders {
 		orders[i] = uuid.NewString()
-		_, l := o.park(orders[i])
+		_, l := o.deadLetter(orders[i])
 		if i == 0 {
 			o.asks("/dead-letters/"+l.ID+"/discard", "expected_attempts", 1)
 		}
@@ -82,21 +82,21 @@ func TestDeadLettersAreListedByFilterAndPage(t *testing.T) {
 }
 
 // A redriven message takes effect as a delivered one does: once, remembered, and with its answer on the way.
-func TestARedrivenMessageTakesEffect(t *testing.T) {
+func TestRedrive_TheMessageTakesEffect(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	order := uuid.NewString()
-	event, letter := o.park(order)
+	event, letter := o.deadLetter(order)
 	if n := o.count(`SELECT count(*) FROM effect`); n != 0 {
-		t.Errorf("the parked message has left %d effects", n)
+		t.Errorf("the dead letter has left %d effects", n)
 	}
 	o.refuse(nil)
 	path := "/dead-letters/" + letter.ID + "/redrive"
-	answer := o.send(http.MethodPost, path, "k", wish("expected_attempts", 1))
+	answer := o.send(http.MethodPost, path, "k", command("expected_attempts", 1))
 	if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), `"outcome":"redriven"`) {
 		t.Fatalf("%d %s", answer.Code, answer.Body)
 	}
-	if again := o.send(http.MethodPost, path, "k", wish("expected_attempts", 1)); again.Body.String() != answer.Body.String() {
+	if again := o.send(http.MethodPost, path, "k", command("expected_attempts", 1)); again.Body.String() != answer.Body.String() {
 		t.Errorf("the same key was answered %s, and then %s", answer.Body, again.Body)
 	}
 	o.eventually(1, `SELECT count(*) FROM outbox WHERE type LIKE 'saga.shipping.ShipmentFailed.%' AND key = $1 AND published_at IS NOT NULL`, order)
@@ -118,7 +118,7 @@ func TestARedrivenMessageTakesEffect(t *testing.T) {
 	}
 }
 
-func TestWhatFailsAgainStaysWithItsCountAndTheNewReason(t *testing.T) {
+func TestRedrive_AFailureIsCountedWithItsReason(t *testing.T) {
 	t.Parallel()
 	for name, why := range map[string]error{
 		"for good":     outbox.DeadLetter(errors.New("still no such planet")),
@@ -127,11 +127,11 @@ func TestWhatFailsAgainStaysWithItsCountAndTheNewReason(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newOffice(t)
-			event, letter := o.park(uuid.NewString())
+			event, letter := o.deadLetter(uuid.NewString())
 			o.refuse(why)
 			body := o.asks("/dead-letters/"+letter.ID+"/redrive", "expected_attempts", 1)
 			if !strings.Contains(body, `"outcome":"failed","attempts":2`) || !strings.Contains(body, "still no such planet") {
-				t.Errorf("told %s", body)
+				t.Errorf("answered %s", body)
 			}
 			now := o.letter(letter.ID)
 			if now.ClosedAt != nil || now.Attempts != 2 || !strings.Contains(now.Reason, "still no such planet") || !now.LastAt.After(letter.LastAt) || len(now.Actions) != 1 {
@@ -148,17 +148,17 @@ func TestWhatFailsAgainStaysWithItsCountAndTheNewReason(t *testing.T) {
 	}
 }
 
-// The event was said a second time and has taken effect by then, so the letter has nothing more to do.
-func TestARedriveOfWhatTookEffectMeanwhileIsAbsorbed(t *testing.T) {
+// The event was published a second time and has taken effect by then, so the letter has nothing more to do.
+func TestRedrive_OfAnEventThatTookEffectIsADuplicate(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	order := uuid.NewString()
-	event, letter := o.park(order)
+	event, letter := o.deadLetter(order)
 	o.refuse(nil)
 	o.deliver(order, letter.Payload)
 	o.eventually(1, `SELECT count(*) FROM effect WHERE event_id = $1`, event)
 	if body := o.asks("/dead-letters/"+letter.ID+"/redrive", "expected_attempts", 1); !strings.Contains(body, `"outcome":"duplicate"`) {
-		t.Errorf("told %s", body)
+		t.Errorf("answered %s", body)
 	}
 	if n := o.count(`SELECT count(*) FROM effect`); n != 1 {
 		t.Errorf("it took effect %d times", n)
@@ -166,7 +166,7 @@ func TestARedriveOfWhatTookEffectMeanwhileIsAbsorbed(t *testing.T) {
 }
 
 // An edit is kept with who made it, and stays the same event.
-func TestAnEditedMessageTakesEffectAndIsRecorded(t *testing.T) {
+func TestRedrive_AnEditedMessageIsRecorded(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	order := uuid.NewString()
@@ -179,7 +179,7 @@ func TestAnEditedMessageTakesEffectAndIsRecorded(t *testing.T) {
 		t.Errorf("another event: %s", body)
 	}
 	if body := o.asks("/dead-letters/"+letter.ID+"/redrive", "expected_attempts", 2, "payload", json.RawMessage(message)); !strings.Contains(body, `"outcome":"redriven"`) {
-		t.Errorf("told %s", body)
+		t.Errorf("answered %s", body)
 	}
 	if n := o.count(`SELECT count(*) FROM effect WHERE event_id = $1`, event); n != 1 {
 		t.Errorf("%d effects", n)
@@ -197,15 +197,15 @@ func TestAnEditedMessageTakesEffectAndIsRecorded(t *testing.T) {
 	}
 }
 
-func TestADiscardedMessageNeverTakesEffectUnlessItIsSaidAgain(t *testing.T) {
+func TestDiscard_TheMessageNeverTakesEffectUnlessRepublished(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	order := uuid.NewString()
-	_, letter := o.park(order)
+	_, letter := o.deadLetter(order)
 	if body := o.asks("/dead-letters/"+letter.ID+"/discard", "expected_attempts", 1); !strings.Contains(body, `"outcome":"discarded"`) {
-		t.Errorf("told %s", body)
+		t.Errorf("answered %s", body)
 	}
-	if a := o.send(http.MethodPost, "/dead-letters/"+letter.ID+"/redrive", "late", wish("expected_attempts", 1)); a.Code != http.StatusConflict || !strings.Contains(a.Body.String(), "discarded since") {
+	if a := o.send(http.MethodPost, "/dead-letters/"+letter.ID+"/redrive", "late", command("expected_attempts", 1)); a.Code != http.StatusConflict || !strings.Contains(a.Body.String(), "discarded since") {
 		t.Errorf("a redrive of a discarded letter: %d %s", a.Code, a.Body)
 	}
 	o.deliver(order, letter.Payload) // and it is refused again
@@ -216,17 +216,17 @@ func TestADiscardedMessageNeverTakesEffectUnlessItIsSaidAgain(t *testing.T) {
 	}
 }
 
-func TestOfTwoOperatorsOneRedrives(t *testing.T) {
+func TestRedrive_OfTwoOperatorsOneSucceeds(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	_, letter := o.park(uuid.NewString())
+	_, letter := o.deadLetter(uuid.NewString())
 	o.refuse(nil)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	answers := map[int]int{}
 	for range 8 {
 		wg.Go(func() {
-			answer := o.send(http.MethodPost, "/dead-letters/"+letter.ID+"/redrive", uuid.NewString(), wish("expected_attempts", 1))
+			answer := o.send(http.MethodPost, "/dead-letters/"+letter.ID+"/redrive", uuid.NewString(), command("expected_attempts", 1))
 			mu.Lock()
 			defer mu.Unlock()
 			answers[answer.Code]++
@@ -239,14 +239,14 @@ func TestOfTwoOperatorsOneRedrives(t *testing.T) {
 	}
 }
 
-// An order needs attention while a message about it is parked, and no longer than the last of them is.
-func TestAnIncidentIsOpenUntilTheLastLetterAboutItsOrderIsClosed(t *testing.T) {
+// An order needs attention while a message about it is a dead letter, and no longer than the last of them is.
+func TestIncident_IsOpenUntilTheLastDeadLetterOfItsOrderIsClosed(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	order := uuid.NewString()
 	const open = `SELECT count(*) FROM incident WHERE order_id = $1 AND kind = 'poison' AND resolved_at IS NULL`
-	_, first := o.park(order)
-	_, second := o.park(order)
+	_, first := o.deadLetter(order)
+	_, second := o.deadLetter(order)
 	o.eventually(1, `SELECT count(*) FROM outbox WHERE type LIKE '%IncidentOpened%' AND key = $1 AND published_at IS NOT NULL`, order)
 	o.asks("/dead-letters/"+first.ID+"/discard", "expected_attempts", 1)
 	if n := o.count(open, order); n != 1 {
@@ -263,7 +263,7 @@ func TestAnIncidentIsOpenUntilTheLastLetterAboutItsOrderIsClosed(t *testing.T) {
 	o.refuse(outbox.DeadLetter(errors.New("no such planet")))
 	letters := make([]adminapi.Letter, 2)
 	for i := range letters {
-		_, letters[i] = o.park(order)
+		_, letters[i] = o.deadLetter(order)
 	}
 	var wg sync.WaitGroup
 	for _, l := range letters {

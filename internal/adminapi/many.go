@@ -15,10 +15,10 @@ import (
 	"example.com/ordersaga/pkg/problem"
 )
 
-// many is the wish that all dead letters of a filter take effect. A request does some of them; whoever wants all sends
-// another one, with the moment that the first answer tells, until none remains.
-type many struct {
-	Wish
+// bulkCommand redrives the dead letters that a filter selects. A request handles up to a limit of them; the client
+// sends more requests, each with the until of the first answer, until none remains.
+type bulkCommand struct {
+	Command
 	Filter
 	Replace string     `json:"replace"` // a text of the messages that is wrong
 	With    string     `json:"with"`    // what it should have been
@@ -29,7 +29,7 @@ type many struct {
 // mostAtOnce letters take less than the client's patience, each in a transaction of its own.
 const mostAtOnce = 100
 
-func (m *many) check() error {
+func (m *bulkCommand) check() error {
 	switch {
 	case m.Limit == 0:
 		m.Limit = mostAtOnce
@@ -44,7 +44,7 @@ func (m *many) check() error {
 }
 
 // edit is what is done to every message; nil: nothing.
-func (m *many) edit() func([]byte) []byte {
+func (m *bulkCommand) edit() func([]byte) []byte {
 	if m.Replace == "" {
 		return nil
 	}
@@ -86,23 +86,23 @@ func (t *Tally) add(o Outcome) {
 
 // redriveMany handles letters one after the other, each once under this key. A request that ends in the middle is sent
 // again: what was done stays done and is not done again.
-func (d Desk) redriveMany(ctx context.Context, request idempotency.Request, m many) ([]byte, bool, error) {
-	if answer, found, err := Answered(ctx, d.Pool, request); err != nil || found {
+func (a API) redriveMany(ctx context.Context, request idempotency.Request, m bulkCommand) ([]byte, bool, error) {
+	if answer, found, err := Answered(ctx, a.Pool, request); err != nil || found {
 		return answer, found, err
 	}
-	letters, until, err := d.lot(ctx, m)
+	letters, until, err := a.lot(ctx, m)
 	if err != nil {
 		return nil, false, err
 	}
 	tally := Tally{Until: until, Letters: []Outcome{}}
 	for _, letter := range letters {
-		outcome, err := d.oneOf(ctx, request, m, letter)
+		outcome, err := a.oneOf(ctx, request, m, letter)
 		if err != nil {
 			return nil, false, err
 		}
 		tally.add(outcome)
 	}
-	return d.Do(ctx, request, func(tx pgx.Tx) (Action, error) {
+	return a.Do(ctx, request, func(tx pgx.Tx) (Action, error) {
 		err := tx.QueryRow(ctx, `SELECT count(*) FROM dead_letter WHERE `+matches+` AND `+untried,
 			m.Type, m.Reason, m.Order, until).Scan(&tally.Remaining)
 		if err != nil {
@@ -115,16 +115,16 @@ func (d Desk) redriveMany(ctx context.Context, request idempotency.Request, m ma
 	})
 }
 
-// untried has a moment as its fourth argument. What has failed since is not tried again for the same wish.
+// untried has a moment as its fourth argument. What has failed since then is not tried again by the same command.
 const untried = `closed_at IS NULL AND last_at <= $4`
 
-// lot is the next letters, oldest first, as events are handled, and the moment that the wish is about.
-func (d Desk) lot(ctx context.Context, m many) (letters []DeadLetter, until time.Time, err error) {
-	if err := d.Pool.QueryRow(ctx, `SELECT coalesce($1, now())`, m.Until).Scan(&until); err != nil {
+// lot is the next letters, oldest first, as events are handled, and the until of the command.
+func (a API) lot(ctx context.Context, m bulkCommand) (letters []DeadLetter, until time.Time, err error) {
+	if err := a.Pool.QueryRow(ctx, `SELECT coalesce($1, now())`, m.Until).Scan(&until); err != nil {
 		return nil, until, fmt.Errorf("ask the database for the time: %w", err)
 	}
 	rows,
-		err := d.Pool.Query(ctx,
+		err := a.Pool.Query(ctx,
 		`SELECT `+letterColumns+` FROM dead_letter WHERE `+matches+` AND `+untried+` ORDER BY first_at, id LIMIT $5`,
 		m.Type, m.Reason, m.Order, until, m.Limit)
 	if err != nil {
@@ -135,10 +135,10 @@ func (d Desk) lot(ctx context.Context, m many) (letters []DeadLetter, until time
 }
 
 // oneOf handles one of many, under a key that is made from the request's and the letter's.
-func (d Desk) oneOf(ctx context.Context, request idempotency.Request, m many,
+func (a API) oneOf(ctx context.Context, request idempotency.Request, m bulkCommand,
 	letter DeadLetter) (o Outcome, err error) {
 	request.Key += " " + letter.ID
-	answer, _, err := d.redriveNow(ctx, request, redriving{m.Wish, letter.ID, letter.Attempts, m.edit()})
+	answer, _, err := a.redriveNow(ctx, request, redriving{m.Command, letter.ID, letter.Attempts, m.edit()})
 	if changed, ok := errors.AsType[*problem.Error](err); ok && changed.Status == http.StatusConflict {
 		return Outcome{ID: letter.ID, Outcome: "skipped", Attempts: letter.Attempts, Reason: changed.Detail}, nil
 	}

@@ -17,12 +17,12 @@ import (
 	"example.com/ordersaga/pkg/outbox"
 )
 
-// parkMany has events refused, and returns their letters, oldest first.
-func (o *office) parkMany(n int) []adminapi.Letter {
+// deadLetters has events refused, and returns their letters, oldest first.
+func (o *office) deadLetters(n int) []adminapi.Letter {
 	o.t.Helper()
 	letters := make([]adminapi.Letter, n)
 	for i := range letters {
-		_, letters[i] = o.park(uuid.NewString())
+		_, letters[i] = o.deadLetter(uuid.NewString())
 	}
 	return letters
 }
@@ -35,10 +35,10 @@ func (o *office) all(more ...any) (t adminapi.Tally) {
 	return t
 }
 
-func TestAllThatMatchAreRedrivenInLots(t *testing.T) {
+func TestBulkRedrive_AllThatMatchInSeveralRequests(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	letters := o.parkMany(5)
+	letters := o.deadLetters(5)
 	o.deliver(uuid.NewString(), []byte("hello"))
 	other := o.letterOf("")
 	o.refuse(nil)
@@ -62,11 +62,11 @@ func TestAllThatMatchAreRedrivenInLots(t *testing.T) {
 	}
 }
 
-// What fails again is tried once for a wish, however many requests it takes.
-func TestOfManyEachIsTriedOnce(t *testing.T) {
+// What fails again is tried once for a command, however many requests it takes.
+func TestBulkRedrive_TriesEachOnce(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	o.parkMany(3)
+	o.deadLetters(3)
 	wanted := o.all("limit", 2)
 	for wanted.Remaining > 0 {
 		wanted = o.all("limit", 2, "until", wanted.Until)
@@ -75,37 +75,37 @@ func TestOfManyEachIsTriedOnce(t *testing.T) {
 		t.Errorf("%d letters were tried once more", n)
 	}
 	if again := o.all("until", wanted.Until); len(again.Letters) != 0 {
-		t.Errorf("tried again for the same wish: %+v", again)
+		t.Errorf("tried again for the same command: %+v", again)
 	}
 	if next := o.all(); next.Failed != 3 {
-		t.Errorf("a new wish: %+v", next)
+		t.Errorf("a new command: %+v", next)
 	}
 }
 
 // A request that ended in the middle is sent again: with the key of the first one, what it had tried is not tried again.
-func TestARequestThatEndedInTheMiddleGoesOn(t *testing.T) {
+func TestBulkRedrive_ARequestThatEndedInTheMiddleGoesOn(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	o.parkMany(3)
+	o.deadLetters(3)
 	if _, err := o.faults.Arm(failpoint.Fault{Point: failpoint.OperatorCommitted, Kind: failpoint.Error, Times: 1}); err != nil {
 		t.Fatal(err)
 	}
 	send := func() *httptest.ResponseRecorder {
-		return o.send(http.MethodPost, "/dead-letters/redrive", "k", wish())
+		return o.send(http.MethodPost, "/dead-letters/redrive", "k", command())
 	}
 	if first := send(); first.Code != http.StatusInternalServerError || o.count(`SELECT count(*) FROM dead_letter WHERE attempts = 2`) != 1 {
 		t.Fatalf("%d %s", first.Code, first.Body)
 	}
 	second, third := send(), send()
 	if !strings.Contains(second.Body.String(), `"failed":3`) || third.Body.String() != second.Body.String() {
-		t.Errorf("it went on with %s, and then said %s", second.Body, third.Body)
+		t.Errorf("it went on with %s, and then answered %s", second.Body, third.Body)
 	}
 	if n := o.count(`SELECT count(*) FROM dead_letter WHERE attempts = 2`); n != 3 {
 		t.Errorf("%d letters were tried once more", n)
 	}
 }
 
-func TestAnEditOfManyIsMadeInEach(t *testing.T) {
+func TestBulkRedrive_EditsEach(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	for range 3 {
@@ -124,10 +124,10 @@ func TestAnEditOfManyIsMadeInEach(t *testing.T) {
 	}
 }
 
-func TestTwoOperatorsWhoRedriveAllShareTheLetters(t *testing.T) {
+func TestBulkRedrive_TwoOperatorsShareTheLetters(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	o.parkMany(10)
+	o.deadLetters(10)
 	o.refuse(nil)
 	tallies := make([]adminapi.Tally, 2)
 	var wg sync.WaitGroup
@@ -141,36 +141,36 @@ func TestTwoOperatorsWhoRedriveAllShareTheLetters(t *testing.T) {
 	}
 }
 
-func TestWhatAnOperatorOfDeadLettersSendsWronglyIsRefused(t *testing.T) {
+func TestDeadLetters_BadRequestsAreRefused(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.refuse(outbox.DeadLetter(errors.New("no such planet")))
-	_, letter := o.park(uuid.NewString())
+	_, letter := o.deadLetter(uuid.NewString())
 	path := "/dead-letters/" + letter.ID
 	for name, test := range map[string]struct {
 		method, path, key string
 		body              any
 		status            int
-		says              string
+		part              string
 	}{
-		"no key":               {http.MethodPost, path + "/redrive", "", wish("expected_attempts", 1), http.StatusBadRequest, "Idempotency-Key"},
-		"no attempts":          {http.MethodPost, path + "/redrive", "a", wish(), http.StatusBadRequest, "Say expected_attempts"},
-		"other attempts":       {http.MethodPost, path + "/redrive", "b", wish("expected_attempts", 2), http.StatusConflict, "It has been tried 1 times by now"},
+		"no key":               {http.MethodPost, path + "/redrive", "", command("expected_attempts", 1), http.StatusBadRequest, "Idempotency-Key"},
+		"no attempts":          {http.MethodPost, path + "/redrive", "a", command(), http.StatusBadRequest, "Say expected_attempts"},
+		"other attempts":       {http.MethodPost, path + "/redrive", "b", command("expected_attempts", 2), http.StatusConflict, "It has been tried 1 times by now"},
 		"no reason":            {http.MethodPost, path + "/discard", "c", map[string]any{"by": "grace", "expected_attempts": 1}, http.StatusBadRequest, "Say why"},
-		"a member too many":    {http.MethodPost, path + "/discard", "d", wish("expected_attempts", 1, "payload", 1), http.StatusBadRequest, "JSON object that is wanted"},
-		"no such letter":       {http.MethodPost, "/dead-letters/" + uuid.NewString() + "/discard", "e", wish("expected_attempts", 1), http.StatusNotFound, "no such dead letter"},
+		"a member too many":    {http.MethodPost, path + "/discard", "d", command("expected_attempts", 1, "payload", 1), http.StatusBadRequest, "JSON object that is wanted"},
+		"no such letter":       {http.MethodPost, "/dead-letters/" + uuid.NewString() + "/discard", "e", command("expected_attempts", 1), http.StatusNotFound, "no such dead letter"},
 		"no id":                {http.MethodGet, "/dead-letters/none", "", nil, http.StatusNotFound, "no such dead letter"},
-		"too many at once":     {http.MethodPost, "/dead-letters/redrive", "f", wish("limit", 101), http.StatusBadRequest, "limit is 1 to 100"},
-		"with without replace": {http.MethodPost, "/dead-letters/redrive", "g", wish("with", "x"), http.StatusBadRequest, "Say replace"},
-		"a NUL":                {http.MethodPost, "/dead-letters/redrive", "h", wish("reason", "\x00"), http.StatusBadRequest, "NUL"},
-		"a NUL to be put in":   {http.MethodPost, "/dead-letters/redrive", "i", wish("replace", "a", "with", "\x00"), http.StatusBadRequest, "NUL"},
+		"too many at once":     {http.MethodPost, "/dead-letters/redrive", "f", command("limit", 101), http.StatusBadRequest, "limit is 1 to 100"},
+		"with without replace": {http.MethodPost, "/dead-letters/redrive", "g", command("with", "x"), http.StatusBadRequest, "Say replace"},
+		"a NUL":                {http.MethodPost, "/dead-letters/redrive", "h", command("reason", "\x00"), http.StatusBadRequest, "NUL"},
+		"a NUL to be put in":   {http.MethodPost, "/dead-letters/redrive", "i", command("replace", "a", "with", "\x00"), http.StatusBadRequest, "NUL"},
 		"no boolean":           {http.MethodGet, "/dead-letters?open=perhaps", "", nil, http.StatusBadRequest, "true or false"},
 		"a page too large":     {http.MethodGet, "/dead-letters?limit=1000", "", nil, http.StatusBadRequest, "limit is 1 to 500"},
 		"no cursor":            {http.MethodGet, "/dead-letters?after=x", "", nil, http.StatusBadRequest, "next of the page before"},
 		"no text":              {http.MethodGet, "/dead-letters?type=%ff", "", nil, http.StatusBadRequest, "UTF-8"},
 		"no number":            {http.MethodGet, "/struggling?attempts=0", "", nil, http.StatusBadRequest, "a number from 1"},
 	} {
-		if a := o.send(test.method, test.path, test.key, test.body); a.Code != test.status || !strings.Contains(a.Body.String(), test.says) {
+		if a := o.send(test.method, test.path, test.key, test.body); a.Code != test.status || !strings.Contains(a.Body.String(), test.part) {
 			t.Errorf("%s: %d %s", name, a.Code, a.Body)
 		}
 	}

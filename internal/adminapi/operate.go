@@ -2,7 +2,7 @@
 // incidents and dead letters on the admin listener, has dead letters redriven or discarded, and records every action,
 // with who, when, why, before and after.
 //
-// An action is a transaction of the service that does it, and the record is a row in it ([Desk.Do]). The service's
+// An action is a transaction of the service that does it, and the record is a row in it ([API.Do]). The service's
 // login can neither change nor delete the row. The request's Idempotency-Key stands in it, so a request that is sent
 // again finds its own record and is answered with the same bytes, however much later.
 package adminapi
@@ -22,23 +22,23 @@ import (
 	"example.com/ordersaga/pkg/idempotency"
 )
 
-// Desk is where the operators of a service work. Transact runs a transaction; the outbox's wakes the relay after it.
-type Desk struct {
+// API is the operators' API of one service. Transact runs a transaction; the outbox's wakes the relay after it.
+type API struct {
 	Pool     *pgxpool.Pool
 	Transact func(ctx context.Context, fn func(tx pgx.Tx) error) error
 	Outbox   *messaging.Outbox // whose dead letters are worked on
 	Faults   *failpoint.Set    // optional
-	// Look says how what an incident is about stands, and what can be done about it now. Optional: without it
-	// nothing can, the incidents of such a service close by themselves.
-	Look func(ctx context.Context, incident Incident) (state any, possible []Step, err error)
-	// Keeps are the service's own tables about orders, to be shown; the outbox's need no mention.
-	Keeps []Table
+	// Inspect returns the state of what an incident is about, and what can be done about it now. Optional: without it
+	// nothing can be done, and the incidents of such a service close by themselves.
+	Inspect func(ctx context.Context, incident Incident) (state any, possible []Step, err error)
+	// Tables are the service's own tables about orders, to be shown; those of the outbox are added to them.
+	Tables []Table
 }
 
 // Step is something that an operator may do now.
 type Step struct {
 	Action  string `json:"action"`            // the last part of the address, "retry" or "resolve"
-	Outcome string `json:"outcome,omitempty"` // what a resolve says
+	Outcome string `json:"outcome,omitempty"` // the outcome that a resolve must name
 	Means   string `json:"means"`             // what will happen
 }
 
@@ -51,14 +51,14 @@ type Action struct {
 	TargetID   string
 	Before     any
 	After      any
-	Answer     any // what the operator is told
+	Answer     any // the body of the answer
 }
 
 // Do carries an action out in a transaction and records it there. A request that was carried out before is
 // answered with the bytes that it got then, and replayed is true. Two with one key at once wait for each other.
-func (d Desk) Do(ctx context.Context, request idempotency.Request,
+func (a API) Do(ctx context.Context, request idempotency.Request,
 	act func(tx pgx.Tx) (Action, error)) (answer []byte, replayed bool, err error) {
-	err = d.Transact(ctx, func(tx pgx.Tx) error {
+	err = a.Transact(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('operator_action ' || $1, 0))`,
 			request.Key); err != nil {
 			return fmt.Errorf("lock an operator's key: %w", err)
@@ -73,10 +73,10 @@ func (d Desk) Do(ctx context.Context, request idempotency.Request,
 		if answer, err = record(ctx, tx, request, action); err != nil {
 			return err
 		}
-		return d.Faults.At(ctx, failpoint.OperatorBeforeCommit)
+		return a.Faults.At(ctx, failpoint.OperatorBeforeCommit)
 	})
 	if err == nil {
-		err = d.Faults.At(ctx, failpoint.OperatorCommitted)
+		err = a.Faults.At(ctx, failpoint.OperatorCommitted)
 	}
 	if err != nil {
 		return nil, false, err

@@ -24,11 +24,11 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// desk is one of a service whose transactions wake nobody.
-func desk(t *testing.T, service events.Service) adminapi.Desk {
+// newAPI is one of a service whose transactions wake nobody.
+func newAPI(t *testing.T, service events.Service) adminapi.API {
 	t.Helper()
 	pool := testkit.Database(t, service).Pool
-	return adminapi.Desk{Pool: pool, Transact: func(ctx context.Context, fn func(pgx.Tx) error) error { return pgx.BeginFunc(ctx, pool, fn) }}
+	return adminapi.API{Pool: pool, Transact: func(ctx context.Context, fn func(pgx.Tx) error) error { return pgx.BeginFunc(ctx, pool, fn) }}
 }
 
 func request(body string) idempotency.Request {
@@ -40,9 +40,9 @@ var action = adminapi.Action{
 	Before: map[string]int{"at": 1}, After: map[string]int{"at": 2}, Answer: map[string]string{"z": "first", "a": "second"},
 }
 
-func TestOneKeyIsOneActionHoweverManyAskAtOnce(t *testing.T) {
+func TestAction_OneKeyIsOneActionHoweverManyAskAtOnce(t *testing.T) {
 	t.Parallel()
-	d := desk(t, events.Shipping)
+	d := newAPI(t, events.Shipping)
 	var acted, fresh atomic.Int32
 	var wg sync.WaitGroup
 	for range 16 {
@@ -61,7 +61,7 @@ func TestOneKeyIsOneActionHoweverManyAskAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	if acted.Load() != 1 || fresh.Load() != 1 {
-		t.Errorf("acted %d times, %d were told that they were the first", acted.Load(), fresh.Load())
+		t.Errorf("acted %d times, %d were answered that they were the first", acted.Load(), fresh.Load())
 	}
 	if _, _, err := d.Do(t.Context(), request("another"), nil); err == nil || !strings.Contains(err.Error(), "another request") {
 		t.Errorf("another body under the key: %v", err)
@@ -69,9 +69,9 @@ func TestOneKeyIsOneActionHoweverManyAskAtOnce(t *testing.T) {
 }
 
 // An action that fails leaves neither its change nor its record, and its key is free.
-func TestWhatFailsIsNotRecorded(t *testing.T) {
+func TestAction_AFailureIsNotRecorded(t *testing.T) {
 	t.Parallel()
-	d := desk(t, events.Shipping)
+	d := newAPI(t, events.Shipping)
 	broken := errors.New("broken")
 	if _, _, err := d.Do(t.Context(), request(""), func(pgx.Tx) (adminapi.Action, error) { return action, broken }); !errors.Is(err, broken) {
 		t.Errorf("%v", err)
@@ -82,12 +82,12 @@ func TestWhatFailsIsNotRecorded(t *testing.T) {
 }
 
 // The history is kept from the login of every service, whatever it is called.
-func TestNoServiceCanRewriteItsHistory(t *testing.T) {
+func TestAction_NoServiceCanRewriteItsHistory(t *testing.T) {
 	t.Parallel()
 	for _, service := range events.Services {
 		t.Run(string(service), func(t *testing.T) {
 			t.Parallel()
-			d := desk(t, service)
+			d := newAPI(t, service)
 			if _, _, err := d.Do(t.Context(), request(""), func(pgx.Tx) (adminapi.Action, error) { return action, nil }); err != nil {
 				t.Fatal(err)
 			}
@@ -102,9 +102,9 @@ func TestNoServiceCanRewriteItsHistory(t *testing.T) {
 }
 
 // A service that closes its incidents by itself shows them, and offers nothing.
-func TestIncidentsAreShownWhereNothingCanBeDone(t *testing.T) {
+func TestIncidents_AreShownWhereNothingCanBeDone(t *testing.T) {
 	t.Parallel()
-	d := desk(t, events.Order)
+	d := newAPI(t, events.Order)
 	order := uuid.NewString()
 	var id string
 	err := pgx.BeginFunc(t.Context(), d.Pool, func(tx pgx.Tx) (err error) {
@@ -118,7 +118,7 @@ func TestIncidentsAreShownWhereNothingCanBeDone(t *testing.T) {
 	d.Routes(router)
 	for path, test := range map[string]struct {
 		status int
-		says   string
+		part   string
 	}{
 		"/incidents?open=true":              {http.StatusOK, id},
 		"/incidents?open=false":             {http.StatusOK, id},
@@ -132,7 +132,7 @@ func TestIncidentsAreShownWhereNothingCanBeDone(t *testing.T) {
 	} {
 		answer := httptest.NewRecorder()
 		router.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody))
-		if answer.Code != test.status || !strings.Contains(answer.Body.String(), test.says) {
+		if answer.Code != test.status || !strings.Contains(answer.Body.String(), test.part) {
 			t.Errorf("%s: %d %s", path, answer.Code, answer.Body)
 		}
 	}

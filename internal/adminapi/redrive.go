@@ -23,8 +23,8 @@ type Outcome struct {
 	Reason   string `json:"reason"` // of the last failure
 }
 
-// standing is a letter in the record of an action.
-type standing struct {
+// snapshot is a letter in the record of an action.
+type snapshot struct {
 	State    string `json:"state"` // open, or what it is closed as
 	Attempts int    `json:"attempts"`
 	Reason   string `json:"reason"`
@@ -32,8 +32,8 @@ type standing struct {
 	Edited   string `json:"payload,omitempty"`        // what was handled, where it is not the letter's own
 }
 
-func stands(l DeadLetter) standing {
-	s := standing{State: "open", Attempts: l.Attempts, Reason: l.Reason}
+func snapshotOf(l DeadLetter) snapshot {
+	s := snapshot{State: "open", Attempts: l.Attempts, Reason: l.Reason}
 	if l.ClosedAs != nil {
 		s.State = *l.ClosedAs
 	}
@@ -47,45 +47,45 @@ func digest(message []byte) string {
 
 // redriving is a letter that is wanted to take effect.
 type redriving struct {
-	Wish
+	Command
 	id       string
 	attempts int                         // as the operator has seen them
 	edit     func(message []byte) []byte // nil: as it is
 }
 
 // redriveNow handles a letter again and records it, in one transaction.
-func (d Desk) redriveNow(ctx context.Context, request idempotency.Request, r redriving) ([]byte, bool, error) {
-	answer, replayed, err := d.Do(ctx, request, func(tx pgx.Tx) (Action, error) {
+func (a API) redriveNow(ctx context.Context, request idempotency.Request, r redriving) ([]byte, bool, error) {
+	answer, replayed, err := a.Do(ctx, request, func(tx pgx.Tx) (Action, error) {
 		letter, message, err := readLetter(ctx, tx, r.id, "FOR UPDATE")
 		if err == nil {
-			err = as(letter, r.attempts)
+			err = requireUnchanged(letter, r.attempts)
 		}
 		if err != nil {
 			return Action{}, err
 		}
-		before := stands(letter)
+		before := snapshotOf(letter)
 		before.SHA256 = digest(message)
 		handled := message
 		if r.edit != nil {
 			handled = r.edit(message)
 		}
-		if letter, err = d.redeliver(ctx, tx, letter, handled); err != nil {
+		if letter, err = a.redeliver(ctx, tx, letter, handled); err != nil {
 			return Action{}, err
 		}
-		after := stands(letter)
+		after := snapshotOf(letter)
 		after.SHA256 = digest(handled)
 		if !bytes.Equal(handled, message) {
 			after.Edited = strings.ReplaceAll(string(handled), "\x00", "\uFFFD") // which jsonb cannot hold
 		}
-		return letterAction(r.Wish, "redrive", letter, before, after), nil
+		return letterAction(r.Command, "redrive", letter, before, after), nil
 	})
 	if err == nil && !replayed {
-		d.Outbox.Wake()
+		a.Outbox.Wake()
 	}
 	return answer, replayed, err
 }
 
-func letterAction(w Wish, name string, l DeadLetter, before, after standing) Action {
+func letterAction(w Command, name string, l DeadLetter, before, after snapshot) Action {
 	outcome := Outcome{ID: l.ID, Outcome: after.State, Attempts: l.Attempts, Reason: l.Reason}
 	if l.ClosedAs == nil {
 		outcome.Outcome = Failed
@@ -95,24 +95,24 @@ func letterAction(w Wish, name string, l DeadLetter, before, after standing) Act
 }
 
 // discardNow closes a letter for good and records it, in one transaction.
-func (d Desk) discardNow(ctx context.Context, request idempotency.Request, id string, w Wish,
+func (a API) discardNow(ctx context.Context, request idempotency.Request, id string, w Command,
 	attempts int) ([]byte, bool, error) {
-	answer, replayed, err := d.Do(ctx, request, func(tx pgx.Tx) (Action, error) {
+	answer, replayed, err := a.Do(ctx, request, func(tx pgx.Tx) (Action, error) {
 		letter, _, err := readLetter(ctx, tx, id, "FOR UPDATE")
 		if err == nil {
-			err = as(letter, attempts)
+			err = requireUnchanged(letter, attempts)
 		}
 		if err != nil {
 			return Action{}, err
 		}
-		before := stands(letter)
-		if letter, err = d.closeLetter(ctx, tx, letter, Discarded); err != nil {
+		before := snapshotOf(letter)
+		if letter, err = a.closeLetter(ctx, tx, letter, Discarded); err != nil {
 			return Action{}, err
 		}
-		return letterAction(w, "discard", letter, before, stands(letter)), nil
+		return letterAction(w, "discard", letter, before, snapshotOf(letter)), nil
 	})
 	if err == nil && !replayed {
-		d.Outbox.Wake()
+		a.Outbox.Wake()
 	}
 	return answer, replayed, err
 }

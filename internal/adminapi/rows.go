@@ -20,8 +20,8 @@ type Table struct {
 	SQL  string // selects the rows of the order $1, oldest first, without what concerns nobody else
 }
 
-// Kept is all that a service has about an order, as it was at one instant.
-type Kept struct {
+// OrderRows are all rows that a service has about an order, read in one snapshot.
+type OrderRows struct {
 	Since  time.Time `json:"since"` // this process has been at work since then
 	Tables []Rows    `json:"tables"`
 }
@@ -52,7 +52,7 @@ var boxes = []Table{
 }
 
 // getRows answers GET /rows?order=ID&event=ID&event=…
-func (d Desk) getRows(since time.Time) http.HandlerFunc {
+func (a API) getRows(since time.Time) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		order, err := uuid.Parse(r.URL.Query().Get("order"))
 		if err != nil {
@@ -71,20 +71,20 @@ func (d Desk) getRows(since time.Time) http.HandlerFunc {
 				return
 			}
 		}
-		kept := Kept{Since: since}
-		if kept.Tables, err = d.rows(r.Context(), order, ids); err != nil {
+		shown := OrderRows{Since: since}
+		if shown.Tables, err = a.rows(r.Context(), order, ids); err != nil {
 			problem.Write(w, r, err)
 			return
 		}
-		write(w, r, kept)
+		write(w, r, shown)
 	}
 }
 
 // rows reads all tables in one snapshot, so that they agree with each other.
-func (d Desk) rows(ctx context.Context, order uuid.UUID, named []uuid.UUID) (all []Rows, err error) {
+func (a API) rows(ctx context.Context, order uuid.UUID, named []uuid.UUID) (all []Rows, err error) {
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, d.Pool, snapshot, func(tx pgx.Tx) error {
-		for _, table := range append(slices.Clone(d.Keeps), incidents) {
+	err = pgx.BeginTxFunc(ctx, a.Pool, snapshot, func(tx pgx.Tx) error {
+		for _, table := range append(slices.Clone(a.Tables), incidents) {
 			if err := read(ctx, tx, &all, table, order); err != nil {
 				return err
 			}
@@ -100,7 +100,7 @@ func (d Desk) rows(ctx context.Context, order uuid.UUID, named []uuid.UUID) (all
 }
 
 func read(ctx context.Context, tx pgx.Tx, all *[]Rows, table Table, args ...any) error {
-	sql := fmt.Sprintf(`SELECT row_to_json(kept) FROM (%s) AS kept LIMIT %d`, table.SQL, mostRows)
+	sql := fmt.Sprintf(`SELECT row_to_json(shown) FROM (%s) AS shown LIMIT %d`, table.SQL, mostRows)
 	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
 		return fmt.Errorf("read the rows in %s: %w", table.Name, err)

@@ -18,8 +18,8 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-// asked is what a desk answers.
-func asked(ctx context.Context, d adminapi.Desk, path string) *httptest.ResponseRecorder {
+// asked is what the admin API answers.
+func asked(ctx context.Context, d adminapi.API, path string) *httptest.ResponseRecorder {
 	router := chi.NewRouter()
 	d.Routes(router)
 	answer := httptest.NewRecorder()
@@ -27,11 +27,11 @@ func asked(ctx context.Context, d adminapi.Desk, path string) *httptest.Response
 	return answer
 }
 
-func TestTheRowsOfAnOrderAreShownAndNoOther(t *testing.T) {
+func TestRows_AreThoseOfTheOrderAlone(t *testing.T) {
 	t.Parallel()
-	d := desk(t, events.Shipping)
-	d.Keeps = []adminapi.Table{{Name: "letters", SQL: `SELECT key AS order_id, reason FROM dead_letter WHERE key = $1::text`}}
-	order, heard := uuid.NewString(), uuid.NewString()
+	d := newAPI(t, events.Shipping)
+	d.Tables = []adminapi.Table{{Name: "letters", SQL: `SELECT key AS order_id, reason FROM dead_letter WHERE key = $1::text`}}
+	order, handled := uuid.NewString(), uuid.NewString()
 	for _, id := range []string{order, uuid.NewString()} {
 		err := pgx.BeginFunc(t.Context(), d.Pool, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(t.Context(), `
@@ -39,11 +39,11 @@ func TestTheRowsOfAnOrderAreShownAndNoOther(t *testing.T) {
 				VALUES (gen_random_uuid(), '', $1::text, '', '', '', 'unreadable')`, id); err != nil {
 				return err
 			}
-			if _, err := incident.Open(t.Context(), tx, events.Shipping, id, "overdue", "it waits"); err != nil { // and says so
+			if _, err := incident.Open(t.Context(), tx, events.Shipping, id, "overdue", "it waits"); err != nil { // and part so
 				return err
 			}
-			_, err := tx.Exec(t.Context(), `INSERT INTO inbox (event_id, type, key) VALUES ($1, 'heard', $2)`, heard, id)
-			heard = uuid.NewString()
+			_, err := tx.Exec(t.Context(), `INSERT INTO inbox (event_id, type, key) VALUES ($1, 'handled', $2)`, handled, id)
+			handled = uuid.NewString()
 			return err
 		})
 		if err != nil {
@@ -55,14 +55,14 @@ func TestTheRowsOfAnOrderAreShownAndNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	answer := asked(t.Context(), d, "/rows?order="+order+"&event="+inbox)
-	var kept adminapi.Kept
+	var kept adminapi.OrderRows
 	if err := json.Unmarshal(answer.Body.Bytes(), &kept); err != nil || answer.Code != http.StatusOK {
 		t.Fatalf("%d %s", answer.Code, answer.Body)
 	}
 	if age := time.Since(kept.Since); age < 0 || age > time.Minute {
 		t.Errorf("the process is at work for %v", age)
 	}
-	want := map[string]string{"letters": `"reason":"unreadable"`, "incident": `"kind":"overdue"`, "inbox": `"type":"heard"`, "outbox": `"published_at":null`}
+	want := map[string]string{"letters": `"reason":"unreadable"`, "incident": `"kind":"overdue"`, "inbox": `"type":"handled"`, "outbox": `"published_at":null`}
 	for _, table := range kept.Tables {
 		if len(table.Rows) != 1 || !strings.Contains(string(table.Rows[0]), want[table.Table]) {
 			t.Errorf("in %s there are %s", table.Table, table.Rows)
@@ -74,9 +74,9 @@ func TestTheRowsOfAnOrderAreShownAndNoOther(t *testing.T) {
 	}
 }
 
-func TestRowsAreAskedForByIDs(t *testing.T) {
+func TestRows_AreSelectedByIDs(t *testing.T) {
 	t.Parallel()
-	d := desk(t, events.Shipping)
+	d := newAPI(t, events.Shipping)
 	order := uuid.NewString()
 	for path, want := range map[string]int{
 		"/rows":                               http.StatusBadRequest,

@@ -32,17 +32,17 @@ import (
 
 const within = 30 * time.Second
 
-// office is a shipping service whose one step leaves a row in effect, unless it refuses; and its operators' desk.
+// office is a shipping service whose one step leaves a row in effect, unless it refuses; and its admin API.
 type office struct {
 	t      *testing.T
 	pool   *pgxpool.Pool
 	stream jetstream.JetStream
 	admin  http.Handler
-	faults *failpoint.Set // of the desk
+	faults *failpoint.Set // of the admin API
 	refusal
 }
 
-// refusal is what the step says of events; nil: it takes them.
+// refusal is what the step part of events; nil: it takes them.
 type refusal struct{ because atomic.Pointer[error] }
 
 func (r *refusal) refuse(why error) { r.because.Store(&why) }
@@ -78,7 +78,7 @@ func newOffice(t *testing.T) *office {
 	})
 	t.Cleanup(func() { end(); running.Wait() })
 	router := chi.NewRouter()
-	adminapi.Desk{Pool: o.pool, Transact: box.Tx, Outbox: box, Faults: o.faults}.Routes(router)
+	adminapi.API{Pool: o.pool, Transact: box.Tx, Outbox: box, Faults: o.faults}.Routes(router)
 	o.admin = router
 	return o
 }
@@ -94,7 +94,7 @@ func (o *office) cancel(ctx context.Context, tx pgx.Tx, e events.OrderCancelRequ
 	return events.ShipmentFailed{Subject: e.Subject, Reason: "cancelled"}, nil
 }
 
-// wanted is an event about an order, as its publisher says it.
+// wanted is an event about an order, as its publisher part it.
 func wanted(t *testing.T, order string) (id string, message []byte) {
 	t.Helper()
 	id = uuid.Must(uuid.NewV7()).String()
@@ -113,8 +113,8 @@ func (o *office) deliver(order string, message []byte) {
 	}
 }
 
-// park has an event about an order refused, and returns its dead letter.
-func (o *office) park(order string) (eventID string, letter adminapi.Letter) {
+// deadLetter has an event about an order refused, and returns its dead letter.
+func (o *office) deadLetter(order string) (eventID string, letter adminapi.Letter) {
 	o.t.Helper()
 	o.refuse(outbox.DeadLetter(errors.New("no such planet")))
 	id, message := wanted(o.t, order)
@@ -162,18 +162,18 @@ func (o *office) send(method, path, key string, body any) *httptest.ResponseReco
 	return answer
 }
 
-// asks sends a wish, and wants it carried out.
+// asks sends a command, and wants it carried out.
 func (o *office) asks(path string, more ...any) (body string) {
 	o.t.Helper()
-	answer := o.send(http.MethodPost, path, uuid.NewString(), wish(more...))
+	answer := o.send(http.MethodPost, path, uuid.NewString(), command(more...))
 	if answer.Code != http.StatusOK {
 		o.t.Fatalf("%s: %d %s", path, answer.Code, answer.Body)
 	}
 	return answer.Body.String()
 }
 
-// wish is the body of a request, with more members.
-func wish(more ...any) map[string]any {
+// command is the body of a request, with more members.
+func command(more ...any) map[string]any {
 	w := map[string]any{"by": "grace", "why": "it is mended"}
 	for i := 0; i < len(more); i += 2 {
 		w[more[i].(string)] = more[i+1]

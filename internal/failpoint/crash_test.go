@@ -31,7 +31,7 @@ func passThePoint(survived string) int {
 	return 0
 }
 
-func TestACrashEndsTheProcess(t *testing.T) {
+func TestCrash_EndsTheProcess(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	log, survived := filepath.Join(dir, "faults.log"), filepath.Join(dir, "survived")

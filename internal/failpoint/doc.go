@@ -1,6 +1,6 @@
 // Package failpoint makes things go wrong on purpose, at named points of the code: the process dies as by
 // SIGKILL, a step returns an error, an answer comes late, a message goes out twice, or everything stops
-// there until somebody says go on. It is how the project shows that nothing is lost whatever happens.
+// there until it is released. It is how the project shows that nothing is lost whatever happens.
 //
 // The points stand in points.go. Code passes one with
 //
@@ -19,7 +19,7 @@
 //	crash             the process kills itself; no deferred function runs, nothing is flushed
 //	error[:text]      At returns an error
 //	delay:duration    At takes that much longer
-//	duplicate         Duplicate says yes: the caller publishes or delivers once more
+//	duplicate         Duplicate returns true: the caller publishes or delivers once more
 //	hold              At waits until released, expired, or its context ends
 //
 //	order=id          only for this order; without, for any
@@ -28,7 +28,7 @@
 //	for=duration      is disarmed after that long; never without
 //
 // What fires is first written as one JSON line to the file that FAULTS_LOG names, so that even a crash can
-// be told from a process that died of something else. The file also makes times hold over restarts: a
+// be distinguished from another death of the process. The file also makes times hold over restarts: a
 // process that finds there that a fault of its environment has fired its times does not arm it again, or
 // it would crash for ever. So every process needs a file of its own.
 package failpoint

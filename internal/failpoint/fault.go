@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Kind says what goes wrong.
+// Kind is what goes wrong.
 type Kind string
 
 // What can go wrong.
@@ -122,7 +122,7 @@ func (f *Fault) set(option string) (err error) {
 	return nil
 }
 
-// check says what is wrong with the fault.
+// check refuses a fault that cannot be armed.
 func (f Fault) check() error {
 	known := false
 	for _, p := range Points() {

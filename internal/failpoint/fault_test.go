@@ -24,7 +24,7 @@ func TestParse(t *testing.T) {
 	}{
 		"nothing is armed by nothing":             {text: ""},
 		"nothing between commas is nothing":       {text: " , ", want: nil},
-		"a fault fires once unless told":          {text: "inbox.before_commit=crash", want: []failpoint.Fault{crash}},
+		"a fault fires once by default":           {text: "inbox.before_commit=crash", want: []failpoint.Fault{crash}},
 		"a list keeps its order":                  {text: "inbox.before_commit=crash, relay.marked=error", want: []failpoint.Fault{crash, {Point: failpoint.RelayMarked, Kind: failpoint.Error, Times: 1}}},
 		"an error has a text":                     {text: "relay.marked=error:disk full", want: []failpoint.Fault{{Point: failpoint.RelayMarked, Kind: failpoint.Error, Text: "disk full", Times: 1}}},
 		"a delay has a duration":                  {text: "relay.marked=delay:200ms", want: []failpoint.Fault{{Point: failpoint.RelayMarked, Kind: failpoint.Delay, Delay: 200 * time.Millisecond, Times: 1}}},
@@ -65,7 +65,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrittenIsReadBack(t *testing.T) {
+func TestParse_ReadsWhatStringWrites(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		f := failpoint.Fault{
@@ -91,7 +91,7 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 }
 
 // The list that people see is made from the comments of the table, so all constants must be found in it.
-func TestEveryPointIsListedWithASentence(t *testing.T) {
+func TestPoints_EachHasASentence(t *testing.T) {
 	t.Parallel()
 	listed := map[string]string{}
 	for _, p := range failpoint.Points() {

@@ -55,12 +55,12 @@ func (s *Set) Hook() func(ctx context.Context, point string, orders ...string) e
 	}
 }
 
-// Duplicate says whether the caller shall do once more what it just did at this point.
+// Duplicate reports whether the caller shall do once more what it just did at this point.
 func (s *Set) Duplicate(p Point, orders ...string) bool {
 	return s.Armed() && len(s.fire(p, orders, true)) > 0
 }
 
-// firing is what a fault needs after the set's lock is given back.
+// firing is what a fault needs after the set's lock is released.
 type firing struct {
 	*Armed
 	release, gone <-chan struct{}

@@ -61,7 +61,7 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-func TestHandlerRefuses(t *testing.T) {
+func TestHandler_Refuses(t *testing.T) {
 	t.Parallel()
 	h := failpoint.Handler(failpoint.NewSet())
 	for name, test := range map[string]struct {

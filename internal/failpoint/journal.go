@@ -21,7 +21,7 @@ type Fired struct {
 	Fault string    `json:"fault"`           // what was armed, as [Fault.String] without its times
 }
 
-// journal tells the world what fired. A line is handed to the operating system before the fault takes
+// journal is the file of what fired. A line is handed to the operating system before the fault takes
 // effect, so it outlives the process; not the machine, which these faults do not crash.
 type journal struct {
 	file  *os.File
@@ -98,6 +98,6 @@ func (j *journal) write(fired Fired) {
 	if err != nil {
 		panic(err) // strings and numbers
 	}
-	// Nobody is there to tell when it cannot be written; a test that waits for the line will say so.
+	// An error has nowhere to go; a test that waits for the line then fails.
 	_, _ = j.file.Write(append(line, '\n'))
 }

@@ -18,8 +18,8 @@ const (
 	InboxBeforeCommit Point = "inbox.before_commit" // inbox, steps and answers are written, not committed
 	InboxAfterCommit  Point = "inbox.after_commit"  // committed, and the broker does not know
 	InboxAcked        Point = "inbox.acked"         // acknowledged, perhaps not sent yet
-	InboxBeforePark   Point = "inbox.before_park"   // a message was found to be poison, and no dead letter is stored
-	InboxParked       Point = "inbox.parked"        // the dead letter is committed, and the broker does not know
+	InboxPoison       Point = "inbox.before_park"   // a message was found to be poison, and no dead letter is stored
+	InboxDeadLetter   Point = "inbox.parked"        // the dead letter is committed, and the broker does not know
 	InboxOpened       Point = "inbox.opened"        // the durable consumer is open, and nothing has been delivered
 	InboxBeforeReturn Point = "inbox.before_return" // the process ends, and what was prefetched is still its own
 
@@ -52,7 +52,7 @@ const (
 	DeadlineCommitted  Point = "deadline.committed"   // their cancels are committed
 	MailBeforeSend     Point = "mail.before_send"     // a mail is claimed, and nothing of it is sent
 	MailSent           Point = "mail.sent"            // the mail server has taken a mail, and nothing is marked
-	MailMarked         Point = "mail.marked"          // mails are marked as sent, refused or put off
+	MailMarked         Point = "mail.marked"          // mails are marked as sent, refused or to be retried
 
 	// In order, inventory and payment: requests with an idempotency key.
 	IdempotencyBegun     Point = "idempotency.begun"     // the key is held, and nothing is done
@@ -69,7 +69,7 @@ const (
 	GatewayBeforeRefund Point = "gateway.before_refund" // a refund is about to be requested
 	GatewayAfterRefund  Point = "gateway.after_refund"  // the gateway has answered a refund, and nothing is stored
 	GatewayBeforeLookup Point = "gateway.before_lookup" // an unknown charge is about to be looked up
-	GatewayAfterLookup  Point = "gateway.after_lookup"  // the gateway has said what it knows, and nothing is stored
+	GatewayAfterLookup  Point = "gateway.after_lookup"  // the gateway has answered what it knows, and nothing is stored
 	GatewayBeforeFinish Point = "gateway.before_finish" // outcome and event are written, not committed
 	GatewayFinished     Point = "gateway.finished"      // outcome and event are committed
 

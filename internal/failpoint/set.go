@@ -38,7 +38,7 @@ type Armed struct {
 // NewSet makes an empty set.
 func NewSet() *Set { return &Set{} }
 
-// Armed says whether anything is armed at all. Ask it before doing work for the sake of At alone.
+// Armed reports whether anything is armed at all. Ask it before doing work for the sake of At alone.
 func (s *Set) Armed() bool { return s != nil && s.active.Load() }
 
 // Arm arms a fault and returns its id.
@@ -68,7 +68,7 @@ func (s *Set) List() []Armed {
 	return list
 }
 
-// Fired is what has fired last, oldest first; also before a crash, where there is a file that tells.
+// Fired is what has fired last, oldest first; also before a crash, where there is a file.
 func (s *Set) Fired() []Fired {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -27,7 +27,7 @@ func arm(t *testing.T, s *failpoint.Set, f failpoint.Fault) string {
 	return id
 }
 
-func TestNothingHappens(t *testing.T) {
+func TestSet_NothingFiresUnlessArmed(t *testing.T) {
 	t.Parallel()
 	cleared := failpoint.NewSet()
 	arm(t, cleared, failpoint.Fault{Kind: failpoint.Error})
@@ -46,12 +46,12 @@ func TestNothingHappens(t *testing.T) {
 			t.Errorf("%s At returned %v", name, err)
 		}
 		if s != duplicate && s.Duplicate(point) {
-			t.Errorf("%s Duplicate said yes", name)
+			t.Errorf("%s Duplicate returned true", name)
 		}
 	}
 }
 
-func TestAnErrorFires(t *testing.T) {
+func TestSet_AnErrorFires(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		fault failpoint.Fault
@@ -84,7 +84,7 @@ func TestAnErrorFires(t *testing.T) {
 	}
 }
 
-func TestAPercentageFires(t *testing.T) {
+func TestSet_APercentageFires(t *testing.T) {
 	t.Parallel()
 	s := failpoint.NewSet()
 	arm(t, s, failpoint.Fault{Kind: failpoint.Error, Percent: 30})
@@ -97,19 +97,19 @@ func TestAPercentageFires(t *testing.T) {
 	}
 }
 
-func TestADuplicateIsAskedFor(t *testing.T) {
+func TestSet_ADuplicateIsAskedFor(t *testing.T) {
 	t.Parallel()
 	s := failpoint.NewSet()
 	arm(t, s, failpoint.Fault{Kind: failpoint.Duplicate, Times: 1, Order: "a"})
 	if s.Duplicate(point, "b") {
-		t.Error("said yes for another order")
+		t.Error("fired for another order")
 	}
 	if !s.Duplicate(point, "a") || s.Duplicate(point, "a") {
 		t.Error("did not say yes exactly once")
 	}
 }
 
-func TestADelayTakesItsTime(t *testing.T) {
+func TestSet_ADelayTakesItsTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := failpoint.NewSet()
@@ -126,7 +126,7 @@ func TestADelayTakesItsTime(t *testing.T) {
 	})
 }
 
-func TestAFaultExpires(t *testing.T) {
+func TestSet_AFaultExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := failpoint.NewSet()
@@ -145,7 +145,7 @@ func TestAFaultExpires(t *testing.T) {
 	})
 }
 
-func TestWhoIsHeldWaits(t *testing.T) {
+func TestHold_WaitsUntilReleased(t *testing.T) {
 	t.Parallel()
 	for name, free := range map[string]func(s *failpoint.Set, id string, cancel func()){
 		"until released":         func(s *failpoint.Set, id string, _ func()) { s.Release(id) },
@@ -176,7 +176,7 @@ func TestWhoIsHeldWaits(t *testing.T) {
 	}
 }
 
-func TestAReleaseIsOneStep(t *testing.T) {
+func TestHold_AReleaseIsOneStep(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := failpoint.NewSet()
@@ -199,7 +199,7 @@ func TestAReleaseIsOneStep(t *testing.T) {
 }
 
 // A point that is not armed must not be a reason to leave it out of a hot path.
-func TestAnUnarmedPointAllocatesNothing(t *testing.T) {
+func TestSet_AnUnarmedPointAllocatesNothing(t *testing.T) {
 	s, orders := failpoint.NewSet(), []string{"a"}
 	if n := testing.AllocsPerRun(100, func() { _ = s.At(t.Context(), point, orders...) }); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -2,7 +2,7 @@
 // and often.
 //
 // It listens at GRPC_ADDR, and nowhere when that is empty. Every call has a deadline, a request is as small as over
-// HTTP, and an error is the problem that HTTP would tell, as a status with details.
+// HTTP, and an error is the problem that HTTP would answer with, as a status with details.
 package grpcserver
 
 import (
@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	// patience is how long a call may take that brings no deadline, and at most: as an HTTP answer.
-	patience = 30 * time.Second
+	// timeout is the longest that a call may take, also without a deadline of its own: as an HTTP answer.
+	timeout = 30 * time.Second
 	// drainTime is how long calls that have begun may take when the service ends.
 	drainTime = 5 * time.Second
 	// callsAtOnce bounds what one connection may ask at a time.
@@ -32,11 +32,11 @@ const (
 
 // Server is what is served.
 type Server struct {
-	Addr     string // GRPC_ADDR; empty: nothing is served
-	Log      *slog.Logger
-	Ready    func(context.Context) error // what the health service answers
-	Told     func(error) error           // puts a service's errors into problems; nil: they are problems already
-	Register func(grpc.ServiceRegistrar)
+	Addr      string // GRPC_ADDR; empty: nothing is served
+	Log       *slog.Logger
+	Ready     func(context.Context) error // what the health service answers
+	ToProblem func(error) error           // maps a service's errors to problems; nil: they are problems already
+	Register  func(grpc.ServiceRegistrar)
 }
 
 // Run serves until ctx ends, then finishes what has begun.
@@ -84,14 +84,14 @@ func (s Server) Serve(ctx context.Context, listener net.Listener) error {
 // answer gives a call its deadline, and its error the form of a status.
 func (s Server) answer(ctx context.Context, request any, info *grpc.UnaryServerInfo,
 	handle grpc.UnaryHandler) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	answer, err := handle(ctx, request)
 	if err == nil {
 		return answer, nil
 	}
-	if s.Told != nil {
-		err = s.Told(err)
+	if s.ToProblem != nil {
+		err = s.ToProblem(err)
 	}
 	return nil, s.status(ctx, info.FullMethod, err)
 }

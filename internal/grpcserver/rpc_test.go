@@ -67,13 +67,13 @@ func ask(ctx context.Context, connection *grpc.ClientConn, text string) error {
 	return connection.Invoke(ctx, call, wrapperspb.String(text), &emptypb.Empty{})
 }
 
-func TestAnErrorIsTheProblemThatHTTPWouldTell(t *testing.T) {
+func TestServer_AnErrorIsTheProblemOfHTTP(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		what string
-		err  error
-		code codes.Code
-		says string
+		what    string
+		err     error
+		code    codes.Code
+		message string
 	}{
 		{"nothing", problem.New(404, "there is no such order"), codes.NotFound, "there is no such order"},
 		{"a bad request", problem.New(400, "no"), codes.InvalidArgument, "no"},
@@ -85,11 +85,11 @@ func TestAnErrorIsTheProblemThatHTTPWouldTell(t *testing.T) {
 			t.Parallel()
 			connection, _ := serve(t, func(context.Context) error { return c.err }, nil)
 			got := status.Convert(ask(t.Context(), connection, ""))
-			if got.Code() != c.code || got.Message() != c.says {
-				t.Fatalf("answered %s %q, want %s %q", got.Code(), got.Message(), c.code, c.says)
+			if got.Code() != c.code || got.Message() != c.message {
+				t.Fatalf("answered %s %q, want %s %q", got.Code(), got.Message(), c.code, c.message)
 			}
 			info, is := got.Details()[0].(*errdetails.ErrorInfo)
-			if !is || info.GetMetadata()["title"] == "" || info.GetMetadata()["detail"] != c.says {
+			if !is || info.GetMetadata()["title"] == "" || info.GetMetadata()["detail"] != c.message {
 				t.Errorf("the details %v are no problem", got.Details())
 			}
 			var busy *problem.Error
@@ -102,7 +102,7 @@ func TestAnErrorIsTheProblemThatHTTPWouldTell(t *testing.T) {
 	}
 }
 
-func TestACallEndsWithItsDeadlineAndAlwaysHasOne(t *testing.T) {
+func TestServer_ACallAlwaysHasADeadline(t *testing.T) {
 	t.Parallel()
 	had := make(chan bool, 2)
 	connection, _ := serve(t, func(ctx context.Context) error {
@@ -127,7 +127,7 @@ func TestACallEndsWithItsDeadlineAndAlwaysHasOne(t *testing.T) {
 	}
 }
 
-func TestARequestIsAsSmallAsOverHTTP(t *testing.T) {
+func TestServer_ARequestIsAsSmallAsOverHTTP(t *testing.T) {
 	t.Parallel()
 	var reached atomic.Bool
 	connection, _ := serve(t, func(context.Context) error { reached.Store(true); return nil }, nil)
@@ -136,7 +136,7 @@ func TestARequestIsAsSmallAsOverHTTP(t *testing.T) {
 	}
 }
 
-func TestHealthIsReadiness(t *testing.T) {
+func TestServer_HealthIsReadiness(t *testing.T) {
 	t.Parallel()
 	var reason atomic.Pointer[error]
 	reason.Store(new(error))
@@ -150,7 +150,7 @@ func TestHealthIsReadiness(t *testing.T) {
 	}
 }
 
-func TestWhatHasBegunIsAnsweredWhenTheServerEnds(t *testing.T) {
+func TestServer_CallsThatHaveBegunAreAnsweredAtTheEnd(t *testing.T) {
 	t.Parallel()
 	begun, goOn := make(chan struct{}), make(chan struct{})
 	connection, end := serve(t, func(context.Context) error { close(begun); <-goOn; return nil }, nil)
@@ -168,7 +168,7 @@ func TestWhatHasBegunIsAnsweredWhenTheServerEnds(t *testing.T) {
 	}
 }
 
-func TestWithoutAnAddressNothingIsServed(t *testing.T) {
+func TestServer_ServesNothingWithoutAnAddress(t *testing.T) {
 	t.Parallel()
 	if err := (grpcserver.Server{}).Run(t.Context()); err != nil {
 		t.Error(err)

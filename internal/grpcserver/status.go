@@ -15,7 +15,7 @@ import (
 	"example.com/ordersaga/pkg/problem"
 )
 
-// codesOf are the codes of the problems that HTTP would tell.
+// codesOf are the codes of the problems that HTTP would answer with.
 var codesOf = map[int]codes.Code{
 	http.StatusBadRequest:          codes.InvalidArgument,
 	http.StatusUnprocessableEntity: codes.InvalidArgument,
@@ -28,7 +28,7 @@ var codesOf = map[int]codes.Code{
 }
 
 // status is an error as a client may see it: the members of the problem (RFC 9457) stand in an ErrorInfo, when to ask
-// again in a RetryInfo. What is no problem goes to the log, and the client is told nothing of it.
+// again in a RetryInfo. What is no problem goes to the log, and the client gets nothing of it.
 func (s Server) status(ctx context.Context, method string, err error) error {
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):

@@ -25,7 +25,7 @@ import (
 	"example.com/ordersaga/pkg/problem"
 )
 
-// drainTime is how long requests that have begun may take to finish when the process is told to end.
+// drainTime is how long requests that have begun may take to finish when the process is asked to end.
 const drainTime = 8 * time.Second
 
 // Main is a process' main function: it runs until SIGINT or SIGTERM and exits with 0 after a clean end,

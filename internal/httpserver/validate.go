@@ -29,7 +29,7 @@ const MaxBody = 16 << 10
 func ValidateRequests(spec *openapi3.T) func(http.Handler) http.Handler {
 	allow := allowedMethods(spec)
 	// The library compiles the schemas of a 3.1 document anew for every request, which is half the CPU that a
-	// request costs. Our contracts say nothing that 3.0 could not say too, so they are read as 3.0; one that
+	// request costs. Our contracts use nothing that 3.0 does not have, so they are read as 3.0; one that
 	// does (const, a list of types, …) is a mistake of ours and ends the process at its start.
 	spec.OpenAPI = "3.0.3"
 	// the rest of it is newer, and for people
@@ -120,7 +120,7 @@ func Unreadable(w http.ResponseWriter, r *http.Request, _ error) {
 	problem.Write(w, r, problem.New(http.StatusBadRequest, "a number or a header of the request cannot be read"))
 }
 
-// refusal says in the client's terms what the validator found.
+// refusal is, in the client's terms, what the validator found.
 func refusal(err error) error {
 	var tooLarge *http.MaxBytesError
 	var request *openapi3filter.RequestError

@@ -115,7 +115,7 @@ func (a *App) openDatabase(ctx context.Context, sets []Migrations) error {
 	})
 }
 
-// patiently tries until it works or ctx ends, and tells the front and the log what it waits for.
+// patiently tries until it works or ctx ends, and shows in the front and the log what it waits for.
 func (a *App) patiently(ctx context.Context, what string, try func() error) error {
 	for failures := 1; ; failures++ {
 		err := try()
@@ -131,7 +131,7 @@ func (a *App) patiently(ctx context.Context, what string, try func() error) erro
 }
 
 // openBroker connects to NATS and goes on connecting for ever: the client's own defaults would give up
-// after two minutes, and would publish later what the caller was told had failed.
+// after two minutes, and would publish later what the caller was answered had failed.
 func (a *App) openBroker(context.Context) error {
 	var err error
 	a.NATS, err = nats.Connect(a.NATSURL,

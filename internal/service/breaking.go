@@ -38,7 +38,7 @@ func (b breaking) routes(r chi.Router) {
 	r.Put("/consumer/pause", b.pause)
 	r.Delete("/consumer/pause", b.resume)
 	r.Get("/process", func(w http.ResponseWriter, _ *http.Request) {
-		tell(w, map[string]any{"pid": os.Getpid(), "since": b.since})
+		writeJSON(w, map[string]any{"pid": os.Getpid(), "since": b.since})
 	})
 	r.Post("/process/kill", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
@@ -64,10 +64,10 @@ func (b breaking) getConsumer(w http.ResponseWriter, r *http.Request) {
 	if status.PausedFor > 0 {
 		body["paused_for"] = status.PausedFor.Round(time.Second).String()
 	}
-	tell(w, body)
+	writeJSON(w, body)
 }
 
-func tell(w http.ResponseWriter, body any) {
+func writeJSON(w http.ResponseWriter, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(body) // the client has gone
 }

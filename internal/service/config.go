@@ -8,7 +8,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-// Config is what a service is told from outside. [FromEnv] reads it in one place.
+// Config is a service's configuration. [FromEnv] reads it in one place.
 type Config struct {
 	Service events.Service
 	// DatabaseURL is the service's own login: it may work with rows, but owns no table.

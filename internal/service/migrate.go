@@ -80,9 +80,9 @@ func upgrade(ctx context.Context, url string) (err error) {
 		if err := tx.QueryRow(ctx, `SELECT max(version_id) FROM goose_mailbox WHERE is_applied`).Scan(&version); err != nil {
 			return err
 		}
-		if version != lastMailboxVersion {
+		if version != lastOldVersion {
 			return fmt.Errorf("goose_mailbox is at version %d, want %d: run the release before this one first",
-				version, lastMailboxVersion)
+				version, lastOldVersion)
 		}
 		_, err := tx.Exec(ctx, `
 			ALTER TABLE outbox RENAME COLUMN order_id TO key;
@@ -98,5 +98,5 @@ func upgrade(ctx context.Context, url string) (err error) {
 	})
 }
 
-// lastMailboxVersion is the version of the old set in every database of the release before.
-const lastMailboxVersion = 4
+// lastOldVersion is the version of the old set in every database of the release before.
+const lastOldVersion = 4

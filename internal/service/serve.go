@@ -19,7 +19,7 @@ import (
 	"example.com/ordersaga/pkg/problem"
 )
 
-// drainTime is how long a service may take to finish what it has begun when it is told to end.
+// drainTime is how long a service may take to finish what it has begun when it is asked to end.
 const drainTime = 10 * time.Second
 
 // Parts is what a service brings to be served.

@@ -17,7 +17,7 @@ import (
 	"example.com/ordersaga/pkg/problem"
 )
 
-func TestConfigurationIsReadFromTheEnvironment(t *testing.T) {
+func TestConfig_IsReadFromTheEnvironment(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
@@ -50,7 +50,7 @@ func TestConfigurationIsReadFromTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestAnUnexpectedErrorShowsNothingOfItself(t *testing.T) {
+func TestTraced_AnUnexpectedErrorIsLoggedAndNotShown(t *testing.T) {
 	t.Parallel()
 	var logged bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&logged, nil))
@@ -67,7 +67,7 @@ func TestAnUnexpectedErrorShowsNothingOfItself(t *testing.T) {
 	}
 }
 
-func TestTheFrontTellsTheTruthFromTheFirstMoment(t *testing.T) {
+func TestFront_ShowsHealthAndReadinessFromTheFirstMoment(t *testing.T) {
 	t.Parallel()
 	f := newFront()
 	ask := func(path string) int {
@@ -94,7 +94,7 @@ func TestTheFrontTellsTheTruthFromTheFirstMoment(t *testing.T) {
 	expect("while ending", 200, 503, 202)
 }
 
-func TestAPauseIsBounded(t *testing.T) {
+func TestFaults_APauseIsBounded(t *testing.T) {
 	t.Parallel()
 	router := chi.NewRouter()
 	breaking{}.routes(router) // what is refused reaches no broker

@@ -27,13 +27,13 @@ func (in *inbox) deadLetter(ctx context.Context, d delivery, reason error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workTime)
 	defer cancel()
 	about := []delivery{d}
-	err := in.failpoint(ctx, InboxBeforeDeadLetter, about)
+	err := in.failpoint(ctx, InboxPoison, about)
 	if err == nil {
 		err = pgx.BeginFunc(ctx, in.Pool, func(tx pgx.Tx) error { return in.storeDeadLetter(ctx, tx, d, reason) })
 	}
 	if err == nil {
 		in.afterCommit() // the application may have written an event as well
-		err = in.failpoint(ctx, InboxDeadLettered, about)
+		err = in.failpoint(ctx, InboxDeadLetter, about)
 	}
 	if err != nil {
 		in.Log.WarnContext(ctx, "dead letter not stored, its message will be redelivered",

@@ -131,15 +131,15 @@ func TestDeadLetter_AStepMarksWhatARetryCannotCure(t *testing.T) {
 // A dead letter is stored before the delivery is ended, whatever happens between.
 func TestDeadLetter_AnInterruptedOneIsRepeated(t *testing.T) {
 	t.Parallel()
-	for _, point := range []failpoint.Point{failpoint.InboxBeforePark, failpoint.InboxParked} {
+	for _, point := range []failpoint.Point{failpoint.InboxPoison, failpoint.InboxDeadLetter} {
 		t.Run(string(point), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.arm(failpoint.Fault{Point: point, Kind: failpoint.Error, Times: 1})
-			hold := w.arm(failpoint.Fault{Point: failpoint.InboxBeforePark, Kind: failpoint.Hold, Times: 1})
+			hold := w.arm(failpoint.Fault{Point: failpoint.InboxPoison, Kind: failpoint.Hold, Times: 1})
 			w.start()
 			w.deliver(uuid.NewString(), []byte("hello"))
-			if point == failpoint.InboxParked {
+			if point == failpoint.InboxDeadLetter {
 				w.held(hold)
 				if c := w.consumer(); c.NumAckPending != 1 {
 					t.Error("the delivery was ended before it was stored")

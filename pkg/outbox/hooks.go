@@ -40,8 +40,8 @@ const (
 	InboxBeforeCommit     Point = "inbox.before_commit"  // inbox, effects and answers are written, not committed
 	InboxAfterCommit      Point = "inbox.after_commit"   // committed, not acknowledged
 	InboxAcked            Point = "inbox.acked"          // acknowledged, perhaps not sent yet
-	InboxBeforeDeadLetter Point = "inbox.before_park"    // a message cannot be handled, no dead letter is stored
-	InboxDeadLettered     Point = "inbox.parked"         // the dead letter is committed, the broker does not know
+	InboxPoison Point = "inbox.before_park"    // a message cannot be handled, no dead letter is stored
+	InboxDeadLetter     Point = "inbox.parked"         // the dead letter is committed, the broker does not know
 	InboxOpened           Point = "inbox.opened"         // the durable consumer is open, nothing is delivered
 	InboxBeforeReturn     Point = "inbox.before_return"  // the process ends, prefetched messages are not nak'ed
 	OutboxBeforeCommit    Point = "outbox.before_commit" // the work of [Outbox.Tx] is done, not committed

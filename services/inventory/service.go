@@ -30,7 +30,7 @@ func Run(ctx context.Context, c service.Config) error {
 	return app.Serve(ctx, service.Parts{
 		Outbox: box,
 		HTTP:   routes(api),
-		Admin:  adminapi.Desk{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Keeps: orderRows}.Routes,
+		Admin:  adminapi.API{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Tables: orderRows}.Routes,
 		Loops: []func(context.Context) error{
 			grpcserver.Server{Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, Register: register(api)}.Run,
 			loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults.Hook())),

@@ -29,7 +29,7 @@ func dial(t *testing.T, s *shop) orderv1.OrderServiceClient {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
-	over := grpcserver.Server{Log: slog.New(slog.DiscardHandler), Told: toProblem, Register: register(server{db: s.pool, clients: sagaview.NewClients(sagaview.Addresses{}, sagaview.Timeout)})}
+	over := grpcserver.Server{Log: slog.New(slog.DiscardHandler), ToProblem: toProblem, Register: register(server{db: s.pool, clients: sagaview.NewClients(sagaview.Addresses{}, sagaview.Timeout)})}
 	go func() { ended <- over.Serve(ctx, listener) }()
 	connection, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

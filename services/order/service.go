@@ -90,11 +90,14 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 		db: app.Pool, tx: box.Tx, place: batcher.New(maxBatch, in.commit).Do, backlog: box.Backlog, limit: s.OutboxLimit,
 		faults: app.Faults, clients: sagaview.NewClients(s.Services, sagaview.Timeout),
 	}
+	calls := grpcserver.Server{
+		Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, ToProblem: toProblem, Register: register(api),
+	}
 	sweep := sweeper{box.Tx, app.Faults, s.CancelBudget}
 	loops := []func(context.Context) error{
 		loop.New("cancel overdue orders", app.Log, time.Second, nil, sweep.runOnce),
 		loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults.Hook())),
-		grpcserver.Server{Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, Told: toProblem, Register: register(api)}.Run,
+		calls.Run,
 	}
 	if s.post.addr != "" {
 		mails := newMailing(app.Pool, s.post, app.Faults, app.Log, app.Metrics)
@@ -102,7 +105,7 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 			loop.New("send mails", app.Log, time.Second, nil, mails.runOnce),
 			loop.New("count mails", app.Log, 10*time.Second, nil, mails.count))
 	}
-	admin := adminapi.Desk{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Keeps: orderRows}
+	admin := adminapi.API{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Tables: orderRows}
 	return app.Serve(ctx, service.Parts{Outbox: box, HTTP: routes(api), Admin: admin.Routes, Loops: loops})
 }
 

@@ -32,7 +32,7 @@ type answer struct {
 func (s *shop) operator(method, path, key string, body any) answer {
 	s.t.Helper()
 	router := chi.NewRouter()
-	admin := adminapi.Desk{Pool: s.db.Pool, Transact: s.tx, Faults: s.app.Faults, Keeps: keeps}
+	admin := adminapi.API{Pool: s.db.Pool, Transact: s.tx, Faults: s.app.Faults, Tables: keeps}
 	repair.New(s.app, admin, s.gateway, s.settings.Horizon, s.wake).Routes(router)
 	request := httptest.NewRequestWithContext(s.t.Context(), method, path, bytes.NewReader(mustJSON(s.t, body)))
 	if key != "" {

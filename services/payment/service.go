@@ -88,7 +88,7 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 	defer gateway.Close()
 	workers := charge.NewWorkers(app, s.Settings, box.Tx, gateway, wake)
 	reconciler := reconcile.New(app, s.ReconcileGrace, box.Tx, gateway, wake)
-	admin := adminapi.Desk{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Keeps: keeps}
+	admin := adminapi.API{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Tables: keeps}
 	return app.Serve(ctx, service.Parts{
 		Outbox: box,
 		HTTP:   routes(server{direct.New(app.Pool, workers, app.Faults), app.Pool}),

@@ -220,13 +220,13 @@ var mutants = []mutant{
 	},
 	{
 		name: "gRPC: a call may take for ever", file: "internal/grpcserver/rpc.go",
-		old: "context.WithTimeout(ctx, patience)", new: "context.WithCancel(ctx)",
-		dir: "internal/grpcserver", test: "^TestACallEndsWithItsDeadlineAndAlwaysHasOne$",
+		old: "context.WithTimeout(ctx, timeout)", new: "context.WithCancel(ctx)",
+		dir: "internal/grpcserver", test: "^TestServer_ACallAlwaysHasADeadline$",
 	},
 	{
 		name: "gRPC: a client is told what went wrong inside", file: "internal/grpcserver/status.go",
 		old: "\"the call could not be carried out; trying again is safe\"", new: "err.Error()",
-		dir: "internal/grpcserver", test: "^TestAnErrorIsTheProblemThatHTTPWouldTell$",
+		dir: "internal/grpcserver", test: "^TestServer_AnErrorIsTheProblemOfHTTP$",
 	},
 	{
 		name: "another Message-ID at every attempt", file: "services/order/letter.go",

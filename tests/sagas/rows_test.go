@@ -26,7 +26,7 @@ func rowsOfAnOrder(t *testing.T, w *system) {
 		"payment":   {"payment": `"state":"CAPTURED"`, "ledger_entry": `"account":"customers"`},
 		"shipping":  {"shipment": `"state":"CREATED"`},
 	} {
-		var kept adminapi.Kept
+		var kept adminapi.OrderRows
 		kit.Must(t, w.At.AskAdmin(t.Context(), endpoints.AdminRequest{Process: service, Method: http.MethodGet, Path: "/rows?order=" + id}, &kept))
 		all := ""
 		for _, table := range kept.Tables {

@@ -23,7 +23,7 @@ import (
 // Operator carries out the actions of people.
 type Operator struct {
 	app     *service.App
-	admin   adminapi.Desk
+	admin   adminapi.API
 	gateway lookUp
 	horizon time.Duration
 	wake    charge.Wake // of the workers, for a retry
@@ -35,9 +35,9 @@ type lookUp interface {
 }
 
 // New adds repairs to a service's admin API. Horizon is the gateway's promise, see [charge.Settings].
-func New(app *service.App, admin adminapi.Desk, gateway *charge.Gateway, horizon time.Duration,
+func New(app *service.App, admin adminapi.API, gateway *charge.Gateway, horizon time.Duration,
 	wake charge.Wake) Operator {
-	admin.Look = describe(app.Pool)
+	admin.Inspect = describe(app.Pool)
 	return Operator{app, admin, gateway, horizon, wake}
 }
 
@@ -50,7 +50,7 @@ func (o Operator) Routes(r chi.Router) {
 
 // command is what an operator asks for. The state, and for a refund its number, are those that the operator has seen.
 type command struct {
-	adminapi.Wish
+	adminapi.Command
 	ExpectedState  charge.State `json:"expected_state"`
 	ExpectedNumber int          `json:"expected_refund_number"`
 	Outcome        string       `json:"outcome"`   // of a resolve

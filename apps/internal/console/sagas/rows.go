@@ -21,7 +21,7 @@ import (
 type Rows struct {
 	Of      string `json:"of"`
 	Problem string `json:"problem,omitempty"` // why there are none
-	*adminapi.Kept
+	*adminapi.OrderRows
 }
 
 // rowsTime bounds the request to each of them; the others are shown without it.
@@ -41,7 +41,7 @@ func serveRows(w http.ResponseWriter, r *http.Request, system endpoints.Descript
 	var asking sync.WaitGroup
 	for i, service := range events.Services {
 		asking.Go(func() {
-			var kept adminapi.Kept
+			var kept adminapi.OrderRows
 			request := endpoints.AdminRequest{Process: string(service), Method: http.MethodGet, Path: "/rows?" + query}
 			all[i] = rowsOf(string(service), &kept, httpx.AskAdmin(ctx, system, request, &kept))
 		})
@@ -54,15 +54,15 @@ func serveRows(w http.ResponseWriter, r *http.Request, system endpoints.Descript
 	httpx.Answer(w, r, map[string]any{"rows": all, "at": time.Now()}, nil)
 }
 
-func rowsOf(name string, kept *adminapi.Kept, err error) Rows {
+func rowsOf(name string, kept *adminapi.OrderRows, err error) Rows {
 	if err != nil {
 		return Rows{Of: name, Problem: err.Error()}
 	}
-	return Rows{Of: name, Kept: kept}
+	return Rows{Of: name, OrderRows: kept}
 }
 
 // charges are what the gateway has charged and refunded for an order.
-func charges(ctx context.Context, address, order string) (*adminapi.Kept, error) {
+func charges(ctx context.Context, address, order string) (*adminapi.OrderRows, error) {
 	if address == "" {
 		return nil, problem.New(http.StatusServiceUnavailable, "the console does not know its address")
 	}
@@ -88,5 +88,5 @@ func charges(ctx context.Context, address, order string) (*adminapi.Kept, error)
 		text, _ := json.Marshal(c)
 		charge.Rows = append(charge.Rows, text)
 	}
-	return &adminapi.Kept{Tables: []adminapi.Rows{charge, refund}}, nil
+	return &adminapi.OrderRows{Tables: []adminapi.Rows{charge, refund}}, nil
 }

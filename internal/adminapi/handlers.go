@@ -15,17 +15,17 @@ import (
 	"example.com/ordersaga/pkg/problem"
 )
 
-// fewLetters are shown to whoever does not say how many; nobody gets more than most.
+// fewLetters are shown when a request gives no limit; no request gets more than most.
 const fewLetters = 50
 
 // getDeadLetters answers GET /dead-letters?open=true&type=PART&reason=PART&order=ID&limit=N&after=ID.
-func (d Desk) getDeadLetters(w http.ResponseWriter, r *http.Request) {
+func (a API) getDeadLetters(w http.ResponseWriter, r *http.Request) {
 	wanted, err := readPage(r.URL.Query())
 	if err != nil {
 		problem.Write(w, r, err)
 		return
 	}
-	list, err := d.letters(r.Context(), wanted)
+	list, err := a.letters(r.Context(), wanted)
 	if err != nil {
 		problem.Write(w, r, err)
 		return
@@ -64,8 +64,8 @@ func readPage(query url.Values) (p page, err error) {
 }
 
 // getDeadLetter answers GET /dead-letters/{id}.
-func (d Desk) getDeadLetter(w http.ResponseWriter, r *http.Request) {
-	letter, err := d.letter(r.Context(), chi.URLParam(r, "id"))
+func (a API) getDeadLetter(w http.ResponseWriter, r *http.Request) {
+	letter, err := a.letter(r.Context(), chi.URLParam(r, "id"))
 	if err != nil {
 		problem.Write(w, r, err)
 		return
@@ -73,42 +73,42 @@ func (d Desk) getDeadLetter(w http.ResponseWriter, r *http.Request) {
 	write(w, r, letter)
 }
 
-// letterWish is what is wanted of one letter, for the attempts that were seen.
-type letterWish struct {
-	Wish
+// letterCommand is a command about one letter, which must have the attempts that the operator saw.
+type letterCommand struct {
+	Command
 	ExpectedAttempts int `json:"expected_attempts"`
 }
 
-func (l letterWish) check() error {
+func (l letterCommand) check() error {
 	if l.ExpectedAttempts < 1 {
 		return problem.New(http.StatusBadRequest, "Say expected_attempts: how often it had been tried when you decided.")
 	}
 	return l.Check()
 }
 
-// redriveWish is a [letterWish] that may have put the message right.
-type redriveWish struct {
-	letterWish
+// redriveCommand is a [letterCommand] that may have put the message right.
+type redriveCommand struct {
+	letterCommand
 	Payload *json.RawMessage `json:"payload"` // null or absent: as it is
 }
 
 // redrive answers POST /dead-letters/{id}/redrive.
-func (d Desk) redrive(r *http.Request, request idempotency.Request, wanted *redriveWish) ([]byte, bool, error) {
-	one := redriving{wanted.Wish, chi.URLParam(r, "id"), wanted.ExpectedAttempts, nil}
+func (a API) redrive(r *http.Request, request idempotency.Request, wanted *redriveCommand) ([]byte, bool, error) {
+	one := redriving{wanted.Command, chi.URLParam(r, "id"), wanted.ExpectedAttempts, nil}
 	if wanted.Payload != nil {
 		one.edit = func([]byte) []byte { return *wanted.Payload }
 	}
-	return d.redriveNow(r.Context(), request, one)
+	return a.redriveNow(r.Context(), request, one)
 }
 
 // redriveAll answers POST /dead-letters/redrive.
-func (d Desk) redriveAll(r *http.Request, request idempotency.Request, wanted *many) ([]byte, bool, error) {
-	return d.redriveMany(r.Context(), request, *wanted)
+func (a API) redriveAll(r *http.Request, request idempotency.Request, wanted *bulkCommand) ([]byte, bool, error) {
+	return a.redriveMany(r.Context(), request, *wanted)
 }
 
 // discard answers POST /dead-letters/{id}/discard.
-func (d Desk) discard(r *http.Request, request idempotency.Request, wanted *letterWish) ([]byte, bool, error) {
-	return d.discardNow(r.Context(), request, chi.URLParam(r, "id"), wanted.Wish, wanted.ExpectedAttempts)
+func (a API) discard(r *http.Request, request idempotency.Request, wanted *letterCommand) ([]byte, bool, error) {
+	return a.discardNow(r.Context(), request, chi.URLParam(r, "id"), wanted.Command, wanted.ExpectedAttempts)
 }
 
 // action answers a POST that asks for one: what is wanted is read and checked, and then done.
@@ -135,8 +135,8 @@ func action[T any, P interface {
 	}
 }
 
-// getStruggling answers GET /struggling?attempts=N.
-func (d Desk) getStruggling(w http.ResponseWriter, r *http.Request) {
+// getRetrying answers GET /struggling?attempts=N.
+func (a API) getRetrying(w http.ResponseWriter, r *http.Request) {
 	attempts := messaging.RetryAlert
 	if n := r.URL.Query().Get("attempts"); n != "" {
 		var err error
@@ -145,5 +145,5 @@ func (d Desk) getStruggling(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	write(w, r, map[string][]messaging.Retrying{"struggling": d.Outbox.Retrying(attempts)})
+	write(w, r, map[string][]messaging.Retrying{"struggling": a.Outbox.Retrying(attempts)})
 }
