@@ -254,4 +254,9 @@ var mutants = []mutant{
 		old: "	if !ended.overdue {", new: "	if ended.changed {",
 		dir: "services/order", test: "^TestSweeper_ACancelThatTakesTooLongIsAnIncidentUntilTheOrderEnds$",
 	},
+	{
+		name: "the ambassador does not count what its transport sends again", file: "apps/internal/ambassador/transport.go",
+		old: "	c.sent += max(sent, 1)\n", new: "	c.sent += min(sent, 1)\n",
+		dir: "apps/internal/ambassador", test: "^TestAmbassador_EveryRequestThatTheGatewayGotIsCounted$",
+	},
 }

@@ -135,6 +135,47 @@ func TestAmbassador_WhatIsRetriedAndHowOften(t *testing.T) {
 	}
 }
 
+// A connection dies after the request and before the answer, as when the gateway is killed.
+func TestAmbassador_EveryRequestThatTheGatewayGotIsCounted(t *testing.T) {
+	t.Parallel()
+	for what, test := range map[string]struct{ method, key, body string }{
+		"a look-up":              {http.MethodGet, "", ""},
+		"only the header":        {http.MethodHead, "", ""},
+		"an empty keyed request": {http.MethodPost, "k", ""},
+		"a keyed charge":         {http.MethodPost, "k", "the body"},
+		"a charge without a key": {http.MethodPost, "", "the body"},
+		"an empty request":       {http.MethodPost, "", ""},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			var got atomic.Int32
+			a := start(t, defaults(upstream(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.RawQuery != "dies" {
+					return // the first request, which leaves its connection to the next one
+				}
+				if n := got.Add(1); r.ContentLength != int64(len(test.body)) {
+					t.Errorf("request %d has %d bytes", n, r.ContentLength)
+				} else if n == 1 {
+					conn, _, err := http.NewResponseController(w).Hijack()
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					conn.Close()
+				}
+			})))
+			a.must(t, http.MethodGet, "/v1/charges", "", "")
+			answer := a.must(t, test.method, "/v1/charges?dies", test.key, test.body)
+			if answer.attempts != fmt.Sprint(got.Load()) {
+				t.Errorf("the gateway got %d requests, the answer has %s attempts", got.Load(), answer.attempts)
+			}
+			if again := test.key != "" || test.method != http.MethodPost; again != (answer.status == http.StatusOK) {
+				t.Errorf("answered %d after %s attempts", answer.status, answer.attempts)
+			}
+		})
+	}
+}
+
 func TestAmbassador_ATryEndsInTimeAndTheNextOneGoesElsewhere(t *testing.T) {
 	t.Parallel()
 	hang := upstream(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })

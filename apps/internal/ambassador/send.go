@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"time"
 )
 
@@ -14,9 +15,13 @@ import (
 // longer, a whole ledger, is passed on as it comes.
 const maxBuffered = 1 << 20
 
-// send is one try, bounded in time until the answer, or its first megabyte, is there.
-func (t *transport) send(r *http.Request, body []byte, e *endpoint) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(r.Context())
+// send is one try, bounded in time until the answer, or its first megabyte, is there. Sent is how many requests the
+// gateway may have got: when a connection dies Go's transport sends a request without a body again by itself, if it is
+// a GET or has an Idempotency-Key.
+func (t *transport) send(r *http.Request, body []byte, e *endpoint) (response *http.Response, sent int, err error) {
+	ctx, cancel := context.WithCancelCause(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { sent++ }, // called by RoundTrip itself, once for each request
+	}))
 	timer := time.AfterFunc(t.tryTimeout, func() { cancel(errTryTimeout) })
 	defer timer.Stop()
 
@@ -26,11 +31,9 @@ func (t *transport) send(r *http.Request, body []byte, e *endpoint) (*http.Respo
 	if len(body) > 0 {
 		out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
-	// Go's transport would send a request with an Idempotency-Key again by itself, uncounted, could it
-	// rewind the body.
-	out.GetBody = nil
+	out.GetBody = nil // a request with a body is sent once: the transport cannot rewind it
 
-	response, err := t.base.RoundTrip(out)
+	response, err = t.base.RoundTrip(out)
 	if err == nil {
 		err = buffer(response, func() { cancel(nil) })
 	}
@@ -39,9 +42,9 @@ func (t *transport) send(r *http.Request, body []byte, e *endpoint) (*http.Respo
 			err = errTryTimeout
 		}
 		cancel(nil)
-		return nil, err
+		return nil, sent, err
 	}
-	return response, nil
+	return response, sent, nil
 }
 
 // buffer reads the answer as far as it belongs to the try; done is called when the rest has been read too.

@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// AttemptsHeader says in every answer how many tries it took.
+// AttemptsHeader says in every answer how many requests it took: how often the gateway may have got it.
 const AttemptsHeader = "Ambassador-Attempts"
 
 var (
@@ -91,6 +91,7 @@ type call struct {
 	request *http.Request
 	body    []byte // kept, so that it can be sent again
 	tried   []*endpoint
+	sent    int // how many requests the gateway may have got: at least one a try
 	// How the last try ended, for when the budget ends the call and not the try.
 	last    *http.Response
 	lastErr error
@@ -133,9 +134,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		response, err = c.last, c.lastErr
 	}
 	if err != nil {
-		return nil, &failure{err, len(c.tried)}
+		return nil, &failure{err, c.sent}
 	}
-	response.Header.Set(AttemptsHeader, strconv.Itoa(len(c.tried)))
+	response.Header.Set(AttemptsHeader, strconv.Itoa(c.sent))
 	return response, nil
 }
 
@@ -153,7 +154,11 @@ func (c *call) try() (*http.Response, error) {
 		return nil, errNoEndpoint
 	}
 	c.tried = append(c.tried, e)
-	response, err := c.send(c.request, c.body, e)
+	response, sent, err := c.send(c.request, c.body, e)
+	c.sent += max(sent, 1)
+	if sent > 1 {
+		c.retries.Add(float64(sent - 1))
+	}
 	c.last, c.lastErr = response, err
 	e.note(c.request.Context(), good(response, err))
 	outcome := "error"
