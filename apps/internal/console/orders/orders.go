@@ -13,6 +13,7 @@ import (
 	"example.com/ordersaga/apps/internal/console/sagas"
 	"example.com/ordersaga/apps/internal/gateway"
 	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/problem"
 	order "example.com/ordersaga/services/order/api"
 )
@@ -117,7 +118,7 @@ func (a *API) servePlace(w http.ResponseWriter, r *http.Request) {
 		wanted.Token, wanted.Country, wanted.Email, wanted.Total = form.Card, form.Country, form.Email, form.Total
 		placed, _, err = a.shop.Place(r.Context(), wanted)
 	}
-	httpx.Answer(w, r, map[string]any{"order_id": placed.Id, "total": placed.Total}, err)
+	httpx.Answer(w, r, map[string]any{"order_id": placed.Id, "total": events.Money(placed.Total).String()}, err)
 }
 
 func (a *API) serveLoad(w http.ResponseWriter, r *http.Request) {

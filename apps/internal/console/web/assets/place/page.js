@@ -74,11 +74,11 @@ class OrderForm {
     if (problem && !name) this.note.replaceChildren(el('span.problem', {}, problem));
   }
 
-  /** Follows the order to its end. @param {{order_id: string, total: {amount: number, currency: string}}} placed */
+  /** Follows the order to its end. @param {{order_id: string, total: string}} placed */
   follow({ order_id: id, total }) {
     this.leave?.();
     const state = el('span.state.forth', { 'data-is': 'state' }, '▶ In Progress');
-    this.note.replaceChildren('Order ', el('a', { href: `/order?id=${id}`, 'data-is': 'order' }, id), ` for ${(total.amount / 100).toFixed(2)} ${total.currency}: `, state);
+    this.note.replaceChildren('Order ', el('a', { href: `/order?id=${id}`, 'data-is': 'order' }, id), ` for ${total}: `, state);
     this.leave = follow(id, (update) => {
       for (const row of update.sagas) {
         state.textContent = `${shapes[row.state][0]} ${row.state}`;
