@@ -4,6 +4,7 @@
 package httpserver
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -25,8 +27,8 @@ import (
 	"example.com/ordersaga/pkg/problem"
 )
 
-// drainTime is how long requests that have begun may take to finish when the process is asked to end.
-const drainTime = 8 * time.Second
+// drainTime is how long requests and loops that have begun may take to finish when the process is asked to end.
+const drainTime = 10 * time.Second
 
 // Main is a process' main function: it runs until SIGINT or SIGTERM and exits with 0 after a clean end,
 // with 1 and one line on standard error otherwise. Called with the argument "healthcheck" it asks the
@@ -57,10 +59,7 @@ func main(ctx context.Context, name string, run func(context.Context, func(strin
 
 // Env is the variable's value, or the fallback where it is not set.
 func Env(getenv func(string) string, key, fallback string) string {
-	if value := getenv(key); value != "" {
-		return value
-	}
-	return fallback
+	return cmp.Or(getenv(key), fallback)
 }
 
 // Duration reads a duration such as "15m" from the environment: the fallback where it is not set,
@@ -85,20 +84,34 @@ func Metrics() *prometheus.Registry {
 	return metrics
 }
 
-// Server is a listener that is open, and what answers on it once [Serve] runs.
+// Server is a listener that is open, and what answers on it after [Server.Start] or [Serve].
 type Server struct {
 	Addr     string // the address that it really has
 	listener net.Listener
 	http     *http.Server
+	start    sync.Once
+	ended    chan error
 }
 
 // Listen opens a listener, with the limits of [New]; the handler bounds its own time.
 func Listen(ctx context.Context, addr string, handler http.Handler) (*Server, error) {
+	return ListenWithin(ctx, addr, handler, 0)
+}
+
+// ListenWithin is [Listen] with a limit for the time of an answer; 0: none.
+func ListenWithin(ctx context.Context, addr string, handler http.Handler, answer time.Duration) (*Server, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
-	return &Server{Addr: listener.Addr().String(), listener: listener, http: New(handler)}, nil
+	s := &Server{Addr: listener.Addr().String(), listener: listener, http: New(handler), ended: make(chan error, 1)}
+	s.http.WriteTimeout = answer
+	return s, nil
+}
+
+// Start answers from now on, before [Serve] does.
+func (s *Server) Start() {
+	s.start.Do(func() { go func() { s.ended <- s.http.Serve(s.listener) }() })
 }
 
 // New bounds everything that a client could otherwise take as long as it likes for, but not how long an answer
@@ -113,13 +126,14 @@ func New(handler http.Handler) *http.Server {
 	}
 }
 
-// Serve answers on all servers and runs all loops until ctx ends; then it lets the requests that have begun
-// finish. An error of one part ends all.
+// Serve answers on all servers and runs all loops until ctx ends. Then it drains: no new requests, and what has begun
+// is finished, at most 10 s. An error of one part ends all.
 func Serve(ctx context.Context, servers []*Server, loops ...func(context.Context) error) error {
 	group, running := errgroup.WithContext(ctx)
 	for _, server := range servers {
+		server.Start()
 		group.Go(func() error {
-			if err := server.http.Serve(server.listener); !errors.Is(err, http.ErrServerClosed) {
+			if err := <-server.ended; !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve on %s: %w", server.Addr, err)
 			}
 			return nil
@@ -135,13 +149,26 @@ func Serve(ctx context.Context, servers []*Server, loops ...func(context.Context
 	for _, server := range servers {
 		err = errors.Join(err, server.http.Shutdown(drain), server.http.Close())
 	}
-	return errors.Join(group.Wait(), err)
+	return errors.Join(wait(drain, group), err)
 }
 
-// Close gives the listeners back of servers that were never served.
+// wait is the group's own error, or that it did not end in time.
+func wait(ctx context.Context, group *errgroup.Group) error {
+	done := make(chan error, 1)
+	go func() { done <- group.Wait() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("work was still going on after %v", drainTime)
+	}
+}
+
+// Close closes servers, also those that were never served, without waiting for their requests.
 func Close(servers ...*Server) {
 	for _, server := range servers {
-		server.listener.Close()
+		_ = server.http.Close() // closes its listener once more; that it is closed already is no error here
+		_ = server.listener.Close()
 	}
 }
 

@@ -2,13 +2,10 @@ package service
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"maps"
-	"net"
-	"net/http"
 	"os"
 	"time"
 
@@ -20,6 +17,7 @@ import (
 	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/internal/incident"
 	"example.com/ordersaga/internal/messaging"
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/loop"
 )
 
@@ -37,7 +35,7 @@ type App struct {
 	Metrics *prometheus.Registry
 
 	front  *front
-	server *http.Server
+	server *httpserver.Server
 }
 
 // Open listens, waits for Postgres, migrates, and connects to NATS. It waits as long as ctx lasts: what
@@ -48,7 +46,8 @@ func Open(ctx context.Context, c Config, migrations fs.FS, sets ...Migrations) (
 		return nil, err
 	}
 	if err := a.open(ctx, append(sets, Migrations{Table: "goose_db_version", Files: migrations})); err != nil {
-		return nil, errors.Join(err, a.Close())
+		a.Close()
+		return nil, err
 	}
 	return a, nil
 }
@@ -63,7 +62,8 @@ func (a *App) open(ctx context.Context, sets []Migrations) error {
 	if err := a.openDatabase(ctx, sets); err != nil {
 		return err
 	}
-	return a.openBroker(ctx)
+	a.NATS, err = natsadmin.Connect(a.NATSURL, string(a.Service), a.Log)
+	return err
 }
 
 func newLogger(c Config) *slog.Logger {
@@ -71,24 +71,18 @@ func newLogger(c Config) *slog.Logger {
 	return slog.New(handler).With("service", string(c.Service))
 }
 
-// listen opens the public listener and answers with the front: health now, the API once it is there.
-func (a *App) listen(ctx context.Context) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.Addr)
-	if err != nil {
-		return fmt.Errorf("listen on %s: %w", a.Addr, err)
-	}
-	a.Addr = listener.Addr().String()
-	a.front = newFront()
-	a.server = newServer(traced(a.Log, a.front))
-	go func() { _ = a.server.Serve(listener) }() // ends with Shutdown or Close, which report for it
-	return nil
-}
+// answerTime bounds how long an answer may take: a service streams nothing.
+const answerTime = 30 * time.Second
 
-// newServer bounds also how long an answer may take: a service streams nothing.
-func newServer(h http.Handler) *http.Server {
-	server := httpserver.New(h)
-	server.WriteTimeout = 30 * time.Second
-	return server
+// listen opens the public listener and answers with the front: health now, the API once it is there.
+func (a *App) listen(ctx context.Context) (err error) {
+	a.front = newFront()
+	if a.server, err = httpserver.ListenWithin(ctx, a.Addr, traced(a.Log, a.front), answerTime); err != nil {
+		return err
+	}
+	a.Addr = a.server.Addr
+	a.server.Start()
+	return nil
 }
 
 // openDatabase waits until the database is there and migrated.
@@ -130,30 +124,6 @@ func (a *App) patiently(ctx context.Context, what string, try func() error) erro
 	}
 }
 
-// openBroker connects to NATS and goes on connecting for ever: the client's own defaults would give up
-// after two minutes, and would publish later what the caller was answered had failed.
-func (a *App) openBroker(context.Context) error {
-	var err error
-	a.NATS, err = nats.Connect(a.NATSURL,
-		nats.Name(string(a.Service)),
-		nats.RetryOnFailedConnect(true),
-		nats.MaxReconnects(-1),
-		nats.ReconnectBufSize(-1),
-		nats.ReconnectWait(250*time.Millisecond),
-		nats.Timeout(2*time.Second),
-		nats.PingInterval(10*time.Second),
-		nats.CustomInboxPrefix("_INBOX."+string(a.Service)),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			a.Log.Warn("broker reported an error", "error", err) // also the only place where a refused publish shows
-		}),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { a.Log.Warn("broker disconnected", "error", err) }),
-		nats.ReconnectHandler(func(*nats.Conn) { a.Log.Info("broker reconnected") }))
-	if err != nil {
-		return fmt.Errorf("connect to the broker: %w", err)
-	}
-	return nil
-}
-
 // NewOutbox makes the service's outbox of what the app has open; c needs the handlers, and may have hooks. A dead
 // letter opens an incident.
 func (a *App) NewOutbox(c messaging.Config) (*messaging.Outbox, error) {
@@ -162,13 +132,13 @@ func (a *App) NewOutbox(c messaging.Config) (*messaging.Outbox, error) {
 	return messaging.New(c)
 }
 
-// Close gives everything back that [Open] took; Serve calls it.
-func (a *App) Close() error {
+// Close closes what [Open] opened; [App.Serve] calls it.
+func (a *App) Close() {
 	if a.NATS != nil {
 		a.NATS.Close()
 	}
 	if a.Pool != nil {
 		a.Pool.Close()
 	}
-	return a.server.Close()
+	httpserver.Close(a.server)
 }

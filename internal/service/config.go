@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strconv"
 
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/pkg/events"
 )
 
@@ -28,12 +29,7 @@ type Config struct {
 
 // FromEnv reads a service's configuration. Every setting has a default that runs on one machine.
 func FromEnv(service events.Service, getenv func(string) string) (Config, error) {
-	env := func(key, fallback string) string {
-		if value := getenv(key); value != "" {
-			return value
-		}
-		return fallback
-	}
+	env := func(key, fallback string) string { return httpserver.Env(getenv, key, fallback) }
 	c := Config{
 		Service:     service,
 		DatabaseURL: env("DATABASE_URL", fmt.Sprintf("postgres://%s@127.0.0.1:5432/%s", service, service)),

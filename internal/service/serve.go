@@ -4,23 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/sync/errgroup"
 
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/problem"
 )
-
-// drainTime is how long a service may take to finish what it has begun when it is asked to end.
-const drainTime = 10 * time.Second
 
 // Parts is what a service brings to be served.
 type Parts struct {
@@ -30,55 +25,45 @@ type Parts struct {
 	Loops  []func(context.Context) error // run until ctx ends; see [Loop]
 }
 
-// Serve runs the service until ctx ends, then drains: no new requests, no new messages, what has begun
-// is finished and acknowledged, at most 10 s. An error of one part ends all.
+// Serve runs the service until ctx ends, then drains as [httpserver.Serve] does: no new requests, no new messages, what
+// has begun is finished and acknowledged, at most 10 s. An error of one part ends all.
 func (a *App) Serve(ctx context.Context, p Parts) error {
+	defer a.Close()
+	registered, err := a.registerSchemas(ctx)
+	if err != nil {
+		return err
+	}
+	loops := append([]func(context.Context) error{p.Outbox.Run, a.showEnd}, p.Loops...)
+	if !registered {
+		loops = append(loops, a.retrySchemas)
+	}
+	servers := []*httpserver.Server{a.server}
+	if a.AdminAddr != "" {
+		admin, err := a.listenAdmin(ctx, p)
+		if err != nil {
+			return err
+		}
+		servers = append(servers, admin)
+	}
 	api := http.NewServeMux()
 	api.Handle("/metrics", promhttp.HandlerFor(a.Metrics, promhttp.HandlerOpts{}))
 	api.Handle("/", p.HTTP)
-
-	registered, err := a.registerSchemas(ctx)
-	if err != nil {
-		return errors.Join(err, a.Close())
-	}
-	group, running := errgroup.WithContext(ctx)
-	if !registered {
-		group.Go(func() error { return a.retrySchemas(running) })
-	}
-	admin, err := a.serveAdmin(running, group, p)
-	if err != nil {
-		return errors.Join(err, a.Close())
-	}
-	group.Go(func() error { return p.Outbox.Run(running) })
-	for _, loop := range p.Loops {
-		group.Go(func() error { return loop(running) })
-	}
 	a.front.open(api, p.Outbox.Ready)
 	a.Log.InfoContext(ctx, "serving", "addr", a.Addr, "admin_addr", a.AdminAddr)
-
-	<-running.Done()
-	a.front.waitFor(errors.New("shutting down"))
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-	defer cancel()
-	err = errors.Join(a.server.Shutdown(drain), admin.Shutdown(drain), wait(drain, group))
+	err = httpserver.Serve(ctx, servers, loops...)
 	a.Log.InfoContext(ctx, "ended")
-	return errors.Join(err, a.Close())
+	return err
 }
 
-// wait is the group's own error, or that it did not end in time.
-func wait(ctx context.Context, group *errgroup.Group) error {
-	done := make(chan error, 1)
-	go func() { done <- group.Wait() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("work was still going on after %v", drainTime)
-	}
+// showEnd makes the service not ready once it ends, for requests on connections that are open.
+func (a *App) showEnd(ctx context.Context) error {
+	<-ctx.Done()
+	a.front.waitFor(errors.New("shutting down"))
+	return nil
 }
 
-// serveAdmin opens the admin listener, where one is configured: apart from the public API, behind a token.
-func (a *App) serveAdmin(ctx context.Context, group *errgroup.Group, p Parts) (*http.Server, error) {
+// listenAdmin opens the admin listener: apart from the public API, behind a token.
+func (a *App) listenAdmin(ctx context.Context, p Parts) (*httpserver.Server, error) {
 	router := chi.NewRouter()
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, r, problem.New(http.StatusNotFound, "there is nothing at this address"))
@@ -94,20 +79,11 @@ func (a *App) serveAdmin(ctx context.Context, group *errgroup.Group, p Parts) (*
 	if p.Admin != nil {
 		p.Admin(router)
 	}
-	server := newServer(traced(a.Log, httpserver.Authorized(a.AdminToken, router)))
-	if a.AdminAddr == "" {
-		return server, nil
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.AdminAddr)
+	handler := traced(a.Log, httpserver.Authorized(a.AdminToken, router))
+	admin, err := httpserver.ListenWithin(ctx, a.AdminAddr, handler, answerTime)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", a.AdminAddr, err)
+		return nil, err
 	}
-	a.AdminAddr = listener.Addr().String()
-	group.Go(func() error {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("admin listener: %w", err)
-		}
-		return nil
-	})
-	return server, nil
+	a.AdminAddr = admin.Addr
+	return admin, nil
 }
