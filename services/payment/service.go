@@ -24,10 +24,8 @@ import (
 
 // Settings are what payment reads from the environment beyond what every service does.
 type Settings struct {
-	// GATEWAY_URL, GATEWAY_TIMEOUT, GATEWAY_CONCURRENCY, GATEWAY_HORIZON, CHARGE_BUDGET, REFUND_BUDGET, RETRY_FIRST,
-	// RETRY_LIMIT, POLL
 	charge.Settings
-	ReconcileEvery time.Duration // RECONCILE_EVERY
+	ReconcileEvery time.Duration // RECONCILE_EVERY: how often the ledgers are compared
 	// ReconcileGrace is how long a movement may stand in one ledger alone before an incident is opened: a crash
 	// between the gateway's answer and our commit heals within a lease and an attempt (RECONCILE_GRACE).
 	ReconcileGrace time.Duration

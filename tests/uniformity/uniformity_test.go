@@ -86,7 +86,6 @@ var subjects = map[events.Service][]string{
 		"charge/classify.go",     // and what its answers mean
 		"charge/finish.go",       // transactions that finish
 		"charge/store.go",        //
-		"charge/metrics.go",      //
 		"direct/direct.go",       // payments without an order, and their keys
 		"direct/requests.go",     //
 		"direct/store.go",        //

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -175,26 +174,24 @@ func Post(ctx context.Context, tx pgx.Tx, postings ...Posting) error {
 	if len(postings) == 0 {
 		return nil
 	}
-	var ids []uuid.UUID
 	var to, from, kinds, references, gatewayIDs, currencies []string
 	var amounts []int64
 	for _, p := range postings {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return fmt.Errorf("make a posting id: %w", err)
-		}
 		arrives, leaves := p.accounts()
-		ids, to, from, amounts = append(ids, id), append(to, arrives), append(from, leaves), append(amounts, p.Amount)
+		to, from, amounts = append(to, arrives), append(from, leaves), append(amounts, p.Amount)
 		kinds, references = append(kinds, p.Kind), append(references, p.Reference)
 		gatewayIDs, currencies = append(gatewayIDs, p.GatewayID), append(currencies, p.Currency)
 	}
 	_, err := tx.Exec(ctx, `
 		INSERT INTO ledger_entry (posting_id, account, amount, currency, merchant_reference, gateway_id, kind)
 		SELECT id, side.account, side.amount, currency, reference, nullif(gateway_id, ''), kind
-		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[])
-			AS posting (id, arrives, leaves, amount, currency, reference, gateway_id, kind),
-		LATERAL (VALUES (arrives, amount), (leaves, -amount)) AS side (account, amount)`,
-		ids, to, from, amounts, currencies, references, gatewayIDs, kinds)
+		FROM (
+			SELECT gen_random_uuid() AS id, posting.*
+			FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[])
+				AS posting (arrives, leaves, amount, currency, reference, gateway_id, kind)
+		) AS posting,
+		LATERAL (VALUES (arrives, posting.amount), (leaves, -posting.amount)) AS side (account, amount)`,
+		to, from, amounts, currencies, references, gatewayIDs, kinds)
 	if err != nil {
 		return fmt.Errorf("write to the ledger: %w", err)
 	}

@@ -2,12 +2,16 @@ package charge
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"golang.org/x/sync/semaphore"
 
 	"example.com/ordersaga/internal/batch"
 	"example.com/ordersaga/internal/failpoint"
@@ -15,18 +19,17 @@ import (
 	"example.com/ordersaga/pkg/loop"
 )
 
-// Settings are those of the calls; docs/payment.md has their variables.
+// Settings are those of the calls.
 type Settings struct {
-	GatewayURL     string        // the ambassador's address
-	GatewayTimeout time.Duration // for one request
-	Concurrency    int           // calls at the same time
-	// Horizon is the gateway's promise: nothing is captured later than this after a request was received.
-	Horizon      time.Duration
-	ChargeBudget time.Duration // how long a charge may be unknown before an incident is opened
-	RefundBudget time.Duration // the same for a refund
-	RetryFirst   time.Duration // the first pause before the gateway is asked once more
-	RetryLimit   time.Duration // the longest
-	Poll         time.Duration // how often work is looked for without a signal
+	GatewayURL     string        // GATEWAY_URL: the ambassador's address
+	GatewayTimeout time.Duration // GATEWAY_TIMEOUT: for one request
+	Concurrency    int           // GATEWAY_CONCURRENCY: calls at the same time
+	Horizon        time.Duration // GATEWAY_HORIZON: the gateway captures nothing later than this after a request came
+	ChargeBudget   time.Duration // CHARGE_BUDGET: how long a charge may be unknown before an incident is opened
+	RefundBudget   time.Duration // REFUND_BUDGET: the same for a refund
+	RetryFirst     time.Duration // RETRY_FIRST: the first pause before the gateway is asked once more
+	RetryLimit     time.Duration // RETRY_LIMIT: the longest
+	Poll           time.Duration // POLL: how often work is looked for without a signal
 }
 
 // AttemptTime is enough for a request that moves money, a look-up, and the finish.
@@ -72,7 +75,7 @@ type Workers struct {
 	log      *slog.Logger
 	metrics  *metrics
 	finishes *batch.Batcher[finished, bool]
-	slots    chan struct{} // holds a token for each call that runs
+	slots    *semaphore.Weighted // one for each call at the same time
 	calls    sync.WaitGroup
 }
 
@@ -80,7 +83,7 @@ type Workers struct {
 func NewWorkers(app *service.App, s Settings, tx Transact, gateway *Gateway, wake Wake) *Workers {
 	w := &Workers{
 		Settings: s, pool: app.Pool, tx: tx, gateway: gateway, wake: wake, faults: app.Faults, log: app.Log,
-		metrics: newMetrics(app.Metrics), slots: make(chan struct{}, s.Concurrency),
+		metrics: newMetrics(app.Metrics), slots: semaphore.NewWeighted(int64(s.Concurrency)),
 	}
 	w.finishes = batch.New(finishAtOnce, w.finishAll)
 	return w
@@ -96,12 +99,15 @@ func (w *Workers) Run(ctx context.Context) error {
 // runOnce takes payments until none is due, as many at a time as there are free slots.
 func (w *Workers) runOnce(ctx context.Context) error {
 	for {
-		free := w.reserve(ctx)
-		if free == 0 {
-			return nil
+		if err := w.slots.Acquire(ctx, 1); err != nil {
+			return fmt.Errorf("wait for a slot: %w", err) // the process ends
+		}
+		free := 1
+		for w.slots.TryAcquire(1) {
+			free++
 		}
 		claims, err := w.Claim(ctx, free)
-		w.release(free - len(claims))
+		w.slots.Release(int64(free - len(claims)))
 		if err != nil {
 			return err
 		}
@@ -109,7 +115,7 @@ func (w *Workers) runOnce(ctx context.Context) error {
 			attempt, cancel := w.attempt(ctx)
 			w.calls.Go(func() {
 				defer cancel()
-				defer w.release(1)
+				defer w.slots.Release(1)
 				defer w.keepLease(attempt, c)()
 				w.Finish(attempt, c, w.Call(attempt, c))
 			})
@@ -126,11 +132,9 @@ func (w *Workers) CallNow(ctx context.Context, c Claim) {
 	attempt, cancel := w.attempt(ctx)
 	defer cancel()
 	defer w.keepLease(attempt, c)()
-	select {
-	case w.slots <- struct{}{}:
-		defer w.release(1)
+	if w.slots.Acquire(attempt, 1) == nil {
+		defer w.slots.Release(1)
 		w.Finish(attempt, c, w.Call(attempt, c))
-	case <-attempt.Done():
 	}
 }
 
@@ -161,24 +165,33 @@ func (w *Workers) keepLease(attempt context.Context, c Claim) (done func()) {
 	return func() { cancel(); renewing.Wait() }
 }
 
-// reserve waits for one free slot and takes all that are free; none when ctx ends.
-func (w *Workers) reserve(ctx context.Context) int {
-	select {
-	case w.slots <- struct{}{}:
-	case <-ctx.Done():
-		return 0
-	}
-	for n := 1; ; n++ {
-		select {
-		case w.slots <- struct{}{}:
-		default:
-			return n
-		}
-	}
+// metrics count what happened. The rare paths are counted one by one, so that a test can see that they
+// were taken.
+type metrics struct {
+	calls     *prometheus.HistogramVec
+	takenOver prometheus.Counter
+	dropped   prometheus.Counter
+	resolved  *prometheus.CounterVec
 }
 
-func (w *Workers) release(n int) {
-	for range n {
-		<-w.slots
+func newMetrics(registerer prometheus.Registerer) *metrics {
+	add := promauto.With(registerer)
+	return &metrics{
+		calls: add.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "payment", Name: "gateway_call_seconds",
+			Help:    "Attempts at the gateway, by what was wanted and what came of it.",
+			Buckets: prometheus.ExponentialBuckets(0.002, 2, 13), // 2 ms to 8 s, beyond the timeout
+		}, []string{"state", "verdict"}),
+		takenOver: add.NewCounter(prometheus.CounterOpts{
+			Namespace: "payment", Name: "leases_taken_over_total", Help: "Payments claimed whose last worker never finished.",
+		}),
+		dropped: add.NewCounter(prometheus.CounterOpts{
+			Namespace: "payment", Name: "answers_dropped_total",
+			Help: "Answers dropped because another worker went on in the meantime.",
+		}),
+		resolved: add.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "payment", Name: "unknown_resolved_total",
+			Help: "Charges that were unknown and became definite, by the way it was found out.",
+		}, []string{"by"}),
 	}
 }

@@ -5,6 +5,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -71,12 +72,9 @@ func (r *Reconciler) RunOnce(ctx context.Context) error {
 	if err := r.read(ctx); err != nil {
 		return err
 	}
-	late, err := lateCaptures(ctx, r.pool)
-	if err != nil {
-		return err
-	}
-	for _, l := range late {
-		if err := r.takeOver(ctx, l); err != nil {
+	for taken := true; taken; {
+		var err error
+		if taken, err = r.takeOver(ctx); err != nil {
 			return err
 		}
 	}
@@ -119,33 +117,36 @@ func (r *Reconciler) read(ctx context.Context) error {
 	}
 }
 
-// takeOver books a late capture and makes it work for the workers, who refund it: PaymentFailed or PaymentVoided was
-// published, and the stock is gone. The order shows why in the meantime.
-func (r *Reconciler) takeOver(ctx context.Context, l lateCapture) error {
-	taken := false
-	err := r.tx(ctx, func(tx pgx.Tx) (err error) {
-		if taken, err = markLate(ctx, tx, l); err != nil || !taken {
+// takeOver books a late capture, if there is one, and makes it work for the workers, who refund it: PaymentFailed or
+// PaymentVoided was published, and the stock is gone. The order shows why in the meantime.
+func (r *Reconciler) takeOver(ctx context.Context) (taken bool, err error) {
+	var p charge.Payment
+	err = r.tx(ctx, func(tx pgx.Tx) (err error) {
+		if p, err = markLate(ctx, tx); err != nil {
 			return err
 		}
-		if err := charge.Post(ctx, tx, charge.Posting{Kind: "charge", Reference: l.reference, GatewayID: l.id,
-			Amount: l.amount, Currency: l.currency}); err != nil {
+		if err := charge.Post(ctx, tx, charge.Posting{Kind: "charge", Reference: p.Reference(), GatewayID: p.ChargeID,
+			Amount: p.RefundAmount, Currency: p.Currency}); err != nil {
 			return err
 		}
-		if l.direct == "" {
-			reason := fmt.Sprintf("the gateway captured %d %s late; they are being given back", l.amount, l.currency)
-			if _, err := incident.Open(ctx, tx, events.Payment, l.orderID, charge.KindLateCapture, reason); err != nil {
+		if p.Direct == "" {
+			reason := fmt.Sprintf("the gateway captured %d %s late; they are being given back", p.RefundAmount, p.Currency)
+			if _, err := incident.Open(ctx, tx, events.Payment, p.OrderID, charge.KindLateCapture, reason); err != nil {
 				return err
 			}
 		}
-		return r.faults.At(ctx, failpoint.ReconcileBeforeCommit, l.orderID)
+		return r.faults.At(ctx, failpoint.ReconcileBeforeCommit, p.OrderID)
 	})
-	if err != nil || !taken { // another replica was quicker
-		return charge.Wrap(err, "take over the late capture of", l.reference)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("take a late capture over: %w", err)
 	}
 	r.late.Inc()
-	r.log.WarnContext(ctx, "late capture found, it will be refunded", "order_id", l.orderID, "charge_id", l.id)
+	r.log.WarnContext(ctx, "late capture found, it will be refunded", "order_id", p.OrderID, "charge_id", p.ChargeID)
 	r.wake.Signal()
-	return r.faults.At(ctx, failpoint.ReconcileCommitted, l.orderID)
+	return true, r.faults.At(ctx, failpoint.ReconcileCommitted, p.OrderID)
 }
 
 // compareOurs looks each of our entries up among the gateway's lines, once; those that are missing there

@@ -76,30 +76,23 @@ const paymentOfLine = `
 	SELECT * FROM payment WHERE order_id = l.order_id AND direct_reference IS NULL
 	UNION ALL SELECT * FROM payment WHERE direct_reference = l.direct_reference`
 
-// lateCapture is a charge at the gateway for a payment of which PaymentFailed or PaymentVoided was published.
-type lateCapture struct {
-	orderID, direct, id, reference, currency string
-	amount                                   int64
-}
-
-func lateCaptures(ctx context.Context, pool *pgxpool.Pool) ([]lateCapture, error) {
-	return collect(ctx, pool, "look for late captures", func(row pgx.CollectableRow) (l lateCapture, err error) {
-		return l, row.Scan(&l.orderID, &l.direct, &l.id, &l.reference, &l.currency, &l.amount)
-	}, `
-		SELECT p.order_id::text, coalesce(p.direct_reference, ''), l.id, l.merchant_reference, l.currency, l.amount
-		FROM gateway_line l CROSS JOIN LATERAL (`+paymentOfLine+`) p
-		WHERE l.matched_at IS NULL AND l.kind = 'charge' AND p.state IN ('DECLINED', 'VOIDED')
-		  AND coalesce(p.currency, l.currency) = l.currency
-		ORDER BY l.position LIMIT $1`, pageSize)
-}
-
-// markLate moves a payment from its end to LATE_CAPTURED. It is false when the payment is somewhere else by now.
-func markLate(ctx context.Context, tx pgx.Tx, l lateCapture) (bool, error) {
-	tag, err := tx.Exec(ctx, `
-		UPDATE payment SET state = 'LATE_CAPTURED', charge_id = $2, refund_amount = $3, currency = $4,
-			reason = 'late_capture', attempts = 0, unknown_since = NULL, next_attempt_at = now(), updated_at = now()
-		WHERE order_id = $1 AND state IN ('DECLINED', 'VOIDED')`, l.orderID, l.id, l.amount, l.currency)
-	return tag.RowsAffected() == 1, charge.Wrap(err, "mark late", l.orderID)
+// markLate moves the payment of the first late capture to LATE_CAPTURED, with what the gateway captured: a charge at
+// the gateway for a payment of which PaymentFailed or PaymentVoided was published. pgx.ErrNoRows when there is none, or
+// another replica is at it.
+func markLate(ctx context.Context, tx pgx.Tx) (charge.Payment, error) {
+	return charge.Scan(tx.QueryRow(ctx, `
+		UPDATE payment p SET state = 'LATE_CAPTURED', charge_id = late.id, refund_amount = late.amount,
+			currency = late.currency, reason = 'late_capture',
+			attempts = 0, unknown_since = NULL, next_attempt_at = now(), updated_at = now()
+		FROM (
+			SELECT p.order_id, l.id, l.amount, l.currency
+			FROM gateway_line l CROSS JOIN LATERAL (`+paymentOfLine+`) p
+			WHERE l.matched_at IS NULL AND l.kind = 'charge' AND p.state IN ('DECLINED', 'VOIDED')
+			  AND coalesce(p.currency, l.currency) = l.currency
+			ORDER BY l.position LIMIT 1
+		) AS late
+		WHERE p.order_id = late.order_id AND p.state IN ('DECLINED', 'VOIDED')
+		RETURNING `+charge.Columns))
 }
 
 // difference is a movement of money that one ledger shows and the other one does not.
