@@ -48,7 +48,7 @@ var boxes = []Table{
 	{"inbox", `SELECT event_id, type, received_at FROM inbox WHERE event_id = ANY ($2) AND key = $1 ORDER BY received_at`},
 	{"outbox", `
 		SELECT id, type, created_at, published_at, stream_seq FROM outbox
-		WHERE (id = ANY ($2) OR published_at IS NULL) AND key = $1 ORDER BY position`},
+		WHERE id IN (SELECT unnest($2::uuid[]) UNION SELECT id FROM outbox_due) AND key = $1 ORDER BY position`},
 }
 
 // getRows answers GET /rows?order=ID&event=ID&event=…

@@ -56,7 +56,7 @@ func TestBroker_ALostStreamIsRepublished(t *testing.T) {
 			old := w.publish(m, 1)
 			want := w.publish(m, 300)
 			w.eventually(0, "all to be marked", unpublished)
-			w.exec(`UPDATE outbox SET published_at = now() - interval '25 hours' WHERE key = $1`, old[0])
+			w.exec(`UPDATE outbox_mark SET published_at = now() - interval '25 hours' WHERE id = (SELECT id FROM outbox WHERE key = $1)`, old[0])
 			lose(w)
 			want = append(want, w.publish(m, 100)...) // the next ones find a stream that looks like any other
 			w.republished(want)                       // and the one that is beyond the horizon stays away
@@ -159,7 +159,7 @@ func TestBroker_ALostTailIsRepublished(t *testing.T) {
 	m, _ := w.start()
 	kept, lost, forget := w.cut(m)
 	// Half of them longer ago than what a restart alone would be suspected of: here the stream's length tells.
-	w.exec(`UPDATE outbox SET published_at = published_at - interval '1 hour' WHERE key = ANY($1)`, lost[:25])
+	w.exec(`UPDATE outbox_mark SET published_at = published_at - interval '1 hour' WHERE id IN (SELECT id FROM outbox WHERE key = ANY($1))`, lost[:25])
 	w.restart(forget)
 	w.republished(append(kept, lost...))
 }

@@ -15,14 +15,12 @@ const (
 	// maxBatch is the most events that one transaction handles. As many are prefetched: the broker's acknowledgement
 	// wait begins when a message enters the buffer, so what is in there must be handled within half of it.
 	maxBatch = 256
-	// heartbeat is how often an idle broker confirms that the consumer exists; two missing ones are the only sign of
-	// some losses.
+	// heartbeat is how often an idle broker confirms the consumer; two missing ones are the only sign of some losses.
 	heartbeat = 2 * time.Second
 	// shutdownNakDelay is the delay after which messages that were prefetched and not begun go to another replica.
 	shutdownNakDelay = 100 * time.Millisecond
 	firstRetryDelay  = 100 * time.Millisecond
-	// maxRetryDelay bounds how long an event still waits when the cause of its own failures is gone. Where the
-	// database was away the event is not to blame, and it waits for maxPause at most.
+	// maxRetryDelay is for an event's own failures. Where the database was away it waits for maxPause at most.
 	maxRetryDelay = 10 * time.Second
 )
 
@@ -140,8 +138,7 @@ func (in *inbox) unreachable(ctx context.Context) bool {
 	return in.Pool.Ping(ctx) != nil
 }
 
-// ack is an optimisation: the acknowledgement may get lost on its way or in the broker, and then the inbox row
-// recognises the event.
+// ack is an optimisation: if the acknowledgement gets lost, the inbox row recognises the event.
 func (in *inbox) ack(ctx context.Context, batch []delivery) {
 	for _, d := range batch {
 		if err := d.msg.Ack(); err != nil {

@@ -20,8 +20,8 @@
 //	                  ─────────────────────  the stream  ──────────────────────────────────
 //
 // Nothing is published outside of a transaction. An event becomes a row of the outbox, written in the transaction that
-// makes it true ([Publish]). The relay publishes rows later, as often as needed, and marks a row only when the
-// broker has acknowledged it. So every event arrives at least once.
+// makes it true ([Publish]), and a row of a small table of what is due. The relay publishes what is due, as often as
+// needed, and replaces that row by a mark when the broker has acknowledged it. So every event arrives at least once.
 //
 // Nothing takes effect outside of the inbox. The transaction of a step begins by inserting the event's id into
 // the inbox, whose primary key admits it once; a second delivery finds the row and does nothing. The message is
@@ -65,8 +65,8 @@
 //     the reason, and its delivery ends. There is no inbox row: [Outbox.Redeliver] can handle it, or a new message.
 //   - The database is away: all events are retried within a second, nothing is acknowledged.
 //   - The broker is away, or its stream is full: the rows wait in the outbox. [Outbox.Backlog] counts them.
-//   - The consumer or the stream was deleted: the inbox opens it when it exists again. The relay sees that the stream
-//     is new and republishes a day's rows, behind new rows and no faster than consumers handle them.
+//   - The consumer or the stream was deleted: the inbox opens it when it exists anew, and the relay republishes a day's
+//     rows, behind new rows and no faster than consumers handle them.
 //   - The process is killed, anywhere: what was not committed has not happened, what was committed is published
 //     after the restart. Every [Point] is such a place.
 //

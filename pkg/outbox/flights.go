@@ -12,13 +12,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// row is what the relay needs of a row of the outbox.
+// row is what the relay needs of a row that is due.
 type row struct {
-	ID, Key   uuid.UUID
+	Republish bool
+	Position  int64
+	Key       uuid.UUID
 	Subject   string
 	Payload   []byte
 	MessageID string
-	Republish bool
 }
 
 // publish sends without waiting for the broker's answers.
@@ -38,7 +39,7 @@ func (r *relay) publish(ctx context.Context, rows []row) error {
 		if err != nil {
 			return fmt.Errorf("publish: %w", err)
 		}
-		r.inFlight = append(r.inFlight, flight{id: row.ID, since: time.Now(), ack: ack})
+		r.inFlight = append(r.inFlight, flight{row: row, since: time.Now(), ack: ack})
 		if r.duplicate(RelayBeforePublish, key) {
 			_, _ = r.js.PublishMsgAsync(r.message(row, uuid.NewString()))
 		}
@@ -47,7 +48,7 @@ func (r *relay) publish(ctx context.Context, rows []row) error {
 }
 
 func (r *relay) message(row row, id string) *nats.Msg {
-	header := nats.Header{jetstream.MsgIDHeader: []string{id}}
+	header := nats.Header{jetstream.MsgIDHeader: {id}}
 	if r.ContentType != "" {
 		header.Set("Content-Type", r.ContentType)
 	}
@@ -56,7 +57,7 @@ func (r *relay) message(row row, id string) *nats.Msg {
 
 // flight is a message that is published and not marked yet.
 type flight struct {
-	id      uuid.UUID
+	row
 	since   time.Time
 	ack     jetstream.PubAckFuture
 	seq     int64 // in the stream, once the broker has acknowledged it; zero before
@@ -83,8 +84,7 @@ func (r *relay) collect() (err error) {
 				r.recovery.Suspect()
 			}
 		default:
-			// The client answers every publication in the end, with a timeout at the latest. If it ever does not, the
-			// row must not be kept from the next rounds for ever.
+			// The client answers with a timeout at the latest. If it ever does not, the row must not wait for ever.
 			f.refused = f.seq == 0 && time.Since(f.since) > 2*ackTime
 		}
 	}

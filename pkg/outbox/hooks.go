@@ -107,16 +107,14 @@ func (c *Config) fillHooks() {
 }
 
 const (
-	// workTime is how long begun work may go on, whatever happens to the context that it was begun under. It is meant
-	// to be longer than the database's statement_timeout, so that the database's own error is seen.
+	// workTime is how long begun work may go on. It is longer than the database's statement_timeout, whose error is seen.
 	workTime = 8 * time.Second
 	// brokerTime is how long the broker may take to answer a question.
 	brokerTime = 2 * time.Second
 	// maxPause bounds how long it stays unnoticed that a database or a broker is back.
 	maxPause = time.Second
-	// linger is how long a batch waits for more events, if the batch before it had more than one: events that belong
-	// together arrive one by one within that time. It is far less than a commit costs under load, and halves the number
-	// of commits. When there is little to do no event waits.
+	// linger is how long a batch waits for more events, if the batch before it had more than one. It is far less than a
+	// commit costs under load, and halves the number of commits. When there is little to do no event waits.
 	linger = 2 * time.Millisecond
 )
 

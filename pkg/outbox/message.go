@@ -72,8 +72,8 @@ func CausesOf(ctx context.Context) []Cause {
 	return causes
 }
 
-// Publish stores messages in the outbox, in the caller's transaction. The relay publishes them after its commit, in
-// about the order in which they are given. However many there are, it is one statement.
+// Publish stores messages in the outbox, in the caller's transaction, in one statement. The relay publishes them after
+// the commit, in about the order in which they are given.
 func Publish(ctx context.Context, tx pgx.Tx, messages ...Message) error {
 	n := len(messages)
 	if n == 0 {
@@ -85,11 +85,14 @@ func Publish(ctx context.Context, tx pgx.Tx, messages ...Message) error {
 		ids[i], keys[i], types[i], subjects[i], payloads[i] = m.ID, m.Key, m.Type, m.Subject, m.Payload
 	}
 	_, err := tx.Exec(ctx, `
-		INSERT INTO outbox (id, key, type, subject, payload)
-		SELECT id, key, type, subject, payload
-		FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[])
-		     WITH ORDINALITY AS row (id, key, type, subject, payload, n)
-		ORDER BY n`,
+		WITH written AS (
+			INSERT INTO outbox_message (id, key, type, subject, payload)
+			SELECT id, key, type, subject, payload
+			FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[])
+			     WITH ORDINALITY AS row (id, key, type, subject, payload, n)
+			ORDER BY n
+			RETURNING position, id)
+		INSERT INTO outbox_due (position, id) SELECT position, id FROM written`,
 		ids, keys, types, subjects, payloads)
 	if err != nil {
 		return fmt.Errorf("store %d messages in the outbox: %w", n, err)

@@ -82,7 +82,7 @@ func TestOutbox_PublishIsOneStatement(t *testing.T) {
 			t.Errorf("message %d has position %d", i, n)
 		}
 	}
-	if n := w.count(`SELECT count(DISTINCT xmin::text) FROM outbox`); n != 1 {
+	if n := w.count(`SELECT count(DISTINCT xmin::text) FROM outbox_message`); n != 1 {
 		t.Errorf("%d transactions", n)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
@@ -21,8 +20,7 @@ const (
 	window = 256
 	// markLag is how long an acknowledgement may stay unmarked while there is nothing else to do.
 	markLag = 250 * time.Millisecond
-	// rescan is how often the relay looks at the outbox without a signal: for rows of a process that died between its
-	// commit and the signal, or of a replica that is gone.
+	// rescan is how often the relay looks without a signal: for rows of a process that died after its commit.
 	rescan = time.Second
 	// ackTime is how long the broker may take to acknowledge; then the message is published once more.
 	ackTime = 5 * time.Second
@@ -66,12 +64,16 @@ func newRelay(c *Config) (*relay, error) {
 	return r, nil
 }
 
-// open gives the relay a connection of its own, whose commits do not wait for the disk. All that it writes are marks. A
-// mark that a crash takes away costs a duplicate, which the inboxes absorb; never an event.
+// open gives the relay a connection of its own. Its commits do not wait for the disk: all that it writes are marks, and
+// one that a crash takes away costs a duplicate, which the inboxes absorb. Its plans only look rows up by their keys: a
+// plan that was made while a table was small, and kept, would read all of it when it is large.
 func (r *relay) open(ctx context.Context) error {
 	config := r.Pool.Config()
 	config.MaxConns, config.MinConns = 1, 0
 	config.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
+	for _, setting := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
+		config.ConnConfig.RuntimeParams[setting] = "off"
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return fmt.Errorf("open the relay's connection: %w", err)
@@ -159,33 +161,34 @@ func (r *relay) runOnce(ctx context.Context) error {
 // never "what comes after the last one": a transaction that began earlier may commit later. Rows that were never
 // published come first.
 func (r *relay) markAndTake(ctx context.Context) (taken []row, err error) {
-	var acked []uuid.UUID
-	var seqs []int64
-	busy := make([]uuid.UUID, 0, len(r.inFlight)) // an empty array, and not NULL
+	var acked recovery.Acked
+	busy := make([]int64, 0, len(r.inFlight)) // an empty array, and not NULL
 	for _, f := range r.inFlight {
-		busy = append(busy, f.id)
+		busy = append(busy, f.Position)
 		if f.seq > 0 {
-			acked, seqs = append(acked, f.id), append(seqs, f.seq)
+			acked.Republish, acked.Positions = append(acked.Republish, f.Republish), append(acked.Positions, f.Position)
+			acked.Seqs = append(acked.Seqs, f.seq)
 		}
 	}
-	room := window - len(busy) + len(acked)
-	batch := &pgx.Batch{}
-	if len(acked) > 0 {
+	marks, batch := len(acked.Seqs), &pgx.Batch{}
+	room := window - len(busy) + marks
+	if marks > 0 {
 		if err := r.failpoint(ctx, RelayAcknowledged, nil); err != nil {
 			return nil, err
 		}
-		r.recovery.Mark(batch, acked, seqs)
+		r.recovery.Mark(batch, acked)
 	}
 	republish := r.recovery.Room(ctx, room) // may ask the broker
 	batch.Queue(`
 		WITH fresh AS (
-			SELECT * FROM outbox WHERE published_at IS NULL AND NOT republish AND id <> ALL($1::uuid[])
+			SELECT * FROM outbox_due WHERE NOT republish AND position <> ALL($1::bigint[])
 			ORDER BY position LIMIT $2),
 		repeated AS (
-			SELECT * FROM outbox WHERE published_at IS NULL AND republish AND id <> ALL($1::uuid[])
+			SELECT * FROM outbox_due WHERE republish AND position <> ALL($1::bigint[])
 			ORDER BY position DESC LIMIT least($3, $2 - (SELECT count(*) FROM fresh)))
-		SELECT id, key, subject, payload, COALESCE(message_id, id::text), republish
-		FROM (SELECT * FROM fresh UNION ALL SELECT * FROM repeated) AS due ORDER BY republish, position`,
+		SELECT republish, due.position, key, subject, payload, COALESCE(message_id, id::text)
+		FROM (SELECT * FROM fresh UNION ALL SELECT * FROM repeated) AS due JOIN outbox_message USING (id)
+		ORDER BY republish, due.position`,
 		busy, room, republish).Query(func(found pgx.Rows) (err error) {
 		taken, err = pgx.CollectRows(found, pgx.RowToStructByPos[row])
 		return err
@@ -194,7 +197,7 @@ func (r *relay) markAndTake(ctx context.Context) (taken []row, err error) {
 		return nil, fmt.Errorf("mark published rows and take the next ones: %w", err)
 	}
 	r.recovery.Took(slices.ContainsFunc(taken, func(row row) bool { return row.Republish }), len(taken) == room)
-	if len(acked) > 0 {
+	if marks > 0 {
 		err = r.failpoint(ctx, RelayMarked, nil)
 	}
 	return taken, err
@@ -210,7 +213,7 @@ func (r *relay) measure(ctx context.Context) {
 	defer cancel()
 	var n int64
 	err := r.pool.QueryRow(ctx, `
-		SELECT count(*) FROM (SELECT FROM outbox WHERE published_at IS NULL LIMIT 100000) AS unpublished`).Scan(&n)
+		SELECT count(*) FROM (SELECT FROM outbox_due LIMIT 100000) AS due`).Scan(&n)
 	if err == nil { // otherwise the error of the round itself shows that the database is away
 		r.setBacklog(n)
 	}

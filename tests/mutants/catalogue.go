@@ -31,9 +31,20 @@ var mutants = []mutant{
 	},
 	{
 		name: "published rows are deleted by range", file: "pkg/outbox/recovery/sweeper.go",
-		old: "SELECT id FROM outbox WHERE published_at < now() - $1::interval",
-		new: "SELECT id FROM outbox WHERE position <= (SELECT max(position) FROM outbox WHERE published_at < now() - $1::interval)",
+		old: "DELETE FROM outbox_message WHERE id IN (SELECT id FROM old)`",
+		new: "DELETE FROM outbox_message WHERE position <= (SELECT max(position) FROM outbox_message JOIN old USING (id))`",
 		dir: "pkg/outbox", test: "^TestSweeper_DeletesOldRows$",
+	},
+	{
+		name: "the relay reads only what comes after the last mark", file: "pkg/outbox/relay.go",
+		old: "SELECT * FROM outbox_due WHERE NOT republish AND",
+		new: "SELECT * FROM outbox_due WHERE NOT republish AND position > (SELECT COALESCE(max(position), 0) FROM outbox WHERE published_at IS NOT NULL) AND",
+		dir: "pkg/outbox", test: "^TestRelay_ALateCommitIsNotSkipped$",
+	},
+	{
+		name: "marked whatever the stream is", file: "pkg/outbox/recovery/marks.go",
+		old: " AND EXISTS (SELECT FROM same)", new: " AND $4::timestamptz IS NOT NULL",
+		dir: "pkg/outbox", test: "^TestBroker_AStaleAcknowledgementMarksNothing$",
 	},
 	{
 		name: "a lost stream is not noticed", file: "pkg/outbox/recovery/marks.go",
@@ -57,7 +68,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "new rows wait for republished ones", file: "pkg/outbox/recovery/marks.go",
-		old: "stream_seq = NULL, republish = true WHERE", new: "stream_seq = NULL WHERE",
+		old: "SELECT true, position, id FROM outbox_message", new: "SELECT false, position, id FROM outbox_message",
 		dir: "pkg/outbox", test: "^TestBroker_RepublishedRowsComeAfterNewOnes$",
 	},
 	{

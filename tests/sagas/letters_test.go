@@ -80,7 +80,7 @@ func (w *system) spoilGizmos(t *testing.T) {
 			NEW.payload := convert_to(replace(convert_from(NEW.payload, 'UTF8'), '"sku":"gizmo","quantity":1', '"sku":"gizmo","quantity":-1'), 'UTF8');
 			RETURN NEW;
 		END $$;
-		CREATE TRIGGER spoil BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION spoil();`)
+		CREATE TRIGGER spoil BEFORE INSERT ON outbox_message FOR EACH ROW EXECUTE FUNCTION spoil();`)
 	kit.Must(t, errors.Join(err, conn.Close(context.WithoutCancel(t.Context()))))
 }
 

@@ -29,12 +29,12 @@ func databaseLogins(t *testing.T, w *system) {
 				}
 			}
 		}
-		for _, sql := range []string{"DROP TABLE outbox", "TRUNCATE inbox", "CREATE TABLE mine (n int)", "CREATE ROLE mine"} {
+		for _, sql := range []string{"DROP TABLE outbox_message", "TRUNCATE inbox", "CREATE TABLE mine (n int)", "CREATE ROLE mine"} {
 			if code := w.refusal(t, string(service), string(service), sql); code != insufficientPrivilege {
 				t.Errorf("%s: %s: code %q, want %s", service, sql, code, insufficientPrivilege)
 			}
 		}
-		if code := w.refusal(t, localservers.Audit, string(service), "BEGIN READ WRITE; DELETE FROM outbox"); code != insufficientPrivilege {
+		if code := w.refusal(t, localservers.Audit, string(service), "BEGIN READ WRITE; DELETE FROM outbox_message"); code != insufficientPrivilege {
 			t.Errorf("audit deletes in %s: code %q", service, code)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -20,15 +19,26 @@ const (
 	markedLast = 1024
 )
 
-// Mark marks rows as published: by their ids, and only while the stream is the one that acknowledged them.
-func (r *Recovery) Mark(batch *pgx.Batch, ids []uuid.UUID, seqs []int64) {
+// Acked are messages that the broker has acknowledged: their rows in outbox_due, and their sequences in the stream.
+type Acked struct {
+	Republish []bool
+	Positions []int64
+	Seqs      []int64
+}
+
+// Mark marks messages as published: those very rows, and only while the stream is the one that acknowledged them.
+func (r *Recovery) Mark(batch *pgx.Batch, a Acked) {
 	batch.Queue(`
-		WITH same AS (SELECT FROM broker WHERE stream_created = $3 FOR SHARE)
-		UPDATE outbox SET published_at = now(), stream_seq = ack.seq
-		FROM unnest($1::uuid[], $2::bigint[]) AS ack (id, seq)
-		WHERE outbox.id = ack.id AND EXISTS (SELECT FROM same)`, ids, seqs, r.known.created).
+		WITH same AS (SELECT FROM broker WHERE stream_created = $4 FOR SHARE),
+		acked AS (
+			DELETE FROM outbox_due AS due
+			USING unnest($1::boolean[], $2::bigint[], $3::bigint[]) AS ack (republish, position, seq)
+			WHERE due.republish = ack.republish AND due.position = ack.position AND EXISTS (SELECT FROM same)
+			RETURNING due.id, ack.seq)
+		INSERT INTO outbox_mark (id, stream_created, stream_seq) SELECT id, $4, seq FROM acked`,
+		a.Republish, a.Positions, a.Seqs, r.known.created).
 		Exec(func(tag pgconn.CommandTag) error {
-			if int(tag.RowsAffected()) < len(ids) {
+			if int(tag.RowsAffected()) < len(a.Seqs) {
 				r.Suspect() // another replica has found another stream than ours
 			}
 			return nil
@@ -38,8 +48,7 @@ func (r *Recovery) Mark(batch *pgx.Batch, ids []uuid.UUID, seqs []int64) {
 func highestMark(ctx context.Context, pool *pgxpool.Pool) (highest uint64, err error) {
 	err = pool.QueryRow(ctx, `
 		SELECT COALESCE(max(stream_seq), 0)
-		FROM (SELECT stream_seq FROM outbox WHERE published_at IS NOT NULL ORDER BY published_at DESC LIMIT $1) AS marked`,
-		markedLast).Scan(&highest)
+		FROM (SELECT stream_seq FROM outbox_mark ORDER BY published_at DESC LIMIT $1) AS marked`, markedLast).Scan(&highest)
 	if err != nil {
 		return 0, fmt.Errorf("look for the last published row: %w", err)
 	}
@@ -63,13 +72,15 @@ func unmarkLost(ctx context.Context, tx pgx.Tx, was, now state) (why string, n i
 	if why == "" {
 		why = "new_server"
 	}
-	last := `(SELECT max(published_at) FROM outbox WHERE published_at IS NOT NULL)`
+	last := `(SELECT max(published_at) FROM outbox_mark)`
 	more, err := unmark(ctx, tx, `published_at > `+last+` - $1::interval`, ackLossWindow)
 	return why, n + more, err
 }
 
 func unmark(ctx context.Context, tx pgx.Tx, which string, age time.Duration, more ...any) (int64, error) {
-	tag, err := tx.Exec(ctx, `UPDATE outbox SET published_at = NULL, stream_seq = NULL, republish = true WHERE `+which,
+	tag, err := tx.Exec(ctx, `
+		WITH lost AS (DELETE FROM outbox_mark WHERE `+which+` RETURNING id)
+		INSERT INTO outbox_due (republish, position, id) SELECT true, position, id FROM outbox_message JOIN lost USING (id)`,
 		append([]any{age}, more...)...)
 	if err != nil {
 		return 0, fmt.Errorf("remove marks: %w", err)

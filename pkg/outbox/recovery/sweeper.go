@@ -48,9 +48,12 @@ func (s *Sweeper) RunOnce(ctx context.Context) error {
 		older            time.Duration
 	}{
 		{"outbox", `
-			DELETE FROM outbox WHERE id IN (
-				SELECT id FROM outbox WHERE published_at < now() - $1::interval
-				ORDER BY published_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, Retention},
+			WITH old AS (
+				DELETE FROM outbox_mark WHERE id IN (
+					SELECT id FROM outbox_mark WHERE published_at < now() - $1::interval
+					ORDER BY published_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+				RETURNING id)
+			DELETE FROM outbox_message WHERE id IN (SELECT id FROM old)`, Retention},
 		{"inbox", `
 			DELETE FROM inbox WHERE event_id IN (
 				SELECT event_id FROM inbox WHERE received_at < now() - $1::interval
