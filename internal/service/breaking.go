@@ -41,6 +41,7 @@ func (b breaking) routes(r chi.Router) {
 		writeJSON(w, map[string]any{"pid": os.Getpid(), "since": b.since})
 	})
 	r.Post("/process/kill", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "0") // the answer is whole before the process ends
 		w.WriteHeader(http.StatusAccepted)
 		_ = http.NewResponseController(w).Flush() // nothing is sent later
 		failpoint.Die()
