@@ -27,6 +27,8 @@ type verdict struct {
 	Stuck string // the event that the model could not explain; empty: none
 	Rests bool   // whether the model can end where the services did
 	State string // what the page would show
+	// Payloads are the events whose reason in the model is not the real one.
+	Payloads []string
 }
 
 // judge follows a trace with every saga that the model allows, and with the one that the live mode shows.
@@ -36,7 +38,9 @@ const judge = `(async (trace) => {
 	const { sagas, stuck } = follow(flow, trace.events);
 	const shown = explainAll(flow, trace.events);
 	const rests = [...sagas, ...silently(flow, sagas)].some((s) => s.messages.every((m) => m.real !== null && m.open.length === 0) && Object.entries(trace.rows).every(([service, row]) => s.rows[service] === row));
-	return { Stuck: (stuck ?? shown.stuck)?.type ?? '', Rests: rests, State: stateOf(shown.saga) };
+	const payloads = shown.saga.messages.filter((m) => m.real && m.reason && !['IncidentOpened', 'OrderNeedsAttention'].includes(m.event) && m.real.data.reason.split(':')[0] !== m.reason) // after the colon: which goods, which country
+		.map((m) => m.event + ' ' + m.reason + ', not ' + m.real.data.reason);
+	return { Payloads: payloads, Stuck: (stuck ?? shown.stuck)?.type ?? '', Rests: rests, State: stateOf(shown.saga) };
 })(%s)`
 
 func modelAgrees(t *testing.T, s *shop) {
@@ -63,7 +67,7 @@ func modelAgrees(t *testing.T, s *shop) {
 				}
 				seen := s.rested(t, id)
 				got := p.judges(seen)
-				if got.Stuck != "" || !got.Rests || got.State != seen.State {
+				if got.Stuck != "" || !got.Rests || got.State != seen.State || len(got.Payloads) > 0 {
 					t.Errorf("the model has %+v; the services %v, %s after %d events", got, seen.Rows, seen.State, len(seen.Events))
 				}
 				seen.Events = append(seen.Events[:1:1], seen.Events[2:]...) // a trace that cannot have been

@@ -28,6 +28,7 @@ func TestConsole(t *testing.T) {
 		"a wrong repair is refused with a reason":                        repairRefused,
 		"an order's rows stand side by side, and a kill leaves a mark":   rowsOfAnOrder,
 		"the simulator steps forward, fails and goes back":               modelSteps,
+		"the simulator's last event has the reason of the scenario":      reasons,
 		"every scenario ends, and its address leads to each step":        everyScenario,
 		"the simulator is used by keyboard and on a small screen":        smallAndByKeyboard,
 		"whatever is done at any step, the model ends":                   anyStep,
@@ -64,6 +65,18 @@ func (p *page) is(state, services string) {
 	p.reads("[data-is=saga-state]", state)
 	const words = `[...document.querySelectorAll('[data-service]')].map((b) => b.dataset.word).join(' ')`
 	p.wait("the services to be "+services, fmt.Sprintf(words+" === %q", services))
+}
+
+// reasons: the end of each scenario carries the reason of what happened in it.
+func reasons(t *testing.T, s *shop) {
+	for scenario, reason := range map[string]string{
+		"declined": "card_declined", "out-of-stock": "out_of_stock", "unshippable": "destination_not_served",
+		"refund-refused": "destination_not_served", "cancel": "customer",
+	} {
+		p := s.visit(t, "/simulator?scenario="+scenario+"&step=60", 1360, 900)
+		p.reads(".payload", "OrderCancelled")
+		p.reads(".payload pre", `"reason": "`+reason+`"`)
+	}
 }
 
 func modelSteps(t *testing.T, s *shop) {

@@ -9,7 +9,7 @@
 
 /**
  * An event of the saga. `open` are the services that have not consumed it; `real` is its envelope where it was really published.
- * @typedef {{id: number, event: string, from: string, cause: number | null, open: string[], outbox: boolean, late: boolean, real: any}} Message
+ * @typedef {{id: number, event: string, from: string, cause: number | null, open: string[], outbox: boolean, late: boolean, reason?: string, real: any}} Message
  */
 
 /**
@@ -61,10 +61,26 @@ export function apply(flow, saga, rule, consumed) {
   next.rows[rule.service] = rule.to || saga.rows[rule.service];
   next.causes[rule.service] = cause;
   for (const event of rule.publishes ?? []) {
-    next.messages.push({ id: next.messages.length + 1, event, from: rule.service, cause,
+    next.messages.push({ id: next.messages.length + 1, event, from: rule.service, cause, reason: reasonOf(flow, next, event, cause),
       open: [...kindOf(flow, event).consumed_by], outbox: false, late: false, real: null });
   }
   return next;
+}
+
+/** The events that undo, which carry the reason of what they were published for. */
+const passesOn = ['ShipmentFailed', 'PaymentRefunded', 'PaymentVoided', 'InventoryReleased', 'OrderCancelled'];
+
+/**
+ * The reason that the event carries in this run: its cause's, and the contract's example where a failure begins. Of a cancel
+ * shipping publishes "cancelled"; the order knows who asked for it.
+ * @param {Flow} flow @param {Saga} saga @param {string} event @param {number | null} cause @returns {string | undefined}
+ */
+function reasonOf(flow, saga, event, cause) {
+  const before = messageOf(saga, cause) ?? saga.messages.find((m) => m.event === 'ShipmentFailed'); // an operator's decision has no cause
+  const inherited = passesOn.includes(event) ? before?.reason : undefined;
+  if (event === 'ShipmentFailed' && before?.event === 'OrderCancelRequested') return 'cancelled';
+  if (event === 'OrderCancelled' && inherited === 'cancelled') return saga.messages.find((m) => m.event === 'OrderCancelRequested')?.reason ?? inherited;
+  return inherited ?? /** @type {{reason?: string}} */ (kindOf(flow, event).example).reason;
 }
 
 /** The service is done with the message. @param {Saga} saga @param {Message} message @param {string} service @returns {Saga} */

@@ -68,7 +68,7 @@ function payload(flow, message) {
   const to = message.outbox ? 'waits in the outbox' : message.open.length ? `on its way to ${message.open.join(' and ')}` : kind.consumed_by.length ? `consumed by ${kind.consumed_by.join(' and ')}` : 'no consumer';
   return el('div', {},
     el('p.carries', {}, el('strong', { class: kind.backward ? 'back' : 'forth' }, message.event), ` from ${message.from}, ${to}`),
-    el('pre', { tabindex: '0', role: 'region', 'aria-label': `Payload of ${message.event}` }, JSON.stringify(message.real?.data ?? kind.example, null, 2)),
+    el('pre', { tabindex: '0', role: 'region', 'aria-label': `Payload of ${message.event}` }, JSON.stringify(message.real?.data ?? { ...kind.example, ...(message.reason && { reason: message.reason }) }, null, 2)),
     el('p.source', {}, message.real ? `Published as ${message.real.id}` : 'The example of the contract'));
 }
 
