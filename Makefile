@@ -46,13 +46,24 @@ build: ## compiles every program into bin/, the NATS server from its module amon
 demo: build ## runs everything without Docker and plays the scenes (ONCE=1 ends after them, SCENES=none plays none)
 	@bin/sagactl demo $(if $(ONCE),--once) $(if $(SCENES),--scenes=$(SCENES))
 
+# Containers need Docker and nothing else: these are short for docker compose, which works without make too.
+RUN_FILE ?= .ordersaga/run.json
+
 .PHONY: up
-up: build ## runs everything in containers, and writes .ordersaga/run.json for bin/sagactl
-	@deploy/up
+up: ## runs everything in containers (docker compose up), and writes .ordersaga/run.json for bin/sagactl
+	@docker compose up --build --detach --wait --wait-timeout 300
+	@mkdir -p $(dir $(RUN_FILE)) && docker compose cp secrets:/secrets/host/run.json $(RUN_FILE) && chmod 600 $(RUN_FILE)
 
 .PHONY: down
 down: ## ends the containers and removes their data
-	@deploy/down
+	@docker compose --profile '*' down --volumes --remove-orphans
+	@rm -f $(RUN_FILE)
+
+.PHONY: images
+images: ## builds the containers' images and writes them to artifacts/images.tar, for docker load elsewhere
+	@mkdir -p artifacts
+	@docker compose --profile '*' build
+	@docker save --output artifacts/images.tar $$(docker compose --profile '*' config --images | sort -u)
 
 .PHONY: bench
 bench: build ## measures sagas per second and their latency against the same work without messaging (AGAINST=DIR: against an earlier build's programs, PAIRS=7)

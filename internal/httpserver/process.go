@@ -53,8 +53,12 @@ func main(ctx context.Context, name string, run func(context.Context, func(strin
 			return fmt.Errorf("LOG_LEVEL must be DEBUG, INFO, WARN or ERROR: %w", err)
 		}
 	}
+	getenv, err := Secrets(os.Getenv)
+	if err != nil {
+		return err
+	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("service", name)
-	return run(ctx, os.Getenv, log)
+	return run(ctx, getenv, log)
 }
 
 // Env is the variable's value, or the fallback where it is not set.

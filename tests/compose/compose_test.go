@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -32,6 +34,10 @@ func TestContainers(t *testing.T) {
 	t.Run("shipping is dead when the saga comes to it", func(t *testing.T) { shippingDead(t, w) })
 	t.Run("a database is out of the other services' reach", func(t *testing.T) { reach(t, w) })
 	t.Run("payment reaches its database, the broker and the ambassador, and nothing else", func(t *testing.T) { waysOut(t, w) })
+	t.Run("sagactl runs as a container", func(t *testing.T) { sagactl(t, w) })
+	t.Run("a service runs twice behind its port", func(t *testing.T) { twice(t, w) })
+	t.Run("a container without its secret refuses in a sentence", func(t *testing.T) { refuses(t, w) })
+	w.afterwards(t)
 	w.Holds(t)
 	t.Run("nothing secret is in the logs", func(t *testing.T) { nothingSecret(t, w) })
 }
@@ -40,44 +46,93 @@ func TestContainers(t *testing.T) {
 type containers struct {
 	*kit.System
 	project string   // what they are called, so that they run beside others
+	env     []string // of docker compose: the project, and free ports
 	secrets []string // that only they know
 }
 
-// up starts the containers from nothing, and removes them with the test.
+// up starts the containers from nothing, with docker alone in the PATH, and removes them with the test.
 func up(t *testing.T) *containers {
 	t.Helper()
-	dir, project := t.TempDir(), fmt.Sprintf("ordersaga-test-%d", os.Getpid())
-	env := append(os.Environ(), "COMPOSE_PROJECT_NAME="+project, "ENV_FILE="+filepath.Join(dir, "env"), "RUN_FILE="+filepath.Join(dir, "run.json"))
-	deploy := func(ctx context.Context, script string) {
-		t.Helper()
-		cmd := exec.CommandContext(ctx, filepath.Join("..", "..", "deploy", script))
-		cmd.Env = env
-		out, err := cmd.CombinedOutput()
-		t.Logf("deploy/%s\n%s", script, out)
-		kit.Must(t, err)
-	}
-	t.Cleanup(func() { deploy(context.WithoutCancel(t.Context()), "down") })
+	project := fmt.Sprintf("ordersaga-test-%d", os.Getpid())
+	w := &containers{project: project, env: append(ports(t), "COMPOSE_PROJECT_NAME="+project, "HOME="+os.Getenv("HOME"), "PATH="+dockerOnly(t))}
+	t.Cleanup(func() {
+		w.compose(context.WithoutCancel(t.Context()), t, "--profile", "*", "down", "--volumes", "--remove-orphans")
+	})
 	began := time.Now()
-	deploy(t.Context(), "up")
-	t.Logf("up after %v, with the images", time.Since(began).Round(time.Second))
+	w.compose(t.Context(), t, "build", "--quiet")
+	w.compose(t.Context(), t, "build", "--quiet", "sagactl")
+	t.Logf("images after %v", time.Since(began).Round(time.Second))
+	began = time.Now()
+	if out := w.compose(t.Context(), t, "up", "--detach", "--wait"); strings.Contains(out, "level=warning") {
+		t.Errorf("docker compose up warns:\n%s", out)
+	}
+	t.Logf("up after %v", time.Since(began).Round(time.Second))
+	w.compose(t.Context(), t, "up", "--detach", "--wait") // also the second time
+	dir := t.TempDir()
+	w.compose(t.Context(), t, "cp", "secrets:/secrets/host/run.json", dir)
+	w.compose(t.Context(), t, "cp", "secrets:/secrets/made", dir)
 	at, err := endpoints.Read(filepath.Join(dir, "run.json"))
 	kit.Must(t, err)
-	return &containers{kit.Of(t, at), project, secrets(t, filepath.Join(dir, "env"))}
+	w.System, w.secrets = kit.Of(t, at), secrets(t, filepath.Join(dir, "made"))
+	return w
 }
 
-// secrets are what deploy/up has made for the containers.
-func secrets(t *testing.T, file string) []string {
+// compose runs docker compose at the root and returns what it printed.
+func (w *containers) compose(ctx context.Context, t *testing.T, args ...string) string {
 	t.Helper()
-	text, err := os.ReadFile(file)
+	docker, err := exec.LookPath("docker")
 	kit.Must(t, err)
-	var all []string
-	for line := range strings.Lines(string(text)) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		if strings.HasSuffix(name, "_PASSWORD") || strings.HasSuffix(name, "_TOKEN") {
-			all = append(all, value)
-		}
+	cmd := exec.CommandContext(ctx, docker, append([]string{"compose"}, args...)...)
+	cmd.Dir, cmd.Env = filepath.Join("..", ".."), w.env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("docker compose %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
-	if len(all) < 10 {
+	return string(out)
+}
+
+// dockerOnly is a PATH with docker and nothing else.
+func dockerOnly(t *testing.T) string {
+	t.Helper()
+	docker, err := exec.LookPath("docker")
+	kit.Must(t, err)
+	dir := t.TempDir()
+	kit.Must(t, os.Symlink(docker, filepath.Join(dir, "docker")))
+	return dir
+}
+
+// ports sets every port that the containers publish to a free one.
+func ports(t *testing.T) (env []string) {
+	t.Helper()
+	text, err := os.ReadFile("../../deploy/docker-compose.yml")
+	kit.Must(t, err)
+	names := map[string]bool{}
+	for _, found := range regexp.MustCompile(`\$\{(\w+_PORT):-\d+\}`).FindAllStringSubmatch(string(text), -1) {
+		names[found[1]] = true
+	}
+	for name := range names {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		kit.Must(t, err)
+		defer listener.Close()
+		env = append(env, fmt.Sprintf("%s=%d", name, listener.Addr().(*net.TCPAddr).Port))
+	}
+	return env
+}
+
+// secrets are what the first container has made for the others.
+func secrets(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	files, err := os.ReadDir(dir)
+	kit.Must(t, err)
+	for _, file := range files {
+		text, err := os.ReadFile(filepath.Join(dir, file.Name()))
+		kit.Must(t, err)
+		if len(text) < 40 {
+			t.Errorf("the secret %s has %d characters", file.Name(), len(text))
+		}
+		all = append(all, string(text))
+	}
+	if len(all) < 20 {
 		t.Fatalf("only %d secrets are known", len(all))
 	}
 	return all

@@ -27,12 +27,12 @@ import (
 // Config is what a console needs to know.
 type Config struct {
 	Addr   string                // HTTP_ADDR: where it listens for browsers
-	System endpoints.Description // ORDERSAGA_…: where everything else listens; see endpoints.FromEnv
+	System endpoints.Description // ORDERSAGA_FILE, ORDERSAGA_…: where everything else listens; see endpoints.Find
 }
 
 // Run is the whole process: environment, listener, until ctx ends.
 func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) error {
-	system, err := endpoints.FromEnv(os.Environ())
+	system, err := endpoints.Find(getenv("ORDERSAGA_FILE"), os.Environ())
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (p *program) system() (endpoints.Description, error) {
 	system, err := endpoints.Find(p.file, p.environ)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("no system is running: there is no %s", p.file)
-		return system, &Failure{unreachable, err, "make demo   (or make up, or name another one with --file)"}
+		return system, &Failure{unreachable, err, "make demo   (or docker compose up, or name another one with --file)"}
 	}
 	if err != nil {
 		return system, &Failure{usage, err, "sagactl --file another/run.json …"}
@@ -89,7 +89,8 @@ func asked(err error, next string) error {
 	case errors.As(err, &refused) && refused.Status < 500:
 		return &Failure{failed, err, next}
 	case errors.As(err, &unanswered), errors.As(err, &network):
-		return &Failure{unreachable, err, "make demo   (or make up; a system that has ended leaves a stale description)"}
+		const next = "make demo   (or docker compose up; a system that has ended leaves a stale description)"
+		return &Failure{unreachable, err, next}
 	}
 	return &Failure{failed, err, next}
 }

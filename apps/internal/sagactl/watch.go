@@ -55,7 +55,7 @@ func (p *program) watchOrder(ctx context.Context, orderID string, past bool) err
 	}
 	stream, err := eventlog.Open(system.NATS)
 	if err != nil {
-		return &Failure{unreachable, err, "make demo   (or make up)"}
+		return &Failure{unreachable, err, "make demo   (or docker compose up)"}
 	}
 	defer stream.Close()
 	show := p.eventWriter(orderID)

@@ -1,6 +1,6 @@
 // Package endpoints describes a running system: where its parts listen and which logins may read from them. The
 // program that starts a system writes the description; sagactl, verify and the tests read it. So the same commands
-// drive the system of `make demo` and the containers of `make up`.
+// drive the system of `make demo` and the containers of `docker compose up`.
 package endpoints
 
 import (
@@ -97,15 +97,6 @@ func Find(file string, environ []string) (Description, error) {
 	overridden := d.override(environ)
 	if err != nil && !overridden {
 		return Description{}, err
-	}
-	return d, nil
-}
-
-// FromEnv reads a description from the environment alone, as [Find] describes.
-func FromEnv(environ []string) (Description, error) {
-	var d Description
-	if !d.override(environ) {
-		return Description{}, errors.New("no ORDERSAGA_… variable has an address of the system")
 	}
 	return d, nil
 }

@@ -19,7 +19,7 @@ import (
 
 const (
 	// Off explains an answer of a system whose faults are not enabled.
-	Off = "this works only where faults are enabled: make demo enables them, and so does FAULTS_ENABLED=true make up"
+	Off = "this works only where faults are enabled: make demo enables them, docker compose up too"
 	// noAnswer and noAddress stand in a page for a process that could not be asked.
 	noAnswer  = "the process does not answer"
 	noAddress = "the console does not know its admin address"
