@@ -27,6 +27,19 @@ const MaxBody = 16 << 10
 // 400 for what cannot be read and for bad parameters, 404, 405 with Allow, 413, 415, and 422 for a body
 // that can be read but breaks the schema. HEAD is answered wherever GET is (RFC 9110, 9.3.2).
 func ValidateRequests(spec *openapi3.T) func(http.Handler) http.Handler {
+	return ValidateWithCode(spec, "")
+}
+
+// ValidateWithCode is [ValidateRequests] of an API whose contract has a code for requests that break it. An address or a
+// method that the contract does not have gets none: what answers there may not be the API that was asked for.
+func ValidateWithCode(spec *openapi3.T, code string) func(http.Handler) http.Handler {
+	refuse := func(w http.ResponseWriter, r *http.Request, err error) {
+		if known, ok := errors.AsType[*problem.Error](err); ok && known.Status != http.StatusNotFound &&
+			known.Status != http.StatusMethodNotAllowed {
+			known.Code = code
+		}
+		problem.Write(w, r, err)
+	}
 	allow := allowedMethods(spec)
 	// The library compiles the schemas of a 3.1 document anew for every request, which is half the CPU that a
 	// request costs. Our contracts use nothing that 3.0 does not have, so they are read as 3.0; one that
@@ -45,14 +58,14 @@ func ValidateRequests(spec *openapi3.T) func(http.Handler) http.Handler {
 			if errors.Is(err, routers.ErrMethodNotAllowed) {
 				w.Header().Set("Allow", allow(r.URL.Path))
 			}
-			problem.Write(w, r, refusal(err))
+			refuse(w, r, refusal(err))
 		},
 	})
 	return func(next http.Handler) http.Handler {
-		checked := validate(oneValue(next))
+		checked := validate(oneValue(next, refuse))
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if err := unsupported(r); err != nil {
-				problem.Write(w, r, err)
+				refuse(w, r, err)
 				return
 			}
 			if r.Body != nil {
@@ -92,15 +105,15 @@ func unsupported(r *http.Request) error {
 // oneValue refuses a body that is not one JSON value as RFC 7493 wants it: the decoders would stop behind the first
 // value, replace what is not UTF-8 or half a surrogate pair, and take the last of two members with one name, so that
 // what is stored would not be what was sent.
-func oneValue(next http.Handler) http.Handler {
+func oneValue(next http.Handler, refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			problem.Write(w, r, refusal(err)) // of an operation that takes no body; the validator reads the others
+			refuse(w, r, refusal(err)) // of an operation that takes no body; the validator reads the others
 			return
 		}
 		if len(body) > 0 && strings.HasSuffix(mediaType(r), "json") && !jsontext.Value(body).IsValid() {
-			problem.Write(w, r, problem.New(http.StatusBadRequest, "the body cannot be read as JSON: it must be one value, "+
+			refuse(w, r, problem.New(http.StatusBadRequest, "the body cannot be read as JSON: it must be one value, "+
 				"in UTF-8, without half a surrogate pair, and no object may have two members with one name"))
 			return
 		}

@@ -22,6 +22,7 @@ type Error struct {
 	Status     int
 	Title      string        // what kind of problem; the status text when empty
 	Detail     string        // what is wrong with this request, in a sentence
+	Code       string        // the same for programs, where the API's contract has codes
 	RetryAfter time.Duration // when trying again makes sense; 0: not said
 }
 
@@ -37,6 +38,7 @@ type body struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail,omitempty"`
+	Code   string `json:"code,omitempty"`
 }
 
 // Write answers with an error: a *[Error] as it is, anything else as a 500 without its text, which goes to the
@@ -50,7 +52,7 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 		e = &Error{Status: http.StatusInternalServerError,
 			Detail: "the request could not be carried out; trying again is safe"}
 	}
-	text, err := json.Marshal(body{"about:blank", cmp.Or(e.Title, http.StatusText(e.Status)), e.Status, e.Detail})
+	text, err := json.Marshal(body{"about:blank", cmp.Or(e.Title, http.StatusText(e.Status)), e.Status, e.Detail, e.Code})
 	if err != nil {
 		panic(err) // strings and a number always marshal
 	}

@@ -19,7 +19,7 @@ func TestWrite_SaysWhenToComeBack(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if want := (body{"about:blank", "Service Unavailable", 503, "busy"}); got != want {
+	if want := (body{"about:blank", "Service Unavailable", 503, "busy", ""}); got != want {
 		t.Errorf("body is %+v, want %+v", got, want)
 	}
 	if got := w.Header().Get("Retry-After"); got != "2" {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"example.com/ordersaga/contracts/gateway"
 	"example.com/ordersaga/pkg/events"
 )
 
@@ -125,6 +126,9 @@ func accept(id string, command PlaceOrder, prices map[string]events.Money) (even
 	if want := command.ExpectedTotal; want != nil && *want != total {
 		return events.Snapshot{}, refuse("the order costs %d %s in minor units, not %d %s", total.Amount, total.Currency,
 			want.Amount, want.Currency)
+	}
+	if why := gateway.Refusal(total.Amount, total.Currency, command.PaymentMethod); why != "" {
+		return events.Snapshot{}, refuse("%s", why) // later there would be nobody to refuse it to
 	}
 	order := events.Snapshot{
 		OrderID: id, CustomerID: command.CustomerID, Lines: lines, Total: total,

@@ -18,6 +18,7 @@ func TestAccept_PricesTheCommandOrRefusesIt(t *testing.T) {
 	prices := map[string]events.Money{
 		"widget": usd(1999), "gizmo": usd(750), "free": usd(0), "priceless": usd(math.MaxInt64),
 		"half": usd(math.MaxInt64 / 2), "euro": {Amount: 100, Currency: "EUR"},
+		"jewel": usd(100_000_000), "dinar": {Amount: 1000, Currency: "BHD"},
 	}
 	many := make([]Item, 0, 51)
 	for i := range 51 {
@@ -36,9 +37,13 @@ func TestAccept_PricesTheCommandOrRefusesIt(t *testing.T) {
 		{"one line", []Item{{"widget", 2}}, nil, 3998, ""},
 		{"two lines", []Item{{"widget", 1}, {"gizmo", 3}}, nil, 1999 + 2250, ""},
 		{"the total that the customer expects", []Item{{"widget", 2}}, total(3998), 3998, ""},
-		{"something free", []Item{{"free", 1000}}, total(0), 0, ""},
+		{"something free beside something else", []Item{{"free", 1000}, {"gizmo", 1}}, total(750), 750, ""},
+		{"nothing to pay", []Item{{"free", 1000}}, total(0), 0, "0 USD in minor units cannot be charged"},
 		{"fifty lines", many[:50], nil, 50, ""},
-		{"the largest total that can be counted", []Item{{"priceless", 1}}, nil, math.MaxInt64, ""},
+		{"the greatest amount of the gateway", []Item{{"jewel", 1000}}, nil, 100_000_000_000, ""},
+		{"more than that", []Item{{"jewel", 1000}, {"gizmo", 1}}, nil, 0, "100000000750 USD in minor units cannot be charged"},
+		{"the largest total that can be counted", []Item{{"priceless", 1}}, nil, 0, "cannot be charged"},
+		{"a currency that the gateway does not take", []Item{{"dinar", 1}}, nil, 0, `cannot be charged in "BHD"`},
 		{"nothing", nil, nil, 0, "1 to 50 lines"},
 		{"fifty-one lines", many, nil, 0, "1 to 50 lines"},
 		{"an unknown SKU", []Item{{"widget", 1}, {"perpetuum mobile", 1}}, nil, 0, `no SKU "perpetuum mobile"`},
@@ -67,6 +72,21 @@ func TestAccept_PricesTheCommandOrRefusesIt(t *testing.T) {
 				t.Errorf("accepted %+v, %v; want it refused because of %q", got, err, test.refused)
 			}
 		})
+	}
+}
+
+// A card's token is judged here by its syntax alone: whether there is such a card only the gateway knows.
+func TestAccept_APaymentMethodThatIsNoTokenIsRefused(t *testing.T) {
+	t.Parallel()
+	for method, taken := range map[string]bool{
+		"tok_doesnotexist": true, "visa": false, "tok_": false, "tok_Visa": false, "tok_" + strings.Repeat("a", 61): false,
+	} {
+		command := twoWidgets
+		command.PaymentMethod = method
+		_, err := accept("id", command, map[string]events.Money{"widget": usd(1999)})
+		if _, refused := errors.AsType[Refusal](err); refused == taken {
+			t.Errorf("%q: %v", method, err)
+		}
 	}
 }
 

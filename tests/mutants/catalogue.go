@@ -148,6 +148,27 @@ var mutants = []mutant{
 		dir: "services/payment", test: "^TestResolve_ALostAnswerIsAskedForUnderTheSameKey$",
 	},
 	{
+		name: "a refusal after another worker's request is definite", file: "services/payment/charge/charge.go",
+		old: "if !asked.Refused || c.Attempts != 1 {", new: "if !asked.Refused {",
+		dir: "services/payment", test: "^TestRefusal_AfterAWorkerDiedDecidesNothing$",
+	},
+	{
+		name: "a refusal of what is not the gateway is definite", file: "services/payment/charge/classify.go",
+		old: "	case p.Code == nil || !p.Code.Valid() || *p.Code == api.KeyReused:\n		return \"\"\n",
+		new: "	case p.Code == nil:\n		return string(api.InvalidRequest)\n",
+		dir: "services/payment", test: "^TestRefusal_IsTheGatewaysOwnOrDecidesNothing$",
+	},
+	{
+		name: "what the ambassador sent twice counts as once", file: "services/payment/charge/classify.go",
+		old: "case a.sent != 1 || a.header.Get(attemptsHeader) != \"1\":", new: "case a.sent != 1:",
+		dir: "services/payment", test: "^TestRefusal_IsTheGatewaysOwnOrDecidesNothing$",
+	},
+	{
+		name: "the door lets in what can never be charged", file: "services/order/domain.go",
+		old: "command.PaymentMethod); why != \"\" {", new: "command.PaymentMethod); why == \"never\" {",
+		dir: "services/order", test: "^TestAccept_PricesTheCommandOrRefusesIt$",
+	},
+	{
 		name: "not found is definite at once", file: "services/payment/charge/classify.go",
 		old: "case len(charges) == 0 && c.Horizon:", new: "case len(charges) == 0:\n		return Outcome{Decision: No, Reason: NotCharged}\n	case len(charges) == 0 && c.Horizon:",
 		dir: "services/payment", test: "^TestResolve_NotFoundIsDefiniteOnlyBehindTheHorizon$",

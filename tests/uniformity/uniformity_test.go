@@ -96,6 +96,7 @@ var subjects = map[events.Service][]string{
 		"repair/finish.go",       // and the transaction that does it
 		"repair/store.go",        //
 		"gate_test.go",           // the gateway that the tests run
+		"refusal_test.go",        // what the gateway itself refuses, and what only looks like it
 		"charge_test.go",         // tests of the packages below, in the whole service
 		"resolve_test.go",        //
 		"direct_test.go",         //

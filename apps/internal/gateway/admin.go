@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"example.com/ordersaga/contracts/gateway"
 	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/pkg/problem"
 )
@@ -59,7 +60,7 @@ func (g *Gateway) capture(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !reference.MatchString(body.MerchantReference) || body.Amount < 1 || body.Amount > maxAmount ||
-		!accepted(body.Currency) {
+		!gateway.Takes(body.Currency) {
 		problem.Write(w, r,
 			problem.New(http.StatusUnprocessableEntity,
 				"merchant_reference, amount or currency has a value that a charge could not have"))

@@ -41,9 +41,9 @@ func (p *payments) decideRefund(b *book, key keyed, body api.RefundRequest) (out
 	a := b.charges[body.ChargeId]
 	switch {
 	case a == nil:
-		return problemOf(http.StatusNotFound, "there is no charge with this id"), nil
+		return refusalOf(http.StatusNotFound, api.UnknownCharge, "there is no charge with this id"), nil
 	case a.charge.Currency != body.Currency:
-		return problemOf(http.StatusUnprocessableEntity, "/currency: the charge was made in another one"), nil
+		return unprocessable(api.OtherCurrency, "/currency: the charge was made in another one"), nil
 	case body.Amount > a.charge.Amount-a.refunded:
 		return refuse(key, a, body, "more_than_captured")
 	}
@@ -75,7 +75,7 @@ func refuse(key keyed, a *account, body api.RefundRequest, code string) (outcome
 func (p *payments) already(b *book, key keyed) (out outcome, done bool) {
 	if r := b.answers[key.key]; r != nil {
 		if r.Fingerprint != key.fingerprint {
-			return problemOf(http.StatusUnprocessableEntity, "this Idempotency-Key belongs to another request"), true
+			return unprocessable(api.KeyReused, "this Idempotency-Key belongs to another request"), true
 		}
 		return outcome{answer: r, replayed: true}, true
 	}

@@ -23,11 +23,11 @@ func (g *Gateway) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	validated := httpserver.ValidateRequests(spec)(api.Handler(api.NewStrictHandlerWithOptions(&handlers{g.payments,
-		g.operations}, nil, api.StrictHTTPServerOptions{
-		RequestErrorHandlerFunc:  func(w http.ResponseWriter, r *http.Request, _ error) { unreadable(w, r) },
-		ResponseErrorHandlerFunc: g.fail,
-	})))
+	validated := httpserver.ValidateWithCode(spec, string(api.InvalidRequest))(api.Handler(
+		api.NewStrictHandlerWithOptions(&handlers{g.payments, g.operations}, nil, api.StrictHTTPServerOptions{
+			RequestErrorHandlerFunc:  func(w http.ResponseWriter, r *http.Request, _ error) { unreadable(w, r) },
+			ResponseErrorHandlerFunc: g.fail,
+		})))
 	router := chi.NewRouter()
 	router.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	router.HandleFunc("/readyz", g.ready)
@@ -50,7 +50,7 @@ func receivedAt(ctx context.Context) time.Time { return ctx.Value(receivedKey{})
 
 // unreadable is the answer to what the contract's validation let pass and the types still cannot hold.
 func unreadable(w http.ResponseWriter, r *http.Request) {
-	problem.Write(w, r, problem.New(http.StatusBadRequest, "the request cannot be read"))
+	problem.Write(w, r, refusalOf(http.StatusBadRequest, api.InvalidRequest, "the request cannot be read").problem)
 }
 
 // fail answers when something went wrong here. What it was goes to the log and to nobody else.
@@ -139,7 +139,7 @@ func (h *handlers) GetCharge(ctx context.Context,
 		return nil, err
 	}
 	if found == nil {
-		return nil, problem.New(http.StatusNotFound, "there is no charge with this id")
+		return nil, refusalOf(http.StatusNotFound, api.UnknownCharge, "there is no charge with this id").problem
 	}
 	return api.GetCharge200JSONResponse(*found), nil
 }

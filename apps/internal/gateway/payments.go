@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/ordersaga/contracts/gateway"
 	"example.com/ordersaga/contracts/gateway/api"
 	"example.com/ordersaga/pkg/problem"
 )
@@ -75,10 +76,10 @@ func name(operation, key string, body any, received time.Time) keyed {
 func (p *payments) charge(ctx context.Context, key keyed, body api.ChargeRequest) (outcome, error) {
 	token, known := p.tokens[body.PaymentMethod]
 	if !known {
-		return problemOf(http.StatusUnprocessableEntity, "/payment_method: this gateway knows no such card"), nil
+		return unprocessable(api.UnknownCard, "/payment_method: this gateway knows no such card"), nil
 	}
-	if !accepted(body.Currency) {
-		return problemOf(http.StatusUnprocessableEntity, "/currency: this gateway does not take it"), nil
+	if !gateway.Takes(body.Currency) {
+		return unprocessable(api.UnsupportedCurrency, "/currency: this gateway does not take it"), nil
 	}
 	release, free := p.occupy(key.key)
 	if !free {
@@ -153,6 +154,15 @@ func problemOf(status int, detail string) outcome {
 	return outcome{problem: problem.New(status, detail)}
 }
 
+// refusalOf is a problem by which nothing was done, and by which nothing would be if the request came once more.
+func refusalOf(status int, code api.ProblemCode, detail string) outcome {
+	return outcome{problem: &problem.Error{Status: status, Code: string(code), Detail: detail}}
+}
+
+func unprocessable(code api.ProblemCode, detail string) outcome {
+	return refusalOf(http.StatusUnprocessableEntity, code, detail)
+}
+
 func inProgress() outcome {
 	return outcome{problem: &problem.Error{
 		Status: http.StatusConflict, Detail: "a request with this key is being worked on", RetryAfter: time.Second,
@@ -173,13 +183,4 @@ func (p *payments) turnAway(key string, b busy) *problem.Error {
 		e.RetryAfter = time.Second
 	}
 	return e
-}
-
-// accepted are the currencies that this gateway takes.
-func accepted(currency string) bool {
-	switch currency {
-	case "AUD", "CAD", "CHF", "DKK", "EUR", "GBP", "JPY", "NOK", "PLN", "SEK", "USD":
-		return true
-	}
-	return false
 }

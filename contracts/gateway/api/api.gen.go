@@ -86,6 +86,36 @@ func (e EntryStatus) Valid() bool {
 	}
 }
 
+// Defines values for ProblemCode.
+const (
+	InvalidRequest      ProblemCode = "invalid_request"
+	KeyReused           ProblemCode = "key_reused"
+	OtherCurrency       ProblemCode = "other_currency"
+	UnknownCard         ProblemCode = "unknown_card"
+	UnknownCharge       ProblemCode = "unknown_charge"
+	UnsupportedCurrency ProblemCode = "unsupported_currency"
+)
+
+// Valid indicates whether the value is a known member of the ProblemCode enum.
+func (e ProblemCode) Valid() bool {
+	switch e {
+	case InvalidRequest:
+		return true
+	case KeyReused:
+		return true
+	case OtherCurrency:
+		return true
+	case UnknownCard:
+		return true
+	case UnknownCharge:
+		return true
+	case UnsupportedCurrency:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RefundStatus.
 const (
 	RefundStatusSucceeded RefundStatus = "succeeded"
@@ -210,11 +240,16 @@ type MerchantReference = string
 
 // Problem as in RFC 9457
 type Problem struct {
-	Detail *string `json:"detail,omitempty"`
-	Status int     `json:"status"`
-	Title  string  `json:"title"`
-	Type   string  `json:"type"`
+	// Code why the gateway refused to carry the request out; absent where something on the way answered, or where the request may be sent once more
+	Code   *ProblemCode `json:"code,omitempty"`
+	Detail *string      `json:"detail,omitempty"`
+	Status int          `json:"status"`
+	Title  string       `json:"title"`
+	Type   string       `json:"type"`
 }
+
+// ProblemCode why the gateway refused to carry the request out; absent where something on the way answered, or where the request may be sent once more
+type ProblemCode string
 
 // Refund defines model for Refund.
 type Refund struct {
@@ -2734,62 +2769,65 @@ func (sh *strictHandler) CreateRefund(w http.ResponseWriter, r *http.Request, pa
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"3Fptc9rG9v8q57//zjRJBQZqp2P8yrWdXt+kScZxpnNr5+JFOsAWaVfdXRmrHu5nv3N2JSFAYBw3uZ3m",
-	"RQaDtOfpd573noUqSZVEaQ3r37MJ8gi1+3geYZIqizLMLzCNeY4RfR2hCbVIrVCS9dmN1RnewGyCEuxE",
-	"GBAG7ASBSzNDDVYBl4BcxwI1aPw9Q2NhJuzEPWV4gjDFnAXMhBNMOBGweYqsz4zVQo7ZfB6wC7Q6Px5Z",
-	"1OsMGAyVjAxRmnFhYYgjpXFxeklTGDAoLfAxF7KJnpAWx6jZnCimXPME7bomXmO+zsNbnqAXu6AWgFFg",
-	"J9wSzUjIMQgLdiZChEihob+UDLENXeK7d3AAt8KIYYxw/OHk/BzCCdc8JPJtFjBBNLxhWMAkT4jdGk+t",
-	"106DRFtoMhLZpC5hwu/eoBzbCev3Dg4ClghZ/t0lWa1FTTT+ffV/rf98+u4bFqwZYU7nm1RJg14l8r1W",
-	"Y43G/RUqaVFa+sjTNBYhJ83spVoNY0y++82Qmu4Z3vEkjdEr0HIRsz7jq6gQhhBB9hoiaW6m9BQjUM5o",
-	"ltvMsP5+5zBgVlg6i50oOYpFaBdc86HKbH8Yczll87oivtE4Yn32/3sL0O/5X83ee8+sl3XZvsc783gE",
-	"whpQmQ1VgvS7VBamUs0k5Egc1vzLobpVwbqJt+LpvZoDOPbeKvtKZTJ6ou7tBHXBpYPcGGsCimhJ4fsL",
-	"hb9VFjz5L6bxyxpnJgsnBXt0dvnW00SfTZCkh0RJzCFRtxgtmasm+0Gns5D9XJKv8Bg+oL5FDWdaK/1F",
-	"9bDAHvf8ZZIwYZWK4Nn+3V2fvpw4FHIDkZL4PAClwagEi+8p7s20kmNQ0oWpGc/h2QG9+5Aenl9LEuRS",
-	"qZ+5zC88K0/1easUJFzmpWimjrRezbUvlQKiCxeLB7+Upld5OlrT65/mvh9lqlWIxvCh18zTfNjFoiHG",
-	"So6Nz7jK2bSQZEm5vYVyl7iAM2mFzb8Okoca+dQAB53F6MBKUXO7FA3mmFd8OYMcJyrzOlymLDzmw0xr",
-	"ypbfGkiEVBoyKUg3I6UTbn0B8HKfBZQtRZIlrN/tLP65pFl8HayVDAE78fGpf89SrVLUVvg8yTcwNaPi",
-	"gCQJeWozytoNnKyTCTVyi9GAuyOrFyJusWVFguuZO2Cl4A21VcBE1Ph1gjqccGkHGkdIb2PjYxpHmYzM",
-	"unikcBVHZOyR0A6DwmJiHgLQhTuQji5hqDXPHQALCN8zlGSFK2ayMESMMGKfgoaicVEOXTGXyxpkCkr7",
-	"1LRUkVrS9kLWBTE1/A1Du7D++elKsfVyf0utFU4GV53WIW+NGiuu8tA3wth1WPl06D7upNeTKn0u63VF",
-	"T+Wxm2UsArGDdhQJMjeP39d4G/HYYLDRC7YxWTjwCmS3ilU+txGy297+uXjjonrBVf55gtIOKHmqhoaH",
-	"g1VT1+xQdW859R4jpYFDyHV05EKNJdy7xwxwjRALYymv+kA05hZnnOLQxdnx6c9nPuTUMVNDiVXTwRVv",
-	"/dFpHQ6aK/NlC+4M8hU5Gy1es8KKEiScf3gH+73uDxCqCEm0kKfC8tgc+fKxkBIsn6KB44+nAZwc03//",
-	"eBXA6evXAZx9vAjgpx/fB/DP9/8K4O271wG8f/M2gA9nr4HLCD5+OGXL7clx69dP99/PG93lFMNYyK0h",
-	"eJcAuy1YRp7EgEReVwrZf1A8EgUgpMlGIxEK0rILHQGMNM+iLEZpj8BlNwMJz4GahSaRdozC66Gx5OLh",
-	"yFjFuiXZdg6WTbA5k1bnu2dCHs94biBVRlhxizvmQReMBqLBQdWICgsXrAOf+H1n4xxWWBiLWzQw5OG0",
-	"MVl+pQQ7Fb57Ky1W9Ddlmmkw3BPg8NhM6Zh7YsJsQsYbjMa+Wl6GBkqrxSOymUdYQ5Eg8c42FyMyS4ao",
-	"QY2gIAZZSlUm9ZkBfRgipNwYjIAbuOFUrN80QG9FXSXnBekmodezTCODpbK/NaBmEiRP0OUVVygKAykX",
-	"BZ6VjlB/WzTotczRLarUDaOd49avPo/024PWhpKj1luvOKmhEH/x6gQO9w9+YKv5vexGtqJx3YuLTqTh",
-	"Lf/F/QNgdb+Wx1SkmoxQ1JVPzA31oPM/ixxfLQosxP0CocAb5CtVk3W7PVwln59+XgnaWEt79e2WOEkn",
-	"hsdfFqXbEPeIrs/weEMZ5BPYwD1EdVCiNA7shMtB2eruVPus47c48RE1zRKjnwXodTMRMSFHal3wS1fp",
-	"+kHaSKvENQTGVbK+5hDWlR1tOKYSWUeQcm3zgBKOQZT+Jbe4mKi07yP/hKcpSjeUu5Y+F1gDsUukYHhu",
-	"AkfA5QUZ526yZ5Wb3blVjAJupu1reS1fvHiNuWm/eAHH8P7dh0uQiI49WFkltOFygr5thwhHQgpb7XPc",
-	"7BG4m9U84+BCiiEeoKgfA+DXstD7c3Bz8tS6RIa3qD2z9CmHmNttK6FKLPfFUEU5jNE6JboVTnAth7n1",
-	"OZI+BP6Im7ow5dqqD25L5QWrCLjnyymTIyAMcNjv9RztSKG5lsXQqQ2/TESMwOv7pJXZP2nBb6NAyWKS",
-	"Xs61/Mmdw4LJ2uzwpg3HTrfmWu53DgPY7x06+gd3d655dKNYTG0fXFFCOknW11veMEsKLDZxWownFvzo",
-	"zCqIVIGGN8rYwqwOFW9V8RfJcXB35+ZyXFabPMJeyEkhVCtp5JHDXzWWcwNDR9G5QJ8sRQ4+4bd4Ld1k",
-	"uQ3HZurNt25wRy9Walov2rMUhrnTYumwUDlsIce5bI1iJ+NEafGHkl4Yz5RYDNjoeB+bMCrAR1EJvu9A",
-	"uUOsFFx2rwTlEMUtRvXtXhvekauVT3MLlN+J1jUj9YxUJqNr5pxiyX0Kjt/59ZAPDai10oVblm2bixzu",
-	"V9/JUFXqWYdn+53ec4eLYslkAu9iFQCEdtaPxZTguvBQGV1LsgVQQDNUCfuH1Uy24Yxc0qsMY1M2S34P",
-	"UB3iUVwMpSFSYZagtPCsLAuft68lq+3lSIhCkSxgt6iND5TddqfdYQG7a/2e8VjYnPWv7hm3g0RRLUBV",
-	"LHKTaVfaO8VRHSGjQazcJJFSIy+bbldmnJTd04y8tKioi+m2C0IijjFi809EtEgVvt2QI82N1VloHb2r",
-	"ezeZdXOeSBhqEQmoKqOvZA1UjqC3Ue3rCl/PDjqd52z+ibKFSlHyVLA++77ddYKn3E4c+b246ojG2NC5",
-	"vJPo+pUcUtQLJBfOQcRT1FWz61JF1KI8QPFKUZx1jkqMjbOY6zj3TY6BG+pXbgoUQMyrWFBrf3zqoqDr",
-	"U0uJCZx5Q1d2OI9Yn10gj4oGb3l/frUq1UTN/KqlbMWsghgJmiqzwSINDnEspKQMX+zAf89Q54sVuONy",
-	"aZUf4YhncYGhcl7faeriHuSJWyA4HgGP40JNib/mwIcGXZXQxFMsErdVqC3ft+wNCJBLa/Vep7NlH9Sw",
-	"B6pa56tFmdg9PDxc7kdYr9N72ep2W73eZbfT7x70O51f63VOn/lhG1WNLJwMOmFv9JJ3hz/gfq8cCPQX",
-	"Q4qmQpG5vrTfra2bai0HSeq78+7O26QCTRuWSaXk7sfC7M3nVRqu7acCZrIk4ZpEd8HP7T5dPFMjn8GC",
-	"cmDrBKM/ZhMRUk53i5uZFtaidGft3Xb3aiP5Rl8+juNVDza1dXulyaLJry1P2nBaTwxU/o3sYmffXnPF",
-	"V0JGJwU7a77YhNrGanjzfZJHDtWfjvJKt18U5Q+gulp2XX3aAPGdkV1b7TSg+5fV3WCV3Os4OXI3q5LU",
-	"5m6/4GNTbUf6JzjGG6WmpsKqr8VWZlV6aXeiTAPwLxfXwcxEzQxUu0+NPI7zSkxqjMJYkA8mmbHUGqZU",
-	"6XiLB9UG1+Wl9XrQO1PRI1HbgxF1B0256mS5aljxkCZVLR7ZW7kN5tHtCsMfVZQ/DtgrYF4F6gOIXN1V",
-	"Maumg1thOHskEss5zHy5lSa/n6/5bvdJIv6F/PVxOtqUh3zDv7LKb75G2arfo9x2YaTp6qUjv9/p/akA",
-	"W95osfWd1SOSfbV02lmx5cpug2ZdF+Rue1RLNer2x0pFR5T+aneWvqjKDx+On7XrkPRKr/fwK8uXgNxb",
-	"OxBavYj19CBfFArFAnu1nNm7F9G8VtMsx9Gf0G4Koq7MoEZnUWW4wdvnVRWLyezTi4m/e0BaXJXc7+w/",
-	"jIrqLunToUTtav0eqbBlS2wqXNWuDDWXC1QnFw+B2+WW+1s19lcV3VDM9baJv+nNJaxdp2pvyPnFIugv",
-	"lPMX4/oGRK0gb2eELK9XvkJa3y7FFh97udXHNA4O+cFBed7ntZ6PU9rDeX4sblGWNwj+qpn+MbDaKXIt",
-	"Nj4rK5661suvHqVzw+PNN0bd1NM3C8VCqawB6l3RFPOvWhI8Mq7+3WuIn9x+q2pXvRWcg8zn8/l/AwAA",
-	"//8=",
+	"3Fp7U9tItv8q5/bdqklmZWN7IFOYvxggWZZMQhFSWzuQa9rSsd1rqVvT3cJoKd/Pfut062VbgAmT3KnN",
+	"HyljS31ev/PuexaqJFUSpTVseM9myCPU7uNphEmqLMowv8A05jlG9HWEJtQitUJJNmQ3Vmd4A4sZSrAz",
+	"YUAYsDMELs0CNVgFXAJyHQvUoPH3DI2FhbAz95ThCcIccxYwE84w4UTA5imyITNWCzlly2XALtDq/HBi",
+	"UW8yYDBUMjJEacGFhTFOlMb69JKmMGBQWuBTLmQbPSEtTlGzJVFMueYJ2k1NnGG+ycMHnqAXu6AWgFFg",
+	"Z9wSzUjIKQgLdiFChEihob+UDLELfeJ7sLcHt8KIcYxw+Ono9BTCGdc8JPJdFjBBNLxhWMAkT4jdBk+d",
+	"M6dBoi00GYls0pQw4XfvUU7tjA0He3sBS4Qs/+6TrNaiJhr/c/Vfnf/98te/sGDDCEs636RKGvQqkeda",
+	"TTUa91eopEVp6SNP01iEnDSzk2o1jjH5678Mqeme4R1P0hi9Ai0XMRsyvo4KYQgRZK8xkuYWSs8xAuWM",
+	"ZrnNDBvu9vYDZoWls9iRkpNYhLbmmo9VZofjmMs5WzYV8ReNEzZk/71Tg37H/2p2zj2zXtZV+x5uzeMB",
+	"CGtAZTZUCdLvUlmYS7WQkCNx2PAvh+pOBes23oqndxoO4Nj7oOxblcno63Qfqoi0lEnH2IjANkUW1Dax",
+	"M9QF9+B/bQguohVD7NaG+KAseLa+mSUuG5yZLJwV7NHZ5Vsvg+NihiQ9JEpiDom6xWjFjA3Z93q9WvZT",
+	"ST7EY/iE+hY1nGit9DfVQ41J7vnLJGHFKhXBq927uyF9OXPo5AYiJfF1AEqDUQkW31M8XGglp6CkC18L",
+	"nsOrPXr3KT28vpYkyKVSv3KZX3hWXhoLrFKQcJmXopkm0gYNl79UCoguXNQPfitNr/N0sKHXP8ytP8tU",
+	"qxCN4ePSU7/St+eYjzRmBqM1v3Zxa4yxklPjs7Nydi6kW1H4oFb4CmdwIq2w+fdB91gjnxvgoLMYHYAp",
+	"wj4uRYuJlhVfzkiHicq8XlcpC+8HYaY1ZdYfDCRCKg2ZFKSbidIJt75YeLPLAsqsIskSNuz36n8uwRZf",
+	"BxvlRcCOfMwa3rNUqxS1FT6n8geYWlAhQZKEPLWZdjbd4GSTTKiRW4xG3B1ZvRBxix0rEtzM8gErBW+p",
+	"wwImotavE9ThjEs70jhBehtbH9M4yWRkNsUjhas4ImNPhHYYFBYT8xSALtyBdHQJQ6157gBYQPieoSQr",
+	"XDGThSFihBH7ErQUmHXpdMVcfmuRKSjt09BSRWpF27WsNTE1/heGtrb+6fFaYfZm95G6LJyNrnqdfd6Z",
+	"tFZn5aHvhbGbsPIp0n3cSq9HVUpd1euanspjH5axCM4O2lEkyNw8Pm/wNuGxweBBL3iMycKB1yD7qFjl",
+	"cw9C9rG3fy3euKhecF1CnqC0I0qoqqU54mDV3DVG1AlYTn3KRGngEHIdHbhQYwn37jEDXCPEwljKtT4Q",
+	"TbnFBac4dHFyePzriQ85Tcw0UGLVfHTFO//udfZH7VX8qgW3BvmanK0Wb1hhTQkSTj99hN1B/2eg7ESi",
+	"hTwVlsfmwJeUhZRg+RwNHH4+DuDokP7729sAjs/OAjj5fBHAu1/OA/j7+T8D+PDxLIDz9x8C+HRyBlxG",
+	"8PnTMVttZQ47v325/2m5qYaA3XV4GGJqvRoOP9OrR4fu/7+9ZQE7PjtjATv5fMEC9u6Xcxawv5//kwXs",
+	"w0f6/vz9BxawTyf0mch+WQbsGMNYyEdj+jYR+7HoG3kSI5/h17VMgBoVj0QBCGmyyUSEgszmYlEAE82z",
+	"KItR2gNw6dJAwnOgTqUtpGwZ1jdjbcnF06G2Cp4rsm0dfdtweCKtzrdPrTxe8NxAqoyw4ha3TKwuuo1E",
+	"i8erCVUqLvoHvpLw7ZOLAMLCVNyigTEP563Z9ztl7LnwrWNpsaoD9Jy3GO4FcHhu6nXMvTADtyHjPUZT",
+	"X5KvQgOl1eIZ6dEjrKXqkHhn26sbmSVj1KAmUBCDLKWylZrZgD6MEVJuDEbADdxw6ghuWqC3pq6S84J0",
+	"m9CbaauVwVLZPxhQCwmSJ+gSlas8hYGUiwLPSkeofyimAI1U1C/K3gfmSoed33xiGnZHnQdqmEYDv+ak",
+	"hnLGxdsj2N/d+5mtFwztAXExy5sZ1DklKdgqSr46b47rQGX2APjYDQgXbsRQd8mN1tgPNSm+Ot1gMWcs",
+	"T6FoOkY/ZlQyREiUxmvJgsoXhLzlsYhGdbdVDWG4jtyfJktTpQnHDYxvjGpc/G4+0Wj42ry3bAEf9djN",
+	"SFe0fy1v+S/un3Bo92t5TEWqDahFMf/C/NkMzP9v0fW7Rcpa3G8QLr1BvlMJ37Tb063J6fHX1f2tDYxX",
+	"33bFBenE8PjbovQxxD2j1TY8fqBU9El+VATEwEWpkZ1xCkJ+vrBVfbiJ3+LEZ9R9K4x+FaA3zUTEhJyo",
+	"TcEvXXvhJ5oTrRLXhRnXPvi6TFhXmnXhkPoSHUHKtc0DSsoGUfqX3GZpptKhz44znqYo3XT0Wvp8aQ3E",
+	"rtgAw3MTOAIud8o4d3nEKjdEdbsyBdzMu9fyWv744xnmpvvjj3AI5x8/XYJEdOzB2q6nC5cz9LMSiHAi",
+	"pLDVws0NgYG7AdkrDi6kGOIBiho7AH4tC72/BrfISK1L9niL2jNLn3KIuX1sZ1eJ5b4YqyiHKVqnRLdj",
+	"C67lOLe+jqAPgT/ipilMuVccglsjesEqAu75crTnCAgDHHYHA0c7UmiuZTHp68I/ZiJG4M2F39pyhrTg",
+	"14WgZLHSKIeJ/uTefsFkY4h704VDp1tzLXd7+wHsDvYd/b27O9exu5k4pnYIrnAjnSSb+0dvmBUFFqtS",
+	"LaYzC77YsAoiVaDhvTK2MKtDxQdV/EVy7N3duSqEy2rVStgLOSmEqhCNPHL4q2ahbkrrKDoXGJKlyMFn",
+	"/BavpRvxd+HQzL35Ng3u6MVKzZuNTZbCOHdaLB0WKoct5DiVnUnsZJwpLf6tpBfGMyXqqSYd72MTRgX4",
+	"KCrBTz0ol7yVgsuyjqAcorjFqFmJdeEjuVr5NLdA+Z1oXTNSz0RlMrpmzilW3Kfg+KPf3/nQgForXbhl",
+	"2dq6yOF+5VVh6VmHV7u9wWuHi2ILaALvYhUAhHbWj8Wc4Fp7qIyuJdkCKKAZ6hb8w2ohu3BCLulVhrEp",
+	"G0q/kKkO8SgutgMQqTBLqBZ9VZbOr8lLiqr1Wq5WxqaujHmzLiaUzDide0NR+mZzrdR1JW61jSXNFEez",
+	"gN2iNj769ru9bs8NX37PeCxszoZX94zbUaKowKD2AbnJtOupikJ7xGU0ipWrlCnf8nLa4WqXo7IaXpDr",
+	"F61MsadwkU3EMUZs+YWIFvnH93lyormxOguto3d172bsbmIXCUO9OaFfZfSVbCDVEfSGb3xdgfbVXq/3",
+	"mi2/UApSKUqeCjZkP3X7TvCU25kjvxNXregUW1rGjxJdo5hDirp2j8LjiHiKupoyuPwTdSi5kHkVBW/n",
+	"/cTYNIu5jnPfXRq4oUbxpoAWxLwKMI2+0+dDiuQ+X5VAw4U3dGWH04gN2QXyqOisV29NXK1LNVMLv0gr",
+	"e2CrIEbCu8psUOfWMU6FlH5Q524+/J6hzuuLD47LlQscEU54FhcYKjcvvbb2+UmeuAWC4wHwOC7UlPjL",
+	"Lb47fICnWCRuP9S4cvHIBogAuXKZYtDrPbLta9nyVTOLq7r27O/v7682OWzQG7zp9PudweCy3xv294a9",
+	"3m/N4mnI/NiUSlEWzka9cDB5w/vjn3F3UE5ihvV0qK36ZG4gMOw3FoeNPoYk9WOR/tZ7wQJND6wFS8nd",
+	"j4XZ28+rNNzYNAbMZEnCNYnuIqrbbLsgqSY+LQbl6N0JRn8sZiKkQsEFvIUW1qJ0Z+3c9ncay5VWXz6M",
+	"43UPNo3LFJUmi+lKYw3WheNmtqGacmLrGxndDVd8K2R0VLCz4YttqG0tsR++RfTM9cjLUV7p9pui/AlU",
+	"V2vLqy8PQHxrZDeWdC3o/sf6lreqGJo4OXD36ZLU5m5T5GNTIyP/AY7xXqm5qbDqC7y1IaFe2YIp0wL8",
+	"y/oSoJmphYFqi62Rx3FeiUndVhgL8sEkM5b6zZTKJ2/xoNrFu7y0WWR6ZyoaL+qlMKKWoy1XHa1WDWse",
+	"0qaq+pGdtTuAHt2uSvpFRfnzgL0G5nWgPoHI9a0js2o+uhWGs2cisRzuLFf7c/L75Ybv9l8k4p/IX5+n",
+	"o4fykJ8irF3KaL8822nenn3sOlDbhVtHfrc3+EMBtrpKZJvLwmck+2rbt7Viy13pA5p1rZXrLapt5kRp",
+	"mCoVHVD6a9xI+6Yq3386fjYuwdIrg8HTr6xe8XJvbUFo/Zrdy4N8USgUVxHWy5mdexEtGzXNahx9h/ah",
+	"IOrKDGp06irDTfO+rqqox70vLyb+0wNSfRF2t7f7NCqqG8QvhxK1q81bwsKWLbGpcNW4/NVeLlCdXDwE",
+	"boleLs7V1F9EdZM219sm/n4/l7BxMa77QM4vtkt/opxf7wBaELWGvK0Rsrqz+Q5p/XEpHvGxN4/6mMbR",
+	"Pt/bK8/7utbzeUp7Os9PxS3K8urGnzXTPwdWW0Wueo20tjdqar386lk6Nzx++O6vG6X6ZqHYUpU1QLMr",
+	"mmP+XUuCZ8bV//Qa4p1bmlXtqreCc5Dlcrn8vwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -3,7 +3,12 @@ package charge
 import (
 	"encoding/json"
 	"fmt"
+	"mime"
 	"net/http"
+	"strings"
+
+	"example.com/ordersaga/contracts/gateway/api"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // Decision is what an answer of the gateway decides.
@@ -24,6 +29,9 @@ type Outcome struct {
 	Decision Decision
 	ID       string // of the charge or refund, when Yes
 	Reason   string // the gateway's code when No; why nothing is known when Undecided
+	// Refused: Undecided, but the gateway itself refused to carry this request out, which was sent once. Where no other
+	// was sent for the payment before, that is a No.
+	Refused bool
 }
 
 // GatewayResponse is any answer of the gateway about money: a charge, a refund, a decline, a refusal.
@@ -40,15 +48,17 @@ type GatewayResponse struct {
 }
 
 // classify makes an outcome of what came back. No is the name of the status of a definite no.
-func (p Payment) classify(status int, body []byte, err error, no string, amount int64) Outcome {
+func (p Payment) classify(a answer, err error, no string, amount int64) Outcome {
 	if err != nil {
 		return Outcome{Reason: err.Error()}
 	}
+	status := a.status
 	if status != http.StatusOK && status != http.StatusCreated && status != http.StatusPaymentRequired {
-		return Outcome{Reason: fmt.Sprintf("the gateway answered %d", status)}
+		code := a.refusal()
+		return Outcome{Reason: strings.TrimSpace(fmt.Sprintf("the gateway answered %d %s", status, code)), Refused: code != ""}
 	}
 	var got GatewayResponse
-	if json.Unmarshal(body, &got) != nil {
+	if json.Unmarshal(a.body, &got) != nil {
 		return Outcome{Reason: "the gateway's answer could not be read"}
 	}
 	if reason := p.Mismatch(got, amount); reason != "" {
@@ -61,6 +71,33 @@ func (p Payment) classify(status int, body []byte, err error, no string, amount 
 		return Outcome{Decision: Yes, ID: got.ID}
 	}
 	return Outcome{Reason: fmt.Sprintf("the gateway answered %d with status %q", status, got.Status)}
+}
+
+// attemptsHeader is in every answer of the ambassador: how often it has sent the request.
+const attemptsHeader = "Ambassador-Attempts"
+
+// refusal is the code with which the gateway itself refused to carry out a request that was sent once; empty for every
+// other answer. Whatever does not come with a code of the gateway's contract was answered by something on the way: a
+// wrong address, a proxy, an ambassador without an endpoint. A key that belongs to another request is no refusal of
+// this payment, it shows that something else was sent for it.
+func (a answer) refusal() string {
+	switch a.status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge,
+		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+	default:
+		return ""
+	}
+	var p api.Problem
+	mediaType, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
+	switch {
+	case err != nil || mediaType != problem.ContentType || json.Unmarshal(a.body, &p) != nil || p.Status != a.status:
+		return ""
+	case p.Code == nil || !p.Code.Valid() || *p.Code == api.KeyReused:
+		return ""
+	case a.sent != 1 || a.header.Get(attemptsHeader) != "1":
+		return ""
+	}
+	return string(*p.Code)
 }
 
 // Mismatch is in what a response is not about what was asked; empty when it is. Such a response decides nothing:

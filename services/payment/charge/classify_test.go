@@ -39,7 +39,7 @@ func TestClassify_WhichAnswersAreDefinite(t *testing.T) {
 		{"a proxy that gave up", 504, `{}`, Undecided},
 	}
 	for _, test := range tests {
-		got := p.classify(test.status, []byte(test.body), nil, "declined", p.Amount)
+		got := p.classify(answer{status: test.status, body: []byte(test.body), sent: 1}, nil, "declined", p.Amount)
 		if got.Decision != test.want || (got.Decision == Undecided) != (got.ID == "" && got.Reason != "" && got.Reason != "fraudulent") {
 			t.Errorf("%s: %+v", test.sentence, got)
 		}

@@ -45,6 +45,9 @@ const (
 // NotCharged is the reason of a charge that was declined by nobody and never made.
 const NotCharged = "not_charged"
 
+// InvalidRequest is the reason of a charge, or the problem of a refund, that the gateway refused to carry out.
+const InvalidRequest = "invalid_request"
+
 // Payment is one charge and its refund: a row of the table. Amounts are in minor units of the currency.
 type Payment struct {
 	OrderID       string

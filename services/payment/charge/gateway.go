@@ -48,13 +48,13 @@ func (g *Gateway) Charge(ctx context.Context, p Payment) Outcome {
 	sent := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) {
 		_ = g.faults.At(ctx, failpoint.GatewayChargeSent, p.OrderID) // what was sent cannot fail any more, only crash or wait
 	}})
-	status, body, err := g.post(sent, p, "/v1/charges", p.ChargeKey, map[string]any{
+	got, err := g.post(sent, p, "/v1/charges", p.ChargeKey, map[string]any{
 		"merchant_reference": p.Reference(), "amount": p.Amount, "currency": p.Currency, "payment_method": p.PaymentMethod,
 	})
 	if err == nil {
 		err = g.faults.At(ctx, failpoint.GatewayAfterCharge, p.OrderID)
 	}
-	return p.classify(status, body, err, "declined", p.Amount)
+	return p.classify(got, err, "declined", p.Amount)
 }
 
 // Refund asks for the money to be returned.
@@ -62,13 +62,13 @@ func (g *Gateway) Refund(ctx context.Context, p Payment) Outcome {
 	if err := g.faults.At(ctx, failpoint.GatewayBeforeRefund, p.OrderID); err != nil {
 		return Outcome{Reason: err.Error()}
 	}
-	status, body, err := g.post(ctx, p, "/v1/refunds", p.refundKey(), map[string]any{
+	got, err := g.post(ctx, p, "/v1/refunds", p.refundKey(), map[string]any{
 		"charge_id": p.ChargeID, "amount": p.RefundAmount, "currency": p.Currency,
 	})
 	if err == nil {
 		err = g.faults.At(ctx, failpoint.GatewayAfterRefund, p.OrderID)
 	}
-	return p.classify(status, body, err, "refused", p.RefundAmount)
+	return p.classify(got, err, "refused", p.RefundAmount)
 }
 
 // LookUp is what the gateway has captured under a merchant reference, with the refunds.
@@ -106,11 +106,11 @@ func (g *Gateway) Ledger(ctx context.Context, after int64, limit int) ([]LedgerE
 }
 
 // post sends a request that moves money, under the key that makes sending it twice harmless. (Go's own
-// client may repeat it once on a connection that has gone stale, because it carries an Idempotency-Key.)
-func (g *Gateway) post(ctx context.Context, p Payment, path, key string, request map[string]any) (int, []byte, error) {
+// client may repeat it on a connection that has gone stale, because it carries an Idempotency-Key.)
+func (g *Gateway) post(ctx context.Context, p Payment, path, key string, request map[string]any) (answer, error) {
 	body, err := json.Marshal(request)
 	if err != nil {
-		return 0, nil, fmt.Errorf("encode a request: %w", err)
+		return answer{}, fmt.Errorf("encode a request: %w", err)
 	}
 	header := http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {key}}
 	if p.Cause.TraceParent != "" {
@@ -120,40 +120,49 @@ func (g *Gateway) post(ctx context.Context, p Payment, path, key string, request
 }
 
 func (g *Gateway) get(ctx context.Context, path string, into any) error {
-	status, body, err := g.do(ctx, http.MethodGet, path, http.NoBody, nil)
+	got, err := g.do(ctx, http.MethodGet, path, http.NoBody, nil)
 	if err != nil {
 		return err
 	}
-	if status != http.StatusOK {
-		return fmt.Errorf("the gateway answered %d", status)
+	if got.status != http.StatusOK {
+		return fmt.Errorf("the gateway answered %d", got.status)
 	}
-	if json.Unmarshal(body, into) != nil {
+	if json.Unmarshal(got.body, into) != nil {
 		return errors.New("the gateway's answer could not be read")
 	}
 	return nil
 }
 
+// answer is what came back for a request.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	sent   int // how often our client has begun to send the request, each time on a connection of its own
+}
+
 // do sends one request and reads the whole answer. Its errors are shown to operators, so they have what is
 // known and no addresses.
-func (g *Gateway) do(ctx context.Context, method, path string, body io.Reader,
-	header http.Header) (int, []byte, error) {
+func (g *Gateway) do(ctx context.Context, method, path string, body io.Reader, header http.Header) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
+	sent := 0
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent++ }})
 	request, err := http.NewRequestWithContext(ctx, method, g.url+path, body)
 	if err != nil {
-		return 0, nil, fmt.Errorf("make a request: %w", err)
+		return answer{}, fmt.Errorf("make a request: %w", err)
 	}
 	request.Header = header
 	response, err := g.client.Do(request)
 	if err != nil {
-		return 0, nil, unanswered(ctx)
+		return answer{}, unanswered(ctx)
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return 0, nil, unanswered(ctx)
+		return answer{}, unanswered(ctx)
 	}
-	return response.StatusCode, answer, nil
+	return answer{response.StatusCode, response.Header, text, sent}, nil
 }
 
 func unanswered(ctx context.Context) error {
