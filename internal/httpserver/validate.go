@@ -30,8 +30,8 @@ func ValidateRequests(spec *openapi3.T) func(http.Handler) http.Handler {
 	return ValidateWithCode(spec, "")
 }
 
-// ValidateWithCode is [ValidateRequests] of an API whose contract has a code for requests that break it. An address or a
-// method that the contract does not have gets none: what answers there may not be the API that was asked for.
+// ValidateWithCode is [ValidateRequests] of an API whose contract has a code for requests that break it. An address or
+// a method that the contract does not have gets none: what answers there may not be the API that was asked for.
 func ValidateWithCode(spec *openapi3.T, code string) func(http.Handler) http.Handler {
 	refuse := func(w http.ResponseWriter, r *http.Request, err error) {
 		if known, ok := errors.AsType[*problem.Error](err); ok && known.Status != http.StatusNotFound &&

@@ -104,6 +104,42 @@ func TestDirect_BeneathTheKeyTheReferenceKeepsToOneCharge(t *testing.T) {
 	}
 }
 
+// When the key has expired the row beneath it compares what the key had compared: the same body gets the first answer,
+// another one none.
+func TestDirect_BeneathAnExpiredKeyTheWholeRequestIsCompared(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	h := s.api()
+	body := chargeBody("r-1", "tok_visa")
+	first := ask(t, h, http.MethodPost, "/v1/charges", "k", body)
+	id := charged(t, h, "r-2", "tok_visa")
+	refund := ask(t, h, http.MethodPost, "/v1/refunds", "k", refundBody(id, 500))
+	for _, request := range []struct {
+		path, body string
+		want       reply
+	}{
+		{"/v1/charges", strings.Replace(body, "1999", "2999", 1), reply{status: http.StatusConflict}},
+		{"/v1/charges", strings.Replace(body, "USD", "EUR", 1), reply{status: http.StatusConflict}},
+		{"/v1/charges", strings.Replace(body, "tok_visa", "tok_declined", 1), reply{status: http.StatusConflict}},
+		{"/v1/charges", body, first},
+		{"/v1/refunds", refundBody(id, 400), reply{status: http.StatusConflict}},
+		{"/v1/refunds", strings.Replace(refundBody(id, 500), "USD", "EUR", 1), reply{status: http.StatusConflict}},
+		{"/v1/refunds", refundBody(id, 500), refund},
+	} {
+		execute(t, s.db.Pool, `UPDATE idempotency_key SET expires_at = now()`)
+		if err := idempotency.Reaper(s.db.Pool, nil)(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got := ask(t, h, http.MethodPost, request.path, "k", request.body)
+		if got.status != request.want.status || request.want.body != "" && got.body != request.want.body {
+			t.Errorf("%s %s: %d %s", request.path, request.body, got.status, got.body)
+		}
+	}
+	if charges, _ := s.gate.moved(t, "direct:r-1"); charges != 1 {
+		t.Errorf("%d charges", charges)
+	}
+}
+
 func TestDirect_AnUnknownOutcomeIsNoAnswer(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

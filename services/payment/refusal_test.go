@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -220,10 +221,9 @@ func TestRefusal_OfARequestThatTheClientSentTwiceDecidesNothing(t *testing.T) {
 	if _, err := s.gateway.LookUp(t.Context(), charge.Payment{OrderID: id}); err != nil { // a connection to be reused
 		t.Fatal(err)
 	}
-	dropped := false
+	var dropped atomic.Bool
 	s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
-		if r.Method == http.MethodPost && !dropped {
-			dropped = true
+		if r.Method == http.MethodPost && dropped.CompareAndSwap(false, true) {
 			panic(http.ErrAbortHandler)
 		}
 		pass(w, r)

@@ -169,6 +169,11 @@ var mutants = []mutant{
 		dir: "services/order", test: "^TestAccept_PricesTheCommandOrRefusesIt$",
 	},
 	{
+		name: "a reference is charged once, whatever the amount", file: "services/payment/direct/requests.go",
+		old: "if p.ChargeRequest != key || !same {", new: "if p.ChargeRequest != key || !same && p.Amount == 0 {",
+		dir: "services/payment", test: "^TestDirect_BeneathAnExpiredKeyTheWholeRequestIsCompared$",
+	},
+	{
 		name: "not found is definite at once", file: "services/payment/charge/classify.go",
 		old: "case len(charges) == 0 && c.Horizon:", new: "case len(charges) == 0:\n		return Outcome{Decision: No, Reason: NotCharged}\n	case len(charges) == 0 && c.Horizon:",
 		dir: "services/payment", test: "^TestResolve_NotFoundIsDefiniteOnlyBehindTheHorizon$",

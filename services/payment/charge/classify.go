@@ -55,7 +55,8 @@ func (p Payment) classify(a answer, err error, no string, amount int64) Outcome 
 	status := a.status
 	if status != http.StatusOK && status != http.StatusCreated && status != http.StatusPaymentRequired {
 		code := a.refusal()
-		return Outcome{Reason: strings.TrimSpace(fmt.Sprintf("the gateway answered %d %s", status, code)), Refused: code != ""}
+		reason := strings.TrimSpace(fmt.Sprintf("the gateway answered %d %s", status, code))
+		return Outcome{Reason: reason, Refused: code != ""}
 	}
 	var got GatewayResponse
 	if json.Unmarshal(a.body, &got) != nil {

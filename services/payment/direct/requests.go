@@ -36,10 +36,14 @@ func recordCharge(ctx context.Context, tx pgx.Tx, key, trace string, c api.NewCh
 		return charge.Payment{}, err
 	}
 	p, err := charge.LoadDirect(ctx, tx, c.Reference)
-	if err == nil && p.ChargeRequest != key {
+	if err != nil {
+		return p, err
+	}
+	same := p.Amount == c.Amount && p.Currency == c.Currency && p.PaymentMethod == c.PaymentMethod
+	if p.ChargeRequest != key || !same { // the key's own comparison ends when the key expires
 		err = &problem.Error{
 			Status: http.StatusConflict, Title: "Reference already used",
-			Detail: "Something was charged under this reference before, with another Idempotency-Key.",
+			Detail: "Something was charged under this reference before, with another Idempotency-Key or another body.",
 		}
 	}
 	return p, err
@@ -94,13 +98,14 @@ func recordRefund(ctx context.Context, tx pgx.Tx, key string, refund api.NewRefu
 	}
 	p, err := charge.LoadDirect(ctx, tx, direct)
 	switch {
-	case err != nil || p.RefundRequest == key:
+	case err != nil || p.RefundRequest == key && p.RefundAmount == refund.Amount && p.Currency == refund.Currency:
 		return p, err
 	case p.State == charge.Captured:
 		return refuse(http.StatusUnprocessableEntity,
 			fmt.Sprintf("%d %s were captured; that is the most that can be refunded.", p.Amount, p.Currency))
 	}
-	return refuse(http.StatusConflict, "A refund of this charge was asked for before, with another Idempotency-Key.")
+	return refuse(http.StatusConflict,
+		"A refund of this charge was asked for before, with another Idempotency-Key or another body.")
 }
 
 func refundResponse(p charge.Payment) (response idempotency.Response, decided bool, err error) {
