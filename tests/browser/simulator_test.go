@@ -19,6 +19,9 @@ func TestConsole(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *shop){
 		"new sagas appear, and are filtered, searched and paused":        liveList,
 		"a killed console loses nothing, and the page continues":         listSurvives,
+		"a console that is silent is noticed, and every page continues":  silentConsole,
+		"a proxy that answers 502 is waited for by every page":           brokenProxy,
+		"ages are by the console's clock":                                wrongClock,
 		"a list of many sagas stays small":                               manySagas,
 		"an order is read event by event":                                anOrder,
 		"an order is followed while it happens":                          followAnOrder,

@@ -14,6 +14,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"example.com/ordersaga/apps/internal/console/httpx"
 	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/pkg/problem"
 )
@@ -66,6 +67,9 @@ func (c *Console) routes(ctx context.Context) (http.Handler, error) {
 func (c *Console) api(router chi.Router) {
 	router.NotFound(notFound)
 	router.Method(http.MethodGet, "/flow", c.flow)
+	router.Get("/time", func(w http.ResponseWriter, r *http.Request) { // ages are by this clock, not by the browser's
+		httpx.Answer(w, r, map[string]time.Time{"now": time.Now().UTC()}, nil)
+	})
 	router.Route("/simulator", c.simulator.Routes)
 	router.Route("/operate", c.operate.Routes)
 	router.Route("/sagas", c.sagas.Routes(c.system, c.shop))

@@ -109,15 +109,20 @@ func Stream(w http.ResponseWriter) (send func(event string, data any) error) {
 	}
 }
 
+// Heartbeat is the longest time between two events of a stream. A page takes twice as much, and a bit, for a dead one:
+// a process that is stopped, or a proxy that holds its answer, closes no connection.
+const Heartbeat = 15 * time.Second
+
 // Watch looks every pace and sends the picture when it has changed, until the request's context ends. It is always
 // the whole picture, so a page that comes back after a break, or to another console, has missed nothing.
 func Watch(w http.ResponseWriter, r *http.Request, pace time.Duration, look func(context.Context) (any, error)) {
-	send := Stream(w)
+	send, sent := Stream(w), time.Time{}
 	for shown := []byte(nil); ; {
 		seen, err := look(r.Context())
 		text, invalid := json.Marshal(seen)
-		if err == nil && invalid == nil && !bytes.Equal(text, shown) { // an error passes: a service that crashed comes back
-			shown = text
+		// An error passes: a service that crashed comes back.
+		if err == nil && invalid == nil && (!bytes.Equal(text, shown) || time.Since(sent) > Heartbeat) {
+			shown, sent = text, time.Now()
 			if send("", json.RawMessage(text)) != nil {
 				return
 			}

@@ -17,8 +17,6 @@ const (
 	// frame is the shortest time between two updates of a page: often enough for the eye, and under load one update
 	// has many sagas.
 	frame = 30 * time.Millisecond
-	// heartbeat is the longest time between two updates, so that a page notices a dead connection.
-	heartbeat = 15 * time.Second
 	// maxRows is how many sagas one update has at most: some 400 kB.
 	maxRows = 1000
 )
@@ -60,7 +58,7 @@ func (b *Board) watch(w http.ResponseWriter, r *http.Request) {
 		if update.More {
 			continue
 		}
-		if !loop.Rest(ctx, heartbeat, changed) || !loop.Rest(ctx, frame, nil) {
+		if !loop.Rest(ctx, httpx.Heartbeat, changed) || !loop.Rest(ctx, frame, nil) {
 			return
 		}
 	}

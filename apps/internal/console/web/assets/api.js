@@ -1,6 +1,8 @@
 // @ts-check
 // Requests to the console.
 
+import { synchronise } from './clock.js';
+
 /** Makes a request. A refusal is thrown as an Error with the refusal's own text.
  * @param {string} method @param {string} path @param {object} [body] @param {string} [key] the Idempotency-Key: a request that is sent twice is carried out once */
 export async function ask(method, path, body, key) {
@@ -13,16 +15,42 @@ export async function ask(method, path, body, key) {
   return answer;
 }
 
+/** A stream that has sent nothing for so long is dead: the console sends something every 15 seconds. */
+const SILENCE = 35_000;
+/** How long a page waits before it opens a stream anew. */
+const PAUSE = 2_000;
+
 /**
- * Receives what the console sends while the page is open. The browser reconnects by itself, and names the last id that it got.
+ * Receives what the console sends while the page is open. The browser reconnects by itself after a lost connection, and names the last id that it got.
+ * After silence, and after an answer that is no stream (a proxy's 502), it does not: then a new stream is opened.
  * @param {string} path @param {string} event @param {(data: any) => void} receive @param {(connected: boolean) => void} connected
  * @returns {() => void} ends it
  */
 export function watch(path, event, receive, connected) {
-  const source = new EventSource(`/api${path}`);
-  source.addEventListener(event, (e) => receive(JSON.parse(/** @type {MessageEvent} */ (e).data)));
-  source.addEventListener('open', () => connected(true));
-  source.addEventListener('error', () => connected(false));
-  addEventListener('pagehide', () => source.close());
-  return () => source.close();
+  /** @type {EventSource} */
+  let source;
+  /** @type {number} */
+  let timer;
+  const reopen = () => {
+    source.close();
+    connected(false);
+    clearTimeout(timer);
+    timer = setTimeout(open, PAUSE);
+  };
+  const alive = () => {
+    clearTimeout(timer);
+    timer = setTimeout(reopen, SILENCE);
+  };
+  const open = () => {
+    source = new EventSource(`/api${path}`);
+    alive();
+    source.addEventListener(event, (e) => { alive(); receive(JSON.parse(/** @type {MessageEvent} */ (e).data)); });
+    source.addEventListener('open', () => { alive(); connected(true); synchronise().catch(() => {}); });
+    source.addEventListener('error', () => { if (source.readyState === EventSource.CLOSED) reopen(); else connected(false); });
+  };
+  const close = () => { clearTimeout(timer); source.close(); };
+  open();
+  addEventListener('pagehide', close);
+  addEventListener('pageshow', (e) => { if (e.persisted) open(); });
+  return close;
 }

@@ -1,6 +1,7 @@
 // @ts-check
 // The frame of all pages: the address chooses the page.
 
+import { synchronise } from './clock.js';
 import { el } from './dom.js';
 import { keyboard } from './keyboard.js';
 
@@ -22,6 +23,7 @@ document.querySelector(`nav a[href="${CSS.escape(location.pathname).replaceAll('
 keyboard(/** @type {HTMLElement} */ (document.querySelector('header')), page?.keys ?? []);
 
 try {
+  await synchronise().catch(() => {}); // the page says itself that the console does not answer
   if (page?.load) await (await page.load()).mount(root);
   else root.replaceChildren(el('h1', {}, 'There is no such page'), index());
 } catch (error) {

@@ -1,6 +1,8 @@
 // @ts-check
 // Values as text for people.
 
+import { now } from './clock.js';
+
 /** A duration. @param {number} ms */
 export function span(ms) {
   if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
@@ -10,7 +12,7 @@ export function span(ms) {
 }
 
 /** How long ago a time is. @param {string} at */
-export const since = (at) => span(Date.now() - Date.parse(at));
+export const since = (at) => span(now() - Date.parse(at));
 
 /** @param {string} at */
 export const moment = (at) => new Date(at).toLocaleString('en-GB');

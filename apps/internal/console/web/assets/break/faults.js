@@ -1,6 +1,7 @@
 // @ts-check
 // Faults at points of the code: one is armed, what is armed is shown, and what has fired.
 
+import { now } from '../clock.js';
 import { ask } from '../api.js';
 import { el } from '../dom.js';
 import { choice, field, form, number, text } from '../forms.js';
@@ -76,7 +77,7 @@ const spent = (fault) => fault.times > 0 && fault.fired >= fault.times;
 
 /** @param {string} process @param {Fault} fault @param {Does} does */
 function line(process, fault, does) {
-  const left = fault.for ? Date.parse(fault.since) + milliseconds(fault.for) - Date.now() : 0;
+  const left = fault.for ? Date.parse(fault.since) + milliseconds(fault.for) - now() : 0;
   const often = fault.times === 0 ? 'every time' : fault.times === 1 ? 'once' : `${fault.times} times`;
   const share = fault.percent && fault.percent < 100 ? `, in ${fault.percent} of 100 cases` : '';
   return el('li', { 'data-fault': fault.point },

@@ -1,6 +1,7 @@
 // @ts-check
 // All sagas, live, newest first.
 
+import * as clock from '../clock.js';
 import { el, pressed, redraw } from '../dom.js';
 import { shapes, span } from '../text.js';
 import { ended, follow, stuck } from './feed.js';
@@ -84,7 +85,7 @@ class Page {
 
   drawNow() {
     if (pressed(this.items)) return;
-    const now = Date.now();
+    const now = clock.now();
     const chosen = this.rows.chosen(this.view, this.search, now);
     this.drawCounts(this.rows.counts(now));
     this.note.textContent = this.status(chosen.length);
