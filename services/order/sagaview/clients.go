@@ -1,6 +1,6 @@
 // Package sagaview shows how far the saga of an order is: what the order service knows, and what the other services
 // answer when they are asked over their public APIs. No part of the saga depends on it: it goes on by events alone,
-// and this is for people who look (docs/adr/0012-asked-when-read.md).
+// and this is for people who look (docs/adr/0012-reads-ask-the-services.md).
 package sagaview
 
 import (
