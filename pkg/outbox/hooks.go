@@ -34,27 +34,27 @@ type Point string
 
 // All points, with what has happened when one is passed.
 const (
-	InboxReceived         Point = "inbox.received"       // a batch is in memory, nothing is stored
-	InboxWritten          Point = "inbox.written"        // the event ids are in the inbox, not committed
-	InboxStepped          Point = "inbox.stepped"        // one step has run, not committed
-	InboxBeforeCommit     Point = "inbox.before_commit"  // inbox, effects and answers are written, not committed
-	InboxAfterCommit      Point = "inbox.after_commit"   // committed, not acknowledged
-	InboxAcked            Point = "inbox.acked"          // acknowledged, perhaps not sent yet
-	InboxPoison Point = "inbox.before_park"    // a message cannot be handled, no dead letter is stored
-	InboxDeadLetter     Point = "inbox.parked"         // the dead letter is committed, the broker does not know
-	InboxOpened           Point = "inbox.opened"         // the durable consumer is open, nothing is delivered
-	InboxBeforeReturn     Point = "inbox.before_return"  // the process ends, prefetched messages are not nak'ed
-	OutboxBeforeCommit    Point = "outbox.before_commit" // the work of [Outbox.Tx] is done, not committed
-	OutboxAfterCommit     Point = "outbox.after_commit"  // it is committed, and the relay is awake
-	RelayTaken            Point = "relay.taken"          // rows are read from the outbox, none is published
-	RelayBeforePublish    Point = "relay.before_publish" // one message is about to be published
-	RelayPublished        Point = "relay.published"      // a window is published, no acknowledgement was waited for
-	RelayAcknowledged     Point = "relay.acknowledged"   // the broker has acknowledged, no row is marked
-	RelayMarked           Point = "relay.marked"         // the acknowledged rows are marked
-	RelayBeforeRepublish  Point = "relay.before_replay"  // the broker has lost data; marks are removed, not committed
-	RelayRepublish        Point = "relay.replayed"       // marks are removed, nothing is republished
-	SweepBeforeDelete     Point = "sweep.before_delete"  // old rows are about to be deleted
-	SweepDeleted          Point = "sweep.deleted"        // a batch of old rows is deleted
+	InboxReceived        Point = "inbox.received"       // a batch is in memory, nothing is stored
+	InboxWritten         Point = "inbox.written"        // the event ids are in the inbox, not committed
+	InboxStepped         Point = "inbox.stepped"        // one step has run, not committed
+	InboxBeforeCommit    Point = "inbox.before_commit"  // inbox, effects and answers are written, not committed
+	InboxAfterCommit     Point = "inbox.after_commit"   // committed, not acknowledged
+	InboxAcked           Point = "inbox.acked"          // acknowledged, perhaps not sent yet
+	InboxPoison          Point = "inbox.before_park"    // a message cannot be handled, no dead letter is stored
+	InboxDeadLetter      Point = "inbox.parked"         // the dead letter is committed, the broker does not know
+	InboxOpened          Point = "inbox.opened"         // the durable consumer is open, nothing is delivered
+	InboxBeforeReturn    Point = "inbox.before_return"  // the process ends, prefetched messages are not nak'ed
+	OutboxBeforeCommit   Point = "outbox.before_commit" // the work of [Outbox.Tx] is done, not committed
+	OutboxAfterCommit    Point = "outbox.after_commit"  // it is committed, and the relay is awake
+	RelayTaken           Point = "relay.taken"          // rows are read from the outbox, none is published
+	RelayBeforePublish   Point = "relay.before_publish" // one message is about to be published
+	RelayPublished       Point = "relay.published"      // a window is published, no acknowledgement was waited for
+	RelayAcknowledged    Point = "relay.acknowledged"   // the broker has acknowledged, no row is marked
+	RelayMarked          Point = "relay.marked"         // the acknowledged rows are marked
+	RelayBeforeRepublish Point = "relay.before_replay"  // the broker has lost data; marks are removed, not committed
+	RelayRepublish       Point = "relay.replayed"       // marks are removed, nothing is republished
+	SweepBeforeDelete    Point = "sweep.before_delete"  // old rows are about to be deleted
+	SweepDeleted         Point = "sweep.deleted"        // a batch of old rows is deleted
 )
 
 // Failpoints is what tests arm. Keys are those of the events that pass the point.

@@ -18,6 +18,7 @@ import (
 	"example.com/ordersaga/pkg/outbox/recovery"
 )
 
+// How long things are kept; see package recovery.
 const (
 	Retention    = recovery.Retention    // of published rows; the stream has to keep its messages as long
 	SyncInterval = recovery.SyncInterval // of the broker: how often it has to write to its disk, at least

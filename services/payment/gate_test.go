@@ -49,7 +49,7 @@ var gatewayProgram = sync.OnceValues(func() ([]byte, error) {
 })
 
 // newGate starts a gateway with an empty ledger. It ends with the test.
-func newGate(t *testing.T, settings ...string) *gate {
+func newGate(t *testing.T) *gate {
 	t.Helper()
 	program, err := gatewayProgram()
 	if err != nil {
@@ -65,8 +65,8 @@ func newGate(t *testing.T, settings ...string) *gate {
 		t.Fatal(err)
 	}
 	command := exec.Command(path)
-	command.Env = append(append(os.Environ(), "HTTP_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "ADMIN_TOKEN="+gateToken,
-		"LEDGER_FILE="+filepath.Join(t.TempDir(), "ledger"), "SETTLE_DELAY=500ms", "SLOW_DELAY=300ms"), settings...)
+	command.Env = append(os.Environ(), "HTTP_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "ADMIN_TOKEN="+gateToken,
+		"LEDGER_FILE="+filepath.Join(t.TempDir(), "ledger"), "SETTLE_DELAY=500ms", "SLOW_DELAY=300ms")
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	log, err := command.StderrPipe()
 	if err != nil {

@@ -119,7 +119,7 @@ func twice(t *testing.T, w *containers) {
 }
 
 // refuses: whoever lacks a secret ends with one sentence that names it, and does not run with a default.
-func refuses(t *testing.T, w *containers) {
+func refuses(t *testing.T) {
 	for service, wanted := range map[string]string{
 		"order": "DATABASE_URL_FILE: open /nowhere/secret: no such file", "provisioner": "NATS_URL_FILE: open /nowhere/secret: no such file",
 	} {

@@ -36,7 +36,7 @@ func TestContainers(t *testing.T) {
 	t.Run("payment reaches its database, the broker and the ambassador, and nothing else", func(t *testing.T) { waysOut(t, w) })
 	t.Run("sagactl runs as a container", func(t *testing.T) { sagactl(t, w) })
 	t.Run("a service runs twice behind its port", func(t *testing.T) { twice(t, w) })
-	t.Run("a container without its secret refuses in a sentence", func(t *testing.T) { refuses(t, w) })
+	t.Run("a container without its secret refuses in a sentence", refuses)
 	w.afterwards(t)
 	w.Holds(t)
 	t.Run("nothing secret is in the logs", func(t *testing.T) { nothingSecret(t, w) })
