@@ -23,7 +23,7 @@ document.querySelector(`nav a[href="${CSS.escape(location.pathname).replaceAll('
 keyboard(/** @type {HTMLElement} */ (document.querySelector('header')), page?.keys ?? []);
 
 try {
-  await synchronise().catch(() => {}); // the page says itself that the console does not answer
+  await synchronise().catch(() => {}); // each page shows when the console does not answer
   if (page?.load) await (await page.load()).mount(root);
   else root.replaceChildren(el('h1', {}, 'There is no such page'), index());
 } catch (error) {
