@@ -157,9 +157,8 @@ func (r *relay) runOnce(ctx context.Context) error {
 	return r.publish(ctx, rows)
 }
 
-// markAndTake is one round trip and one commit for both. What is taken is whatever is unpublished and not in flight,
-// never "what comes after the last one": a transaction that began earlier may commit later. Rows that were never
-// published come first.
+// markAndTake is one round trip and one commit for both. It takes what is due and not in flight, new rows first; never
+// "what comes after the last one", since a transaction that began earlier may commit later.
 func (r *relay) markAndTake(ctx context.Context) (taken []row, err error) {
 	var acked recovery.Acked
 	busy := make([]int64, 0, len(r.inFlight)) // an empty array, and not NULL
