@@ -63,11 +63,12 @@ func Breaks(changed []byte) (all []Break, err error) {
 // catalogue are the schemas of the events, as text, by their $id.
 type catalogue struct {
 	texts   map[string][]byte
+	parsed  map[string]*schema.Schema
 	changed string // the $id of the one that was changed; empty: none
 }
 
 func schemas(changed []byte) (catalogue, error) {
-	all := catalogue{texts: map[string][]byte{}}
+	all := catalogue{texts: map[string][]byte{}, parsed: map[string]*schema.Schema{}}
 	names, err := fs.Glob(events.Schemas, "schemas/*.json")
 	if err != nil {
 		return all, err
@@ -128,11 +129,15 @@ func needs(fields map[string]any, _ string) (*schema.Schema, error) {
 }
 
 func (c catalogue) parse(id string) (*schema.Schema, error) {
+	if known := c.parsed[id]; known != nil {
+		return known, nil
+	}
 	text, err := c.text(id)
 	if err != nil {
 		return nil, err
 	}
-	return schema.Parse(text, c.text)
+	c.parsed[id], err = schema.Parse(text, c.text)
+	return c.parsed[id], err
 }
 
 // breaks compares what is read of one event, and of the envelope around it, with what is promised.
