@@ -34,9 +34,7 @@ func silentConsole(t *testing.T, s *shop) {
 	}
 	kit.Must(t, s.Kill(supervisor.Console, syscall.SIGSTOP))
 	defer func() { kit.Must(t, s.Kill(supervisor.Console, syscall.SIGCONT)) }()
-	for path, p := range open {
-		p.reads("main", livePages[path])
-	}
+	readAll(open)
 	kit.Must(t, s.Kill(supervisor.Console, syscall.SIGCONT))
 	comeBack(t, s, open)
 }
@@ -65,19 +63,27 @@ func brokenProxy(t *testing.T, s *shop) {
 	}
 	broken.Store(true)
 	proxy.CloseClientConnections()
-	for path, p := range open {
-		p.reads("main", livePages[path])
-	}
+	readAll(open)
 	broken.Store(false)
 	comeBack(t, s, open)
+}
+
+// readAll waits until every page shows that its stream is dead. A browser draws nothing in a tab that is not in front.
+func readAll(open map[string]*page) {
+	for path, p := range open {
+		p.do(cdppage.BringToFront())
+		p.reads("main", livePages[path])
+	}
 }
 
 // comeBack waits until every page is current again, without having been loaded anew.
 func comeBack(t *testing.T, s *shop, open map[string]*page) {
 	t.Helper()
 	order := s.Place(t, client.One("widget", 1))
+	open["/"].do(cdppage.BringToFront())
 	open["/"].row(order, "Succeeded")
 	for path, p := range open {
+		p.do(cdppage.BringToFront())
 		p.wait(path+" to be current", fmt.Sprintf("!document.querySelector('main').innerText.includes(%q)", livePages[path]))
 	}
 }

@@ -27,9 +27,7 @@ export class LoadPanel {
   }
 
   open() {
-    watch('/place/load/watch', 'message', (load) => this.see(load), (connected) => {
-      if (!connected) this.show('The console does not answer; a load ends with it.');
-    });
+    watch('/place/load/watch', 'message', (load) => this.see(load), (connected) => this.show(connected ? '' : 'The console does not answer; a load ends with it.'));
   }
 
   begin() {
