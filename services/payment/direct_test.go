@@ -312,7 +312,7 @@ func TestDirect_ARefundIsMadeOnce(t *testing.T) {
 	whole, part := charged(t, h, "whole", "tok_visa"), charged(t, h, "part", "tok_visa")
 
 	tooMuch := ask(t, h, http.MethodPost, "/v1/refunds", "r1", refundBody(whole, 2000))
-	if tooMuch.status != http.StatusUnprocessableEntity || !strings.Contains(tooMuch.body, "1999 USD were captured") {
+	if tooMuch.status != http.StatusUnprocessableEntity || !strings.Contains(tooMuch.body, "19.99 USD were captured") {
 		t.Errorf("too much: %d %s", tooMuch.status, tooMuch.body)
 	}
 	first := ask(t, h, http.MethodPost, "/v1/refunds", "r1", refundBody(whole, 1999)) // what was refused left the key free

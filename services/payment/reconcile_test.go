@@ -129,7 +129,7 @@ func TestReconcile_ASecondChargeIsReported(t *testing.T) {
 	s.becomes(id, charge.Captured)
 	s.gate.charge(t, "another-key", id, 1999)
 	s.hasOpen(id, charge.KindReconciliation)
-	if reason := text(t, s.db.Pool, `SELECT reason FROM incident WHERE order_id = $1`, id); !strings.Contains(reason, "the gateway alone shows charge ch_") {
+	if reason := text(t, s.db.Pool, `SELECT reason FROM incident WHERE order_id = $1`, id); !strings.HasPrefix(reason, "the gateway alone shows charge ch_") || !strings.HasSuffix(reason, " of 19.99 USD") {
 		t.Errorf("the operator reads %q", reason)
 	}
 	if s.state(id) != charge.Captured || s.metric("payment_ledger_differences") != 1 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/problem"
@@ -102,7 +103,8 @@ func recordRefund(ctx context.Context, tx pgx.Tx, key string, refund api.NewRefu
 		return p, err
 	case p.State == charge.Captured:
 		return refuse(http.StatusUnprocessableEntity,
-			fmt.Sprintf("%d %s were captured; that is the most that can be refunded.", p.Amount, p.Currency))
+			fmt.Sprintf("%s were captured; that is the most that can be refunded.",
+				events.Money{Amount: p.Amount, Currency: p.Currency}))
 	}
 	return refuse(http.StatusConflict,
 		"A refund of this charge was asked for before, with another Idempotency-Key or another body.")

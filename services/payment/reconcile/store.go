@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/services/payment/charge"
 )
 
@@ -107,10 +108,13 @@ type difference struct {
 func onlyTheirs(ctx context.Context, pool *pgxpool.Pool, grace time.Duration) ([]difference, error) {
 	return collect(ctx, pool, "compare the gateway's ledger with ours",
 		func(row pgx.CollectableRow) (d difference, err error) {
-			return d, row.Scan(&d.orderID, &d.gatewayID, &d.sentence)
+			var kind string
+			var money events.Money
+			err = row.Scan(&d.orderID, &kind, &d.gatewayID, &money.Amount, &money.Currency)
+			d.sentence = fmt.Sprintf("the gateway alone shows %s %s of %s", kind, d.gatewayID, money)
+			return d, err
 		}, `
-		SELECT coalesce(l.order_id::text, ''), l.id,
-		       format('the gateway alone shows %s %s of %s %s', l.kind, l.id, l.amount, l.currency)
+		SELECT coalesce(l.order_id::text, ''), l.kind, l.id, l.amount, l.currency
 		FROM gateway_line l LEFT JOIN LATERAL (`+paymentOfLine+`) p ON true
 		WHERE l.matched_at IS NULL AND l.read_at < now() - $1::interval
 		  AND coalesce(p.state, '') NOT IN ('INTENT', 'UNKNOWN', 'REFUNDING', 'LATE_CAPTURED')
