@@ -155,6 +155,10 @@ generate: tools build ## writes the generated files anew: HTTP servers and clien
 .PHONY: check
 check: lint test check-tidy check-generated ## what must be green before a change goes in
 
+.PHONY: check-full
+check-full: check test-browser test-compose crash-matrix mutants ## everything that there is, with 10 minutes of chaos: hours
+	@$(MAKE) chaos MINUTES=10
+
 .PHONY: check-tidy
 check-tidy: ## fails when a go.mod or go.sum is not what the imports need (a workspace hides that)
 	@for module in $(MODULES); do \
