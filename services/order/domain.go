@@ -148,6 +148,8 @@ func price(items []Item, prices map[string]events.Money) (lines []events.Line, t
 		switch {
 		case !known:
 			return nil, total, refuse("there is no SKU %q", item.SKU)
+		case unit.Amount < 1:
+			return nil, total, refuse("SKU %q is not sold: it has no price", item.SKU)
 		case seen[item.SKU]:
 			return nil, total, refuse("SKU %q stands in the order twice", item.SKU)
 		case item.Quantity < 1 || item.Quantity > maxQuantity:

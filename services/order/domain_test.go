@@ -16,7 +16,7 @@ func usd(amount int64) events.Money { return events.Money{Amount: amount, Curren
 func TestAccept_PricesTheCommandOrRefusesIt(t *testing.T) {
 	t.Parallel()
 	prices := map[string]events.Money{
-		"widget": usd(1999), "gizmo": usd(750), "free": usd(0), "priceless": usd(math.MaxInt64),
+		"widget": usd(1999), "gizmo": usd(750), "free": usd(0), "voucher": usd(-1), "priceless": usd(math.MaxInt64),
 		"half": usd(math.MaxInt64 / 2), "euro": {Amount: 100, Currency: "EUR"},
 		"jewel": usd(100_000_000), "dinar": {Amount: 1000, Currency: "BHD"},
 	}
@@ -37,8 +37,9 @@ func TestAccept_PricesTheCommandOrRefusesIt(t *testing.T) {
 		{"one line", []Item{{"widget", 2}}, nil, 3998, ""},
 		{"two lines", []Item{{"widget", 1}, {"gizmo", 3}}, nil, 1999 + 2250, ""},
 		{"the total that the customer expects", []Item{{"widget", 2}}, total(3998), 3998, ""},
-		{"something free beside something else", []Item{{"free", 1000}, {"gizmo", 1}}, total(750), 750, ""},
-		{"nothing to pay", []Item{{"free", 1000}}, total(0), 0, "0 USD in minor units cannot be charged"},
+		{"something free beside something else", []Item{{"gizmo", 1}, {"free", 1000}}, total(750), 750, `"free" is not sold`},
+		{"nothing to pay", []Item{{"free", 1000}}, total(0), 0, `"free" is not sold`},
+		{"less than nothing to pay", []Item{{"gizmo", 1}, {"voucher", 1}}, nil, 0, `"voucher" is not sold`},
 		{"fifty lines", many[:50], nil, 50, ""},
 		{"the greatest amount of the gateway", []Item{{"jewel", 1000}}, nil, 100_000_000_000, ""},
 		{"more than that", []Item{{"jewel", 1000}, {"gizmo", 1}}, nil, 0, "100000000750 USD in minor units cannot be charged"},

@@ -2,13 +2,20 @@ package order
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"example.com/ordersaga/contracts/gateway"
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/idempotency"
+	"example.com/ordersaga/pkg/testkit"
 )
 
 const (
@@ -67,6 +74,7 @@ func TestDatabase_KeepsThePromises(t *testing.T) {
 		{"nobody waits for a cancel that nobody asked for", `UPDATE orders SET status = 'CANCELLING' WHERE id = '` + pending + `'`, checkViolation},
 		{"no other states", `UPDATE orders SET status = 'LOST' WHERE id = '` + pending + `'`, checkViolation},
 		{"no total below zero", `UPDATE orders SET total_amount = -1 WHERE id = '` + pending + `'`, checkViolation},
+		{"no order for nothing", `UPDATE orders SET total_amount = 0 WHERE id = '` + pending + `'`, checkViolation},
 		{"an incident began or ended", `INSERT INTO order_incident VALUES ('` + id + `', 'i', 'payment', 'x')`, checkViolation},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -76,6 +84,99 @@ func TestDatabase_KeepsThePromises(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where prices are entered, what the gateway could never charge is refused.
+func TestDatabase_APriceCanBeCharged(t *testing.T) {
+	t.Parallel()
+	owner := ownerPool(t, database(t))
+	insert := func(amount int64, currency string) string {
+		return fmt.Sprintf(`INSERT INTO price VALUES (gen_random_uuid(), %d, '%s')`, amount, currency)
+	}
+	for _, amount := range []int64{0, -1} {
+		if got := sqlState(t, owner, insert(amount, "USD")); got != checkViolation {
+			t.Errorf("a price of %d was answered by %q", amount, got)
+		}
+	}
+	if got := sqlState(t, owner, `UPDATE price SET amount = 0 WHERE sku = 'widget'`); got != checkViolation {
+		t.Errorf("a price that becomes 0 was answered by %q", got)
+	}
+	taken := map[bool]int{}
+	for code := range 26 * 26 * 26 {
+		currency := string([]byte{'A' + byte(code/676), 'A' + byte(code/26%26), 'A' + byte(code%26)})
+		takes := gateway.Takes(currency)
+		if taken[takes]++; !takes && !events.KnownCurrency(currency) && code%97 != 0 {
+			continue // one in 97 of the codes that no currency has is enough
+		}
+		if got := sqlState(t, owner, insert(1, currency)); (got == "") != takes {
+			t.Errorf("a price in %s was answered by %q; the gateway takes it: %v", currency, got, takes)
+		}
+	}
+	if taken[true] == 0 {
+		t.Error("the gateway takes no currency")
+	}
+}
+
+// What was entered before the constraints stays. Such a price sells nothing, and an order for nothing can be cancelled.
+func TestDatabase_PricesAndOrdersFromBeforeStay(t *testing.T) {
+	t.Parallel()
+	before := fstest.MapFS{}
+	for _, name := range []string{"00001_orders.sql", "00002_prices.sql", "00003_mail.sql"} {
+		text, err := fs.ReadFile(Migrations(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before[name] = &fstest.MapFile{Data: text}
+	}
+	db := testkit.Database(t, events.Order, testkit.Migration{Table: "goose_idempotency", FS: idempotency.Migrations()},
+		testkit.Migration{Table: "goose_db_version", FS: before})
+	owner := ownerPool(t, db)
+	for _, sql := range []string{
+		`INSERT INTO price VALUES ('free', 0, 'USD'), ('dinar', 5, 'BHD')`,
+		`INSERT INTO orders (id, customer_id, status, total_amount, currency, items, payment_method, ship_to, deadline)
+		 VALUES (gen_random_uuid(), 'ada', 'PENDING', 0, 'USD', '[]', 'tok_visa', '{}', now())`,
+	} {
+		if got := sqlState(t, owner, sql); got != "" {
+			t.Fatalf("%s was answered by %q", sql, got)
+		}
+	}
+	err := service.Apply(t.Context(), db.OwnerURL, service.Migrations{Table: "goose_db_version", Files: Migrations()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sku := range []string{"free", "dinar"} {
+		command := twoWidgets
+		command.Items = []Item{{sku, 1}}
+		results, err := intake{tx: in(db.Pool), deadline: time.Hour}.commit(t.Context(), []placement{request(t, newID(t), command)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, refused := errors.AsType[Refusal](results[0].err); !refused {
+			t.Errorf("an order for %q: %v is no refusal", sku, results[0].err)
+		}
+	}
+	sweep := sweeper{in(db.Pool), nil, time.Hour}
+	if err := sweep.runOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := sqlState(t, owner, `UPDATE orders SET status = 'CANCELLED' WHERE status = 'CANCELLING' AND total_amount = 0`); got != "" {
+		t.Errorf("the end of an order for nothing was answered by %q", got)
+	}
+	var cancelled int
+	err = owner.QueryRow(t.Context(), `SELECT count(*) FROM orders WHERE status = 'CANCELLED'`).Scan(&cancelled)
+	if err != nil || cancelled != 1 {
+		t.Errorf("%d orders are cancelled: %v", cancelled, err)
+	}
+}
+
+func ownerPool(t *testing.T, db *testkit.DB) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), db.OwnerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
 }
 
 func TestDatabase_OpensWithItsPrices(t *testing.T) {

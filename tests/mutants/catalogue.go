@@ -164,6 +164,16 @@ var mutants = []mutant{
 		dir: "services/payment", test: "^TestRefusal_IsTheGatewaysOwnOrDecidesNothing$",
 	},
 	{
+		name: "a line without a price is sold", file: "services/order/domain.go",
+		old: "case unit.Amount < 1:", new: "case unit.Amount < -1:",
+		dir: "services/order", test: "^TestAccept_PricesTheCommandOrRefusesIt$",
+	},
+	{
+		name: "a price that cannot be charged is entered", file: "services/order/migrations/00004_price_limits.sql",
+		old: "CHECK (amount >= 1 AND currency IN", new: "CHECK (amount >= 0 OR currency IN",
+		dir: "services/order", test: "^TestDatabase_APriceCanBeCharged$",
+	},
+	{
 		name: "the door lets in what can never be charged", file: "services/order/domain.go",
 		old: "command.PaymentMethod); why != \"\" {", new: "command.PaymentMethod); why == \"never\" {",
 		dir: "services/order", test: "^TestAccept_PricesTheCommandOrRefusesIt$",

@@ -143,7 +143,7 @@ type Expected struct {
 	Service string `json:"service"`
 }
 
-// ExpectedTotal What the client believes the order costs. It is refused when it costs something else.
+// ExpectedTotal What the client believes the order costs, which is never 0. It is refused when it costs something else.
 type ExpectedTotal struct {
 	Amount   int64  `json:"amount"`
 	Currency string `json:"currency"`
@@ -229,7 +229,7 @@ type NewOrder struct {
 	ContactEmail *string `json:"contact_email,omitempty"`
 	CustomerId   string  `json:"customer_id"`
 
-	// ExpectedTotal What the client believes the order costs. It is refused when it costs something else.
+	// ExpectedTotal What the client believes the order costs, which is never 0. It is refused when it costs something else.
 	ExpectedTotal *ExpectedTotal `json:"expected_total,omitempty"`
 	Items         []NewItem      `json:"items"`
 
@@ -244,7 +244,7 @@ type NewOrderV2 struct {
 	ContactEmail *string `json:"contact_email,omitempty"`
 	CustomerId   string  `json:"customer_id"`
 
-	// ExpectedTotal What the client believes the order costs. It is refused when it costs something else.
+	// ExpectedTotal What the client believes the order costs, which is never 0. It is refused when it costs something else.
 	ExpectedTotal *ExpectedTotal `json:"expected_total,omitempty"`
 	Items         []NewItem      `json:"items"`
 
@@ -592,7 +592,7 @@ type ClientInterface interface {
 
 	// PlaceOrderWithBody Place an order
 	//
-	// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again.
+	// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -603,7 +603,7 @@ type ClientInterface interface {
 
 	// PlaceOrder Place an order
 	//
-	// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again.
+	// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -689,7 +689,7 @@ func (c *Client) ListOrders(ctx context.Context, params *ListOrdersParams, reqEd
 
 // PlaceOrderWithBody Place an order
 //
-// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again.
+// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters.
 //
 // Takes any type of body and a specified content type.
 //
@@ -709,7 +709,7 @@ func (c *Client) PlaceOrderWithBody(ctx context.Context, params *PlaceOrderParam
 
 // PlaceOrder Place an order
 //
-// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again.
+// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1350,7 +1350,7 @@ type ClientWithResponsesInterface interface {
 
 	// PlaceOrderWithBodyWithResponse Place an order
 	//
-	// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again.
+	// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1361,7 +1361,7 @@ type ClientWithResponsesInterface interface {
 
 	// PlaceOrderWithResponse Place an order
 	//
-	// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again.
+	// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1969,7 +1969,7 @@ func (c *ClientWithResponses) ListOrdersWithResponse(ctx context.Context, params
 
 // PlaceOrderWithBodyWithResponse Place an order
 //
-// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again.
+// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1986,7 +1986,7 @@ func (c *ClientWithResponses) PlaceOrderWithBodyWithResponse(ctx context.Context
 
 // PlaceOrderWithResponse Place an order
 //
-// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again.
+// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3919,95 +3919,97 @@ func (sh *strictHandler) CancelOrderV2(w http.ResponseWriter, r *http.Request, i
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7Hx7c9s4kvhXwY87v0qyQ8mSbMexpq52vXns+jZr+2JPpiqxRwWRLQljEmAAyLImp/vsV3iRoAjJ0sQ5",
-	"Z2f8l00RBLob/e4GPkcJywtGgUoR9T9HBeY4BwlcP53yFPjxK/Uv3OK8yCDqR53uYQfvp73WQdKF1sFw",
-	"F7cOk/2D1i7ujp4Pe+kevBhFcURo1I8KLCdRHFGcqy9JGsURh09TwiGN+pJPIY5EMoEcqyXkvFCjhOSE",
-	"jqPFYqEGi4JRARqaM86GGeTq34RRCVSqf3FRZCTBkjC6U5gR3/8iGK0B/TlKQWKSRf1IToADIgJRhsQ0",
-	"mSCmkIziSEgspyLq73X24kgSqZE9YRK9YVOqILfw4SGbyv4ww/Q6Wvjwf8dhFPWjP+1UJN0xb8WOg11j",
-	"lYJIOCkUyFE/+mkyR3ICSBEGhEQzrGCTKMGcE0gRm8p2FEcTwKndlncg+bx1NJLADWr+dOeQMJoKhNVr",
-	"NJuQZIIknxM6RniMCUU5vgaBBFABat4G/QmVMAauQF2U+Ol1j9KUgzB8wlkBXBKzMwmR88AOxlHCplTy",
-	"8DvDFIEXBRMSZ4OEpeH3QnIAGeIYn7s+mgXK4bGBsj59BeFVub9s+AskUi30CoQkFBvCLuOMK2Ks3fgM",
-	"JxBpyBJSEMu06wGvhsblMiH4Xt8WkEj1zecGT2GJEpaDQBRu5Q8IDwVQiWYToJrZBB5jNMECAU0hVXxQ",
-	"xw5unEaoT3xKAbGRmsJwTylhH6MzPM+ByjPOEhAClMTYn95gkkGqUCASchHcVCdcnOO53mTgNySBEGpM",
-	"Sa9kSOA5Ilo21pPTTRU7rNbR8oJJnNn9JWpJnJ15lBnhTEAcoraiapKpXUNDyAjcgNC/afWCEiakaKNj",
-	"qWDnMJoKSM1uEGleIsFykBMlp5AZ4i4xXK5YVf03YjzH0ojq870ojnJCST7No34nbkhxHCVTzoEmc6Pf",
-	"pQSugP7541Hrw9Xn3cV3dxLQruzNFKLgMU1Iavm7DjlJg1t+TWhaNy2KMDQdWPo04YojVgCFdIDrdEix",
-	"hJYkWtwbn3DA1hwEXgmW3Ww530rOvFByZV4iqQUQU6XIxwwxejebautY8aqmTgm9j3mQ+NIYxjrhP00x",
-	"lXXd7PGFuJ4GqTKlRA4KHsTxmKKcUMaRGiSsKjA8/kQgxx8K2QaTNszLkpReT6O4grgGRgjjt4Rei5B6",
-	"UOZdMkX1EWc5Us9tpEWUGMNqPAC7OUNAKaOAKJs1RS7BNIFszSJYXKMR40b49WBlcTPwJH9izXmpaJsM",
-	"hce4ucbrG+Bzx09PBCowl4jQaubwXJCN7jYwepRdOETbf2lXqYE1kRNEgSj6Kf9BDrBEihesvKpHoqks",
-	"JMkyRZ8h6IEBZSYl5IUUYc50mqG+PocEyI3yiLgldraCohVAwb0zRMwxyTR99SalpVYmUm/pmLG0xsd3",
-	"KAVNji2Wk/haa/9N11jaQqseSjoGt5FRmDdBOqLIaHTFTkvSjCk6Pj9Fe73uQU2aNzZF683PfdiZE5h5",
-	"juhaMx32UnN8+xboWE6ifq/T0dbTPXfjmoX8+fLyttNpXV7edt9cXt4evLn6/rvQ7ntu7pK6PD9Fu93n",
-	"z1tdhLNiglu9mtMUvfxHFDdtcm8RXMU5zPcP/5LHXVvgPuavPPb7hv2+Xf4TmC15/Vsw2IYhwQnMwlHB",
-	"VybOpmHFCcycO7EF8r6vkeNb4492OxYP+xivdkMqoZiRdKx3z6PH87115DhqfcCtXzutw/agtQkllnyN",
-	"FUTQ2Y9tdQyjEidyAHnYhDrHYcaJtF5i5SqoyL80cpimMRITNs1SEyPk+kP1SWw+NLa2soRIGWg2VS9i",
-	"ZSNnZjHllU5YYR0R3w7F7lkgzK2lvqQ1BYVT/NdkKiTLgYu2+722Nb39vVW78f/+9N3/v5x2Or3nf/5+",
-	"5z/+8vPg838v/qd19f1fqzFXT6v/W1d/9l48+8vTy8v2ZiOfrdDLFvKBiUA8oLv3ozjBRo0D6cLGdYJf",
-	"jzEXXjhc/nOH3tByudDkPzaf7Bs87FO3GUgXJgYfqOCSpeGoJcE8RWMsYYbnT1RsrVwT5QRN2EwxXYHn",
-	"dbsl2fXghghc5wRNVI+MalS1TYNVxmFCioFkG2DvzP6yOPvb7IjaQLxaaJ24v+89CvyjwD8K/Lch8L4r",
-	"9nWE3jhif6w44nfj7f92N7907UL5noGtxNyVQHAciGwCKAWcZoQCwuIa0qW80OaphIZFaY7ggOWWWcsl",
-	"zdh474Bfg6+xWb4FQmRUy/gUQFNCx5vjugIYYlPJYkVl4xoKqah+DVD4WXad8BszQseIUTScIyIFZKMY",
-	"sSwFIdGIcKETLhup3zKhHShPbKfInRa/W1WvyV43q4ZL/oCiyBAU8p6LcEoRRgmjI8JzPURXIwyfS8YG",
-	"GZbQtylR5Y5g+zJW/oj1JUiR6+IRFijHKaAhjBgHRBrOA5vKARsNhGTJ9Rdo/tLPM19oEpEVlqyEjo2a",
-	"iIZTpLbOux6GczNKbdomlt6k2hZxNC3SrWVzhokkdDwYMX7XOj+ZoeHiQd0kWjwdApWNdLsQsJaeZqmh",
-	"4ukHXzpXqta3RATqQBRu5SCZcsH4Sk95ArpiiQo8Vow2JlSU1Utm9FCGhfofgrur931zyTSGoCGaS9S1",
-	"k65F10QO/x4Iv+99McohdB/Gcv1BbMgZJwmkqyxJ5qph66YwJbPN7M6GqrrmoT+sutaux6PCdg8V/zvu",
-	"CMlyGf/cQ0PPffXt/Ha33pORr1IL34ChvrCq7fW41cF3/Wuf10lIEy/bx7ay4eauvdBv3TTlUiHIz20V",
-	"ewlswiFxpZSG/dOV5NICCgkFShn4rTC6Nln/TUe+dJor8EaMzzDXgsDyAqjAWtiu1mRuNs3Z3GFDLiZM",
-	"2Hwe5oBYAfQrmAidq1thwGohqO6IylJlr9Q3vxEUXfcPgKG18yr7q3giEDb+g82qTjOh1LNAOr6YTVgG",
-	"bWSawlAOmApDR7gBPjfbrkINte/G53G7fUzRGWdjHRvE0fk0SQBS3Sf00t/9OKoazr7Y+1dMKdb2+ogn",
-	"ujdDxLXuDPVgmy8nMNfdKIZXN96McwlFaDPuwfiU++kZHbONsSexDvm6LTEsGdQAzgYHeQFTSxjDCzHC",
-	"WaaIxCigQlmhVe03D5yOeZjEyIhQnK3XmXrD1JJ2jWSC6diPEYaMZYDpl2cR4qrjpswZKOc46MBtkQ1w",
-	"imMTSWz4CIZbDZ28XVrBmFbm69ifvH796nxwdHHx+uTi+PREkeHs9cmr45O/K4RfHp28fP32rXoyPV2Y",
-	"IicIaqhS+b52sp8qbVR+qR5OT94cv/vX61fVC/3/0uJBZaVVQLPz2OudasoZG0nX42t7ESdK7WoZUDZ0",
-	"yNI5YlMpSApWKIhoBzt3dPhqV9vKPy4qLybc664jWjszSkERNUWUaeVvS1nzGg5KkkhmW8lC641d50V9",
-	"wTMjeH3dgmeIMAfZRrZLWb/SP5t8l2vWw1TMgEPaRi9ZnhMpIe2rQND4KEaD6Xel1fFem+7kITgLVo1T",
-	"s1gsVQC0NGGsRLGyfIoMVNlE3aBoU22O1wxakXYYLSLGDBpgmybRgyHIaus0hNE2UKCRsdmMLxnodT2y",
-	"m/oLnkV9IhCbUTRj3KhtstTATmS5URPAPK21oSrotMNY7eNSreTo7OLHd1oGA7AZgQu4W0TqafuIgy6m",
-	"xkrh8rHeJhWgbdCHrib3W3yLyplZ28fnzHgYsNKwKsdAKIIZXp4Z3e4olbAc2uiUZnNbJzYsZi0XB5y6",
-	"lC+W9aZVNCOKZZGcMSTM6RLDjQ+kljY4GpCy8MmAOBKEmk837OtcwxBOzJUUNNgi1kwRoxHQBGJkOtvV",
-	"3wyw0EwDNNy8OpvM6/1QaqLCGmTbsswBJ5NQh/xdLGfQ9/jNrNfkuoUOf0YsIKj6/JDJDxqOgSwTaKZo",
-	"MoQE5+6ESN5GR7RiMZwkUEhIEZaI0QT0t94hJxW7YBMuMKX1RmzKSx/7B60sOQg25Ynub5gJXaweYW48",
-	"mDYyHdPAOTPrIWuGUMqSqU46PX335iU63Ns/eNZGF1oIVOym+PoGuCCMuh5Y66kqXhzO9V/9gQmn1OQp",
-	"FBwSXNoFo2iEPpMimPJrX9kRhFG77sHe/rMYnU+pAAvKi/3DvWeaDm8JvW6jH6ladsfQNtZypwiDHXgu",
-	"wrDdezHCyBwLQ8mEMaHIJEBF02MmiQKuPcd5ZoQ1IwlQAeY8BlBJRgR41I+OCsVKrV67Ux3U836rcggm",
-	"76s4xkIT9aNeu6O/u219muJMZ1c+Kk0wyJmQUX9fF30BiynXIYzlgEFxeDjQmS2lP2ynZaSDgFN7GE97",
-	"XFE/er6ncB5lZDxRqtCbu9epT658xwzua/buEuTWHwjPPQa5PPOLVRN32p1O159a8+uAG3f2N0GsNIqe",
-	"+fCwBvMNJhkekswknu6c2olajFIs8RALEGUNcMjZtRJJnVqQTHn+5qiTSYCIa2EPFyqW1QJxrbOrPuJB",
-	"TsA0HWTq/QYAYmqyA9HiSnGc1XO142of9ZmGNqHqmfF5+9j99w5+0Wmd9k3XnnwIj9Lq2R/ltG/73Kau",
-	"X5qUqzfExD4uj3OqD+qsfP3OnjlaAciKOZpDAvPY7PDqWZYHBOYo0V05SWOEP8uVthocC8mnidSb/fFz",
-	"pGyDcsaZkGMO5//1Vu2qUW5RP3Iecc1G0DIe0CGusXkperrf2VXGc7/Teab5y06Na+crnp7/6+LsWW0R",
-	"0/WmXCQ0pZJkqDwHzCj8YF0iqnwiFQyrsHY85Sos0L8pMzHjyrWm/qonRxfn6D9BnksOOK+t5+yjsjE+",
-	"UgqCuAJBGb4hu1WLjqZZpvF7phm8FAehSchG2gmyXNBUQO+0+4Ft4qaCo0zBqQhqot1qa1XUm3JCe8BI",
-	"I6eXsqzSXOisfLHJInaaxvSOiZrzOzHbcAE3UbnC1cIeE8QFifrRbrurLVSB5USrip2b7k5VMx2DTSk5",
-	"c+6OpZdQHadRP3pLhCzNn39G/mPzgGw2d86RdaVvQDuzyKTa3EkzfT7+0xT0Zlq7WyXjNjpUXuVGQh53",
-	"jmkJCTblZe1yS6QU8ioQMpITWYMghRGeZtJ2HrrO/t5djf1NoC5sot9WxF3UZgvfI8ZhFVC2hO5DtdyF",
-	"uOwHXy1dHtDrdNZcHBC4MKBWu4+OPrzMOnQG8Oun5P2vbITn3dNfZlFVfv/4uVbcjnqd3vNWt9vq9S66",
-	"nX53v9/pfFiq+OlmWz93tfzVbsd+pQdvfO9CWbP4WJ24/ugXwHq23lWdtPDLXN3Dw0NFvuUisd8D6lWH",
-	"Takw+hvwjFCvPtePXr32PMoUo7fsBnS5calUGHU73e5+dWynH72c4KkQAELyNur6aXsvy1aWed1ptN3D",
-	"wxf+cbPox/NXyxXe8L4srja+yKFqbwlc5XBkmJmNrNy1TQLZyk944pJLvTsi4khM8xxrKqq1kIsIKMzK",
-	"qo52uyvF1aqjt69fCx1smN8P1O+7HVepDau9psQa19ev09RS3kIybk2bTmcpJW26WGJ72NbkTmYky5Aw",
-	"JZs2OgfXXKbCxeMU8oJJtWutf8Jcd73zufEo+/XltGOY6vix6lAzUZkF1Nx6oL81gU9dk5/5nuVaTd5V",
-	"cPT299ENEWSYATo6f3l8rMN7nEi9HUNd+uOmrvVpypSRLz2ftDUikOkfXNWyDOlfQGf38OAFtPY66X5r",
-	"bzdNW8PkcLf1/MXhHt4/GB3u9vacLjQRXiVKS9Ta6kqVKzMYhPwbS+fbKcSl7p6VJwVCKq7ZNn+X0G6i",
-	"t74xLbWxDinPli3q+Rq1e4uG3eptuU2PVujf1QptZYNC9ufCV5Uu7Fi6PMhXH++gyPA8dIHMZaSY8TJy",
-	"N8YQofOdlT2QDGGKAPOMAHd3FwXvE/JSk29Zglc2g3D/1gQv5ls/6eLLLaw2CWXW7zeb1UXsxRY7n0m6",
-	"2CLA+HuVQloySiGMqiE77oquL3d4HxXHV1Qcfl9kJCbFoCTHi7TbbR0kh7g17I72Ws9xJ90d7cNB0ut6",
-	"l5LVysj3pXO696tzsLC9BDrC/XK5fAc4/RpiuVNd67KpI3zkUjjLt7vYK2XmIGu9EF47xdO9zqH6gD5r",
-	"I9e+QdzlXIQiSXIwFQVTBR/Oy5xGjARzSSJ9HJSIeo9RhiXwNjoS14SOkZzZSjk2z8pJDrnALzVs965u",
-	"tvVTQs09ASbtfai3uf7edZMrxJf4PKijU2tluS+907svvTMjYmKq14kSiPQ+tM6RvdKprAKaIm8p0Pep",
-	"iNzNT6WTULsACieTpfufYqVjdURd3jOma69EIh2XE4FypjjLj5rdUF2lkRPITeCM01SgadFGR/VLy5Z6",
-	"J3wVZTKv2LXi/GCvrRSyTOURHfm6BpmA7vk7SN0o/HBujteR7LUP+93BVTFpkysNy26EMmW+aGgK28b7",
-	"0W+S6Lprrsp7rSLvGqkV1vrK78XdVG3Zhpul9tlALGN7XWtgdvzuqlqDUYW4X5Zwi717ff763Xvtrpge",
-	"isg2SNiqoJu/F2gzCyC/+yHy2sp0PcAeX0cpSQP8GtXgrnVJNXesAvvHk3+enP50UkFtujmWgK4TpWrG",
-	"qmb26ht2IvXLNolGLSYr9J7Ost23u3UOUHZUOOX3RLiyi9VfvWbtZFWl5H1v61oJ5mAcHFstgcdiyWOx",
-	"pO7R/Z/6a5Wnozy3pqejCFeevHNRhSclO5sA6sIRdxGk7yVs9L0wBtVc/bjt6qHjgCtCZe96szu80K39",
-	"Te8atLrvWjuxcbc3b9vm7bUdTqk7C7d48KLR+97Dl41q9Z8aGGV0aQoqts1Ld/Etl2iGkDE61h2QjFZ3",
-	"l9vzHPbLPprqhjZia0Y69i1b2QTC1Pxkv47tgRnvhmTdBqJ7oLFtPbUHDdZWdu62PI+1nd9RbedB9NLW",
-	"xR4n+t9IuefRjj7a0W/Ejm5lRcMW9LHwdQ+Fr3qEt1zBCterQqb2m69Yfbu671FzBTXXl1bPtlB51suy",
-	"Gq+qui0esOx2l877uoW3gFoIVtD+CPWy+1V3j67eo6v3lV29raqs2/qFwVKl05xV4XDxgJXD1arzQWqH",
-	"ym373wAAAP//",
+	"7Hz7cts4lver4OP0V0mmKVmS7ThW19aMJ5cZ72Rsb+xOVyV2qyDySEKbBBgAsqzOap99CzcSFCFZ6jjr",
+	"TLfzTyyJBA4OzuV3LsDnKGF5wShQKaL+56jAHOcggetPpzwFfvxK/Qm3OC8yiPpRp3vYwftpr3WQdKF1",
+	"MNzFrcNk/6C1i7uj58NeugcvRlEcERr1owLLSRRHFOfqTZJGccTh05RwSKO+5FOII5FMIMdqCjkv1FNC",
+	"ckLH0WKxUA+LglEBmpozzoYZ5OrPhFEJVKo/cVFkJMGSMLpTmCe+/0UwWiP6c5SCxCSL+pGcAAdEBKIM",
+	"iWkyQUwtMoojIbGciqi/19mLI0mkXuwJk+gNm1JFuaUPD9lU9ocZptfRwqf/Ow6jqB/9aadi6Y75Vew4",
+	"2vWqUhAJJ4UiOepHP03mSE4AKcaAkGiGFW0SJZhzAiliU9mO4mgCOLXb8g4kn7eORhK4WZo/3DkkjKYC",
+	"YfUzmk1IMkGSzwkdIzzGhKIcX4NAAqgANW6D/4RKGANXpC7K9el5j9KUgzBywlkBXBKzMwmR88AOxlHC",
+	"plTy8G9GKAI/FExInA0SloZ/F5IDyJDE+NL10UxQPh4bKuvDVxRelfvLhr9AItVEr0BIQrFh7PKaccWM",
+	"tRuf4QQiTVlCCmKFdj3h1aNxOU2Ivte3BSRSvfO5IVNYooTlIBCFW/kDwkMBVKLZBKgWNoHHGE2wQEBT",
+	"SJUc1FcHN84i1Ac+pYDYSA1hpKfUsI/RGZ7nQOUZZwkIAUpj7FdvMMkgVUsgEnIR3FSnXJzjud5k4Dck",
+	"gdDSmNJeyZDAc0S0bqxnpxsqdqtax8sLJnFm95eoKXF25nFmhDMBcYjbiqtJpnYNDSEjcANCf6fNC0qY",
+	"kCK26qiMD9wAR502OpbqI4fRVEBq9odI8zgSLAc5UZoLmWH3kgjmSnjVXyPGcyyN8j7fi+IoJ5Tk0zzq",
+	"d+KGXsdRMuUcaDI3Fl9K4GoZP388an24+ry7+O5OltqZvZFCPD2mCUmtxNcpJ2lQCK4JTevORjGGpgPL",
+	"nyZdccQKoJAOcJ0PKZbQkkQbgMYrHLB1EIGfBMtuthxvpaxeKE0zPyKpVRJTZdrHDDF6t+Bqf1lJr+ZO",
+	"Sb2/8iDzpXGVdcZ/mmIq69bakwtxPQ1yZUqJHBQ8uMZjinJCGUfqIWGNg5H6JwI5+VCLbQhpw+Es6e31",
+	"NIorimtkhFb8ltBrETIYyuFLprg+4ixH6nMbaaUlxtUaTGA3ZwgoZRQQZbOmyiWYJpCtmQSLazRi3JgD",
+	"/bBS+gw8WzCxDr40vU2BwmPcnOP1DfC5k6cnAhWYS0RoNXJ4LMhGd7sc/ZSdOMTbf2nw1Fg1kRNEgSj+",
+	"KUQhB1giJQtWX9VHorksJMkyxZ8h6AcDxkxKyAspwpLpLEN9fg4JkBuFkbhldraCoxVBwb0zTMwxyTR/",
+	"9SalpVUmUm/pmLG0Jsd3GAXNji2mk/haW/9N51jaQmseSj4Gt5FRmDdJOqLIWHQlTkvajCk6Pj9Fe73u",
+	"QU2bN3ZF693PffiZE5h50HSt4w7j1hzfvgU6lpOo3+t0tPd0n7txzUP+fHl52+m0Li9vu28uL28P3lx9",
+	"/11o9z3gu2Quz0/Rbvf581YX4ayY4FavBqOil/+I4qZP7i2CszgIff/0L2Hw2gT3MX6F4e+b9vsOAk5g",
+	"thQHbCFgGwYJJzALxwlfmTmbBhonMHNwYovF+1gjx7cGj3Y7dh32Y7wahlRKMSPpWO+ex4/ne+vYcdT6",
+	"gFu/dlqH7UFrE04sYY0VTND5kG1tDKMSJ3IAediFOuAw40RalFhBhRlWsYF1cpimMRITNs1SEyPk+kX1",
+	"SmxeNL628oRIOWg2VT/EykfOzGQKlU5YYYGI74di91kgzK2nvqQ1A4VT/NdkKiTLgYu2+762Nb39vVW7",
+	"8f/+9N3/v5x2Or3nf/5+5z/+8vPg838v/qd19f1fq2eunlZ/t67+7P3w7C9PLy/bmz35bIVdtpQPTATi",
+	"Ed29H8MJNo4cSBdIrlP8etS58ALk8o877IbWy4Vm/7F5Zd+sw37qNkPrwkTlAxVcsjQctSSYp2iMJczw",
+	"/ImKthU0USBowmZK6Ao8r/stya4HN0TguiRopnpsVE9V2zRY5RwmpBhItsHqndtfVmd/mx1TGwuvJlqn",
+	"7u97jwr/qPCPCv9tKLwPxb6O0hsg9seKI343aP+3w/wS2oXyPQNbm7krgeAkENkEUAo4zQgFhMU1pEt5",
+	"oc1TCQ2P0nyCA5ZbZi2XLGPjd0f8mvUan+V7IERGtYxPATQldLz5WlcQQ2wqWayodVxDIRXXrwEKP++u",
+	"E35jRugYMYqGc0SkgGwUI5alICQaES50wmUj81smtAMFi+0MubPid5vqNdnrZh1xCQ8ojgxBLd6DCKcU",
+	"YZQwOiI814/o+oSRc8nYIMMS+jYlquAItj/GCo9YLEGKXJeTsEA5TgENYcQ4INIAD2wqB2w0EJIl119g",
+	"+UucZ97QLCIrPFlJHRs1FxpOkdrK73oazs1TatM28fQm1baIo2mRbq2bM0wkoePBiPG75vnJPBouHtRd",
+	"ol2nW0DlI90uBLylZ1lqS/Hsg6+dK03rWyICdSAKt3KQTLlgfCVSnoCuYaICj5WgjQkVZT2TGTuUYaH+",
+	"huDu6n3fXDONI2io5hJ37aBrl2sih3+PBb/vffGSQ8t9GM/1B/EhZ5wkkK7yJJmrhq0bwpTMNvM7G5rq",
+	"GkJ/WHOtocejwXYfKvl30hHS5TL+uYcWn/vq5PntsN7Tka9SC99AoL6wqu11vdXJdx1tn9dpSHNdtrNt",
+	"ZQvOXXuhf3XDlFOFKD+3VewlsgmHxJVSGv5PV5JLDygkFChl4LfC6Npk/Tsd+dJprsgbMT7DXCsCywug",
+	"Amtlu1qTudk0Z3OHD7mYMGHzeZgDYgXQr+AidK5uhQOrhaC6RypLlb9S7/xGUnTdP0CGts6r/K+SiUDY",
+	"+A82q3rPhDLPAun4YjZhGbSRaRNDOWAqDB/hBvjcbLsKNdS+G8zjdvuYojPOxjo2iKPzaZIApLpP6KW/",
+	"+3FUtaB9MfpXQinW9vqIJ7o3Q8S17gz1wbZjTmCuu1GMrG68GecSitBm3IPzKffTczpmG2NPY93i677E",
+	"iGTQAjgfHJQFTC1jjCzECGeZYhKjgArlhVa13zxwOuZhEiMjQnG23mbqDVNT2jmSCaZjP0YYMpYBpl+e",
+	"RYirjpsyZ6DAcRDAbZENcIZjE01sYAQjrYZP3i6tEEyr8/XVn7x+/ep8cHRx8frk4vj0RLHh7PXJq+OT",
+	"v6sFvzw6efn67Vv1yfR0YYqcIqhHlcn3rZN9VVmj8k314fTkzfG7f71+Vf2g/16aPGistAlo9iJ7vVNN",
+	"PWMj6bp+bS/iRJldrQPKhw5ZOkdsKgVJwSoFEe1g544OX+1sW+HjokIx4e53HdHakVEKiqkpokwbf1vK",
+	"mtfWoDSJZLaVLDTf2HVe1Cc8M4rX1y14hglzkG1k+5b1T/prk+9yzXqYihlwSNvoJctzIiWkfRUIGoxi",
+	"LJj+rfQ63s+mX3kIzoNVz6lR7CpVALQ0YKxUsfJ8ig2mcViPYlJtTtbMsiINGO1CjBs0xDZdokdDUNTW",
+	"WQhjbaBAI+OzGV9y0Ot6ZDfFC55HfSIQm1E0Y9yYbbLU0k5kuVETwDyttaEq6jRgrPZxqVZydHbx4zut",
+	"gwHajMIF4BaRetg+4qCLqbEyuHyst0kFaBt0pqvB/RbfogIza/v4nBsPE1Y6VgUMhGKYkeWZse2OUwnL",
+	"oY1OaTa3dWIjYtZzccCpS/liWW9aRTOiRBbJGUPCnDcx0vhAZmmDwwIpC58ViCNBqHl1w77ONQLh1Fxp",
+	"QUMsYi0UMRoBTSBGprNd/Z8BFlpogIabV2eTeb0fSg1UWIdsW5Y54GQS6pC/S+TM8j15M/M1pW6hw58R",
+	"CyiqPlFk8oNGYiDLBJopngwhwbk7M5K30RGtRAwnCRQSUoQlYjQB/a537EnFLtiEC0xZvRGb8hJj/6CN",
+	"JQfBpjzR/Q0zoYvVI8wNgmkj0zENnDMzH7JuCKUsmeqk09N3b16iw739g2dtdKGVQMVuSq5vgAvCqOuB",
+	"tUhVyeJwrv/XL5hwSg2eQsEhwaVfMIZG6FMqgilc+8o+QRi18x7s7T+L0fmUCrCkvNg/3Hum+fCW0Os2",
+	"+pGqaXcMb2Otd4ox2JHnIgzbvRcjjMxBMZRMGBOKTQJUND1mkiji2nOcZ0ZZM5IAFWDOYwCVZESAR/3o",
+	"qFCi1Oq1O9XRPe+7Kodg8r5KYiw1UT/qtTv6vdvWpynOdHblo7IEg5wJGfX3ddEXsJhyHcJYCRgUh4cD",
+	"ndlS9sN2WkY6CDi1x/M04or60fM9teZRRsYTZQq9sXud+uAKO2ZwX6N3lyi3eCA89hjk8sgvVg3caXc6",
+	"XX9oLa8DbuDsb6JYWRQ98uFhjeYbTDI8JJlJPN05tFO1GKVY4iEWIMoa4JCza6WSOrUgmUL+5vCTSYCI",
+	"a2GPGyqR1QpxrbOr/sKDkoBpOsjU7xsQiKnJDkSLKyVx1s7VDrB91Gca2oSqz4zP28fur3fwi07rtG+6",
+	"9uRD+Cltnv2nnPVtn9vU9UuTcvUeMbGPy+Oc6oM6K39+Z88crSBkxRjNRwLj2Ozw6lGWHwiMUS535SCN",
+	"J/xRrrTX4FhIPk2k3uyPnyPlGxQYZ0KOOZz/11u1q8a4Rf3IIeKaj6BlPKBDXOPzUvR0v7OrnOd+p/NM",
+	"y5cdGtfOVzw9/9fF2bPaJKbrTUEkNKWSZKg8Gcwo/GAhEVWYSAXDKqwdT7kKC/R3yk3MuILW1J/15Oji",
+	"HP0nyHPJAee1+Zx/VD7GX5SiIK5IUI5vyG7VpKNplun1PdMCXqqD0CxkIw2CrBQ0DdA7DT+wTdxUdJQp",
+	"OBVBTTSstl5F/VIOaA8Y6cXpqayoNCc6K3/YZBI7TGN4J0TN8Z2abTiBG6ic4WphjwnigkT9aLfd1R6q",
+	"wHKiTcXOTXenqpmOwaaUnDt3B9VLqo7TqB+9JUKW7s8/Nf+xeWQ2mztwZKH0DWgwi0yqzZ000yfmP01B",
+	"b6b1u1UybqNj5lVuJIS4c0xLSrApL2vILZEyyKtIyEhOZI2CFEZ4mknbeeg6+3t3NfY3ibqwiX5bEXdR",
+	"my18jxiHVUTZErpP1XIX4jIOvlq6TqDX6ay5SiBwhUCtdh8dfXiZdegM4NdPyftf2QjPu6e/zKKq/P7x",
+	"c624HfU6veetbrfV6110O/3ufr/T+bBU8dPNtn7uavmt3Y59Sz+88U0MZc3iY3UG+6NfAOvZeld10sIv",
+	"c3UPDw8V+5aLxH4PqFcdNqXC6G/AM0K9+lw/evXaQ5QpRm/ZDehy41KpMOp2ut396thOP3o5wVMhAITk",
+	"bdT10/Zelq0s87rTaLuHhy/842bRj+evliu84X1ZXG18tUPV3hK43OHICDMbWb1rmwSy1Z/wwKWUerdG",
+	"xJGY5jnWXFRzIRcRUJiVVR0NuyvD1aovb1//LHSwYb4/UN/vdlylNmz2mhproK9fp6mlvIVk3Lo2nc5S",
+	"Rtp0scT2sK3JncxIliFhSjZtdA6uuUyFi8cp5AWTatda/4S57nrnc4Mo+/XpNDBMdfxYdaiZqMwSau5B",
+	"0O/aY7+Jbqk3qbShsjckrZ3CV5B1r9erYY5yZX1TlkK6kqDtJ9J6ogNFiTT2Rl3vGGWsSdLCqRGNMbeo",
+	"26n+KQiPy+OV7qw4T4WDOiaFkCJCq0VadURGHU324XpgqMeKZb/GKCVjE4ymaBCXUz/f0wPiRLksEwzW",
+	"vduZj7bXereumqi3v49uiCDDDNDR+cvjY2/4GA11OZSbWt+nKVPAp0SDaWtEINNfuEpumeZ4AZ3dw4MX",
+	"0NrrpPutvd00bQ2Tw93W8xeHe3j/YHS429tz/sFEvZV5WZKgrS6euTIPg5B/Y+l8Oyex1PG08vREyOw3",
+	"jxLcZcg2seXfmOXe2K6W5+0W9RyW2r1Fw5f3ttymR8/87+qZt/LLIZ984bsPF4otXbHkm493UGR4Hrpm",
+	"5zJSwngZuXt1iNBWuPKRkiFMEWCeEeDuhqfgrUteuvYtS/DKBhnu3yThxcHrB118OerQLqHMhP5mqLGI",
+	"vXhr5zNJF1sEXX+v0mpLTim0ouqRHXeR2ZcHAY+G4ysaDr9XNBKTYlCy40Xa7bYOkkPcGnZHe63nuJPu",
+	"jvbhIOl1vavbaqX1+7I53fu1OVjY/god9X+5Xr4DnH4NtdyprrrZNDg4cmmt5Rtv7DU7c5C1/hCvxeTp",
+	"XudQvUCfKYhuWlqIu8KMUCRJDqbKYjoDhvMyzxMjwVziTB+RJaLed5VhCbyNjsS1wvFyZrsHsPmsAocQ",
+	"BH6pabt3c7MtTgk1PAWEtPeh3vr7e7dNrjmhXM+DAp1ae8992Z3efdmdGRETE94mSiHS+7A6R/aaq7Iy",
+	"agrfpULfpyFyt2GVIKF2KRZOJkt3YsXKxuoQurx7TdejiUQ6V0EEypmSLD+T4B7VlSs5gdzE2ThNBZoW",
+	"bXRUv8htqZ/EN1EmG41de9IP9nJPIcv0JtGRr2saCtiev4PUzdMPB3O8Lm2vpdrvmK4KbJtc/Fh2aJRl",
+	"hEXDUtjW5o9+40jXXf1V3vUVeVdrrfDWV35/8qZmyzYhLbUUB2IZ2/9bI7Pjd5zVmq6qhfulGjfZu9fn",
+	"r9+913DF9JVEtmnEVkrd+L1A611g8bsfIq/VTtdI7JF+lJI0IK9Rje5a51hzxyqyfzz558npTycV1SY9",
+	"tUR0nSlVg1o1slfzsQOpb7ZJvmo1WWH3dObxvuHWOUDZZeKM3xPhSlHWfvWa9aRV1aP3va3rR5iDATi2",
+	"ggSPBaTHAlId0f2f4rUK6Sjk1kQ6inHlaUQXVXhasrMJoS4ccZdj+ihho/eFcajmOsxtZw8dkVwRKntX",
+	"vt2BQrfGm97VcHXsWjvFcjeat0cJ7FUmzqg7D7d48ELa+97Dl9JqNbEaGWV0aYpMtvVNdzYul62GkDE6",
+	"1l2hjFY3vNszLvbNPprqJj9i62g69i3b+wTC1Hxl3/YukXb1Kl2m0sUsbNtx7eGLtZWduz3PY23nd1Tb",
+	"eRC7tHWxx6n+N1LuefSjj370G/GjW3nRsAd9LHzdQ+GrHuEtV7DC9aqQq/3mK1bfru17tFxBy/Wl1bMt",
+	"TJ5FWdbiVVW3xQOW3e6yeV+38BYwC8EK2h+hXna/5u4R6j1Cva8M9baqsm6LC4OlSmc5q8Lh4gErh6tN",
+	"54PUDhVs+98AAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
