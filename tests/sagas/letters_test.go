@@ -1,16 +1,13 @@
 package sagas
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"example.com/ordersaga/apps/system/client"
@@ -70,18 +67,13 @@ func TestDeadLetters_AThousandPoisonMessages(t *testing.T) {
 // spoilGizmos is the publisher's bug: it changes a sign in its own outbox.
 func (w *system) spoilGizmos(t *testing.T) {
 	t.Helper()
-	env, err := w.Environment("order")
-	kit.Must(t, err)
-	conn, err := pgx.Connect(t.Context(), env["MIGRATIONS_URL"])
-	kit.Must(t, err)
-	_, err = conn.Exec(t.Context(), `
+	w.asOwner(t, "order", `
 		CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$
 		BEGIN
 			NEW.payload := convert_to(replace(convert_from(NEW.payload, 'UTF8'), '"sku":"gizmo","quantity":1', '"sku":"gizmo","quantity":-1'), 'UTF8');
 			RETURN NEW;
 		END $$;
 		CREATE TRIGGER spoil BEFORE INSERT ON outbox_message FOR EACH ROW EXECUTE FUNCTION spoil();`)
-	kit.Must(t, errors.Join(err, conn.Close(context.WithoutCancel(t.Context()))))
 }
 
 // needsAttention looks at one of the orders as its customer does, and at its letter as an operator does.
