@@ -96,6 +96,8 @@ func TestDatabase_KeepsThePaymentInShape(t *testing.T) {
 		`UPDATE payment SET charge_id = NULL WHERE order_id = $1`,
 		`UPDATE payment SET state = 'REFUNDING' WHERE order_id = $1`,
 		`UPDATE payment SET state = 'REFUNDED', refund_amount = 1 WHERE order_id = $1`,
+		`UPDATE payment SET state = 'REFUNDED', refund_amount = 1, refund_id = 're_1', returned_amount = 1998 WHERE order_id = $1`,
+		`UPDATE payment SET returned_amount = 2000 WHERE order_id = $1`,
 		`UPDATE payment SET state = 'LOST' WHERE order_id = $1`,
 		`UPDATE payment SET amount = 0 WHERE order_id = $1`,
 		`UPDATE payment SET charge_key = NULL WHERE order_id = $1`,

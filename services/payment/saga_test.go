@@ -21,9 +21,12 @@ func (s *shop) put(state charge.State) (orderID string) {
 	columns := `order_id, state, charge_key, amount, currency, payment_method, snapshot`
 	values := `$1, $2, $3, 1999, 'USD', 'tok_visa', $4`
 	if captured := slices.Contains([]charge.State{charge.Captured, charge.Refunding, charge.Refunded, charge.RefundRefused, charge.Settled, charge.LateCaptured}, state); captured {
-		columns, values = columns+`, charge_id`, values+`, 'ch_1'`
+		columns, values = columns+`, charge_id, captured_amount`, values+`, 'ch_1', 1999`
 		if state != charge.Captured {
 			columns, values = columns+`, refund_amount, refund_id`, values+`, 1999, 're_1'`
+		}
+		if state == charge.Refunded || state == charge.Settled {
+			columns, values = columns+`, returned_amount`, values+`, 1999`
 		}
 	}
 	execute(s.t, s.db.Pool, fmt.Sprintf(`INSERT INTO payment (%s) VALUES (%s)`, columns, values), orderID, state, charge.Key(orderID), order)

@@ -105,43 +105,29 @@ func (w *Workers) resolve(ctx context.Context, c Claim) Outcome {
 	return found
 }
 
-// confirmRefusal makes a no of a refusal to carry the request out, where no other was sent before and the gateway shows
-// nothing: no charge under the reference, or no refund of the charge. After an attempt whose answer is missing the
-// money may be on its way all the same.
+// confirmRefusal makes a no of a refusal to carry a charge out, where no other request was sent before and the gateway
+// shows none. After an attempt whose answer is missing the money may be on its way all the same.
 func (w *Workers) confirmRefusal(ctx context.Context, c Claim, asked Outcome) Outcome {
 	if !asked.Refused || c.Attempts != 1 {
 		return asked
 	}
-	charges, err := w.gateway.LookUp(ctx, c.Payment)
-	if err != nil {
+	if charges, err := w.gateway.LookUp(ctx, c.Payment); err != nil || len(charges) > 0 {
 		return asked
-	}
-	for _, found := range charges {
-		if c.State == Intent || len(found.Refunds) > 0 {
-			return asked
-		}
 	}
 	return Outcome{Decision: No, Reason: InvalidRequest}
 }
 
 // refund has the gateway return what was captured, under the refund's own key. A missing answer is
 // asked for under the same key for as long as it takes: unlike a charge, nothing else can be done about it.
-// From the second attempt on the gateway's list is a second way to learn that it was done.
+// From the second attempt on, and after a refusal, the gateway's list is a second way to learn what is back.
 func (w *Workers) refund(ctx context.Context, c Claim) Outcome {
-	outcome := w.confirmRefusal(ctx, c, w.gateway.Refund(ctx, c.Payment))
-	if outcome.Decision != Undecided || c.Attempts == 1 {
+	outcome := w.gateway.Refund(ctx, c.Payment)
+	if outcome.Decision == Yes || outcome.Decision == Undecided && !outcome.Refused && c.Attempts == 1 {
 		return outcome
 	}
 	charges, err := w.gateway.LookUp(ctx, c.Payment)
 	if err != nil {
 		return outcome
 	}
-	for _, charge := range charges {
-		for _, refund := range charge.Refunds {
-			if charge.ID == c.ChargeID && c.Mismatch(refund, c.RefundAmount) == "" {
-				return Outcome{Decision: Yes, ID: refund.ID}
-			}
-		}
-	}
-	return outcome
+	return c.FoundRefunds(charges, outcome)
 }

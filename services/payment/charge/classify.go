@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"example.com/ordersaga/contracts/gateway/api"
+	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -32,6 +34,8 @@ type Outcome struct {
 	// Refused: Undecided, but the gateway itself refused to carry this request out, which was sent once. Where no other
 	// was sent for the payment before, that is a No.
 	Refused bool
+	// Refunds are those of the charge that are to be booked: the one that was asked for, or whatever the gateway shows.
+	Refunds []GatewayResponse
 }
 
 // GatewayResponse is any answer of the gateway about money: a charge, a refund, a decline, a refusal.
@@ -69,7 +73,7 @@ func (p Payment) classify(a answer, err error, no string, amount int64) Outcome 
 	case status == http.StatusPaymentRequired && got.Status == no && code != "":
 		return Outcome{Decision: No, Reason: code}
 	case status != http.StatusPaymentRequired && got.Status == "succeeded" && got.ID != "":
-		return Outcome{Decision: Yes, ID: got.ID}
+		return Outcome{Decision: Yes, ID: got.ID, Refunds: []GatewayResponse{got}}
 	}
 	return Outcome{Reason: fmt.Sprintf("the gateway answered %d with status %q", status, got.Status)}
 }
@@ -130,4 +134,47 @@ func (c Claim) Found(charges []GatewayResponse, asked Outcome) Outcome {
 		return Outcome{Reason: reason}
 	}
 	return Outcome{Decision: Yes, ID: charges[0].ID}
+}
+
+// NewRefunds are the refunds of the payment's charge that the gateway shows and our ledger does not, whoever made them.
+// The error is a sentence for an operator: what is shown cannot be booked.
+func (p Payment) NewRefunds(charges []GatewayResponse) (found []GatewayResponse, err error) {
+	i := slices.IndexFunc(charges, func(c GatewayResponse) bool { return c.ID == p.ChargeID })
+	if i < 0 {
+		return nil, fmt.Errorf("the gateway does not show the charge %s", p.ChargeID)
+	}
+	for _, refund := range charges[i].Refunds {
+		if slices.Contains(p.Booked, refund.ID) {
+			continue
+		}
+		if reason := p.Mismatch(refund, refund.Amount); reason != "" {
+			return nil, fmt.Errorf("a refund cannot be booked: %s", reason)
+		}
+		found = append(found, refund)
+	}
+	if rest := p.Rest(found); rest < 0 {
+		captured := events.Money{Amount: p.Captured, Currency: p.Currency}
+		returned := events.Money{Amount: p.Captured - rest, Currency: p.Currency}
+		return nil, fmt.Errorf("%s are back, of %s that were captured", returned, captured)
+	}
+	return found, nil
+}
+
+// FoundRefunds makes an outcome of the refunds that the gateway shows of the payment's charge, where it did not carry
+// out what was asked for, or did not answer. What is back is booked, whoever returned it.
+func (c Claim) FoundRefunds(charges []GatewayResponse, asked Outcome) Outcome {
+	found, _ := c.NewRefunds(charges) // what cannot be booked an operator has to see
+	refused := asked.Decision == No || asked.Refused && c.Attempts == 1
+	whole := c.Direct == "" && c.Rest(found) == 0
+	ours := slices.ContainsFunc(found, func(r GatewayResponse) bool { return r.Amount == c.RefundAmount })
+	switch {
+	case len(found) > 0 && (whole || ours && !refused):
+		return Outcome{Decision: Yes, Refunds: found}
+	case asked.Decision == No:
+		asked.Refunds = found
+		return asked
+	case refused:
+		return Outcome{Decision: No, Reason: InvalidRequest, Refunds: found}
+	}
+	return asked
 }

@@ -60,7 +60,10 @@ type Payment struct {
 	ChargeID      string
 	RefundID      string
 	RefundNumber  int
-	RefundAmount  int64
+	RefundAmount  int64    // what the gateway is asked to return under the refund's key
+	Captured      int64    // what the gateway captured
+	Returned      int64    // what is back of it, by however many refunds and a settlement
+	Booked        []string // the gateway's names of the refunds that are in our ledger
 	CancelWanted  bool
 	Reason        string
 	Problem       string          // why the last answer decided nothing, or the gateway's refusal of a refund
@@ -135,9 +138,10 @@ type Change struct {
 	RefundAmount int64
 	Reason       string
 	Problem      string       // why nothing was decided, or not as it should
-	Posting      Posting      // the movement of money; no Kind: none moved
+	Postings     []Posting    // the movements of money
 	Event        events.Event // what follows for the saga; nil: nothing
 	Undecided    bool         // the gateway has to be asked once more
+	NextKey      bool         // and that under the next key of the refund
 	Opens        string       // the kind of incident that begins; empty: none
 	Closes       []string     // the kinds of incidents whose state is left
 }
@@ -160,7 +164,7 @@ func (p Payment) afterCharge(o Outcome, overdue bool) Change {
 	case Yes:
 		change := Change{
 			State: Captured, ChargeID: o.ID, Reason: p.Reason, Closes: []string{KindChargeUndecided},
-			Posting: Posting{"charge", p.Reference(), o.ID, p.Amount, p.Currency},
+			Postings: []Posting{{"charge", p.Reference(), o.ID, p.Amount, p.Currency}},
 		}
 		if p.CancelWanted { // nobody is to ship this: it is refunded, and PaymentProcessed is never published
 			change.State, change.RefundAmount = Refunding, p.Amount
@@ -181,31 +185,63 @@ func (p Payment) afterCharge(o Outcome, overdue bool) Change {
 func (p Payment) afterRefund(o Outcome, overdue bool) Change {
 	switch o.Decision {
 	case Yes:
-		return p.Returned(Refunded, "refund", o.ID, p.Reason)
+		return p.Book(o.Refunds, Refunded, p.Reason)
 	case No:
-		return Change{
-			State: RefundRefused, Reason: p.Reason, Problem: o.Reason,
-			Opens: KindRefundRefused, Closes: []string{KindRefundUndecided},
+		change := p.Book(o.Refunds, RefundRefused, p.Reason)
+		change.Problem = o.Reason
+		if change.State == RefundRefused {
+			change.Opens, change.Closes = KindRefundRefused, []string{KindRefundUndecided}
 		}
+		return change
 	default:
 		return Change{State: Refunding, Reason: p.Reason}.undecided(o, overdue, KindRefundUndecided)
 	}
 }
 
-// Returned is the end of a payment whose money is back, by a refund or by a settlement outside the gateway.
-func (p Payment) Returned(state State, kind, refundID, reason string) Change {
-	posting := Posting{kind, p.Reference(), refundID, p.RefundAmount, p.Currency}
-	if state == Settled { // the gateway has no name for it
-		posting.GatewayID = ""
+// Rest is what is still to be returned beyond these refunds, which our ledger does not show yet.
+func (p Payment) Rest(found []GatewayResponse) int64 {
+	rest := p.Captured - p.Returned
+	for _, refund := range found {
+		rest -= refund.Amount
 	}
-	return Change{
-		State: state, RefundID: refundID, Reason: reason, Posting: posting,
-		Closes: []string{KindRefundUndecided, KindRefundRefused, KindLateCapture},
-		Event: events.PaymentRefunded{
-			Subject: p.Subject(), RefundID: refundID, Reason: reason,
-			Amount: events.Money{Amount: p.RefundAmount, Currency: p.Currency},
-		},
+	return rest
+}
+
+// Book books refunds one by one. When all that was captured is back the payment has ended; otherwise it is in the next
+// state, and an order's has the rest to be asked for.
+func (p Payment) Book(found []GatewayResponse, next State, reason string) Change {
+	change := Change{State: next, Reason: reason, RefundAmount: p.RefundAmount}
+	for _, refund := range found {
+		change.RefundID = refund.ID
+		change.Postings = append(change.Postings,
+			Posting{"refund", p.Reference(), refund.ID, refund.Amount, p.Currency})
 	}
+	switch rest := p.Rest(found); {
+	case rest == 0:
+		change.State = Refunded
+		return p.ended(change)
+	case p.Direct == "":
+		change.RefundAmount = rest
+	}
+	return change
+}
+
+// Settle books refunds, and of the rest that it was returned outside the gateway.
+func (p Payment) Settle(found []GatewayResponse, refundID, reason string) Change {
+	change := p.Book(found, Settled, reason)
+	change.RefundID = refundID
+	change.Postings = append(change.Postings, Posting{"settlement", p.Reference(), "", p.Rest(found), p.Currency})
+	return p.ended(change)
+}
+
+// ended is the end of a payment whose money is back, all of it.
+func (p Payment) ended(change Change) Change {
+	change.Closes = []string{KindRefundUndecided, KindRefundRefused, KindLateCapture}
+	change.Event = events.PaymentRefunded{
+		Subject: p.Subject(), RefundID: change.RefundID, Reason: change.Reason,
+		Amount: events.Money{Amount: p.Captured, Currency: p.Currency},
+	}
+	return change
 }
 
 // undecided leaves the payment where it is, to be asked about once more, and opens an incident when that

@@ -109,9 +109,7 @@ func Apply(ctx context.Context, tx pgx.Tx, all ...Transition) error {
 		if t.To.Event != nil {
 			follow = append(follow, messaging.CausedBy(t.From.Cause, t.To.Event))
 		}
-		if t.To.Posting.Kind != "" {
-			postings = append(postings, t.To.Posting)
-		}
+		postings = append(postings, t.To.Postings...)
 	}
 	if err := storeChanges(ctx, tx, all); err != nil {
 		return err

@@ -83,6 +83,7 @@ const paymentOfLine = `
 func markLate(ctx context.Context, tx pgx.Tx) (charge.Payment, error) {
 	return charge.Scan(tx.QueryRow(ctx, `
 		UPDATE payment p SET state = 'LATE_CAPTURED', charge_id = late.id, refund_amount = late.amount,
+			captured_amount = late.amount,
 			currency = late.currency, reason = 'late_capture',
 			attempts = 0, unknown_since = NULL, next_attempt_at = now(), updated_at = now()
 		FROM (

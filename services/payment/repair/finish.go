@@ -5,10 +5,10 @@ import (
 	"errors"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/internal/adminapi"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/services/payment/charge"
 )
 
@@ -35,12 +35,9 @@ func finish(ctx context.Context, tx pgx.Tx, incident adminapi.Incident, c comman
 	if err != nil {
 		return adminapi.Action{}, err
 	}
-	switch done.outcome {
-	case asSameKey:
+	if done.outcome == asSameKey {
 		err = retryNow(ctx, tx, locked.OrderID)
-	case asNextKey:
-		err = raiseRefund(ctx, tx, locked.OrderID)
-	default:
+	} else {
 		err = charge.Apply(ctx, tx, charge.Transition{From: locked, To: done.change})
 	}
 	if err != nil {
@@ -57,18 +54,29 @@ func finish(ctx context.Context, tx pgx.Tx, incident adminapi.Incident, c comman
 	}, nil
 }
 
-// describe shows how the payment of an incident stands, and what can be done about it.
-func describe(pool *pgxpool.Pool) func(context.Context, adminapi.Incident) (any, []adminapi.Step, error) {
-	return func(ctx context.Context, incident adminapi.Incident) (any, []adminapi.Step, error) {
-		p, err := charge.Load(ctx, pool, incident.OrderID)
-		if errors.Is(err, pgx.ErrNoRows) { // the gateway's ledger shows an order that we do not know
-			return nil, nil, nil
-		}
-		if err != nil || !incident.Open() || incident.Kind == charge.KindReconciliation {
-			return snapshotOf(p), nil, err
-		}
-		return snapshotOf(p), possible(p.State), nil
+// describe shows how the payment of an incident stands, and what can be done about it. While the gateway does not
+// answer that is only what needs no look-up.
+func (o Operator) describe(ctx context.Context, incident adminapi.Incident) (any, []adminapi.Step, error) {
+	p, err := charge.Load(ctx, o.app.Pool, incident.OrderID)
+	if errors.Is(err, pgx.ErrNoRows) { // the gateway's ledger shows an order that we do not know
+		return nil, nil, nil
 	}
+	state := shownState{snapshot: snapshotOf(p)}
+	if err != nil || !incident.Open() || incident.Kind == charge.KindReconciliation {
+		return state, nil, err
+	}
+	found, err := o.look(ctx, p)
+	if refusal, ok := errors.AsType[*problem.Error](err); ok {
+		state.Gateway = refusal.Detail
+		return state, possible(p, found), nil
+	}
+	return state, possible(p, found), err
+}
+
+// shownState is a payment, and why the gateway could not be asked about it.
+type shownState struct {
+	snapshot
+	Gateway string `json:"gateway,omitempty"`
 }
 
 // snapshot is a payment as operators see it, and as it is stored with what they did.
@@ -77,7 +85,9 @@ type snapshot struct {
 	ChargeID     string        `json:"charge_id,omitempty"`
 	Amount       *events.Money `json:"amount,omitempty"`
 	RefundNumber int           `json:"refund_number,omitempty"` // where a refund was asked for
-	RefundAmount int64         `json:"refund_amount,omitempty"` // in minor units
+	RefundAmount int64         `json:"refund_amount,omitempty"` // in minor units; so are the next two
+	Captured     int64         `json:"captured,omitempty"`
+	Returned     int64         `json:"returned,omitempty"`
 	RefundID     string        `json:"refund_id,omitempty"`
 	Problem      string        `json:"problem,omitempty"`
 }
@@ -85,6 +95,7 @@ type snapshot struct {
 func snapshotOf(p charge.Payment) snapshot {
 	s := snapshot{
 		State: p.State, ChargeID: p.ChargeID, RefundAmount: p.RefundAmount, RefundID: p.RefundID, Problem: p.Problem,
+		Captured: p.Captured, Returned: p.Returned,
 	}
 	if p.RefundAmount > 0 {
 		s.RefundNumber = p.RefundNumber

@@ -37,8 +37,9 @@ type lookUp interface {
 // New adds repairs to a service's admin API. Horizon is the gateway's promise, see [charge.Settings].
 func New(app *service.App, admin adminapi.API, gateway *charge.Gateway, horizon time.Duration,
 	wake charge.Wake) Operator {
-	admin.Inspect = describe(app.Pool)
-	return Operator{app, admin, gateway, horizon, wake}
+	o := Operator{app, admin, gateway, horizon, wake}
+	o.admin.Inspect = o.describe
+	return o
 }
 
 // Routes are those of the admin listener.
@@ -172,14 +173,22 @@ func (o Operator) load(ctx context.Context, incident adminapi.Incident, c comman
 	if err := requireState(p, c); err != nil {
 		return found, err
 	}
-	if found.definite, err = behindHorizon(ctx, o.app.Pool, incident.OrderID, o.horizon); err != nil {
-		return found, err
-	}
 	if c.Outcome == "" && p.State != charge.RefundRefused { // the workers will ask
 		return found, nil
 	}
+	return o.look(ctx, p)
+}
+
+// look asks the gateway about a payment that only its answer can decide.
+func (o Operator) look(ctx context.Context, p charge.Payment) (found evidence, err error) {
+	if p.State != charge.Unknown && p.State != charge.RefundRefused {
+		return found, nil
+	}
+	if found.definite, err = behindHorizon(ctx, o.app.Pool, p.OrderID, o.horizon); err != nil {
+		return found, err
+	}
 	if found.shown, err = o.gateway.LookUp(ctx, p); err != nil {
-		return found, &problem.Error{
+		return evidence{}, &problem.Error{
 			Status: http.StatusServiceUnavailable, RetryAfter: time.Second,
 			Detail: "Nothing was changed, since the payment could not be looked up: " + err.Error() + ".",
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"example.com/ordersaga/internal/adminapi"
 	"example.com/ordersaga/pkg/problem"
@@ -28,15 +29,14 @@ const (
 	settlement = "manual_settlement"
 )
 
-// possible is what can be done about a payment in a state.
-func possible(s charge.State) []adminapi.Step {
+// offered is what may be asked for in a state. [possible] leaves out what would be refused.
+func offered(s charge.State) []adminapi.Step {
 	switch s {
 	case charge.Unknown:
 		return []adminapi.Step{
 			{Action: actionRetry, Means: "the charge is sent again under the same key, for another CHARGE_BUDGET"},
 			{Action: actionResolve, Outcome: asCaptured, Means: "the charge that the gateway shows is taken for ours"},
-			{Action: actionResolve, Outcome: asDeclined,
-				Means: "behind the horizon, when the gateway shows no charge: the order is undone"},
+			{Action: actionResolve, Outcome: asDeclined, Means: "the gateway shows no charge: the order is undone"},
 			{Action: actionResolve, Outcome: asRefund,
 				Means: "the one charge that the gateway shows, over another amount, is booked and given back"},
 		}
@@ -44,15 +44,28 @@ func possible(s charge.State) []adminapi.Step {
 		return []adminapi.Step{{Action: actionRetry, Means: "the gateway is asked now, under the same key"}}
 	case charge.RefundRefused:
 		return []adminapi.Step{
-			{Action: actionRetry, Means: "the refund is asked for under the next key, when the gateway shows none"},
-			{Action: actionResolve, Outcome: asRefund,
-				Means: "the refund_id that the gateway's look-up confirms is taken for ours"},
+			{Action: actionRetry, Means: "what is not back yet is asked for under the next key"},
+			{Action: actionResolve, Outcome: asRefund, Means: "the refunds that the gateway shows are booked as ours"},
 			{Action: actionResolve, Outcome: asSettled,
-				Means: "when the gateway shows no refund: the reference of a settlement outside it is recorded"},
+				Means: "what is not back yet was returned outside the gateway; the reference of that is recorded"},
 		}
 	default:
 		return nil
 	}
+}
+
+// possible is what can be done about a payment now: what [decide] accepts.
+func possible(p charge.Payment, found evidence) (steps []adminapi.Step) {
+	for _, step := range offered(p.State) {
+		c := command{Outcome: step.Outcome}
+		if refunds, err := p.NewRefunds(found.shown); err == nil && len(refunds) > 0 {
+			c.RefundID = refunds[0].ID
+		}
+		if _, err := decide(p, c, found.shown, found.definite != nil); err == nil {
+			steps = append(steps, step)
+		}
+	}
+	return steps
 }
 
 // refuse is why an action would be wrong, in a sentence for the operator.
@@ -103,58 +116,50 @@ func decideCharge(p charge.Payment, c command, shown []charge.GatewayResponse, h
 		return plan{asCaptured, p.After(charge.Outcome{Decision: charge.Yes, ID: found.ID}, false)}, nil
 	case c.Outcome == asRefund && wrong == "":
 		return plan{}, refuse("The gateway shows the charge that was asked for; cancel the order to have it given back.")
-	case c.Outcome == asRefund && found.Reference == p.Reference() && found.Currency == p.Currency &&
-		found.Amount > 0 && len(found.Refunds) == 0: // what was really captured is booked, and refunded
-		return plan{asRefund, charge.Change{
-			State: charge.Refunding, ChargeID: found.ID, RefundAmount: found.Amount,
-			Reason: cmp.Or(p.Reason, "wrong_amount"),
-			Posting: charge.Posting{Kind: "charge", Reference: p.Reference(), GatewayID: found.ID, Amount: found.Amount,
-				Currency: found.Currency},
-			Closes: []string{charge.KindChargeUndecided},
-		}}, nil
+	case c.Outcome == asRefund && found.Reference == p.Reference() && found.Currency == p.Currency && found.Amount > 0:
+		return decideWrongAmount(p, found)
 	}
 	return plan{}, refuse("The charge that the gateway shows cannot be given back from here: %s.", wrong)
 }
 
-// decideRefund decides about a refund that was refused for good. Whatever was asked for: a refund that the gateway
-// shows all the same is the end of it.
-func decideRefund(p charge.Payment, c command, shown []charge.GatewayResponse) (plan, error) {
-	refund, err := refundOf(p, shown)
+// decideWrongAmount books what was really captured, and has it refunded as far as it is not back yet.
+func decideWrongAmount(p charge.Payment, found charge.GatewayResponse) (plan, error) {
+	p.ChargeID, p.Captured = found.ID, found.Amount
+	refunds, err := p.NewRefunds([]charge.GatewayResponse{found})
 	if err != nil {
-		return plan{}, err
+		return plan{}, refuse("Nothing can be booked: %s.", err)
 	}
-	switch {
-	case refund != "" && c.Outcome == asRefund && c.RefundID != refund:
-		return plan{}, refuse("The gateway shows the refund %s, not the one that you name.", refund)
-	case refund != "":
-		return plan{asRefund, p.Returned(charge.Refunded, "refund", refund, p.Reason)}, nil
-	case c.Outcome == "":
-		return plan{outcome: asNextKey}, nil
-	case c.Outcome == asSettled:
-		return plan{asSettled, p.Returned(charge.Settled, asSettled, asSettled+":"+c.Reference, settlement)}, nil
-	}
-	return plan{}, refuse("The gateway shows no refund of the charge; %q cannot be recorded.", c.Outcome)
+	change := p.Book(refunds, charge.Refunding, cmp.Or(p.Reason, "wrong_amount"))
+	change.ChargeID, change.Closes = found.ID, append(change.Closes, charge.KindChargeUndecided)
+	change.Postings = append(change.Postings, charge.Posting{Kind: "charge", Reference: p.Reference(), GatewayID: found.ID,
+		Amount: found.Amount, Currency: found.Currency})
+	return plan{asRefund, change}, nil
 }
 
-// refundOf is the refund of the payment that the gateway shows, if it shows one. Anything that is not all of it, or
-// nothing, is no ground to move money on.
-func refundOf(p charge.Payment, shown []charge.GatewayResponse) (string, error) {
-	for _, found := range shown {
-		if found.ID != p.ChargeID {
-			continue
-		}
-		switch len(found.Refunds) {
-		case 0:
-			return "", nil
-		case 1:
-			if wrong := p.Mismatch(found.Refunds[0], p.RefundAmount); wrong != "" {
-				return "", refuse("The gateway shows another refund of the charge: %s.", wrong)
-			}
-			return found.Refunds[0].ID, nil
-		}
-		return "", refuse("The gateway shows %d refunds of the charge.", len(found.Refunds))
+// decideRefund decides about a refund that was refused for good. Whatever was asked for: the refunds that the gateway
+// shows are booked, and when they are all of the money, that is the end of it.
+func decideRefund(p charge.Payment, c command, shown []charge.GatewayResponse) (plan, error) {
+	refunds, err := p.NewRefunds(shown)
+	if err != nil {
+		return plan{}, refuse("Nothing can be booked: %s.", err)
 	}
-	return "", refuse("The gateway does not show the charge %s.", p.ChargeID)
+	named := slices.ContainsFunc(refunds, func(r charge.GatewayResponse) bool { return r.ID == c.RefundID })
+	switch {
+	case c.Outcome == asRefund && !named:
+		return plan{}, refuse("The gateway shows no refund %q of the charge that is not booked; %q cannot be recorded.",
+			c.RefundID, c.Outcome)
+	case c.Outcome == asRefund || p.Rest(refunds) == 0:
+		change := p.Book(refunds, charge.RefundRefused, p.Reason)
+		change.Problem = p.Problem
+		return plan{asRefund, change}, nil
+	case c.Outcome == "":
+		change := p.Book(refunds, charge.Refunding, p.Reason)
+		change.NextKey = true
+		return plan{asNextKey, change}, nil
+	case c.Outcome == asSettled:
+		return plan{asSettled, p.Settle(refunds, asSettled+":"+c.Reference, settlement)}, nil
+	}
+	return plan{}, refuse("The payment is %s; %q cannot be recorded.", p.State, c.name())
 }
 
 // requireState refuses a command that was given for another state than the payment's own.

@@ -40,12 +40,3 @@ func retryNow(ctx context.Context, tx pgx.Tx, orderID string) error {
 		WHERE order_id = $1 AND state IN ('UNKNOWN', 'REFUNDING')`, orderID)
 	return charge.ExactlyOne(tag, err, "retry now for order", orderID)
 }
-
-// raiseRefund has a refund that was refused for good asked for under the next key.
-func raiseRefund(ctx context.Context, tx pgx.Tx, orderID string) error {
-	tag, err := tx.Exec(ctx, `
-		UPDATE payment SET state = 'REFUNDING', refund_number = refund_number + 1, problem = NULL,
-			attempts = 0, unknown_since = NULL, next_attempt_at = now(), updated_at = now()
-		WHERE order_id = $1 AND state = 'REFUND_REFUSED'`, orderID)
-	return charge.ExactlyOne(tag, err, "ask for another refund of order", orderID)
-}
