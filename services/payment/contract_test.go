@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -36,9 +37,10 @@ func reactPrepared(ctx context.Context, tx pgx.Tx, event events.Event) (events.E
 }
 
 const (
-	anOrder  = "01936f2e-7c00-7000-8000-000000000001"
-	aCharge  = "ch_0c2f6a1b7e42"
-	captured = `{"id": "` + aCharge + `", "merchant_reference": "` + anOrder + `", "amount": 1999, "currency": "USD", "status": "succeeded",
+	anOrder      = "01936f2e-7c00-7000-8000-000000000001"
+	anotherOrder = "01936f2e-7c00-7000-8000-000000000002" // the look-up by reference shows no other charge
+	aCharge      = "ch_0c2f6a1b7e42"
+	captured     = `{"id": "` + aCharge + `", "merchant_reference": "` + anOrder + `", "amount": 1999, "currency": "USD", "status": "succeeded",
 		"created_at": "2026-11-22T10:15:00Z", "refunds": []}`
 	returned = `{"id": "re_9a550c2f6a1b", "charge_id": "` + aCharge + `", "merchant_reference": "` + anOrder + `", "amount": 1999,
 		"currency": "USD", "status": "succeeded", "created_at": "2026-11-22T10:16:00Z"}`
@@ -58,6 +60,10 @@ func readOfTheGateway(t *testing.T) (found []pact.Interaction) {
 	declined := `{"status": "declined", "decline_code": "card_declined", "merchant_reference": "` + anOrder + `", "amount": 1999, "currency": "USD"}`
 	ledger := `{"entries": [{"id": "` + aCharge + `", "kind": "charge", "merchant_reference": "` + anOrder + `", "amount": 1999, "currency": "USD",
 		"status": "succeeded", "created_at": "2026-11-22T10:15:00Z"}], "next": 1}`
+	inPart := strings.Replace(captured, "[]", "["+strings.Replace(returned, "1999", "500", 1)+"]", 1)
+	lookedUp := answers("the refunds of a charge are looked up", "an order is charged, and a part given back", 200,
+		`{"charges": [`+strings.ReplaceAll(inPart, anOrder, anotherOrder)+`]}`)
+	lookedUp.Params["reference"] = anotherOrder
 	for _, c := range []struct {
 		route string
 		call  pacttest.Call
@@ -69,6 +75,7 @@ func readOfTheGateway(t *testing.T) (found []pact.Interaction) {
 		{"POST /v1/refunds", answers("a charge is given back", "an order is charged", 201, returned), askRefund, "tok_visa"},
 		{"POST /v1/refunds", answers("a refund is refused", "an order is charged to a card that takes nothing back", 402, refused), askRefund, "tok_visa"},
 		{"GET /v1/charges", answers("a charge is looked up", "an order is charged", 200, `{"charges": [`+captured+`]}`), askLookUp, "tok_visa"},
+		{"GET /v1/charges", lookedUp, askRefunds, "tok_visa"},
 		{"GET /ledger", answers("the ledger is read", "an order is charged", 200, ledger), askLedger, "tok_visa"},
 	} {
 		found = append(found, pacttest.Calls(t, map[string]pacttest.Call{c.route: c.call}, func(url string) (string, error) {
@@ -103,6 +110,20 @@ func askLookUp(g *charge.Gateway, c charge.Claim) any {
 		return err
 	}
 	return c.Found(charges, charge.Outcome{Reason: "lost"})
+}
+
+// askRefunds is what payment makes of refunds that were made by hand.
+func askRefunds(g *charge.Gateway, c charge.Claim) any {
+	c.OrderID, c.ChargeID, c.Captured = anotherOrder, aCharge, 1999
+	charges, err := g.LookUp(context.Background(), c.Payment)
+	if err != nil {
+		return err
+	}
+	found, err := c.NewRefunds(charges)
+	if err != nil {
+		return err
+	}
+	return c.Book(found, charge.RefundRefused, "cancelled")
 }
 
 func askLedger(g *charge.Gateway, _ charge.Claim) any {

@@ -20,7 +20,7 @@ import (
 	"example.com/ordersaga/tests/kit"
 )
 
-// operate is an operator's action at a service: payment repairs a refused refund, the others redrive.
+// operate is an operator's action at a service: payment repairs a refused refund, of which a part was made by hand, the others redrive.
 func operate(t *testing.T, l *lane, service string) {
 	t.Helper()
 	if service != "payment" {
@@ -34,6 +34,7 @@ func operate(t *testing.T, l *lane, service string) {
 	kit.Eventually(t, "the refused refund to be an incident", func() error {
 		return l.admin(t, service, "/incidents?open=true&order="+refused, &page, func() bool { return len(page.Incidents) == 1 })
 	})
+	l.RefundByHand(t, refused, 1)
 	l.act(t, service, "/incidents/"+page.Incidents[0].ID+"/resolve", map[string]any{
 		"expected_state": "REFUND_REFUSED", "expected_refund_number": 1, "outcome": "settlement", "reference": "transfer 4711",
 	})

@@ -38,28 +38,63 @@ func (s *System) AwaitState(t testing.TB, service, table, id, want string) {
 	})
 }
 
-// Gateway is how many charges and refunds the card gateway itself knows of an order.
-func (s *System) Gateway(t testing.TB, id string) (captured, refunded int) {
+// gatewayCharge is a charge as the card gateway itself knows it.
+type gatewayCharge struct {
+	ID       string                `json:"id"`
+	Currency string                `json:"currency"`
+	Refunds  []struct{ ID string } `json:"refunds"`
+}
+
+func (s *System) charges(t testing.TB, id string) []gatewayCharge {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
 		s.At.URLs[endpoints.Gateway]+"/v1/charges?merchant_reference="+url.QueryEscape(id), nil)
 	Must(t, err)
+	var known struct {
+		Charges []gatewayCharge `json:"charges"`
+	}
+	answered(t, request, http.StatusOK, &known)
+	return known.Charges
+}
+
+func answered(t testing.TB, request *http.Request, want int, into any) {
+	t.Helper()
 	response, err := http.DefaultClient.Do(request)
 	Must(t, err)
 	defer response.Body.Close()
-	var known struct {
-		Charges []struct {
-			Refunds []struct{ ID string } `json:"refunds"`
-		} `json:"charges"`
-	}
-	if err := json.NewDecoder(response.Body).Decode(&known); err != nil || response.StatusCode != http.StatusOK {
+	if err := json.NewDecoder(response.Body).Decode(into); err != nil || response.StatusCode != want {
 		t.Fatalf("the gateway answers %s (%v)", response.Status, err)
 	}
-	for _, charge := range known.Charges {
+}
+
+// Gateway is how many charges and refunds the card gateway itself knows of an order.
+func (s *System) Gateway(t testing.TB, id string) (captured, refunded int) {
+	t.Helper()
+	for _, charge := range s.charges(t, id) {
 		captured++
 		refunded += len(charge.Refunds)
 	}
 	return captured, refunded
+}
+
+// RefundByHand refunds a part of an order's charge at the gateway, past payment and even where the card takes nothing back.
+func (s *System) RefundByHand(t testing.TB, id string, amount int64) {
+	t.Helper()
+	refusals := func(which string) {
+		Must(t, s.At.AskAdmin(t.Context(), endpoints.AdminRequest{
+			Process: endpoints.Gateway, Method: http.MethodPut, Path: "/faults", Body: map[string]string{"refund_refusals": which},
+		}, nil))
+	}
+	refusals("never")
+	defer refusals("token")
+	charge := s.charges(t, id)[0]
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.At.URLs[endpoints.Gateway]+"/v1/refunds",
+		strings.NewReader(fmt.Sprintf(`{"charge_id": %q, "amount": %d, "currency": %q}`, charge.ID, amount, charge.Currency)))
+	Must(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Idempotency-Key", "by-hand-"+id)
+	var made struct{ ID string }
+	answered(t, request, http.StatusCreated, &made)
 }
 
 // StockIs says what is different from the expected stock; nil: nothing.

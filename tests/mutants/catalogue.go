@@ -184,6 +184,31 @@ var mutants = []mutant{
 		dir: "services/payment", test: "^TestDirect_BeneathAnExpiredKeyTheWholeRequestIsCompared$",
 	},
 	{
+		name: "a retry asks for what is back already", file: "services/payment/charge/domain.go",
+		old: "change.RefundAmount = rest", new: "change.RefundAmount = p.Captured",
+		dir: "services/payment", test: "^TestParts_ARetryAsksForTheRestAlone$",
+	},
+	{
+		name: "a part is booked whenever it is shown", file: "services/payment/charge/classify.go",
+		old: "if slices.Contains(p.Booked, refund.ID) {", new: "if slices.Contains(p.Booked, refund.ID+refund.Status) {",
+		dir: "services/payment", test: "^TestParts_ARetryAsksForTheRestAlone$",
+	},
+	{
+		name: "a part of the money ends the payment", file: "services/payment/charge/domain.go",
+		old: "case rest == 0:", new: "case rest < p.Captured:",
+		dir: "services/payment", test: "^TestParts_ARetryAsksForTheRestAlone$",
+	},
+	{
+		name: "more than was captured is booked", file: "services/payment/charge/classify.go",
+		old: "if rest := p.Rest(found); rest < 0 {", new: "if rest := p.Rest(found); rest < -p.Captured {",
+		dir: "services/payment", test: "^TestParts_MoreThanWasCapturedIsRefusedInWords$",
+	},
+	{
+		name: "an incident offers what would be refused", file: "services/payment/repair/plan.go",
+		old: "found.shown, found.definite != nil); err == nil {", new: "found.shown, found.definite != nil); err == nil || step.Action != \"\" {",
+		dir: "services/payment", test: "^TestIncident_OffersWhatWouldBeAccepted$",
+	},
+	{
 		name: "not found is definite at once", file: "services/payment/charge/classify.go",
 		old: "case len(charges) == 0 && c.Horizon:", new: "case len(charges) == 0:\n		return Outcome{Decision: No, Reason: NotCharged}\n	case len(charges) == 0 && c.Horizon:",
 		dir: "services/payment", test: "^TestResolve_NotFoundIsDefiniteOnlyBehindTheHorizon$",

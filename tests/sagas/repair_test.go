@@ -21,12 +21,15 @@ func TestRefund_OneThatIsRefusedIsRepaired(t *testing.T) {
 	for _, repair := range []struct {
 		name            string
 		gatewayRecovers bool
+		byHand          int64 // is refunded at the gateway before
 		args            []string
 		ends            string
 		refunded        int
 	}{
-		{"settled outside the gateway", false, []string{"resolve", "--outcome", "settlement", "--reference", "transfer 4711"}, "SETTLED", 0},
-		{"tried again once the gateway has recovered", true, []string{"retry"}, "REFUNDED", 1},
+		{"settled outside the gateway", false, 0, []string{"resolve", "--outcome", "settlement", "--reference", "transfer 4711"}, "SETTLED", 0},
+		{"tried again once the gateway has recovered", true, 0, []string{"retry"}, "REFUNDED", 1},
+		{"of which a part was made by hand, tried again", true, 500, []string{"retry"}, "REFUNDED", 2},
+		{"of which a part was made by hand, settled", false, 500, []string{"resolve", "--outcome", "settlement", "--reference", "transfer 4712"}, "SETTLED", 1},
 	} {
 		t.Run(repair.name, func(t *testing.T) {
 			wish := client.One("widget", 1)
@@ -37,6 +40,9 @@ func TestRefund_OneThatIsRefusedIsRepaired(t *testing.T) {
 			})
 			if held := w.State(t, "inventory", "reservation", id); held != "RESERVED" {
 				t.Errorf("the stock is %s while the money is not back", held)
+			}
+			if repair.byHand > 0 {
+				w.RefundByHand(t, id, repair.byHand)
 			}
 			if repair.gatewayRecovers {
 				kit.Must(t, w.Describe().AskAdmin(t.Context(), endpoints.AdminRequest{

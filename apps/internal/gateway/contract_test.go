@@ -29,6 +29,11 @@ func TestPacts_GatewayAnswersWhatIsRead(t *testing.T) {
 	pacttest.Answers(t, "gateway", httputil.NewSingleHostReverseProxy(target), map[string]pacttest.State{
 		"nothing is charged":  func(*testing.T, map[string]string) map[string]string { return nil },
 		"an order is charged": charge("tok_visa"),
+		"an order is charged, and a part given back": func(t *testing.T, examples map[string]string) map[string]string {
+			made := charge("tok_visa")(t, examples)
+			g.client.must(t, http.MethodPost, "/v1/refunds", uuid.NewString(), refundBody(made["charge_id"], 500))
+			return made
+		},
 		"an order is charged to a card that takes nothing back": charge("tok_refund_refused"),
 	})
 }

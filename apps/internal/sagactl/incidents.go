@@ -89,7 +89,7 @@ func (p *program) incidentsRetry() *cobra.Command {
 	var r repair
 	c := p.repairCommand(&r, "retry", "Has what failed tried again.")
 	c.Long = `Has what failed tried again. An unknown outcome is asked for under the same key. A refund that was refused
-for good is asked for under the next one, when the gateway shows no refund.`
+for good is asked for under the next one, as far as the gateway does not show that the money is back.`
 	c.Example = "  sagactl incidents retry 0197… --why 'the gateway gives refunds again'"
 	return c
 }

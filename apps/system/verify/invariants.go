@@ -4,7 +4,7 @@ package verify
 func Invariants() []Invariant {
 	return []Invariant{
 		{ID: "I1", Sentence: "no order was charged more than once at the gateway", check: chargedOnce},
-		{ID: "I2", Sentence: "no charge was refunded more than once, or by more than was captured", check: refundedOnce},
+		{ID: "I2", Sentence: "the refunds of no charge sum to more than was captured", check: refundedWithin},
 		{ID: "I3", Sentence: "stock is what the adjustments and reservations add up to, and never below zero", OneLook: true,
 			check: stockAddsUp},
 		{ID: "I4", Sentence: "no order has more than one reservation, payment or shipment", OneLook: true, check: oneOfEach},
@@ -14,7 +14,8 @@ func Invariants() []Invariant {
 		{ID: "I7", Sentence: "no cancelled order was shipped", check: cancelledIsNotShipped},
 		{ID: "I8", Sentence: "nothing was held, charged or shipped without the event that asks for it",
 			check: effectsHaveCauses},
-		{ID: "I9", Sentence: "the payment ledger only grows, and sums to zero", OneLook: true, check: ledgerBalances},
+		{ID: "I9", Sentence: "the payment ledger only grows, sums to zero, and has what the payments say is back", OneLook: true,
+			check: ledgerBalances},
 		{ID: "I10", Sentence: "no two idempotency keys share an order, and a stored answer is the one that was given",
 			OneLook: true, check: keysAreKept},
 		{ID: "I11", Sentence: "what was charged is the order's total as the order service computed it",

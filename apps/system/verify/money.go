@@ -20,7 +20,7 @@ func chargedOnce(_ context.Context, l *look) ([]Offender, error) {
 	}), nil
 }
 
-func refundedOnce(_ context.Context, l *look) ([]Offender, error) {
+func refundedWithin(_ context.Context, l *look) ([]Offender, error) {
 	captured := map[string]charge{}
 	for _, charges := range l.charges {
 		for _, c := range charges {
@@ -29,14 +29,15 @@ func refundedOnce(_ context.Context, l *look) ([]Offender, error) {
 	}
 	return each(l.refunds, func(id string, refunds []refund) string {
 		charge, known := captured[id]
-		switch {
-		case !known:
+		if !known {
 			return "refund " + refunds[0].ID + " of a charge that does not exist"
-		case len(refunds) > 1:
-			return fmt.Sprintf("%d refunds for order %s", len(refunds), charge.Reference)
-		case refunds[0].Amount > charge.Amount || refunds[0].Currency != charge.Currency:
-			return fmt.Sprintf("captured %d %s, refunded %d %s", charge.Amount, charge.Currency, refunds[0].Amount,
-				refunds[0].Currency)
+		}
+		left := charge.Amount
+		for _, r := range refunds {
+			if left -= r.Amount; left < 0 || r.Currency != charge.Currency {
+				return fmt.Sprintf("captured %d %s for %s, refunded %d %s with %s", charge.Amount, charge.Currency,
+					charge.Reference, charge.Amount-left, r.Currency, r.ID)
+			}
 		}
 		return ""
 	}), nil
@@ -47,6 +48,16 @@ func ledgerBalances(ctx context.Context, l *look) ([]Offender, error) {
 	return l.offenders(ctx, events.Payment, `
 		SELECT 'posting ' || posting_id, format('sums to %s %s', sum(amount), currency)
 		FROM ledger_entry GROUP BY posting_id, currency HAVING sum(amount) <> 0
+		UNION ALL
+		SELECT p.order_id::text, format('%s captured and %s returned, the ledger has %s and %s', p.captured_amount,
+			p.returned_amount, booked.captured, booked.returned)
+		FROM payment p CROSS JOIN LATERAL (
+			SELECT coalesce(-sum(amount) FILTER (WHERE kind = 'charge'), 0) AS captured,
+			       coalesce(sum(amount) FILTER (WHERE kind <> 'charge'), 0) AS returned
+			FROM ledger_entry e WHERE account = 'customers'
+			  AND merchant_reference = coalesce('direct:' || p.direct_reference, p.order_id::text)
+		) AS booked
+		WHERE coalesce(p.captured_amount, 0) <> booked.captured OR p.returned_amount <> booked.returned
 		UNION ALL
 		SELECT 'ledger_entry', 'the service''s login may ' || privilege || ' rows'
 		FROM unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) AS privilege

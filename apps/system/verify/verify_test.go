@@ -113,12 +113,13 @@ func damages() []damage {
 func moneyDamages() []damage {
 	return []damage{
 		{"a second charge", "I1", sold, ledger(entry{"ch_3", "charge", sold, "", 3998, "USD", "succeeded"}), verify.Options{}},
-		{"a second refund", "I2", "ch_2", ledger(entry{"re_3", "refund", returned, "ch_2", 1, "USD", "succeeded"}), verify.Options{}},
+		{"a refund beyond the whole", "I2", "ch_2", ledger(entry{"re_3", "refund", returned, "ch_2", 1, "USD", "succeeded"}), verify.Options{}},
 		{"a refund above the charge", "I2", "ch_2", func(w *world) { w.ledger[2].Amount++ }, verify.Options{}},
 		{"a refund of no charge", "I2", "ch_9", ledger(entry{"re_9", "refund", returned, "ch_9", 1, "USD", "succeeded"}), verify.Options{}},
 		{"a posting that does not balance", "I9", "posting", sql(events.Payment, `
 			ALTER TABLE ledger_entry DISABLE TRIGGER ALL;
 			UPDATE ledger_entry SET amount = amount + 1 WHERE gateway_id = 'ch_1' AND account = 'customers'`), verify.Options{}},
+		{"a part that is not in the ledger", "I9", sold, sql(events.Payment, `UPDATE payment SET returned_amount = 1 WHERE charge_id = 'ch_1'`), verify.Options{}},
 		{"a ledger that the service may change", "I9", "ledger_entry", sql(events.Payment, `GRANT UPDATE ON ledger_entry TO payment`), verify.Options{}},
 		{"another amount asked", "I11", sold, sql(events.Payment, `UPDATE payment SET amount = 3999 WHERE charge_id = 'ch_1'`), verify.Options{}},
 		{"another amount taken", "I11", sold, func(w *world) { w.ledger[0].Amount++ }, verify.Options{}},
@@ -217,6 +218,7 @@ func TestVerify_ExceptionsAreNoOffences(t *testing.T) {
 			w.ledger = w.ledger[:2]
 			w.exec(events.Payment, `
 				DELETE FROM ledger_entry WHERE gateway_id = 're_2';
+				UPDATE payment SET state = 'LATE_CAPTURED', returned_amount = 0 WHERE charge_id = 'ch_2';
 				INSERT INTO incident (id, order_id, kind, reason) VALUES ('`+stranger+`', '`+returned+`', 'late_capture', 'x')`)
 		},
 		"an order that waits for a person": func(w *world) {

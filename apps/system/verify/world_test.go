@@ -153,9 +153,9 @@ func fill(t *testing.T, conn *pgx.Conn, service events.Service) {
 				('` + returned + `', 'RELEASED', '[{"sku":"gadget","quantity":1}]', 'not_served');
 			UPDATE stock SET available = available - 2, sold = 2 WHERE sku = 'widget';` + received(events.OrderCreated{}),
 		events.Payment: `
-			INSERT INTO payment (order_id, state, charge_key, amount, currency, payment_method, charge_id, refund_id, refund_amount) VALUES
-				('` + sold + `', 'CAPTURED', 'charge:1', 3998, 'USD', 'tok_visa', 'ch_1', NULL, NULL),
-				('` + returned + `', 'REFUNDED', 'charge:2', 4950, 'USD', 'tok_visa', 'ch_2', 're_2', 4950);` +
+			INSERT INTO payment (order_id, state, charge_key, amount, currency, payment_method, charge_id, refund_id, refund_amount, captured_amount, returned_amount) VALUES
+				('` + sold + `', 'CAPTURED', 'charge:1', 3998, 'USD', 'tok_visa', 'ch_1', NULL, NULL, 3998, 0),
+				('` + returned + `', 'REFUNDED', 'charge:2', 4950, 'USD', 'tok_visa', 'ch_2', 're_2', 4950, 4950, 4950);` +
 			posting(sold, "ch_1", "charge", 3998) + posting(returned, "ch_2", "charge", 4950) + posting(returned, "re_2", "refund", -4950) +
 			received(events.InventoryReserved{}),
 		events.Shipping: `

@@ -73,7 +73,7 @@ func (p Payment) classify(a answer, err error, no string, amount int64) Outcome 
 	case status == http.StatusPaymentRequired && got.Status == no && code != "":
 		return Outcome{Decision: No, Reason: code}
 	case status != http.StatusPaymentRequired && got.Status == "succeeded" && got.ID != "":
-		return Outcome{Decision: Yes, ID: got.ID, Refunds: []GatewayResponse{got}}
+		return Outcome{Decision: Yes, ID: got.ID, Refunds: []GatewayResponse{{ID: got.ID, Amount: amount}}}
 	}
 	return Outcome{Reason: fmt.Sprintf("the gateway answered %d with status %q", status, got.Status)}
 }

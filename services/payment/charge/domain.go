@@ -237,9 +237,11 @@ func (p Payment) Settle(found []GatewayResponse, refundID, reason string) Change
 // ended is the end of a payment whose money is back, all of it.
 func (p Payment) ended(change Change) Change {
 	change.Closes = []string{KindRefundUndecided, KindRefundRefused, KindLateCapture}
-	change.Event = events.PaymentRefunded{
-		Subject: p.Subject(), RefundID: change.RefundID, Reason: change.Reason,
-		Amount: events.Money{Amount: p.Captured, Currency: p.Currency},
+	if p.Direct == "" {
+		change.Event = events.PaymentRefunded{
+			Subject: p.Subject(), RefundID: change.RefundID, Reason: change.Reason,
+			Amount: events.Money{Amount: p.Captured, Currency: p.Currency},
+		}
 	}
 	return change
 }

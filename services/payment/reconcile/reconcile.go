@@ -44,6 +44,7 @@ type Reconciler struct {
 // ledger is the gateway's: [charge.Gateway].
 type ledger interface {
 	Ledger(ctx context.Context, after int64, limit int) (lines []charge.LedgerEntry, next int64, err error)
+	LookUp(ctx context.Context, p charge.Payment) ([]charge.GatewayResponse, error)
 }
 
 // New makes the reconciler of a process. Grace is how long a movement may stand in one ledger alone.
@@ -77,6 +78,9 @@ func (r *Reconciler) RunOnce(ctx context.Context) error {
 		if taken, err = r.takeOver(ctx); err != nil {
 			return err
 		}
+	}
+	if err := r.bookRefunds(ctx); err != nil {
+		return err
 	}
 	if err := r.compareOurs(ctx); err != nil {
 		return err
@@ -147,6 +151,41 @@ func (r *Reconciler) takeOver(ctx context.Context) (taken bool, err error) {
 	r.log.WarnContext(ctx, "late capture found, it will be refunded", "order_id", p.OrderID, "charge_id", p.ChargeID)
 	r.wake.Signal()
 	return true, r.faults.At(ctx, failpoint.ReconcileCommitted, p.OrderID)
+}
+
+// bookRefunds books what somebody has refunded by hand at the gateway, as far as the payment waits for that or belongs
+// to no order. When all of the money is back the payment ends. Of an order that is not undone it is only reported.
+func (r *Reconciler) bookRefunds(ctx context.Context) error {
+	payments, err := refundedByHand(ctx, r.pool)
+	for _, p := range payments {
+		shown, err := r.gateway.LookUp(ctx, p)
+		if err != nil {
+			return fmt.Errorf("look the refunds of %s up: %w", p.Reference(), err)
+		}
+		if err := r.tx(ctx, func(tx pgx.Tx) error { return book(ctx, tx, p, shown) }); err != nil {
+			return fmt.Errorf("book the refunds of %s: %w", p.Reference(), err)
+		}
+	}
+	return err
+}
+
+// book books the refunds of a payment that still stands as it was seen.
+func book(ctx context.Context, tx pgx.Tx, seen charge.Payment, shown []charge.GatewayResponse) error {
+	p, err := lock(ctx, tx, seen.OrderID)
+	if err != nil || p.State != seen.State {
+		return err
+	}
+	found, err := p.NewRefunds(shown)
+	if err != nil || len(found) == 0 {
+		return nil //nolint:nilerr // what cannot be booked is reported as a difference
+	}
+	change := p.Book(found, p.State, p.Reason)
+	change.Problem = p.Problem
+	if err := charge.Apply(ctx, tx, charge.Transition{From: charge.Locked{Payment: p, Incidents: true},
+		To: change}); err != nil {
+		return err
+	}
+	return matchLines(ctx, tx)
 }
 
 // compareOurs looks each of our entries up among the gateway's lines, once; those that are missing there

@@ -97,6 +97,22 @@ func markLate(ctx context.Context, tx pgx.Tx) (charge.Payment, error) {
 		RETURNING `+charge.Columns))
 }
 
+// refundedByHand are payments whose charge was refunded without us, where that can be booked; see bookRefunds.
+func refundedByHand(ctx context.Context, pool *pgxpool.Pool) ([]charge.Payment, error) {
+	return collect(ctx, pool, "look for refunds made by hand",
+		func(row pgx.CollectableRow) (charge.Payment, error) { return charge.Scan(row) }, `
+		SELECT `+charge.Columns+` FROM payment p WHERE p.order_id IN (
+			SELECT p.order_id FROM gateway_line l CROSS JOIN LATERAL (`+paymentOfLine+`) p
+			WHERE l.matched_at IS NULL AND l.kind = 'refund'
+			  AND (p.state = 'REFUND_REFUSED' OR p.direct_reference IS NOT NULL AND p.state IN ('CAPTURED', 'REFUNDED'))
+			LIMIT $1)`, pageSize)
+}
+
+// lock is a payment that stays as it is until the end of the transaction.
+func lock(ctx context.Context, tx pgx.Tx, orderID string) (charge.Payment, error) {
+	return charge.Scan(tx.QueryRow(ctx, `SELECT `+charge.Columns+` FROM payment p WHERE p.order_id = $1 FOR UPDATE`, orderID))
+}
+
 // difference is a movement of money that one ledger shows and the other one does not.
 type difference struct {
 	orderID   string // empty where the reference is not an order's: no order could show an incident
