@@ -77,16 +77,19 @@ func (s *System) Gateway(t testing.TB, id string) (captured, refunded int) {
 	return captured, refunded
 }
 
+// RefundRefusals sets which refunds the gateway refuses: those of the card's token, or never.
+func (s *System) RefundRefusals(t testing.TB, which string) {
+	t.Helper()
+	Must(t, s.At.AskAdmin(t.Context(), endpoints.AdminRequest{
+		Process: endpoints.Gateway, Method: http.MethodPut, Path: "/faults", Body: map[string]string{"refund_refusals": which},
+	}, nil))
+}
+
 // RefundByHand refunds a part of an order's charge at the gateway, past payment and even where the card takes nothing back.
 func (s *System) RefundByHand(t testing.TB, id string, amount int64) {
 	t.Helper()
-	refusals := func(which string) {
-		Must(t, s.At.AskAdmin(t.Context(), endpoints.AdminRequest{
-			Process: endpoints.Gateway, Method: http.MethodPut, Path: "/faults", Body: map[string]string{"refund_refusals": which},
-		}, nil))
-	}
-	refusals("never")
-	defer refusals("token")
+	s.RefundRefusals(t, "never")
+	defer s.RefundRefusals(t, "token")
 	charge := s.charges(t, id)[0]
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.At.URLs[endpoints.Gateway]+"/v1/refunds",
 		strings.NewReader(fmt.Sprintf(`{"charge_id": %q, "amount": %d, "currency": %q}`, charge.ID, amount, charge.Currency)))

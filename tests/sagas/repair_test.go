@@ -2,12 +2,10 @@ package sagas
 
 import (
 	"encoding/json"
-	"net/http"
 	"os"
 	"testing"
 
 	"example.com/ordersaga/apps/system/client"
-	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/supervisor"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/kit"
@@ -45,9 +43,8 @@ func TestRefund_OneThatIsRefusedIsRepaired(t *testing.T) {
 				w.RefundByHand(t, id, repair.byHand)
 			}
 			if repair.gatewayRecovers {
-				kit.Must(t, w.Describe().AskAdmin(t.Context(), endpoints.AdminRequest{
-					Process: endpoints.Gateway, Method: http.MethodPut, Path: "/faults", Body: map[string]string{"refund_refusals": "never"},
-				}, nil))
+				w.RefundRefusals(t, "never")
+				defer w.RefundRefusals(t, "token")
 			}
 			args := append([]string{"incidents", repair.args[0], saga.Incidents[0].Id, "--by", "grace", "--why", "it was refused"}, repair.args[1:]...)
 			w.sagactl(t, args...)
