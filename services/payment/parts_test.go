@@ -101,7 +101,7 @@ func TestParts_ARetryAsksForTheRestAlone(t *testing.T) {
 	}
 }
 
-func TestParts_ASettlementBooksTheRest(t *testing.T) {
+func TestParts_ASettlementIsOfTheRest(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	id, incident := s.refusedBecauseOfAPart()

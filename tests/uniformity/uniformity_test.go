@@ -97,6 +97,7 @@ var subjects = map[events.Service][]string{
 		"repair/store.go",        //
 		"gate_test.go",           // the gateway that the tests run
 		"refusal_test.go",        // what the gateway itself refuses, and what only looks like it
+		"parts_test.go",          // money that came back in parts, by us or by hand
 		"charge_test.go",         // tests of the packages below, in the whole service
 		"resolve_test.go",        //
 		"direct_test.go",         //

@@ -30,6 +30,7 @@ func TestPacts_GatewayAnswersWhatIsRead(t *testing.T) {
 		"nothing is charged":  func(*testing.T, map[string]string) map[string]string { return nil },
 		"an order is charged": charge("tok_visa"),
 		"an order is charged, and a part given back": func(t *testing.T, examples map[string]string) map[string]string {
+			t.Helper()
 			made := charge("tok_visa")(t, examples)
 			g.client.must(t, http.MethodPost, "/v1/refunds", uuid.NewString(), refundBody(made["charge_id"], 500))
 			return made

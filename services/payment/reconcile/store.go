@@ -110,7 +110,8 @@ func refundedByHand(ctx context.Context, pool *pgxpool.Pool) ([]charge.Payment, 
 
 // lock is a payment that stays as it is until the end of the transaction.
 func lock(ctx context.Context, tx pgx.Tx, orderID string) (charge.Payment, error) {
-	return charge.Scan(tx.QueryRow(ctx, `SELECT `+charge.Columns+` FROM payment p WHERE p.order_id = $1 FOR UPDATE`, orderID))
+	return charge.Scan(tx.QueryRow(ctx, `
+		SELECT `+charge.Columns+` FROM payment p WHERE p.order_id = $1 FOR UPDATE`, orderID))
 }
 
 // difference is a movement of money that one ledger shows and the other one does not.
