@@ -40,7 +40,7 @@ help: ## lists the targets
 .PHONY: build
 build: ## compiles every program into bin/, the NATS server from its module among them
 	@mkdir -p bin
-	@$(GOBUILD) -o bin/ ./services/{order,inventory,payment,shipping}/cmd/... ./apps/cmd/... github.com/nats-io/nats-server/v2
+	@$(GOBUILD) -o bin/ ./services/{order,inventory,payment,shipping,notification}/cmd/... ./apps/cmd/... github.com/nats-io/nats-server/v2
 
 .PHONY: demo
 demo: build ## runs everything without Docker and plays the scenes (ONCE=1 ends after them, SCENES=none plays none)
@@ -94,7 +94,7 @@ contracts: tools ## compares every contract with the released one and with what 
 
 .PHONY: pacts
 pacts: ## writes what every consumer reads, after a change of what it reads
-	@for module in services/{order,inventory,payment,shipping} apps; do \
+	@for module in services/{order,inventory,payment,shipping,notification} apps; do \
 		(cd $$module && WRITE_PACTS=1 go test -count=1 -run '^TestPacts_.*Reads$$' ./... | { grep -v -e 'no test' -e '^?' || true; }); \
 	done
 
@@ -102,7 +102,7 @@ RELEASED := contracts/released
 
 .PHONY: release-contracts
 release-contracts: contracts ## makes the contracts as they are now the released ones
-	@for service in order inventory payment shipping; do cp services/$$service/api/openapi.yaml $(RELEASED)/$$service/; done
+	@for service in order inventory payment shipping notification; do cp services/$$service/api/openapi.yaml $(RELEASED)/$$service/; done
 	@cp contracts/gateway/api/openapi.yaml $(RELEASED)/gateway/
 	@cp pkg/events/schemas/*.json $(RELEASED)/events/
 	@cp services/order/api/negotiated.yaml $(RELEASED)/order/
@@ -127,7 +127,7 @@ crash-matrix-quick: build ## the same for each point of each service once, in on
 
 .PHONY: chaos
 chaos: build ## breaks everything under load by a seeded schedule, heals it and verifies (SEED=1 MINUTES=3 RACE=)
-	@if [ -n "$(RACE)" ]; then mkdir -p bin/race && cp bin/nats-server bin/race/ && go build -race -o bin/race/ ./services/{order,inventory,payment,shipping}/cmd/... ./apps/cmd/...; fi
+	@if [ -n "$(RACE)" ]; then mkdir -p bin/race && cp bin/nats-server bin/race/ && go build -race -o bin/race/ ./services/{order,inventory,payment,shipping,notification}/cmd/... ./apps/cmd/...; fi
 	@cd tests && $(if $(RACE),ORDERSAGA_BIN=$(CURDIR)/bin/race) go test -tags=chaos -count=1 -timeout=3h -v ./chaos -args -seed $(or $(SEED),1) -minutes $(or $(MINUTES),3)
 
 .PHONY: mutants

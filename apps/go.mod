@@ -147,3 +147,5 @@ replace example.com/ordersaga/services/inventory => ../services/inventory
 replace example.com/ordersaga/services/payment => ../services/payment
 
 replace example.com/ordersaga/services/shipping => ../services/shipping
+
+replace example.com/ordersaga/services/notification => ../services/notification

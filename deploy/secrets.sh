@@ -6,9 +6,9 @@ set -euo pipefail
 umask 027
 cd /secrets
 
-services=(order inventory payment shipping)
+services=(order inventory payment shipping notification)
 readers=(order inventory payment shipping order-db inventory-db payment-db shipping-db
-	nats provisioner translator registry gateway ambassador console sagactl host)
+	nats provisioner translator registry gateway ambassador console sagactl host notification notification-db)
 first_group=65601
 
 # secret makes a password once and prints it. A letter comes first: the broker's configuration would read some

@@ -30,6 +30,7 @@ require (
 	example.com/ordersaga/pkg v0.0.0
 	example.com/ordersaga/pkg/events v0.0.0
 	example.com/ordersaga/services/inventory v0.0.0
+	example.com/ordersaga/services/notification v0.0.0
 	example.com/ordersaga/services/order v0.0.0
 	example.com/ordersaga/services/payment v0.0.0
 	example.com/ordersaga/services/shipping v0.0.0
@@ -146,3 +147,5 @@ replace example.com/ordersaga/services/payment => ../services/payment
 replace example.com/ordersaga/services/shipping => ../services/shipping
 
 replace example.com/ordersaga/apps => ../apps
+
+replace example.com/ordersaga/services/notification => ../services/notification

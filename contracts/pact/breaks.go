@@ -113,7 +113,7 @@ type reader func(fields map[string]any, id string) (*schema.Schema, error)
 
 // validates returns how a consumer reads an event's data.
 func (c catalogue) validates(consumer string) reader {
-	if !slices.Contains(events.Services, events.Service(consumer)) {
+	if !slices.Contains(events.Consumers, events.Service(consumer)) {
 		return needs
 	}
 	return func(_ map[string]any, id string) (*schema.Schema, error) { return c.parse(id) }

@@ -141,7 +141,7 @@ func TestBreaks_AgreesWithTheComparer(t *testing.T) {
 // servicesOf are the services that can no longer read an event.
 func servicesOf(broken []pact.Break, event string) (names []string) {
 	for _, b := range broken {
-		if b.Event == event && slices.Contains(events.Services, events.Service(b.Consumer)) {
+		if b.Event == event && slices.Contains(events.Consumers, events.Service(b.Consumer)) {
 			names = append(names, b.Consumer)
 		}
 	}
@@ -173,7 +173,7 @@ func subscribers(t *testing.T) map[string][]string {
 	all := map[string][]string{}
 	for _, p := range pacts {
 		for _, i := range p.Interactions {
-			if i.Type == pact.Message && slices.Contains(events.Services, events.Service(p.Consumer.Name)) {
+			if i.Type == pact.Message && slices.Contains(events.Consumers, events.Service(p.Consumer.Name)) {
 				all[i.Key] = append(all[i.Key], p.Consumer.Name)
 			}
 		}

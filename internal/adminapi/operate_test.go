@@ -84,7 +84,7 @@ func TestAction_AFailureIsNotRecorded(t *testing.T) {
 // The history is kept from the login of every service, whatever it is called.
 func TestAction_NoServiceCanRewriteItsHistory(t *testing.T) {
 	t.Parallel()
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		t.Run(string(service), func(t *testing.T) {
 			t.Parallel()
 			d := newAPI(t, service)

@@ -50,9 +50,11 @@ const (
 	CancelAfterCommit  Point = "cancel.after_commit"  // a customer's cancel is committed, and the client was not answered
 	DeadlineFound      Point = "deadline.found"       // orders beyond their deadline are locked, and nothing is written
 	DeadlineCommitted  Point = "deadline.committed"   // their cancels are committed
-	MailBeforeSend     Point = "mail.before_send"     // a mail is claimed, and nothing of it is sent
-	MailSent           Point = "mail.sent"            // the mail server has taken a mail, and nothing is marked
-	MailMarked         Point = "mail.marked"          // mails are marked as sent, refused or to be retried
+
+	// In order and notification: mails.
+	MailBeforeSend Point = "mail.before_send" // a mail is claimed, and nothing of it is sent
+	MailSent       Point = "mail.sent"        // the mail server has taken a mail, and nothing is marked
+	MailMarked     Point = "mail.marked"      // an attempt's outcome is marked: sent, refused or to be retried
 
 	// In order, inventory and payment: requests with an idempotency key.
 	IdempotencyBegun     Point = "idempotency.begun"     // the key is held, and nothing is done

@@ -127,7 +127,7 @@ func TestDatabase_AServiceReachesOnlyItsOwn(t *testing.T) {
 	t.Parallel()
 	p := startPostgres(t, localservers.PostgresConfig{NoFsync: true})
 	databases := map[events.Service]localservers.Database{}
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		db, err := localservers.CreateDatabase(t.Context(), p.URL(), service, passwords)
 		if err != nil {
 			t.Fatal(err)
@@ -176,7 +176,7 @@ func TestDatabase_IsCreatedByManyAtOnce(t *testing.T) {
 	p := startPostgres(t, localservers.PostgresConfig{NoFsync: true})
 	var group sync.WaitGroup
 	for range 4 {
-		for _, service := range events.Services {
+		for _, service := range events.Consumers {
 			group.Go(func() {
 				if _, err := localservers.CreateDatabase(t.Context(), p.URL(), service, passwords); err != nil {
 					t.Error(err)

@@ -80,7 +80,7 @@ func (o *Outbox) Retrying(attempts int) []Retrying { return o.retrying.list(atte
 // its consumer never gets.
 func (c codec) check(handlers []outbox.Handler) error {
 	if len(c.types) == 0 {
-		return fmt.Errorf("%q is not one of the services %v", c.service, events.Services)
+		return fmt.Errorf("%q is not one of the services %v", c.service, events.Consumers)
 	}
 	missing := maps.Clone(c.types)
 	for _, h := range handlers {

@@ -30,7 +30,7 @@ func Provision(ctx context.Context, js jetstream.JetStream, translated ...events
 	if _, err := provisionStream(ctx, js, schemaStream, bucketSettings); err != nil {
 		return err
 	}
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		types := slices.DeleteFunc(slices.Clone(events.Subscriptions[service]), func(t events.Type) bool {
 			return slices.Contains(translated, t)
 		})

@@ -24,7 +24,7 @@ func (w *world) state() map[string]any {
 		w.t.Fatal(err)
 	}
 	state := map[string]any{"stream": stream.CachedInfo().Config, "created": stream.CachedInfo().Created}
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		consumer, err := stream.Consumer(w.t.Context(), string(service))
 		if err != nil {
 			w.t.Fatal(err)
@@ -183,9 +183,9 @@ func TestProvision_AVersionThatIsPublishedTooEarlyIsDeliveredToNobody(t *testing
 func TestPermissions_RefuseWhatALoginDoesNotNeed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		user := string(service)
-		other := events.Services[(slices.Index(events.Services, service)+1)%len(events.Services)]
+		other := events.Consumers[(slices.Index(events.Consumers, service)+1)%len(events.Consumers)]
 		w.refusesPublish(user, "another service's event", "saga."+string(other)+".Anything.v1."+uuid.NewString())
 		w.refusesSubscribe(user, "all events", "saga.>")
 		w.refusesSubscribe(user, "another's answers", natsadmin.InboxPrefix(string(other))+".>")
@@ -195,6 +195,7 @@ func TestPermissions_RefuseWhatALoginDoesNotNeed(t *testing.T) {
 		w.refusesPublish(user, "pausing another", "$JS.API.CONSUMER.PAUSE.SAGA."+string(other))
 		w.refusesPublish(user, "reading the stream", "$JS.API.STREAM.MSG.GET.SAGA")
 	}
+	w.refusesPublish(string(events.Notification), "an event: it only listens", "saga.notification.Anything.v1."+uuid.NewString())
 	// The translator cannot publish what it consumes, so it never consumes its own events.
 	w.refusesPublish(natsadmin.Translator, "the version that it consumes", events.OrderCreatedV2{}.Type().SubjectOf(uuid.NewString()))
 	w.refusesPublish(natsadmin.Translator, "any other event", events.OrderCancelled{}.Type().SubjectOf(uuid.NewString()))

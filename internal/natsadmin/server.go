@@ -32,7 +32,7 @@ const (
 // Logins are all that the broker knows.
 func Logins() []string {
 	all := []string{Provisioner, Observer, Console, Translator, Registry}
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		all = append(all, string(service))
 	}
 	return all
@@ -76,8 +76,11 @@ func ServerConfig(o ServerOptions) string {
 	// Without a limit of its own the server takes three quarters of the disk for it, and refuses to make the
 	// stream where that is less than the stream may grow to.
 	fmt.Fprintf(&b, "  max_file_store: 16GB\n  sync_interval: %q\n}\n\nauthorization {\n  users = [\n", syncInterval)
-	for _, service := range events.Services {
-		own := []string{fmt.Sprintf("saga.%s.>", service), pauses(service)}
+	for _, service := range events.Consumers {
+		own := []string{pauses(service)}
+		if len(events.Publications[service]) > 0 {
+			own = append([]string{fmt.Sprintf("saga.%s.>", service)}, own...)
+		}
 		writeUser(&b, string(service), slices.Concat(own, consumes(string(service)), looks(service)), nil)
 	}
 	writeUser(&b, Translator, append([]string{events.OrderCreated{}.Type().Filter()}, consumes(Translator)...), nil)
@@ -128,7 +131,7 @@ func looks(service events.Service) []string {
 // Consumers are the durables of the services that consume an event of this one.
 func Consumers(of events.Service) []string {
 	var names []string
-	for _, s := range events.Services {
+	for _, s := range events.Consumers {
 		if slices.ContainsFunc(events.Subscriptions[s], func(t events.Type) bool { return t.Service == of }) {
 			names = append(names, string(s))
 		}

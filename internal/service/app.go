@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -18,11 +19,12 @@ import (
 	"example.com/ordersaga/internal/incident"
 	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/internal/natsadmin"
+	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/loop"
 )
 
 // maxConns bounds a service's connections to its database: the inbox, the relay, the intake and the
-// workers need one each, the rest is for reading over HTTP. Four services stay far below Postgres' 100.
+// workers need one each, the rest is for reading over HTTP. Five services stay far below Postgres' 100.
 const maxConns = 12
 
 // App is what a service works with: everything is open, nothing runs but the listener's front.
@@ -125,10 +127,12 @@ func (a *App) patiently(ctx context.Context, what string, try func() error) erro
 }
 
 // NewOutbox makes the service's outbox of what the app has open; c needs the handlers, and may have hooks. A dead
-// letter opens an incident.
+// letter opens an incident where the saga waits for the service.
 func (a *App) NewOutbox(c messaging.Config) (*messaging.Outbox, error) {
 	c.Service, c.Pool, c.NATS, c.Faults, c.Log, c.Metrics = a.Service, a.Pool, a.NATS, a.Faults, a.Log, a.Metrics
-	c.OnDeadLetter = incident.OnDeadLetter(a.Service)
+	if slices.Contains(events.Services, a.Service) {
+		c.OnDeadLetter = incident.OnDeadLetter(a.Service)
+	}
 	return messaging.New(c)
 }
 

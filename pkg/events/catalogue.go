@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Service names a participant of the saga.
+// Service names a service that consumes or publishes events.
 type Service string
 
 // The four services of the saga.
@@ -22,6 +22,12 @@ const (
 
 // Services are the participants, in the order of the forward steps.
 var Services = []Service{Order, Inventory, Payment, Shipping}
+
+// Notification listens to the saga and takes no part in it: it publishes nothing, and nobody waits for it.
+const Notification Service = "notification"
+
+// Consumers are all services that consume events: the participants, and those that only listen.
+var Consumers = append(slices.Clone(Services), Notification)
 
 // Stream is the JetStream stream that holds every event.
 const Stream = "SAGA"

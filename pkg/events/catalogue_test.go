@@ -15,7 +15,7 @@ var choreography = []struct {
 	publishedBy string
 	consumedBy  string
 }{
-	{"OrderCreated", "order", "inventory"},
+	{"OrderCreated", "order", "inventory notification"},
 	{"InventoryReserved", "inventory", "payment"},
 	{"InventoryRejected", "inventory", "order"},
 	{"PaymentProcessed", "payment", "shipping"},
@@ -30,7 +30,7 @@ var choreography = []struct {
 	// Inventory and payment must not consume this one: they would undo what shipping may still ship.
 	{"OrderCancelRequested", "order", "shipping"},
 	{"OrderConfirmed", "order", ""},
-	{"OrderCancelled", "order", ""},
+	{"OrderCancelled", "order", "notification"},
 	{"OrderNeedsAttention", "order", ""},
 }
 
@@ -49,7 +49,7 @@ func TestSubscriptions_AreTheChoreography(t *testing.T) {
 			}
 		}
 	}
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		var got []string
 		for _, consumed := range events.Subscriptions[service] {
 			got = append(got, consumed.String())
@@ -60,8 +60,8 @@ func TestSubscriptions_AreTheChoreography(t *testing.T) {
 			t.Errorf("%s consumes %v, want %v", service, got, want[service])
 		}
 	}
-	if consumers := slices.Collect(maps.Keys(events.Subscriptions)); len(consumers) != len(events.Services) {
-		t.Errorf("%v consume events, but the services are %v", consumers, events.Services)
+	if consumers := slices.Collect(maps.Keys(events.Subscriptions)); len(consumers) != len(events.Consumers) {
+		t.Errorf("%v consume events, but the services are %v", consumers, events.Consumers)
 	}
 	slices.Sort(names)
 	if !slices.Equal(names, events.Names()) {

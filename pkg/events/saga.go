@@ -106,6 +106,12 @@ var Saga = []Transition{
 		"Shipping has no shipment yet, and fences the order off: it will never be shipped"},
 }
 
+// Listening is what services do that only listen: no state of the saga follows from it.
+var Listening = []Transition{
+	{Notification, "OrderCreated", noRow, "", nil, "Notification writes to the customer that the order was received"},
+	{Notification, "OrderCancelled", noRow, "", nil, "Notification writes to the customer that the order is cancelled"},
+}
+
 // Subscriptions are the types of events that each service consumes, all versions of them.
 var Subscriptions = collect(func(t Transition) []Type {
 	var types []Type
@@ -128,7 +134,7 @@ var Publications = collect(func(t Transition) []Type {
 // collect gives each service the types that its transitions name.
 func collect(named func(Transition) []Type) map[Service][]Type {
 	all := map[Service][]Type{}
-	table := slices.Clone(Saga)
+	table := slices.Concat(Saga, Listening)
 	for _, service := range Services { // any may open an incident about any order, whatever the state of its row
 		table = append(table, Transition{Service: service, Publishes: []string{"IncidentOpened", "IncidentResolved"}})
 	}

@@ -73,7 +73,7 @@ func (s *storm) comesToRest(ctx context.Context, t *testing.T) time.Duration {
 func (s *storm) publishesAgain(ctx context.Context, t *testing.T) {
 	t.Helper()
 	left := func() (n int) {
-		for _, service := range events.Services {
+		for _, service := range events.Consumers {
 			n += s.Count(t, string(service), `SELECT count(*)::int FROM outbox WHERE published_at IS NULL`)
 		}
 		return n

@@ -154,7 +154,7 @@ func (w *stopwatch) atLeast(sagas int) error {
 func (w *stopwatch) publishedAgain(t *testing.T) error {
 	t.Helper()
 	struck := w.strikes[len(w.strikes)-1].at
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		n := w.Count(t, string(service), `SELECT count(*)::int FROM outbox WHERE published_at < $1 OR (published_at IS NULL AND republish)`, struck)
 		if n > 0 {
 			return fmt.Errorf("%s has %d events to publish again", service, n)

@@ -48,7 +48,7 @@ func newStorm(ctx context.Context, t *testing.T, seed uint64) *storm {
 		}
 	})
 	kit.Must(t, s.mountDisk(ctx, t))
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		kit.Must(t, s.wire(ctx, string(service)))
 	}
 	return s

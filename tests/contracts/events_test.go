@@ -144,7 +144,7 @@ func participants(t *testing.T) (document asyncAPI, sends, receives map[string][
 func TestAsyncAPI_IsWhatTheCodeDoes(t *testing.T) {
 	t.Parallel()
 	document, sends, receives := participants(t)
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		var consumed []string
 		for _, typ := range events.Subscriptions[service] {
 			consumed = append(consumed, typ.String())

@@ -18,6 +18,7 @@ import (
 	gateway "example.com/ordersaga/contracts/gateway/api"
 	"example.com/ordersaga/pkg/events"
 	inventory "example.com/ordersaga/services/inventory/api"
+	notification "example.com/ordersaga/services/notification/api"
 	order "example.com/ordersaga/services/order/api"
 	payment "example.com/ordersaga/services/payment/api"
 	shipping "example.com/ordersaga/services/shipping/api"
@@ -32,7 +33,10 @@ var openAPIs = map[string]struct {
 	"inventory": {"../../services/inventory/api/openapi.yaml", func(r chi.Router) http.Handler { return inventory.HandlerFromMux(inventory.Unimplemented{}, r) }},
 	"payment":   {"../../services/payment/api/openapi.yaml", func(r chi.Router) http.Handler { return payment.HandlerFromMux(payment.Unimplemented{}, r) }},
 	"shipping":  {"../../services/shipping/api/openapi.yaml", func(r chi.Router) http.Handler { return shipping.HandlerFromMux(shipping.Unimplemented{}, r) }},
-	"gateway":   {"../../contracts/gateway/api/openapi.yaml", func(r chi.Router) http.Handler { return gateway.HandlerFromMux(gateway.Unimplemented{}, r) }},
+	"notification": {"../../services/notification/api/openapi.yaml", func(r chi.Router) http.Handler {
+		return notification.HandlerFromMux(notification.Unimplemented{}, r)
+	}},
+	"gateway": {"../../contracts/gateway/api/openapi.yaml", func(r chi.Router) http.Handler { return gateway.HandlerFromMux(gateway.Unimplemented{}, r) }},
 }
 
 // object is a JSON object.

@@ -90,7 +90,7 @@ func flowchart() string {
 	var b strings.Builder
 	b.WriteString("```mermaid\nflowchart LR\n")
 	for _, publisher := range events.Services {
-		for _, consumer := range events.Services {
+		for _, consumer := range events.Consumers {
 			if names := between(publisher, consumer); len(names) > 0 {
 				fmt.Fprintf(&b, "    %s -->|%s| %s\n", publisher, strings.Join(names, "<br>"), consumer)
 			}
@@ -151,7 +151,7 @@ func asyncAPIOf(t *testing.T) string {
 			"The order that the event is about, a UUID.\n    messages:\n      %s:\n        $ref: '#/components/messages/%[3]s'\n",
 			channelOf(typ), typ, messageOf(typ))
 	}
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		for _, typ := range events.Publications[service] {
 			operation(string(service), "send", typ, messageOf(typ))
 		}

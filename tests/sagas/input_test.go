@@ -151,7 +151,7 @@ var badOthers = []bad{
 // and no trace of it in any database.
 func badInput(t *testing.T, w *system) {
 	all := slices.Concat(badPosts(), badOrders(), badOthers)
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		all = append(all,
 			bad{name: "unknown address", service: string(service), method: http.MethodGet, path: "/v1/nothing", status: http.StatusNotFound},
 			bad{name: "root", service: string(service), method: http.MethodGet, path: "/", status: http.StatusNotFound},

@@ -18,9 +18,9 @@ import (
 // databaseLogins: what a service's login reaches is its own database, and there not everything.
 func databaseLogins(t *testing.T, w *system) {
 	const insufficientPrivilege = "42501"
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		for _, login := range []string{string(service), localservers.Owner(service)} {
-			for _, other := range append([]events.Service{"postgres", "template1"}, events.Services...) {
+			for _, other := range append([]events.Service{"postgres", "template1"}, events.Consumers...) {
 				if other == service {
 					continue
 				}
@@ -80,7 +80,7 @@ func brokerLogins(t *testing.T, w *system) {
 		if user != natsadmin.Observer {
 			listens = append(listens, "saga.>")
 		}
-		for _, service := range events.Services {
+		for _, service := range events.Consumers {
 			if string(service) == user {
 				continue
 			}

@@ -107,7 +107,7 @@ func (w *system) more(t *testing.T, version string, before map[string]int) {
 
 func (w *system) noDeadLetters(t *testing.T) {
 	t.Helper()
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		if n := w.Count(t, string(service), `SELECT count(*)::int FROM dead_letter`); n != 0 {
 			t.Errorf("%s has %d dead letters", service, n)
 		}

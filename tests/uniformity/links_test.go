@@ -29,6 +29,7 @@ var links = []struct {
 	{"services/inventory", beside("inventory"), nil, noProgram},
 	{"services/payment", beside("payment"), nil, noProgram},
 	{"services/shipping", beside("shipping"), nil, noProgram},
+	{"services/notification", beside("notification"), nil, noProgram},
 	{"apps/cmd/gateway", outsider, nil, "the gateway is another company's"},
 	{"apps/cmd/ambassador", outsider, nil, "the ambassador knows HTTP alone"},
 }

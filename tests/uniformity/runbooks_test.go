@@ -32,7 +32,7 @@ func TestIncidents_EachKindHasARunbookThatATestExecutes(t *testing.T) {
 		written[heading] = text
 	}
 	opened := map[string]string{"../../internal/incident/incident.go": "every service"}
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		opened[filepath.Join(services, string(service), "domain.go")] = string(service)
 	}
 	opened[filepath.Join(services, "payment/charge/domain.go")] = "payment"

@@ -125,7 +125,7 @@ func newSide(name, url string, databases []string) (*side, error) {
 // sagaSide is a running system, the ends of whose sagas are learnt from the stream.
 func sagaSide(ctx context.Context, s endpoints.Description, stream *eventlog.Stream) (*side, error) {
 	var databases []string
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		databases = append(databases, string(service))
 	}
 	saga, err := newSide("saga", s.URLs[string(events.Order)], databases)

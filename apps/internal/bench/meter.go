@@ -77,7 +77,7 @@ func newMeter(ctx context.Context, database string, pids map[string]int) (*meter
 func group(process string) string {
 	name := strings.TrimPrefix(process, baselinePrefix)
 	switch {
-	case slices.Contains(events.Services, events.Service(name)):
+	case slices.Contains(events.Consumers, events.Service(name)):
 		return "services"
 	case name == supervisor.Gateway, name == supervisor.Ambassador:
 		return supervisor.Gateway

@@ -80,7 +80,7 @@ func typesOf(list string) (types []events.Type, err error) {
 }
 
 func consumed(typ events.Type) bool {
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		if slices.Contains(events.Subscriptions[service], typ) {
 			return true
 		}

@@ -137,8 +137,8 @@ func servicesOr(names ...string) []string {
 	if len(names) > 0 && names[0] != "" {
 		return names[:1]
 	}
-	all := make([]string, len(events.Services))
-	for i, service := range events.Services {
+	all := make([]string, len(events.Consumers))
+	for i, service := range events.Consumers {
 		all[i] = string(service)
 	}
 	return all

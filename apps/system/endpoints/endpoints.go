@@ -20,7 +20,7 @@ import (
 // DefaultFile is the file with the description of the system, unless another one is named.
 const DefaultFile = ".ordersaga/run.json"
 
-// Names among the addresses besides the four services'.
+// Names among the addresses besides the services'.
 const (
 	Gateway = "gateway" // the simulated card gateway
 	Console = "console" // mission control in the browser
@@ -146,7 +146,7 @@ func (d Description) Replicas(service string) []string {
 // Complete returns an error that names what [verify] would miss; nil when nothing is missing.
 func (d Description) Complete() error {
 	var missing []string
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		if d.Databases[string(service)] == "" {
 			missing = append(missing, "the "+string(service)+" database")
 		}

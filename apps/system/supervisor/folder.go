@@ -94,7 +94,7 @@ func (f *folder) secrets() (secrets, error) {
 		}
 	}
 	names := []string{"postgres", localservers.Audit, adminToken}
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		names = append(names, string(service), localservers.Owner(service))
 	}
 	for _, login := range natsadmin.Logins() {

@@ -1,6 +1,7 @@
 // Package supervisor runs the whole of ordersaga as processes on one machine, without containers: Postgres with
 // a database and a login per service, the NATS server, the provisioner, the card gateway, the ambassador,
-// the four services, a mail server that keeps every mail, and the console. `sagactl demo`, tests and benchmarks use it.
+// the four services of the saga, notification, a mail server that keeps every mail, and the console. `sagactl demo`,
+// tests and benchmarks use it.
 //
 // Every process listens on a port of 127.0.0.1 that was free at the start and stays the same when the
 // process is restarted. What dies is started again, with a growing pause. Everything ends with [System.Stop],
@@ -21,7 +22,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-// Names of the processes besides the four services, which have the names of package events.
+// Names of the processes besides the services, which have the names of package events.
 const (
 	Postgres    = "postgres"
 	NATS        = "nats"
@@ -79,7 +80,7 @@ type Death struct {
 // services that have an HTTP address, in the order in which they are started.
 func httpNames() []string {
 	names := []string{Gateway, Ambassador}
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		names = append(names, string(service))
 	}
 	return names
@@ -105,7 +106,7 @@ func (o *Options) complete() error {
 		return err
 	}
 	for name := range o.Replicas {
-		if !slices.Contains(events.Services, events.Service(name)) {
+		if !slices.Contains(events.Consumers, events.Service(name)) {
 			return fmt.Errorf("%q is no service that could have replicas", name)
 		}
 	}

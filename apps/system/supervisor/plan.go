@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"example.com/ordersaga/internal/natsadmin"
@@ -117,16 +118,19 @@ func (s *System) serviceEnvironment(service events.Service, process string, env 
 		for _, other := range events.Services[1:] {
 			env[strings.ToUpper(string(other))+"_URL"] = s.urlsOf(string(other))[0]
 		}
-		for _, m := range s.members {
-			if m.smtp != 0 {
-				env["SMTP_ADDR"] = address(m.smtp)
-			}
-		}
+		env["SMTP_ADDR"] = s.mailServer()
 		if s.options.Deadline > 0 {
 			env["ORDER_DEADLINE"] = s.options.Deadline.String()
 		}
+	case events.Notification:
+		env["SMTP_ADDR"] = s.mailServer()
 	default: // the others call no other process
 	}
+}
+
+func (s *System) mailServer() string {
+	i := slices.IndexFunc(s.members, func(m member) bool { return m.smtp != 0 })
+	return address(s.members[i].smtp)
 }
 
 // consoleEnvironment has the addresses that the console reads from.

@@ -41,7 +41,7 @@ func (s *System) startPostgres(ctx context.Context) error {
 		return err
 	}
 	s.postgres, s.databases = server, map[events.Service]localservers.Database{}
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		s.databases[service], err = localservers.CreateDatabase(ctx, server.URL(), service, s.Passwords(service))
 		if err != nil {
 			return err

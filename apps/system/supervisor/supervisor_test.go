@@ -336,7 +336,7 @@ func TestStart_KeepsTheData(t *testing.T) {
 	if kept, err := customer.Await(t.Context(), order.Id); err != nil || kept.Status != api.CONFIRMED {
 		t.Errorf("the order is %s, %v", kept.Status, err)
 	}
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		if second.Describe().URLs[string(service)] == "" {
 			t.Errorf("%s has no address", service)
 		}

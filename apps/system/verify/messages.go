@@ -23,7 +23,7 @@ func (l *look) readMessages(ctx context.Context) error {
 	}
 	m := &messages{ids: map[string]bool{}, backlog: map[events.Service]eventlog.Backlog{}}
 	suspicious := suspicion(l.system, l.options.Secrets)
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		backlog, err := l.stream.Backlog(ctx, service)
 		if err != nil {
 			return err
@@ -49,7 +49,7 @@ const replayed = 23 * time.Hour
 // is what a broker that lost its memory leaves behind.
 func everythingPublished(ctx context.Context, l *look) ([]Offender, error) {
 	var found []Offender
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		rows, err := query[struct {
 			ID, Type  string
 			Published bool

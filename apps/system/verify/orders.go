@@ -83,7 +83,13 @@ func cancelledIsUndone(_ context.Context, l *look) ([]Offender, error) {
 
 // customersAreMailed looks for mails that are still to be sent, and for cancels that were not announced.
 func customersAreMailed(ctx context.Context, l *look) ([]Offender, error) {
-	return l.offenders(ctx, events.Order, `
+	unsent, err := l.offenders(ctx, events.Notification, `
+		SELECT order_id::text, format('the mail that it is %s is %s: %s', kind, state, coalesce(problem, 'it was not tried'))
+		FROM mail WHERE state IN ('WAITING', 'UNKNOWN')`)
+	if err != nil {
+		return nil, err
+	}
+	found, err := l.offenders(ctx, events.Order, `
 		SELECT order_id::text, format('the mail that it is %s has not left', kind)
 		FROM mail WHERE sent_at IS NULL AND refused_at IS NULL
 		UNION ALL
@@ -91,6 +97,7 @@ func customersAreMailed(ctx context.Context, l *look) ([]Offender, error) {
 		FROM orders o JOIN mail m ON m.order_id = o.id
 		GROUP BY o.id, o.status
 		HAVING (o.status = 'CANCELLED') <> bool_or(m.kind = 'cancelled') OR NOT bool_or(m.kind = 'received')`)
+	return append(unsent, found...), err
 }
 
 // keysAreKept checks the answers that are stored under Idempotency-Keys. A second execution under a key

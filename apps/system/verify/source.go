@@ -30,7 +30,7 @@ func open(ctx context.Context, system endpoints.Description, o Options) (*source
 	}
 	s := &source{system: system, options: o, databases: map[events.Service]*pgx.Conn{}}
 	s.http.Timeout = 30 * time.Second
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		conn, err := pgx.Connect(ctx, system.Databases[string(service)])
 		if err != nil {
 			s.close(ctx)
@@ -80,6 +80,7 @@ func (s *source) look(ctx context.Context) (*look, error) {
 		l.begin(events.Inventory), l.readReservations,
 		l.begin(events.Payment), l.readPayments,
 		l.begin(events.Shipping), l.readShipments,
+		l.begin(events.Notification),
 		l.readLedger,
 		l.readMessages,
 	}

@@ -1,5 +1,5 @@
 // Package verify checks what must hold over the whole system, from outside and without changing anything:
-// it reads the four databases with the audit login, the gateway's own ledger, and the stream. What the
+// it reads the services' databases with the audit login, the gateway's own ledger, and the stream. What the
 // payment service says about money is never believed; the gateway's ledger judges.
 //
 // Claims are read before effects: the order's database first, then inventory, payment, shipping, and the

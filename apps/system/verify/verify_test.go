@@ -173,6 +173,8 @@ func orderDamages() []damage {
 		{"cancelled, stock held", "I13", returned, sql(events.Inventory, `UPDATE reservation SET state = 'RESERVED', reason = NULL WHERE state = 'RELEASED'`), verify.Options{}},
 		{"an acknowledged order that is gone", "I17", stranger, func(*world) {}, verify.Options{Acknowledged: []verify.Acknowledged{{OrderID: stranger}}}},
 		{"a mail that has not left", "I19", sold, sql(events.Order, `INSERT INTO mail (order_id, kind) VALUES ('`+sold+`', 'received')`), verify.Options{}},
+		{"a mail that is to be sent", "I19", sold, sql(events.Notification, addMail(sold, "WAITING", "NULL")), verify.Options{}},
+		{"a mail of which nobody knows whether it arrived", "I19", sold, sql(events.Notification, addMail(sold, "UNKNOWN", "now()")), verify.Options{}},
 		{"a cancel that nobody was told of", "I19", returned, sql(events.Order, `INSERT INTO mail (order_id, kind, sent_at) VALUES ('`+returned+`', 'received', now())`), verify.Options{}},
 		{"a confirmed order that was told to be cancelled", "I19", sold, sql(events.Order, `
 			INSERT INTO mail (order_id, kind, sent_at) VALUES ('`+sold+`', 'received', now()), ('`+sold+`', 'cancelled', now())`), verify.Options{}},
@@ -180,6 +182,12 @@ func orderDamages() []damage {
 			INSERT INTO mail (order_id, kind, sent_at) VALUES ('`+returned+`', 'cancelled', now())`), verify.Options{}},
 		{"an answered order that is gone", "I17", sold, sql(events.Order, `DELETE FROM orders WHERE id = '`+sold+`'`), verify.Options{}},
 	}
+}
+
+// addMail is the mail that an order was received.
+func addMail(order, state, ended string) string {
+	return `INSERT INTO mail (order_id, kind, recipient, name, body, state, problem, ended_at)
+		VALUES ('` + order + `', 'received', 'ada@customers.example', '', '', '` + state + `', 'no answer', ` + ended + `)`
 }
 
 func messageDamages() []damage {

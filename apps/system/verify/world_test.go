@@ -32,7 +32,7 @@ type healthy map[events.Service]string // audit URLs
 func newHealthy(t *testing.T) healthy {
 	t.Helper()
 	h := healthy{}
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		_, h[service] = newDatabase(t, service)
 	}
 	return h
@@ -223,13 +223,20 @@ func (w *world) publish(subject string, message []byte) {
 // handle acknowledges what waits for inventory.
 func (w *world) handle() {
 	w.t.Helper()
-	nc := w.broker.Connect(w.t, events.Inventory)
+	for _, service := range []events.Service{events.Inventory, events.Notification} {
+		w.handleAs(service)
+	}
+}
+
+func (w *world) handleAs(service events.Service) {
+	w.t.Helper()
+	nc := w.broker.Connect(w.t, service)
 	inbox := nc.NewInbox()
 	answers, err := nc.SubscribeSync(inbox)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.SAGA.inventory", inbox, []byte(`{"batch":100,"no_wait":true}`)); err != nil {
+	if err := nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.SAGA."+string(service), inbox, []byte(`{"batch":100,"no_wait":true}`)); err != nil {
 		w.t.Fatal(err)
 	}
 	for {

@@ -91,7 +91,7 @@ func (a *API) picture(ctx context.Context) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	var picture Picture
-	for _, of := range events.Services {
+	for _, of := range events.Consumers {
 		for _, name := range a.system.Replicas(string(of)) {
 			picture.Processes = append(picture.Processes,
 				Process{Name: name, Service: of, Faults: []failpoint.Armament{}, Fired: []failpoint.Fired{}})
@@ -159,7 +159,7 @@ func (a *API) serveArm(w http.ResponseWriter, r *http.Request) {
 
 func (a *API) serveClear(w http.ResponseWriter, r *http.Request) {
 	var failed error
-	for _, of := range events.Services {
+	for _, of := range events.Consumers {
 		err := a.each(r.Context(), string(of), endpoints.AdminRequest{Method: http.MethodDelete, Path: "/faults"})
 		if err != nil {
 			failed = err // the others are cleared nevertheless
@@ -172,7 +172,7 @@ func (a *API) serveClear(w http.ResponseWriter, r *http.Request) {
 func (a *API) forward(w http.ResponseWriter, r *http.Request, request endpoints.AdminRequest) {
 	request.Process = chi.URLParam(r, "process")
 	named := func(of events.Service) bool { return slices.Contains(a.system.Replicas(string(of)), request.Process) }
-	if !slices.ContainsFunc(events.Services, named) {
+	if !slices.ContainsFunc(events.Consumers, named) {
 		httpx.Refuse(w, r, problem.New(http.StatusNotFound, "there is no such process"))
 		return
 	}
@@ -204,7 +204,7 @@ func (a *API) serveGateway(w http.ResponseWriter, r *http.Request) {
 	httpx.Done(w, r, err)
 }
 
-const noService = "there is no such service; there are order, inventory, payment and shipping"
+const noService = "there is no such service; there are order, inventory, payment, shipping and notification"
 
 // each makes the request to every process of a service.
 func (a *API) each(ctx context.Context, service string, r endpoints.AdminRequest) error {
@@ -223,7 +223,7 @@ func (a *API) each(ctx context.Context, service string, r endpoints.AdminRequest
 // first makes the request to the first process of a service that answers: what it asks for concerns all of them.
 func (a *API) first(ctx context.Context, service string, r endpoints.AdminRequest) error {
 	err := error(problem.New(http.StatusUnprocessableEntity, noService))
-	if !slices.Contains(events.Services, events.Service(service)) {
+	if !slices.Contains(events.Consumers, events.Service(service)) {
 		return err
 	}
 	for _, r.Process = range a.system.Replicas(service) {

@@ -57,7 +57,7 @@ func readLags(ctx context.Context, system endpoints.Description) Lags {
 	for _, process := range slices.Sorted(maps.Keys(system.URLs)) {
 		name, _, _ := strings.Cut(process, "-") // order-2 is a replica of order
 		service := events.Service(name)
-		if !slices.Contains(events.Services, service) {
+		if !slices.Contains(events.Consumers, service) {
 			continue
 		}
 		lag := Lag{Process: process, Pending: backlogs[service].Pending, Unacknowledged: backlogs[service].Unacknowledged}
@@ -94,7 +94,7 @@ func readBacklogs(ctx context.Context, nats string) (map[events.Service]eventlog
 	}
 	defer stream.Close()
 	backlogs := map[events.Service]eventlog.Backlog{}
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		if backlogs[service], err = stream.Backlog(ctx, service); err != nil {
 			return nil, err
 		}

@@ -60,7 +60,7 @@ func (a *API) list(w http.ResponseWriter, r *http.Request, k kind) {
 	all := List{[]Item{}, []Unavailable{}}
 	var mu sync.Mutex
 	var asking sync.WaitGroup
-	for _, service := range events.Services {
+	for _, service := range events.Consumers {
 		asking.Go(func() {
 			items, err := a.items(ctx, service, path, k)
 			mu.Lock()

@@ -80,7 +80,7 @@ func (a *API) act(w http.ResponseWriter, r *http.Request, k kind) {
 // forward makes a request about one incident or dead letter, and answers as the service does.
 func (a *API) forward(w http.ResponseWriter, r *http.Request, k kind, request endpoints.AdminRequest) {
 	service, id := chi.URLParam(r, "service"), chi.URLParam(r, "id")
-	if _, err := uuid.Parse(id); err != nil || !slices.Contains(events.Services, events.Service(service)) {
+	if _, err := uuid.Parse(id); err != nil || !slices.Contains(events.Consumers, events.Service(service)) {
 		problem.Write(w, r, problem.New(http.StatusNotFound, "there is no such service or id"))
 		return
 	}

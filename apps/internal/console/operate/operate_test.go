@@ -12,6 +12,7 @@ import (
 
 	"example.com/ordersaga/apps/internal/console/operate"
 	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/pkg/events"
 )
 
 // ask makes a request to the API of a system that does not run.
@@ -45,7 +46,7 @@ func TestOperate_NamesWhoCannotBeAskedAndShowsTheRest(t *testing.T) {
 			t.Errorf("%s: %s", service.Service, service.Problem)
 		}
 	}
-	if len(list.Unavailable) != 4 {
+	if len(list.Unavailable) != len(events.Consumers) {
 		t.Errorf("%d services are unavailable", len(list.Unavailable))
 	}
 	var lags operate.Lags

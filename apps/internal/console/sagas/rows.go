@@ -37,9 +37,9 @@ func serveRows(w http.ResponseWriter, r *http.Request, system endpoints.Descript
 	ctx, cancel := context.WithTimeout(r.Context(), rowsTime)
 	defer cancel()
 	query := url.Values{"order": {order}, "event": r.URL.Query()["event"]}.Encode()
-	all := make([]Rows, len(events.Services)+1)
+	all := make([]Rows, len(events.Consumers)+1)
 	var asking sync.WaitGroup
-	for i, service := range events.Services {
+	for i, service := range events.Consumers {
 		asking.Go(func() {
 			var kept adminapi.OrderRows
 			request := endpoints.AdminRequest{Process: string(service), Method: http.MethodGet, Path: "/rows?" + query}

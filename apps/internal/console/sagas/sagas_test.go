@@ -183,7 +183,7 @@ func TestOrder_WhoCannotBeAskedForRowsIsNamedWithTheReason(t *testing.T) {
 	get(t, at+uuid.NewString()+"/rows", http.StatusOK, &kept)
 	const noAddress = "does not know"
 	want := map[string]string{
-		"order": noAddress, "inventory": noAddress, "payment": "does not answer", "shipping": noAddress, "gateway": "does not answer",
+		"order": noAddress, "inventory": noAddress, "payment": "does not answer", "shipping": noAddress, "notification": noAddress, "gateway": "does not answer",
 	}
 	for _, rows := range kept.Rows {
 		if !strings.Contains(rows.Problem, want[rows.Of]) {

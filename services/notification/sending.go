@@ -1,0 +1,132 @@
+package notification
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/pkg/loop"
+)
+
+const (
+	// atOnce is how many mails a process sends at the same time: the slowness of one is not another's.
+	atOnce = 8
+	// mailLease is how long a claimed mail is one process' own; it is extended while the mail is being sent. A process
+	// that dies leaves a lease that ends, and then the same mail goes out under the same Message-ID.
+	mailLease = 15 * time.Second
+)
+
+// sending sends the mails that transactions have left. No transaction is open meanwhile.
+type sending struct {
+	pool   *pgxpool.Pool
+	server mailServer
+	lease  time.Duration
+	faults *failpoint.Set
+	log    *slog.Logger
+	mails  *prometheus.CounterVec // attempts, by the state that they left
+	unsent prometheus.Gauge
+	oldest prometheus.Gauge
+}
+
+func newSending(pool *pgxpool.Pool, server mailServer, faults *failpoint.Set, log *slog.Logger,
+	registerer prometheus.Registerer) sending {
+	add := promauto.With(registerer)
+	gauge := func(name, help string) prometheus.Gauge {
+		return add.NewGauge(prometheus.GaugeOpts{Namespace: "notification", Name: name, Help: help})
+	}
+	return sending{
+		pool: pool, server: server, lease: mailLease, faults: faults, log: log,
+		mails: add.NewCounterVec(prometheus.CounterOpts{Namespace: "notification", Name: "mails_total",
+			Help: "Attempts to send a mail, by the state that they left.",
+		}, []string{"state"}),
+		unsent: gauge("mails_unsent", "Mails that are to be sent."),
+		oldest: gauge("mails_unsent_seconds", "For how long the oldest of them has been waiting."),
+	}
+}
+
+// loops send mails, some at once, and count those that wait.
+func (s sending) loops() []func(context.Context) error {
+	all := []func(context.Context) error{loop.New("count mails", s.log, 10*time.Second, nil, s.count)}
+	for range atOnce {
+		all = append(all, loop.New("send mails", s.log, time.Second, nil, s.runOnce))
+	}
+	return all
+}
+
+// runOnce sends what is due, one mail after the other. An error means that the server takes none.
+func (s sending) runOnce(ctx context.Context) error {
+	for ctx.Err() == nil {
+		m, err := claimMail(ctx, s.pool, s.lease)
+		if err != nil || m == nil {
+			return err
+		}
+		if err := s.deliver(ctx, *m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deliver makes one attempt, unless the server was given the mail so often without an answer that it is abandoned.
+func (s sending) deliver(ctx context.Context, m Mail) error {
+	state, problem := Unknown, errUnanswered
+	if m.Unanswered < maxUnanswered {
+		state, problem = s.attempt(ctx, m)
+	}
+	unreached := errors.Is(problem, errUnreached)
+	stored := problem
+	if unreached {
+		stored = errUnreached // the log has why
+	}
+	// What has begun is finished, also when the process is to end.
+	if err := markMail(context.WithoutCancel(ctx), s.pool, m, state, stored); err != nil {
+		return err
+	}
+	s.mails.WithLabelValues(string(state)).Inc()
+	if state == Refused || state == Unknown {
+		s.log.WarnContext(ctx, "mail ended unsent", "order_id", m.OrderID, "kind", m.Kind, "state", state)
+	}
+	if err := s.faults.At(ctx, failpoint.MailMarked, m.OrderID); err != nil || !unreached {
+		return err
+	}
+	return problem
+}
+
+// attempt sends the mail and keeps its lease meanwhile.
+func (s sending) attempt(ctx context.Context, m Mail) (State, error) {
+	if err := s.faults.At(ctx, failpoint.MailBeforeSend, m.OrderID); err != nil {
+		return Waiting, err
+	}
+	working := context.WithoutCancel(ctx)
+	holding, release := context.WithCancel(working)
+	var held sync.WaitGroup
+	held.Go(func() {
+		for loop.Rest(holding, s.lease/3, nil) {
+			if err := extendLease(holding, s.pool, m, s.lease, false); err != nil && holding.Err() == nil {
+				s.log.WarnContext(holding, "lease of a mail not extended", "order_id", m.OrderID, "error", err)
+			}
+		}
+	})
+	state, problem := s.server.send(ctx, m, func() error { return extendLease(working, s.pool, m, s.lease, true) })
+	release()
+	held.Wait()
+	if err := s.faults.At(ctx, failpoint.MailSent, m.OrderID); err != nil {
+		return Waiting, errors.Join(errUnanswered, err)
+	}
+	return state, problem
+}
+
+// count shows what waits to be sent.
+func (s sending) count(ctx context.Context) error {
+	unsent, seconds, err := countWaiting(ctx, s.pool)
+	s.unsent.Set(unsent)
+	s.oldest.Set(seconds)
+	return err
+}
