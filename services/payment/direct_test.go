@@ -345,6 +345,135 @@ func TestDirect_ARefusedRefundStaysRefused(t *testing.T) {
 	}
 }
 
+// restBody asks for all that is not back yet.
+func restBody(chargeID string) string { return fmt.Sprintf(`{"charge_id":%q,"currency":"USD"}`, chargeID) }
+
+// A refund that was definitely refused can be asked for anew, under another key, at the gateway and here.
+func TestDirect_ANewKeyTriesARefusedRefundAgain(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	h := s.api()
+	id := charged(t, h, "r-1", "tok_refund_refused")
+	refused := ask(t, h, http.MethodPost, "/v1/refunds", "old", refundBody(id, 1999))
+	s.gate.faults(t, map[string]any{"refund_refusals": "never"})
+	statuses := map[int]int{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for n := range 20 {
+		wg.Go(func() {
+			answer := ask(t, h, http.MethodPost, "/v1/refunds", fmt.Sprint("new-", n), refundBody(id, 1999))
+			mu.Lock()
+			defer mu.Unlock()
+			statuses[answer.status]++
+		})
+	}
+	wg.Wait()
+	if statuses[http.StatusCreated] != 1 || statuses[http.StatusConflict] != 19 {
+		t.Errorf("20 new keys: %v", statuses)
+	}
+	if again := ask(t, h, http.MethodPost, "/v1/refunds", "old", refundBody(id, 1999)); refused.status != http.StatusPaymentRequired || again.body != refused.body {
+		t.Errorf("the old key: %d %s\nthen %d %s", refused.status, refused.body, again.status, again.body)
+	}
+	if _, refunds := s.gate.moved(t, "direct:r-1"); refunds != 1 {
+		t.Errorf("%d refunds", refunds)
+	}
+	s.checkLedgers()
+}
+
+func TestDirect_RefundsInPartsSumToWhatWasCaptured(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	h := s.api()
+	id := charged(t, h, "r-1", "tok_visa")
+	for _, step := range []struct {
+		key, body string
+		status    int
+		contains  string
+	}{
+		{"a", refundBody(id, 500), http.StatusCreated, `"amount":500`},
+		{"b", refundBody(id, 1500), http.StatusUnprocessableEntity, "19.99 USD were captured and 5.00 USD are back; 14.99 USD is the most"},
+		{"b", strings.Replace(refundBody(id, 100), "USD", "EUR", 1), http.StatusUnprocessableEntity, "14.99 USD is the most"},
+		{"b", refundBody(id, 0), http.StatusUnprocessableEntity, "/amount"},
+		{"b", refundBody(id, -1), http.StatusUnprocessableEntity, "/amount"},
+		{"b", refundBody(id, 1000), http.StatusCreated, `"amount":1000`}, // what was refused left the key free
+		{"a", refundBody(id, 500), http.StatusCreated, `"amount":500`},
+		{"c", restBody(id), http.StatusCreated, `"amount":499`},
+		{"c", restBody(id), http.StatusCreated, `"amount":499`},
+		{"d", restBody(id), http.StatusConflict, "All of it is back: 19.99 USD."},
+		{"e", refundBody(id, 1), http.StatusConflict, "All of it is back"},
+	} {
+		if got := ask(t, h, http.MethodPost, "/v1/refunds", step.key, step.body); got.status != step.status || !strings.Contains(got.body, step.contains) {
+			t.Errorf("%s %s: %d %s", step.key, step.body, got.status, got.body)
+		}
+	}
+	if shown := ask(t, h, http.MethodGet, "/v1/charges/r-1", "", ""); !strings.Contains(shown.body, `"returned_amount":1999`) {
+		t.Errorf("shown as %s", shown.body)
+	}
+	s.checkLedgers()
+}
+
+// The key of an earlier part has expired. It gets the first answer, and no money moves: not even where another part is free.
+func TestDirect_AnExpiredKeyIsNoNewRefund(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	h := s.api()
+	id, other := charged(t, h, "r-1", "tok_visa"), charged(t, h, "r-2", "tok_visa")
+	first := ask(t, h, http.MethodPost, "/v1/refunds", "a", refundBody(id, 500))
+	ask(t, h, http.MethodPost, "/v1/refunds", "b", refundBody(id, 300))
+	for body, want := range map[string]int{
+		refundBody(id, 500): http.StatusCreated, refundBody(id, 300): http.StatusConflict, restBody(id): http.StatusConflict,
+		refundBody(other, 500): http.StatusConflict, strings.Replace(refundBody(id, 500), "USD", "EUR", 1): http.StatusConflict,
+	} {
+		execute(t, s.db.Pool, `UPDATE idempotency_key SET expires_at = now()`)
+		if err := idempotency.Reaper(s.db.Pool, nil)(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got := ask(t, h, http.MethodPost, "/v1/refunds", "a", body)
+		if got.status != want || want == http.StatusCreated && got.body != first.body {
+			t.Errorf("%s: %d %s", body, got.status, got.body)
+		}
+	}
+	if _, refunds := s.gate.moved(t, "direct:r-1"); refunds != 2 {
+		t.Errorf("%d refunds", refunds)
+	}
+}
+
+// A part was refunded by hand: what payment asks for is too much, and the next request knows what is left.
+func TestDirect_RefundsMadeByHandCount(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	h := s.api()
+	id := charged(t, h, "r-1", "tok_visa")
+	s.gate.ask(t, http.MethodPost, s.gate.url+"/v1/refunds", http.Header{"Idempotency-Key": {"by-hand"}},
+		map[string]any{"charge_id": id, "amount": 500, "currency": "USD"}, http.StatusCreated, nil)
+	if got := ask(t, h, http.MethodPost, "/v1/refunds", "a", refundBody(id, 1999)); got.status != http.StatusPaymentRequired || !strings.Contains(got.body, `"code":"more_than_captured"`) {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if got := ask(t, h, http.MethodPost, "/v1/refunds", "b", restBody(id)); got.status != http.StatusCreated || !strings.Contains(got.body, `"amount":1499`) {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	s.checkLedgers()
+}
+
+// The answer to a part is lost; the client asks again, and the part is made once.
+func TestDirect_APartWhoseAnswerIsLostIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	h := s.api()
+	id := charged(t, h, "r-1", "tok_refund_lost_response")
+	ask(t, h, http.MethodPost, "/v1/refunds", "a", refundBody(id, 500))
+	s.work()
+	var got reply
+	testkit.Eventually(t, 10*time.Second, "the part's answer", func() bool {
+		got = ask(t, h, http.MethodPost, "/v1/refunds", "a", refundBody(id, 500))
+		return got.status == http.StatusCreated
+	})
+	if _, refunds := s.gate.moved(t, "direct:r-1"); refunds != 1 || !strings.Contains(got.body, `"amount":500`) {
+		t.Errorf("%d refunds, %s", refunds, got.body)
+	}
+	s.checkLedgers()
+}
+
 // What the saga owns is out of reach here, and what is paid here is out of the saga's.
 func TestDirect_PaymentsAndTheSagasAreKeptApart(t *testing.T) {
 	t.Parallel()

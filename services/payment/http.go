@@ -74,7 +74,7 @@ func (s server) GetCharge(ctx context.Context,
 	return api.GetCharge200JSONResponse(api.DirectPayment{
 		Reference: p.Direct, State: api.DirectPaymentState(p.State), Amount: p.Amount, Currency: p.Currency,
 		ChargeId: orNil(p.ChargeID), RefundId: orNil(p.RefundID), RefundAmount: orNil(p.RefundAmount),
-		Reason: orNil(p.Reason),
+		ReturnedAmount: orNil(p.Returned), Reason: orNil(p.Reason),
 	}), err
 }
 

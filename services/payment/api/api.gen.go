@@ -158,14 +158,21 @@ type Currency = string
 
 // DirectPayment defines model for DirectPayment.
 type DirectPayment struct {
-	Amount       int64              `json:"amount"`
-	ChargeId     *string            `json:"charge_id,omitempty"`
-	Currency     string             `json:"currency"`
-	Reason       *string            `json:"reason,omitempty"`
-	Reference    string             `json:"reference"`
-	RefundAmount *int64             `json:"refund_amount,omitempty"`
-	RefundId     *string            `json:"refund_id,omitempty"`
-	State        DirectPaymentState `json:"state"`
+	Amount    int64   `json:"amount"`
+	ChargeId  *string `json:"charge_id,omitempty"`
+	Currency  string  `json:"currency"`
+	Reason    *string `json:"reason,omitempty"`
+	Reference string  `json:"reference"`
+
+	// RefundAmount What was asked for last, in the minor unit.
+	RefundAmount *int64 `json:"refund_amount,omitempty"`
+
+	// RefundId The gateway's name of the last refund.
+	RefundId *string `json:"refund_id,omitempty"`
+
+	// ReturnedAmount What is back by all refunds, in the minor unit.
+	ReturnedAmount *int64             `json:"returned_amount,omitempty"`
+	State          DirectPaymentState `json:"state"`
 }
 
 // DirectPaymentState defines model for DirectPayment.State.
@@ -197,8 +204,8 @@ type NewCharge struct {
 
 // NewRefund defines model for NewRefund.
 type NewRefund struct {
-	// Amount In the currency's minor unit.
-	Amount Amount `json:"amount"`
+	// Amount In the currency's minor unit. Without it, all that is not back yet.
+	Amount *int64 `json:"amount,omitempty"`
 
 	// ChargeId The id in the answer to the charge.
 	ChargeId ChargeID `json:"charge_id"`
@@ -437,20 +444,24 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/payments/{order_id} (the `GetPayment` operationId).
 	GetPayment(ctx context.Context, orderId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateRefundWithBody Give a direct charge back, all or part of it, once.
+	// CreateRefundWithBody Give a direct charge back, all or part of it.
 	//
-	// Repeating the request with the same `Idempotency-Key` refunds nothing again. A charge that belongs to an order
-	// is the saga's to give back: 409. So is a second refund of the same charge.
+	// Repeating the request with the same `Idempotency-Key` refunds nothing again, also after the key has expired. A new
+	// key asks for another refund: after one that the gateway refused, or of another part. All refunds of a charge
+	// sum to at most what was captured: more is a 422, and a 409 when all of it is back or another refund is under way.
+	// A charge that belongs to an order is the saga's to give back: 409.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/refunds (the `CreateRefund` operationId).
 	CreateRefundWithBody(ctx context.Context, params *CreateRefundParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateRefund Give a direct charge back, all or part of it, once.
+	// CreateRefund Give a direct charge back, all or part of it.
 	//
-	// Repeating the request with the same `Idempotency-Key` refunds nothing again. A charge that belongs to an order
-	// is the saga's to give back: 409. So is a second refund of the same charge.
+	// Repeating the request with the same `Idempotency-Key` refunds nothing again, also after the key has expired. A new
+	// key asks for another refund: after one that the gateway refused, or of another part. All refunds of a charge
+	// sum to at most what was captured: more is a 422, and a 409 when all of it is back or another refund is under way.
+	// A charge that belongs to an order is the saga's to give back: 409.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -540,10 +551,12 @@ func (c *Client) GetPayment(ctx context.Context, orderId openapi_types.UUID, req
 	return c.Client.Do(req)
 }
 
-// CreateRefundWithBody Give a direct charge back, all or part of it, once.
+// CreateRefundWithBody Give a direct charge back, all or part of it.
 //
-// Repeating the request with the same `Idempotency-Key` refunds nothing again. A charge that belongs to an order
-// is the saga's to give back: 409. So is a second refund of the same charge.
+// Repeating the request with the same `Idempotency-Key` refunds nothing again, also after the key has expired. A new
+// key asks for another refund: after one that the gateway refused, or of another part. All refunds of a charge
+// sum to at most what was captured: more is a 422, and a 409 when all of it is back or another refund is under way.
+// A charge that belongs to an order is the saga's to give back: 409.
 //
 // Takes any type of body and a specified content type.
 //
@@ -560,10 +573,12 @@ func (c *Client) CreateRefundWithBody(ctx context.Context, params *CreateRefundP
 	return c.Client.Do(req)
 }
 
-// CreateRefund Give a direct charge back, all or part of it, once.
+// CreateRefund Give a direct charge back, all or part of it.
 //
-// Repeating the request with the same `Idempotency-Key` refunds nothing again. A charge that belongs to an order
-// is the saga's to give back: 409. So is a second refund of the same charge.
+// Repeating the request with the same `Idempotency-Key` refunds nothing again, also after the key has expired. A new
+// key asks for another refund: after one that the gateway refused, or of another part. All refunds of a charge
+// sum to at most what was captured: more is a 422, and a 409 when all of it is back or another refund is under way.
+// A charge that belongs to an order is the saga's to give back: 409.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -844,20 +859,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/payments/{order_id} (the `GetPayment` operationId).
 	GetPaymentWithResponse(ctx context.Context, orderId openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetPaymentResponse, error)
 
-	// CreateRefundWithBodyWithResponse Give a direct charge back, all or part of it, once.
+	// CreateRefundWithBodyWithResponse Give a direct charge back, all or part of it.
 	//
-	// Repeating the request with the same `Idempotency-Key` refunds nothing again. A charge that belongs to an order
-	// is the saga's to give back: 409. So is a second refund of the same charge.
+	// Repeating the request with the same `Idempotency-Key` refunds nothing again, also after the key has expired. A new
+	// key asks for another refund: after one that the gateway refused, or of another part. All refunds of a charge
+	// sum to at most what was captured: more is a 422, and a 409 when all of it is back or another refund is under way.
+	// A charge that belongs to an order is the saga's to give back: 409.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/refunds (the `CreateRefund` operationId).
 	CreateRefundWithBodyWithResponse(ctx context.Context, params *CreateRefundParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRefundResponse, error)
 
-	// CreateRefundWithResponse Give a direct charge back, all or part of it, once.
+	// CreateRefundWithResponse Give a direct charge back, all or part of it.
 	//
-	// Repeating the request with the same `Idempotency-Key` refunds nothing again. A charge that belongs to an order
-	// is the saga's to give back: 409. So is a second refund of the same charge.
+	// Repeating the request with the same `Idempotency-Key` refunds nothing again, also after the key has expired. A new
+	// key asks for another refund: after one that the gateway refused, or of another part. All refunds of a charge
+	// sum to at most what was captured: more is a 422, and a 409 when all of it is back or another refund is under way.
+	// A charge that belongs to an order is the saga's to give back: 409.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1302,10 +1321,12 @@ func (c *ClientWithResponses) GetPaymentWithResponse(ctx context.Context, orderI
 	return ParseGetPaymentResponse(rsp)
 }
 
-// CreateRefundWithBodyWithResponse Give a direct charge back, all or part of it, once.
+// CreateRefundWithBodyWithResponse Give a direct charge back, all or part of it.
 //
-// Repeating the request with the same `Idempotency-Key` refunds nothing again. A charge that belongs to an order
-// is the saga's to give back: 409. So is a second refund of the same charge.
+// Repeating the request with the same `Idempotency-Key` refunds nothing again, also after the key has expired. A new
+// key asks for another refund: after one that the gateway refused, or of another part. All refunds of a charge
+// sum to at most what was captured: more is a 422, and a 409 when all of it is back or another refund is under way.
+// A charge that belongs to an order is the saga's to give back: 409.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1318,10 +1339,12 @@ func (c *ClientWithResponses) CreateRefundWithBodyWithResponse(ctx context.Conte
 	return ParseCreateRefundResponse(rsp)
 }
 
-// CreateRefundWithResponse Give a direct charge back, all or part of it, once.
+// CreateRefundWithResponse Give a direct charge back, all or part of it.
 //
-// Repeating the request with the same `Idempotency-Key` refunds nothing again. A charge that belongs to an order
-// is the saga's to give back: 409. So is a second refund of the same charge.
+// Repeating the request with the same `Idempotency-Key` refunds nothing again, also after the key has expired. A new
+// key asks for another refund: after one that the gateway refused, or of another part. All refunds of a charge
+// sum to at most what was captured: more is a 422, and a 409 when all of it is back or another refund is under way.
+// A charge that belongs to an order is the saga's to give back: 409.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1682,7 +1705,7 @@ type ServerInterface interface {
 	// GetPayment What became of an order's payment.
 	// (GET /v1/payments/{order_id})
 	GetPayment(w http.ResponseWriter, r *http.Request, orderId openapi_types.UUID)
-	// CreateRefund Give a direct charge back, all or part of it, once.
+	// CreateRefund Give a direct charge back, all or part of it.
 	// (POST /v1/refunds)
 	CreateRefund(w http.ResponseWriter, r *http.Request, params CreateRefundParams)
 }
@@ -1709,7 +1732,7 @@ func (_ Unimplemented) GetPayment(w http.ResponseWriter, r *http.Request, orderI
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// CreateRefund Give a direct charge back, all or part of it, once.
+// CreateRefund Give a direct charge back, all or part of it.
 // (POST /v1/refunds)
 func (_ Unimplemented) CreateRefund(w http.ResponseWriter, r *http.Request, params CreateRefundParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -2506,7 +2529,7 @@ type StrictServerInterface interface {
 	// GetPayment What became of an order's payment.
 	// (GET /v1/payments/{order_id})
 	GetPayment(ctx context.Context, request GetPaymentRequestObject) (GetPaymentResponseObject, error)
-	// CreateRefund Give a direct charge back, all or part of it, once.
+	// CreateRefund Give a direct charge back, all or part of it.
 	// (POST /v1/refunds)
 	CreateRefund(ctx context.Context, request CreateRefundRequestObject) (CreateRefundResponseObject, error)
 }
@@ -2673,71 +2696,74 @@ func (sh *strictHandler) CreateRefund(w http.ResponseWriter, r *http.Request, pa
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7Fttcxs3kv4rKNxWOVs7pEhKslfMJ8VWsto4ik+SL1WxdDI40ySxGgITACOap9J/v+oG5pVDUrJs5+pq",
-	"8yX0zADd6Nenu6F7HutFphUoZ/n4ns9BJGDo52kCi0w7UPHqHLJUrCDBxwnY2MjMSa34mL8zYEE5tpyD",
-	"Ym4uLZOWuTkwoewSDHOaCcVAmFSCYQb+yME6tpRuTl9ZsQB2C6s+j7iN57AQSAJUvuDjD9yZHPh1xN0q",
-	"Az7m1hmpZvzhIeLn4MzqeOrArLNEj9lcL9lCqBWzEGuVWOLE3jIxE1I1yS2kkgukOCxJSeVgBoY/ILFM",
-	"GLEAty6Wn2G1Tv71XFtQbLKiA8apBOUipmDJptowuAOzYri9ckyopJJC9VY4B4vMMeGYdBET7P370zf+",
-	"/SexyFLos3NYwGICBhJ6buEOFEvEyvavFI94+I6P+avp4XQ/HkJvmAzi3oHYf9U7mu6L3uH0KBlNB/D3",
-	"yXDIIy6Rc697HnElFri2dtIeHjXiqD9p0A5QNQ0Zik9vQc3cnI9Hh4cRyrT493BdgQ+4lc20skAyfa3V",
-	"NJWxw9+xJuHgT5FlqYwFCnYvM3qSwuJv/7Io5fvqiCh/J2SKmm8bmLSsdQg0zwlINWPwCeLcQUK24ITL",
-	"LR8fDI4i7qQj0Z2HvaRimdEzA9by8ihionM3nqRC3fKHuiD+YmDKx/w/9iq/2vNv7d47fwYvgKbV/DZH",
-	"bVs00aDTuUBOUa1aAZvAVBtguUrAMKG0m4NBx4nYBFKtZjZ4mjYJmIhpw0SHMG69AKyTaerFcKWW2iBJ",
-	"rdh3Dp34I/lWj7zoI7NiZYNz1/znr97MasGitmiTFMLXezXfJUH8ItKpNgsfXZ6h/cs5ME+jS+kLaa1U",
-	"s6a2B5W2fxAJCxr/elpGFic6IYaUduyfF7+ekbIwCnxscf2xxjZ+syjk1EdeCiqfJbNCAod1CZwqB0aJ",
-	"lF2AuQPDTozR5uvJ4litmDdjQEJ0qEut3wozg+ed6mC4v+7FJ8pJt2KXWjNP4psoOUVSqF6h2PAl+1n+",
-	"QOd8rxKIZfJFTD4WJmEz4WApVhQ0ZhKTgdIsgalU0pW5eAWubv6Hg5qYzrRjgSf87utK52ksswuo58mN",
-	"GKJK7V8mLr1XmdExWCsmKTxTUXtioXPlxkzlmLbZIreOTQBTfArCOjasx6XRqFJMg4tgxd/GdjE4sUnu",
-	"KFItQ36CTxnEDpLIgzw6FcUpzE5k5kthWSwylxv8amNsw89yG3JdSGhXKigX08tDxH8zWs1+gUSKSzru",
-	"84LCYV2oNs8ybRwkjPZnROCbxf0678hzn0Bt2AjpHJNg18HlqfKoMjcGRfkCE4TShuVKkm9jghDOA9iX",
-	"BzxCXBaw7aD6L9oKeSP+el4E4czoDIyTHqaJkqs1OuubxAaEg+RGNBckwkHPyUVN2gUsjHhxLlyx9lIm",
-	"nY8NTAEXQefbQv1VUWHzOAbA2NtZWVQQ9wNSrO8fFQKoMVpSaBy42llP/gWxq4R6+mZdqWgdMkGc2Syc",
-	"SNO0qu81WSDqlwdtgJ1hzWBws//+cNz7XfT+Z9A7uuld/+0vXWJ+XRNzOymz04tf2cFo+IrFOiHCrb2v",
-	"7/cfOnd9Iw3E7p1YLYKHPsd46Ng3G1S+1UwMiBAFnmgqBqa5Sm6exGdYs4FPNA2o297p2eXJ2SWP+Ovj",
-	"d5fvz0/e8Ii/OXn99vSMfr4/+/ns19/OeMTPT358f/bm9Oyn8jd94H/e4P8u6MHb48uTm9pmFyeXl29P",
-	"3uw27bpVeza7rLvLjn/Rype9m9T7zIjVYQxPMtft537cGc9gWcVAkSQS6Yn0Xe3EU5FaiDYKYVuiCMG9",
-	"dbJtK0qHpW4EOdjNAtxcd3RkjpnTt9SMEY5ZJ1RifY4l2NURSWr+7fTtzYcQPDbEjoYPbeP5vPxwm+11",
-	"RdTWCTco6Jxc72srqB6HtmqoiO6fpdWWgCqqj3XKR0TdbZx4n36IeGg92XWz+odeMj114N25AO+I4nzL",
-	"Qob2HwWTfrcfCxVDerMUynW1EjENUvsiQEj8OIWELecyhVoypNe+haEzUDVaE61TEGpNcet0Av8vLFNY",
-	"PehpK9mup5zPQDMKPrmbINGwsN30AcUkljLUjgmSLMuYx1EhkYWDlivynIxn7eOs6hq0WfH9yhSLkQBB",
-	"glQKXRflIWJ1qWaE7ZfzVXkABLZYyNGiBVoUm4j4tt8dRYokvc4G7icskkulwhriThNdbUKduGXXWjZ+",
-	"rNL9os79yvzdSmmUxccI0SaF0SR9VqThMcuETPqsSOzjsqpNVyQk/zok+3Fdxi9sIfuq9RNdKaGSqm85",
-	"1blKmM5dn/3Xr6dvcP/KV0KbUKhVYcyshBIRK5DEOGxViTOqi/ZKNXHGuOnyDV1LF9YLhd5ohAutS6f7",
-	"LKCRcW1zZNzKBOpb9q9UA8eMy/qRCerlizSNGNVkQeYNZnn0dHzlJfcEoFUAqzbkuu4wm1zdKr1UN1aG",
-	"NNk0nwt87HuqQq3r+/Gen2fJE2NSK8+UoaPCgM0YXUsIjRDYoN2ZjzbFmWPl230RExZzxvmPr9nRweEr",
-	"KjQamQvx3C4/9mEkQmEassUiaGCwQMe20O3ZRWPmfkMbfmm0mvmEhpLcGB1y283iPy4v3zH/QXcuDJ2I",
-	"Tvq3Eh186gWFp5K2kwEXmiIJTEWeulbfYpfyPQflMbq0eF7Heh1tPJptvbBML5UPqVNKCV6EPsqd0u8Q",
-	"I5lW8WfWsv2NxWyFA/+cenNL7fe8xsN2FLhFcbibVFPd6X3k8y9QPYQYKfCIBGgWmSs/a1qFvupMvLAM",
-	"7hAqRkzBHRh8Vw6WxqRvN9cWvKscvzu9UlqlK2bnemmZdH1WeBS1vQJ5TFgYxtFEiLDPwZAw8uOEGgkp",
-	"5oUrFfr3lgmDFqctJGPcKARZNpWQUnYUIbL02XkxWqQ1iBHHTM4UJkb62vraaKVzlugrhZzhXn12QuPX",
-	"4HaWCRbgEkt0nJO0viviVZiApTIGZck/ZALKyakEg4LORDyH3qg/qMaptWdoH/liIcyKBsaoZ1sThI0Y",
-	"iHjO4JNAOZRuU7QvC7Qf8Tsw1qt22B8QsU+9P3KRSrfi4w/3XLibhbaOjwcRX4CwucH1wR1v3FJSEeYT",
-	"t9/HR/lQ/UacwDcfczSI0IhG0dxKghvIsk9gXtYp0nq4Ri6COXsPuPPXCz5wtKm+VPhvbVb90+LXOVgw",
-	"d5D076gRjl/ZucwyzIcXc5nhcX8UMvVfXJN9G2GdyWNHZ/pwzzHwoHC0dTMDF//5FtmXbq5zfBxQaz0a",
-	"IffF42CRBkTCvjscDP7KH6Jyy7Pjywv2T3AXzoBYtLYNJl3t+30w4PBvkgwJpRSz9bpRJb5hC6lyB2hx",
-	"YKxWdIlCpwkfqzxNI66xcgtpb4e+Ss4K6kshHR1myyZTqZJgho09KJZPIA5wWZCCC8hinVjZwg+Jwpc8",
-	"UQjrdW6CczzqRKjIt5DM6D5DtQWVOPTYGyz6PtbDAgPvwzVGTowXIpN8zPf7Q3KpTLg52fHe3XAviJXy",
-	"DXlWO8aeQwbCSYIPm6ZV6+OQQluFPVIR6IH3VJpK6NJeKQMuN1QZTVbOJ138EXkijb2Liztj5kwOHymi",
-	"/gwrmuNIA32Gefxj2ZD5yBLtmRiHPO4osdt2Eo/oNWUEZJEuIpD2w3WbKxVq9WmBYJhgB4OjPjuuMFr4",
-	"JMdILR2iucAGyzOEh0tIU+L4mB0O9tkChAqh2z11iDiuFaUL+v4O/4kRpxwvXqnHzBe/LzPnDEWlMQOp",
-	"hEb0uSt6+Mgq4UZKEqVdniYY7psOW79c9KG7S1N9ste6fIRRJfD7g05WWyZkHZOxAiANj46O6hiHv794",
-	"s96FG3Onb2/upBWNmQiiqDstY+iNBqOXveHw748fmFVd1ocmAEJbbV8RGg2GzzperX/DA6u90ehyOBgP",
-	"D8eDwe+8QwQI7Xg8vxnEo+lLMZy8goPRrtNXyK8G+B4tkro81gG3t9/6gLU17e5y/V1j765rfkT/YDDY",
-	"tLbUzF51eYdWjD5vSOtrPS6VzadTGWNZcUOxnkcdlx3q3aHmfZ7RGkYqP/wGNxrqfH2PgSjEGx9mPuIh",
-	"ywtVq6+ruaPdmivv3OGC4f7uBeXlHFpwuHtBa3yPy0aj3cua9y4eIn442H/MquJKDSkoVMS7VlVqXUfk",
-	"YWLiL1hqDIM+qa/XM4TNxYwQrsd+nKBEDS/s3ZdR4wHZmgFx10wNP4HblBfWTa7KllVKrPrjVNNhCusX",
-	"tzsRxVTFSH0Gs/lW52PnO9drwXrwrGBdVeMd4XctTO+Ix625ridRaxVzAzdH4vCwIFN2w8ZVR/DRcaI5",
-	"BN8ULYJ9IewJI7q+j58Hz78QZsCbZ2kN5e3PUk7NoHnQvAX2o/a4+ytFy7MAcCmLBUTpb7W2eXy+H//W",
-	"Ll8ahRnC5ybu3ObHAQ7Zvfuia7rVj6sSfacjFx0ZScmsuro9GB6JyWA66r2K96H3KhkOemimvZY7dDh3",
-	"ra+72bd3zIqe59O+gxtACl3DKpVSjfmKJiGP+J1Ic2h27bbC08aocrg2Wgyz3x1x5BGQsBquPVYdReio",
-	"TSDqffoOQsPfyWydXkys0wo2ias5FQ2TnjAsC54UMatDhnKhYRdmi00hl6IbbBTdFxfOAa/Gfrw8R01i",
-	"5Uxmh7wGXl5F42FNWmuzNBRQqq3zJaqvRv0ArDVwfZYVjp4jyrVRcceH+0+X+T6vjXx5Y5grkwBhfFtB",
-	"sTAxKrRRzcpa46xuC96ptdHvPhs8MoFsT6CtJvYXSp5nVYvQ95bDyBHzUonz/ry86Tvxa0xR78OAiOeQ",
-	"FAKh2Tyql658f/lEqtY1UGVOemWrzBnadl+6Y1Z0Axsdsz47LnCP8zyv/XHMlQp/oRbmG077SfZExLdj",
-	"36O60L5h5XtZgVJxX4DYCcP1je2dsnv5f6a98xRI/ZQOTjjpN+jgPK0o2ILsP7c5Uz/qtuZM85bK/5/2",
-	"TKiZwly93ZopMkt43bpb09mj8QJl1YZfsUOzmT0q8Gda/9k9my9Z+9k8nteus/1ZSWsjS/9uUj07J/+E",
-	"SatV0hZ3sdIUAUAmjMOsJREPbCxvcVP6g7+u+tRfrCGwUc7AMcRNg93khv66iTJV2Lq9RVE4V20qTLxM",
-	"L5VtVayWhnrbVotw58TnYn/jgHb6HjdeMSduAW2NTi4V3YNDahWhcO6H64f/DQAA//8=",
+	"7Httc9s4kv9XQeG/VZmtpWRJtpM155Un8cx6J+PJ33YuVRP7HIhsSVhTgBYArehS/u5X3QCfREqyYydz",
+	"dXV5E1kkgEY//vpBX3ii5wutQDnL4y98BiIFQx9PU5gvtAOVrM5hkYkVpPh1CjYxcuGkVjzm7wxYUI4t",
+	"Z6CYm0nLpGVuBkwouwTDnGZCMRAmk2CYgX/nYB1bSjejt6yYA7uFVZ9H3CYzmAs8AlQ+5/FH7kwO/Dri",
+	"brUAHnPrjFRTfn8f8XNwZnU8cWDaJNHXbKaXbC7UillItEotUWJvmZgKqZrHzaWSczxxWB4llYMpGH6P",
+	"hy2EEXNwbbb8Cqv28a9n2oJi4xVdMMkkKBcxBUs20YbBHZgVw+2VY0KlFReqp8I5mC8cE45JFzHB3r8/",
+	"feOffxbzRQZ9dg5zmI/BQErfW7gDxVKxsv0rxSMe3uMxfzU5nOwnQ+gN00HSOxD7r3pHk33RO5wcpaPJ",
+	"AP4+Hg55xCVS7mXPI67EHNfWbtrDq0Yc5ScN6gGKpsFD8fktqKmb8Xh0eBghT4u/h20B3uNWdqGVBeLp",
+	"a60mmUwcfk40MQc/isUik4lAxu4tjB5nMP/bvyxy+Ut1ReS/EzJDya8rmLRs7RKonmOQasrgMyS5g5R0",
+	"wQmXWx4fDI4i7qQj1p2HvaRiC6OnBqzl5VXEWOcuHmdC3fL7OiP+YmDCY/7/9iq72vNP7d47fwfPgKbW",
+	"fJihtC2qaJDpTCClKFatgI1hog2wXKVgmFDazcCg4URsDJlWUxssTZsUTMS0YaKDGbeeAdbJLPNsuFJL",
+	"bfBIrdgPDo34E9lWj6zoE7NiZYNx1+znr17Nas6itmgTF8LbezXbJUb8JrKJNnPvXZ4g/csZMH9Gl9Dn",
+	"0lqppk1pDypp/yRSFiT+7aSMJI51SgQp7dg/L34/I2GhF/i0RvWnGtn4zrzgUx9pKU75Kp4VHDisc+BU",
+	"OTBKZOwCzB0YdmKMNt+OF8dqxbwaAx5El7rU+q0wU3jarQ6G+20rPlFOuhW71Jr5I76LkDM8CsUrFBu+",
+	"ZL/Kn+ie71UKiUyfReUTYVI2FQ6WYkVOYyoxGCjNUphIJV0Zi1fg6up/OKix6Uw7FmjC974tdx5HMruA",
+	"epzciCGq0P48fum9WhidgLVinMETBbUn5jpXLmYqx7DN5rl1bAwY4jMQ1rFh3S+NRpVgGlQELf4+uovO",
+	"iY1zR55qGeITfF5A4iCNPMijW5GfwuhEao5aDxPH9MQvWgrLErFwucFVG30dvpbbEPtCgLtSQdgYbu4j",
+	"/sFoNf0NUiku6fpPcxKHdSbbfLHQxkHKaH9GB3y3OFCnHWnuE8gNG+E5x8ToNtg8VR5l5sYgK19gwFDa",
+	"sFxJsnUMGMJ5QPvygEeI0wLWHVT/oq0QOOKvZ4VTXhi9AOOkh22ipKp1TnuTxIBwkN6I5oJUOOg5Oa9x",
+	"u4CJES/uhStaD2Xa+bWBCeAi6HxaiL9KMmyeJADoizszjQryfsQT6/tHBQNqhJYnNC5c7azH/4LEVUw9",
+	"fdMWKmqHTBF3NhMpkjSt6ntJFgj75cE64F5gDmFws//8eNz7Q/T+a9A7uuld/+0vXWx+XWPzepBmpxe/",
+	"s4PR8BVLdEoHr+19/WX/vnPXN9JA4t6J1TxY6FOUh659s0HkW9XEgAhe4JGqYmCSq/RGbDC9D4VzqyB7",
+	"JqyLCrntMMT2HcN5Mu3WiBAvX1iG6Rm6VzwFj2R+Zb9LCAZcbhTsuAYmRSK5xaRVZFnYz379VdAGoG5k",
+	"p2eXJ2eXPOKvj99dvj8/ecMj/ubk9dvTM/r4/uzXs98/nPGIn5/8/P7szenZL+VnesF/vMH/LuiLt8eX",
+	"Jze1zS5OLi/fnrzZbcN18/Vkdplxl8H+ppXP9zfp8RNdc4fWP8out9/7YXc8g2Xl7EWaSjxPZO9qN56I",
+	"zEK0kQnbImKIYms327ai9ExUhiFPcjMHN9MdRnLMnL6lKpRwzDqhUuvBBOHNDpdZc2RO3958DF5yg5Ns",
+	"OIttNJ+XL27Tva7QsXbDDQI6J+v8agE9QkvZB+lmOg9lqCzzrA2YhRxGSCmeB2Y0nPxWrShC51dp0ppQ",
+	"qlN32MYDItk2Arz7uI94KO/ZtjD+oZdMTxx4mRQJUhVjZCixkt/qd7sMoRLIbpZCOdgQSKhEFGA5vpxB",
+	"ypYzmUENYNBjXybSC1C1s8ZaZyBUS14PDVgVgGmH8a9AiAo+u5vA0bBwPb6BYhLTRSp5BU6WqeLDTiGW",
+	"hYuWK/KcdKb18qKqzKyTsqpidoB1gSuFrIsUHPMfqaaULy1nq/ICaHiYLPuwjBpFdrgh9BfAp02G9NAl",
+	"hSSTCvOyO03nahNy8S27fgVK2QJQSqiw5pcIMMQIe8eF0qR9VkT8mC2ETPuswBBxWTnIVsQk/zjgirjO",
+	"4xe24H1VXouulFBpVRue6FylTOeuz/7j99M3uH9lK6EUK9SqUGZWopaIFaAlDltV7IzqrL1STUgTN02+",
+	"IWvpwnqh0BqNcKE87HSfBeAT1zZHwq1Mob5l/0o1IFNc5uRMUL9EZFnEKM8NPG8Qy6PHQznPuUdgugLD",
+	"raO76w61ydWt0kt1Y2WIyE31ucCvfd1aqLa8H275+SJ9pE9aCy+l66jgZtNH1wJCwwU2zu6MR5v8zLHy",
+	"JdWICYsx4/zn1+zo4PAVJW+NyIXQcZcdezcSITMN6WLhNNBZoGFb6Lbsovi1KeNYGq2mPqAhJzd6h9x2",
+	"k/iPy8t3zL/QHQtDdafz/FuJBj7xjMJbSdtJgAuFphQmIs/cWi1ol/A9BeU1uqR4XoeVHaVS6h++sEwv",
+	"lXepEwoJnoXey53S5+AjmVbJV9YH+hsLBBXk/HNy+A1rnl7MqYO/LcWctuBwN6kmutP6yOZfoHgIMZLj",
+	"ESlQvzdXvp+3CrXrqXhhGdwhVIyYgjswlIUXZe6Y5O1m2oI3leN3p1dKq2zF7EwvLSOYXoPlRQ8QAxa6",
+	"cVQROtjHYEgZ2XFKxZkM48KVCj0Sy4RBjdMW0hg3Ck6WTSRkFB1F8Cx9dl60b2kNYsSYyanCwEhvW58r",
+	"rHTOUn2lkDLcq89OqMUdzM4ywQJcYqlOcuLWD4W/Cl3GTCagLNmHTEE5OZFgkNELkcygN+oPqpZ17TvU",
+	"j3w+F2ZFTXmUs60xwkYMRDJj8FkgH0qzKUrCBdqP+B0Y60U77A/osM+9f+cik27F449fuHA3c20djzHB",
+	"AWFzg+uDOd64paR8zwduv4/38iHRjjiBbx5zVIhQ7EfW3EqCG0iyD2Ce1xmedX+NVAR19hZw50c4PnLU",
+	"qb5U+Lc2q/5p8ekcLJg7SPt31GzAt+xMLhYYDy9mcoHX/VnIzL9xTfpthHUmTxzd6eMXjo4HmaOtmxq4",
+	"+P9vkXyfJPKYB9Ra90ZIffF10EgDImU/HA4Gf+X3Ubnl2fHlBfsnuAtnQMzXtg0qXe37Y1Dg8DdxhphS",
+	"stl62agS32BimztAjQNjNTUqnM5SHqs8yyKuMXMLYW+HvErKitOXQjq6zJZNJlKlQQ0be5AvH0MS4LIg",
+	"AReQxTqxsoUd0gnPeaPg1uvUBON40I1QkG8hndLMSLUFpTj0tVdYtH3MhwU63vtr9JzoL8RC8pjv94dk",
+	"UgvhZqTHe3fDvcBWijdkWes+9hwWIJwk+LCpI9huMRXSKvSRkkAPvCfSVEyX9koVddOIjVfOB138EPlD",
+	"GnsXw1ExcyaHT+RRf4UV9cqkgT7DOP6prP18Yqn2RMQhjjsK7HY9iEf0mCICkkjDHiT9MNJ0pUKuPikQ",
+	"DBPsYHDUZ8cVRguv5OippUM0F8hg+QLh4RKyjCg+ZoeDfTYHoYLrdo9t1Ma1pHRO79/hn+hxyhbulXpI",
+	"D/fHMnJOkVUaI5BKaQwid2VRGoQi3EhBotTL0xTdfdNg6wNcH7urNNUre2sDXuhVAr0/6XS1pevY0W0s",
+	"ANLw6OiojnH4+4s37YJfzJ2+vbmTVjT6TIii7rRMoDcajF72hsO/P7wJWRV075sACHV1fQxrNBg+6Xq1",
+	"+g0PpPZGo8vhIB4exoPBH7yDBQjteDK7GSSjyUsxHL+Cg9Gu21fIrwb4HsySOj/agNvrb71pvTZR0GX6",
+	"u0YLukYp6fyDwWDT2lIye9WAFK0YfV3j2+d6XCqbTyYywbTihnw9jzoGSurVoebM1KiFkcoXv8PUSJ2u",
+	"H9ERBX/j3cwnvGQ5tLb6tpI72i25cq4RFwz3dy8oB6BoweHuBWsjEbhsNNq9rDnbch/xw8H+Q1YVY0sk",
+	"oJAR71pVibWNyENzxg+xanSDPqi38xnC5mJKCNdjP05QooYX9r6UXuMeyZoCUdcMDb+A2xQX2ipXRcsq",
+	"JFb1ccrpMIT1iwlaRDFVMlJv92yenH1oK+m65awHT3LWVTbe4X5bbnqHP17rlfsjaqVibuDmSBweFsfw",
+	"js60XxTqwVWh8MHuozlvsMmJBLVDNBSahH3vVg+ePotnwGttqSTl4G3JvqYvPWgO4P2sPRz/Rk70LOBe",
+	"Cm4BaPqB4nUan27eH9azmka+hqi6CUe3mXdASXbvS1FM3WreVea+076LQo2kGFdNzQ+GR2I8mIx6r5J9",
+	"6L1Kh4Meam9vzUo6bL5W7t1s8jtaSE8zdV/YDdiFJt5KoVTdv6J2yCN+J7IcmsW8rai10cEctjqOofu8",
+	"w708AClWPbeHiqNwHbXGRL1833HQ8A9SW6fnY+u0gk3sajZLQwMo9NCCJUXM6hC4XKjjhZZjk8kl6wYb",
+	"WffszDngVTeQl/eocaxs1ezg18Dzq6hHtLjVarEhgzJtnc9cfZLq+2JrfdgnaeHoKaxsdZA7Xtx/PM/3",
+	"ea0TzBs9XpkGZOOrDYqFRlIhjaqFttbl6tbgnVIb/eGjwQMDyPYAulbbfqbgeVZVDn3JOXQiMS6V8O/P",
+	"i5u+QN8iikoiBkQyg7RgCLXsUbw0GvP8gVS1JVBFTnpkq8gZqnnPXUgrioSNQlrERGZ1qE2GghUxyJfB",
+	"0j47ZgqWV4rKPPbW1ie9w5ZxWK5VDXEXdhN6jcRg4oRfuRDG9dlxNbbo8YZ3y1fK5nP66ZJjc21deyQ9",
+	"9qPrvng2GhUltoPBUWgfZxluKKshyRbV+MTjKN9oPy7wn/Oya/0+q/iNZOj+OO37/Lh7TBW8jSWtsmL7",
+	"P6ak9Zg04jFVq3DT71C1elwitCGbeUpBqn7VbQWp5mTO/56SVMgTg32vl6PWzH9tnqizLuUZyqoNv2FV",
+	"ajN55N+mWv/ZdarnTGxtnsxqI3x/VkTeSNL/FeaeDDh+wVC0lq8X82cYC33E9TGxO2vH7egnpF1ptx8j",
+	"IgxVdvzRuU2CxuSGfi9HMSpsvb5FUQ+oIAIGUqaXyq4l4pZamNtWizBh4ycV/XwF7fQjbrxiTtwCahnd",
+	"WSqa+sPTqoPCve+v7/87AAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -166,10 +166,12 @@ func (c Claim) FoundRefunds(charges []GatewayResponse, asked Outcome) Outcome {
 	found, _ := c.NewRefunds(charges) // what cannot be booked an operator has to see
 	refused := asked.Decision == No || asked.Refused && c.Attempts == 1
 	whole := c.Direct == "" && c.Rest(found) == 0
-	ours := slices.ContainsFunc(found, func(r GatewayResponse) bool { return r.Amount == c.RefundAmount })
+	ours := slices.IndexFunc(found, func(r GatewayResponse) bool { return r.Amount == c.RefundAmount })
 	switch {
-	case len(found) > 0 && (whole || ours && !refused):
+	case len(found) > 0 && whole:
 		return Outcome{Decision: Yes, Refunds: found}
+	case ours >= 0 && !refused: // the last one names the payment's refund
+		return Outcome{Decision: Yes, Refunds: append(slices.Delete(slices.Clone(found), ours, ours+1), found[ours])}
 	case asked.Decision == No:
 		asked.Refunds = found
 		return asked

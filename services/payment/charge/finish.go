@@ -153,7 +153,8 @@ const (
 	ScopeRefund = "refund"
 )
 
-// advanceRequests notes for direct payments that their outcome is stored, with that outcome.
+// advanceRequests notes for direct payments that their outcome is stored, with that outcome. What came of a refund
+// stands with its request, since another may follow it.
 func advanceRequests(ctx context.Context, tx pgx.Tx, all []Transition) error {
 	var known []idempotency.Request
 	for _, t := range all {
@@ -161,6 +162,9 @@ func advanceRequests(ctx context.Context, tx pgx.Tx, all []Transition) error {
 		case t.From.Direct == "" || t.To.Undecided:
 		case t.From.State == Refunding:
 			known = append(known, idempotency.Request{Scope: ScopeRefund, Key: t.From.RefundRequest})
+			if err := storeRefund(ctx, tx, t); err != nil {
+				return err
+			}
 		default:
 			known = append(known, idempotency.Request{Scope: ScopeCharge, Key: t.From.ChargeRequest})
 		}

@@ -183,6 +183,18 @@ func storeChanges(ctx context.Context, tx pgx.Tx, all []Transition) error {
 	return nil
 }
 
+// storeRefund stores what came of a refund that a client of the API asked for: it was made, or refused for good.
+func storeRefund(ctx context.Context, tx pgx.Tx, t Transition) error {
+	made := t.To.RefundID
+	if t.To.Problem != "" {
+		made = "" // what was found was not made by this request
+	}
+	_, err := tx.Exec(ctx, `
+		UPDATE direct_refund SET refund_id = nullif($3, ''), problem = nullif($4, '') WHERE order_id = $1 AND number = $2`,
+		t.From.OrderID, t.From.RefundNumber, made, t.To.Problem)
+	return Wrap(err, "store the refund of", t.From.Direct)
+}
+
 // Post writes movements of money to the ledger, all in one statement. Nothing ever changes an entry; a
 // movement at the gateway that is there already makes the statement fail, and the transaction with it.
 func Post(ctx context.Context, tx pgx.Tx, postings ...Posting) error {

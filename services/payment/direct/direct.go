@@ -62,8 +62,8 @@ type operation struct {
 	// record writes the payment down, or finds it where this request recorded it before. It refuses what is not
 	// allowed; then nothing is stored, not even the key.
 	record func(ctx context.Context, tx pgx.Tx) (charge.Payment, error)
-	// respond makes the response to the client of the payment; false while its outcome is unknown.
-	respond func(charge.Payment) (idempotency.Response, bool, error)
+	// respond makes the response to the client of what is stored; false while the outcome is unknown.
+	respond func(ctx context.Context, tx pgx.Tx, reference string) (idempotency.Response, bool, error)
 }
 
 // started is what became of a request's first step: a response from before, a refusal, or work for this process.
@@ -139,12 +139,8 @@ func (a API) start(ctx context.Context, tx pgx.Tx, o operation, s *started) (err
 func (a API) answer(ctx context.Context, o operation, s started) (Response, error) {
 	var response Response
 	decided := false
-	err := pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
-		p, err := charge.LoadDirect(ctx, tx, s.payment.Direct)
-		if err != nil {
-			return err
-		}
-		if response.Response, decided, err = o.respond(p); err != nil {
+	err := pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) (err error) {
+		if response.Response, decided, err = o.respond(ctx, tx, s.payment.Direct); err != nil {
 			return err
 		}
 		if !decided {

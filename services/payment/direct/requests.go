@@ -50,8 +50,11 @@ func recordCharge(ctx context.Context, tx pgx.Tx, key, trace string, c api.NewCh
 	return p, err
 }
 
-func chargeResponse(p charge.Payment) (response idempotency.Response, decided bool, err error) {
+func chargeResponse(ctx context.Context, tx pgx.Tx,
+	reference string) (response idempotency.Response, decided bool, err error) {
+	p, err := charge.LoadDirect(ctx, tx, reference)
 	switch {
+	case err != nil:
 	case p.State == charge.Declined, p.Reason == charge.NotCharged, p.Reason == charge.KindLateCapture:
 		response, err = refusal("Payment declined", "The card was not charged.", p.Reason)
 	case p.ChargeID == "":
@@ -65,7 +68,7 @@ func chargeResponse(p charge.Payment) (response idempotency.Response, decided bo
 	return response, true, err
 }
 
-// CreateRefund answers POST /v1/refunds, once for each Idempotency-Key and once for each charge.
+// CreateRefund answers POST /v1/refunds, once for each Idempotency-Key.
 func (a API) CreateRefund(ctx context.Context,
 	request api.CreateRefundRequestObject) (api.CreateRefundResponseObject, error) {
 	key, err := idempotency.ForOperation("POST /v1/refunds", charge.ScopeRefund, request.Params.IdempotencyKey,
@@ -75,50 +78,75 @@ func (a API) CreateRefund(ctx context.Context,
 	}
 	return a.run(ctx, operation{key, func(ctx context.Context, tx pgx.Tx) (charge.Payment, error) {
 		return recordRefund(ctx, tx, key.Key, *request.Body)
-	}, refundResponse})
+	}, func(ctx context.Context, tx pgx.Tx, _ string) (idempotency.Response, bool, error) {
+		return refundResponse(ctx, tx, key.Key)
+	}})
 }
 
-// recordRefund has a captured direct charge refunded. What the saga owns it alone refunds.
-func recordRefund(ctx context.Context, tx pgx.Tx, key string, refund api.NewRefund) (charge.Payment, error) {
-	refuse := func(status int, detail string) (charge.Payment, error) {
-		return charge.Payment{}, problem.New(status, detail)
-	}
+// recordRefund has a direct charge refunded, unless it was asked for under this key before. What the saga owns it alone
+// refunds.
+func recordRefund(ctx context.Context, tx pgx.Tx, key string, refund api.NewRefund) (p charge.Payment, err error) {
 	reference, err := referenceOf(ctx, tx, refund.ChargeId)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return refuse(http.StatusNotFound, "There is no such charge.")
+		return p, problem.New(http.StatusNotFound, "There is no such charge.")
 	}
 	if err != nil {
-		return charge.Payment{}, err
+		return p, err
 	}
 	order, direct := charge.ParseReference(reference)
 	if order != nil {
-		return refuse(http.StatusConflict, "This charge belongs to an order; cancelling the order gives it back.")
+		return p, problem.New(http.StatusConflict, "This charge belongs to an order; cancelling the order gives it back.")
 	}
-	if err := startRefund(ctx, tx, direct, key, refund); err != nil {
-		return charge.Payment{}, err
-	}
-	p, err := charge.LoadDirect(ctx, tx, direct)
-	switch {
-	case err != nil || p.RefundRequest == key && p.RefundAmount == refund.Amount && p.Currency == refund.Currency:
+	if p, err = lockDirect(ctx, tx, direct); err != nil {
 		return p, err
-	case p.State == charge.Captured:
-		return refuse(http.StatusUnprocessableEntity,
-			fmt.Sprintf("%s were captured; that is the most that can be refunded.",
-				events.Money{Amount: p.Amount, Currency: p.Currency}))
 	}
-	return refuse(http.StatusConflict,
-		"A refund of this charge was asked for before, with another Idempotency-Key or another body.")
+	before, err := loadRefund(ctx, tx, key)
+	switch {
+	case err == nil && !before.same(p, refund): // the key's own comparison ends when the key expires
+		return p, problem.New(http.StatusConflict, "Another refund was asked for before with this Idempotency-Key.")
+	case !errors.Is(err, pgx.ErrNoRows):
+		return p, err
+	}
+	amount, err := refundable(p, refund)
+	if err != nil {
+		return p, err
+	}
+	return startRefund(ctx, tx, p, key, refund, amount)
 }
 
-func refundResponse(p charge.Payment) (response idempotency.Response, decided bool, err error) {
-	switch p.State {
-	case charge.Refunded:
+// refundable is how much a request for a refund is about, where another refund of the charge may begin.
+func refundable(p charge.Payment, refund api.NewRefund) (int64, error) {
+	left := p.Captured - p.Returned
+	money := func(amount int64) events.Money { return events.Money{Amount: amount, Currency: p.Currency} }
+	amount := left
+	if refund.Amount != nil {
+		amount = *refund.Amount
+	}
+	switch {
+	case p.State != charge.Captured && p.State != charge.Refunded && p.State != charge.RefundRefused:
+		return 0, problem.New(http.StatusConflict, "A refund of this charge is under way.")
+	case left == 0:
+		return 0, problem.New(http.StatusConflict, fmt.Sprintf("All of it is back: %s.", money(p.Captured)))
+	case amount > left || refund.Currency != p.Currency:
+		return 0, problem.New(http.StatusUnprocessableEntity,
+			fmt.Sprintf("%s were captured and %s are back; %s is the most that can be refunded.",
+				money(p.Captured), money(p.Returned), money(left)))
+	}
+	return amount, nil
+}
+
+func refundResponse(ctx context.Context, tx pgx.Tx,
+	key string) (response idempotency.Response, decided bool, err error) {
+	r, err := loadRefund(ctx, tx, key)
+	switch {
+	case err != nil:
+	case r.problem != "":
+		response, err = refusal("Refund refused", "The gateway refused the refund.", r.problem)
+	case r.refundID != "":
 		response, err = encode(http.StatusCreated, "application/json", api.Refund{
-			Id: p.RefundID, ChargeId: p.ChargeID, Amount: p.RefundAmount, Currency: p.Currency,
+			Id: r.refundID, ChargeId: r.chargeID, Amount: r.amount, Currency: r.currency,
 			Status: api.RefundStatusSucceeded,
 		})
-	case charge.RefundRefused:
-		response, err = refusal("Refund refused", "The gateway refused the refund.", p.Problem)
 	default:
 		return response, false, nil
 	}

@@ -34,12 +34,50 @@ func referenceOf(ctx context.Context, tx pgx.Tx, chargeID string) (reference str
 	return reference, charge.Wrap(err, "find the charge", chargeID)
 }
 
-// startRefund makes a captured charge one to be refunded, as far as it was captured. Any other stays as it is.
-func startRefund(ctx context.Context, tx pgx.Tx, reference, key string, refund api.NewRefund) error {
-	_, err := tx.Exec(ctx, `
-		UPDATE payment SET state = 'REFUNDING', refund_amount = $2, refund_request = $3, attempts = 0,
-			next_attempt_at = now(), updated_at = now()
-		WHERE direct_reference = $1 AND state = 'CAPTURED' AND amount >= $2 AND currency = $4`,
-		reference, refund.Amount, key, refund.Currency)
-	return charge.Wrap(err, "refund", reference)
+// lockDirect is the direct payment with a reference, which stays as it is until the end of the transaction.
+func lockDirect(ctx context.Context, tx pgx.Tx, reference string) (charge.Payment, error) {
+	return charge.Scan(tx.QueryRow(ctx, `
+		SELECT `+charge.Columns+` FROM payment p WHERE p.direct_reference = $1 FOR UPDATE`, reference))
+}
+
+// startRefund has a part of a charge refunded under the next key at the gateway.
+func startRefund(ctx context.Context, tx pgx.Tx, p charge.Payment, key string, refund api.NewRefund,
+	amount int64) (charge.Payment, error) {
+	p, err := charge.Scan(tx.QueryRow(ctx, `
+		UPDATE payment p SET state = 'REFUNDING', refund_amount = $2, refund_request = $3, problem = NULL,
+			refund_number = refund_number + (state <> 'CAPTURED')::int, -- the number before was used
+			attempts = 0, unknown_since = NULL, next_attempt_at = now(), updated_at = now()
+		WHERE order_id = $1 RETURNING `+charge.Columns, p.OrderID, amount, key))
+	if err != nil {
+		return p, err
+	}
+	_, err = tx.Exec(ctx, `
+		INSERT INTO direct_refund (request, order_id, number, asked, amount, currency) VALUES ($1, $2, $3, $4, $5, $6)`,
+		key, p.OrderID, p.RefundNumber, refund.Amount, amount, p.Currency)
+	return p, charge.Wrap(err, "record a refund of", p.Direct)
+}
+
+// refundRequest is a refund as a client asked for it, and what came of it.
+type refundRequest struct {
+	orderID, chargeID string
+	asked             *int64 // none: for the rest
+	amount            int64  // in minor units
+	currency          string
+	refundID, problem string
+}
+
+// same reports that a request asks for what this one did.
+func (r refundRequest) same(p charge.Payment, refund api.NewRefund) bool {
+	asked := r.asked == nil && refund.Amount == nil || r.asked != nil && refund.Amount != nil && *r.asked == *refund.Amount
+	return asked && r.orderID == p.OrderID && r.currency == refund.Currency
+}
+
+// loadRefund is the refund that was asked for with a key; pgx.ErrNoRows when there is none.
+func loadRefund(ctx context.Context, tx pgx.Tx, key string) (r refundRequest, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT r.order_id::text, p.charge_id, r.asked, r.amount, r.currency, coalesce(r.refund_id, ''),
+			coalesce(r.problem, '')
+		FROM direct_refund r JOIN payment p USING (order_id) WHERE r.request = $1`, key).Scan(
+		&r.orderID, &r.chargeID, &r.asked, &r.amount, &r.currency, &r.refundID, &r.problem)
+	return r, charge.Wrap(err, "load the refund that was asked for with", key)
 }
