@@ -346,7 +346,9 @@ func TestDirect_ARefusedRefundStaysRefused(t *testing.T) {
 }
 
 // restBody asks for all that is not back yet.
-func restBody(chargeID string) string { return fmt.Sprintf(`{"charge_id":%q,"currency":"USD"}`, chargeID) }
+func restBody(chargeID string) string {
+	return fmt.Sprintf(`{"charge_id":%q,"currency":"USD"}`, chargeID)
+}
 
 // A refund that was definitely refused can be asked for anew, under another key, at the gateway and here.
 func TestDirect_ANewKeyTriesARefusedRefundAgain(t *testing.T) {

@@ -209,6 +209,21 @@ var mutants = []mutant{
 		dir: "services/payment", test: "^TestIncident_OffersWhatWouldBeAccepted$",
 	},
 	{
+		name: "an expired key is a new refund", file: "services/payment/direct/requests.go",
+		old: "case err == nil && !before.same(p, refund):", new: "case err == nil && before.orderID == \"\":",
+		dir: "services/payment", test: "^TestDirect_AnExpiredKeyIsNoNewRefund$",
+	},
+	{
+		name: "a new refund has the old one's number", file: "services/payment/direct/store.go",
+		old: "refund_number = refund_number + (state <> 'CAPTURED')::int,", new: "refund_number = refund_number,",
+		dir: "services/payment", test: "^TestDirect_ANewKeyTriesARefusedRefundAgain$",
+	},
+	{
+		name: "parts may sum to more than is left", file: "services/payment/direct/requests.go",
+		old: "case amount > left ||", new: "case amount > p.Captured ||",
+		dir: "services/payment", test: "^TestDirect_RefundsInPartsSumToWhatWasCaptured$",
+	},
+	{
 		name: "not found is definite at once", file: "services/payment/charge/classify.go",
 		old: "case len(charges) == 0 && c.Horizon:", new: "case len(charges) == 0:\n		return Outcome{Decision: No, Reason: NotCharged}\n	case len(charges) == 0 && c.Horizon:",
 		dir: "services/payment", test: "^TestResolve_NotFoundIsDefiniteOnlyBehindTheHorizon$",

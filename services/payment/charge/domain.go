@@ -105,7 +105,7 @@ func ParseReference(reference string) (order *uuid.UUID, direct string) {
 func Key(reference string) string { return "charge:" + reference }
 
 // refundKey is the key of the refund: its own, since under the charge's the gateway would only repeat
-// the charge. The number is raised by an operator alone, after a definite refusal: as long as an answer
+// the charge. The number is raised by a person or a direct client alone, after a definite answer: as long as one
 // is missing another key could refund twice.
 func (p Payment) refundKey() string { return fmt.Sprintf("refund:%s:%d", p.ChargeID, p.RefundNumber) }
 
