@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The Go and JavaScript SDKs of CloudEvents cannot exchange JSON whose media type ends in +json.
 #
-# Expected: CloudEvents' JSON format, 3.1.1: data is written as a JSON value when datacontenttype is absent or is
-#   a JSON media type, and "application/vnd.order+json" is one (subtype "json", or with the suffix "+json").
+# Expected: CloudEvents' JSON format, 3.1.1: data is written as a JSON value when datacontenttype is absent or is a JSON
+#   media type, and "application/vnd.order+json" is one (subtype "json", or with the suffix "+json").
 # What happens: github.com/cloudevents/sdk-go/v2 v2.16.2 takes only application/json and text/json for JSON here. It
 #   writes the object as a string, which npm cloudevents 10.0.0 hands on as a string. The other way, the JavaScript SDK
 #   writes an object, and the Go SDK refuses the event. The Go SDK's DataAs does know +json, so a test within one SDK

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # A comma in a link's target or title, or a capital letter, costs a pager its next page.
 #
-# Expected: RFC 8288, 3: a link's target stands in angle brackets and is any URI-Reference, so it may have a comma
-#   (RFC 3986, 2.2), as a quoted parameter such as title may. B.3: names of parameters are compared in lower case.
+# Expected: RFC 8288, 3: a link's target stands in angle brackets and is any URI-Reference, so it may have a comma (RFC
+#   3986, 2.2), as a quoted parameter such as title may. B.3: names of parameters are compared in lower case.
 # What happens: github.com/tomnomnom/linkheader e5fe3b5 and github.com/peterhellberg/link v1.2.0 cut the header at every
 #   comma first. linkheader then finds no link, or one without its rel; link takes the comma out of the URI, so a client
-#   asks for order 12 in place of 1 and 2. link and npm parse-link-header 2.0.0 know no "Rel". npm http-link-header 1.1.4
-#   is right in all of these.
+#   asks for order 12 in place of 1 and 2. link and npm parse-link-header 2.0.0 know no "Rel". npm http-link-header
+#   1.1.4 is right in all of these.
 # Source: https://www.rfc-editor.org/rfc/rfc8288#section-3
 # Needs: go, node, npm.
 set -euo pipefail

@@ -2,12 +2,12 @@
 # A migration's quoted text is cut or loses a line before the database sees it.
 #
 # Expected: PostgreSQL's manual, 4.1.2: what stands between quotes is text. A semicolon there ends no statement (1), two
-#   hyphens begin no comment (2). A function with the SQL standard's body, BEGIN ATOMIC ... END, is one statement too (3;
-#   CREATE FUNCTION, since PostgreSQL 14).
-# What happens: github.com/pressly/goose/v3 v3.30.1 and github.com/rubenv/sql-migrate v1.8.1 split at each line that ends
-#   in a semicolon; the database then gets half a statement, and an error is the best case. sql-migrate also takes out
-#   each line that begins with two hyphens: the INSERT succeeds, and the mail has lost the hyphens above its signature.
-#   StatementBegin and StatementEnd (4) keep a statement together, but do not bring that line back.
+#   hyphens begin no comment (2). A function with the SQL standard's body, BEGIN ATOMIC ... END, is one statement too
+#   (3; CREATE FUNCTION, since PostgreSQL 14).
+# What happens: github.com/pressly/goose/v3 v3.30.1 and github.com/rubenv/sql-migrate v1.8.1 split at each line that
+#   ends in a semicolon; the database then gets half a statement, and an error is the best case. sql-migrate also takes
+#   out each line that begins with two hyphens: the INSERT succeeds, and the mail has lost the hyphens above its
+#   signature. StatementBegin and StatementEnd (4) keep a statement together, but do not bring that line back.
 # Source: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-CONSTANTS
 # Needs: go.
 set -euo pipefail
