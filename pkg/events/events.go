@@ -46,6 +46,15 @@ type Subject struct {
 // Order is the id of the order.
 func (s Subject) Order() string { return s.OrderID }
 
+// Repeat is part of the events that are requests, and of those that answer them. A request without an answer is made
+// again, as a new event with the number of the attempt, and its answer has the same number.
+type Repeat struct {
+	Attempt int `json:"attempt,omitempty"` // from 2; 0 in the first request, and in what nobody repeated
+}
+
+// Repeated reports whether whoever made the request waits for an answer again: one that was given already is repeated.
+func (r Repeat) Repeated() bool { return r.Attempt > 1 }
+
 // OrderCreated means that an order was accepted and its saga begins.
 //
 // ContactEmail stands beside the snapshot, so that the events that follow do not carry it. Empty: the customer wants no
@@ -56,36 +65,44 @@ type OrderCreated struct {
 }
 
 // InventoryReserved means that everything the order wants is held for it.
-type InventoryReserved struct{ Snapshot }
+type InventoryReserved struct {
+	Snapshot
+	Repeat
+}
 
 // InventoryRejected means that the stock does not suffice; nothing is held.
 type InventoryRejected struct {
 	Subject
 	Reason string `json:"reason"`
+	Repeat
 }
 
 // PaymentProcessed means that the order's total was captured, once.
 type PaymentProcessed struct {
 	Snapshot
 	ChargeID string `json:"charge_id"`
+	Repeat
 }
 
 // PaymentFailed means that the gateway definitely declined; no money moved.
 type PaymentFailed struct {
 	Subject
 	Reason string `json:"reason"`
+	Repeat
 }
 
 // ShipmentCreated means that the order is on its way: the pivot, after which the saga only goes forward.
 type ShipmentCreated struct {
 	Snapshot
 	ShipmentID string `json:"shipment_id"`
+	Repeat
 }
 
 // ShipmentFailed means that this order will never be shipped.
 type ShipmentFailed struct {
 	Subject
 	Reason string `json:"reason"`
+	Repeat
 }
 
 // PaymentRefunded means that what was captured has been returned: by the gateway, or outside it by an
@@ -95,18 +112,21 @@ type PaymentRefunded struct {
 	RefundID string `json:"refund_id"`
 	Amount   Money  `json:"amount"`
 	Reason   string `json:"reason"`
+	Repeat
 }
 
 // PaymentVoided means that no charge was made for the order, and none will be.
 type PaymentVoided struct {
 	Subject
 	Reason string `json:"reason"`
+	Repeat
 }
 
 // InventoryReleased means that nothing is held for the order, and nothing will be.
 type InventoryReleased struct {
 	Subject
 	Reason string `json:"reason"`
+	Repeat
 }
 
 // OrderCancelRequested means that the customer, or the order's deadline, wants the order undone.
@@ -114,6 +134,7 @@ type InventoryReleased struct {
 type OrderCancelRequested struct {
 	Subject
 	Reason string `json:"reason"`
+	Repeat
 }
 
 // OrderConfirmed means that the saga succeeded.

@@ -38,25 +38,26 @@ var (
 		ShipTo: events.Address{Name: "Zoë <Müller> & Söhne", Street: "Hauptstraße 1", City: "Köln", PostalCode: "50667", Country: "DE"},
 	}
 	about = events.Subject{OrderID: anOrder}
+	again = events.Repeat{Attempt: 2}
 )
 
 // samples has one event of every version of every kind with every field filled in.
 var samples = []events.Event{
 	events.OrderCreated{Snapshot: snapshot, ContactEmail: contact},
 	events.OrderCreated{Snapshot: snapshot, ContactEmail: contact}.Upcast(),
-	events.OrderCancelRequested{Subject: about, Reason: "customer"},
+	events.OrderCancelRequested{Subject: about, Repeat: again, Reason: "customer"},
 	events.OrderConfirmed{Subject: about, ShipmentID: "shp_1"},
 	events.OrderCancelled{Subject: about, Reason: "out_of_stock", ContactEmail: contact},
 	events.OrderNeedsAttention{Subject: about, IncidentID: aCause, Kind: "refund_refused", Reason: "charge_disputed"},
-	events.InventoryReserved{Snapshot: snapshot},
-	events.InventoryRejected{Subject: about, Reason: "out_of_stock"},
-	events.InventoryReleased{Subject: about, Reason: "card_declined"},
-	events.PaymentProcessed{Snapshot: snapshot, ChargeID: "ch_1"},
-	events.PaymentFailed{Subject: about, Reason: "card_declined"},
-	events.PaymentRefunded{Subject: about, RefundID: "re_1", Amount: events.Money{Amount: 4748, Currency: "USD"}, Reason: "cancelled"},
-	events.PaymentVoided{Subject: about, Reason: "cancelled"},
-	events.ShipmentCreated{Snapshot: snapshot, ShipmentID: "shp_1"},
-	events.ShipmentFailed{Subject: about, Reason: "destination_not_served"},
+	events.InventoryReserved{Snapshot: snapshot, Repeat: again},
+	events.InventoryRejected{Subject: about, Repeat: again, Reason: "out_of_stock"},
+	events.InventoryReleased{Subject: about, Repeat: again, Reason: "card_declined"},
+	events.PaymentProcessed{Snapshot: snapshot, Repeat: again, ChargeID: "ch_1"},
+	events.PaymentFailed{Subject: about, Repeat: again, Reason: "card_declined"},
+	events.PaymentRefunded{Subject: about, Repeat: again, RefundID: "re_1", Amount: events.Money{Amount: 4748, Currency: "USD"}, Reason: "cancelled"},
+	events.PaymentVoided{Subject: about, Repeat: again, Reason: "cancelled"},
+	events.ShipmentCreated{Snapshot: snapshot, Repeat: again, ShipmentID: "shp_1"},
+	events.ShipmentFailed{Subject: about, Repeat: again, Reason: "destination_not_served"},
 	events.IncidentOpened{Subject: about, IncidentID: aCause, Service: "payment", Kind: "refund_refused", Reason: "charge_disputed"},
 	events.IncidentResolved{Subject: about, IncidentID: aCause, Service: "payment", Kind: "refund_refused", Resolution: "manual_settlement"},
 }

@@ -23,6 +23,7 @@ const (
 	NoAnswer       = "no answer"      // the gateway has not, or not readably
 	Operator       = "operator"       // a person
 	Reconciliation = "reconciliation" // the gateway's ledger has what payment has not
+	Unanswered     = "unanswered"     // nobody has answered for too long
 )
 
 // A payment's state together with what its row stores besides.
@@ -110,6 +111,37 @@ var Saga = []Transition{
 var Listening = []Transition{
 	{Notification, "OrderCreated", noRow, "", nil, "Notification writes to the customer that the order was received"},
 	{Notification, "OrderCancelled", noRow, "", nil, "Notification writes to the customer that the order is cancelled"},
+}
+
+// Repetitions are the rest of the choreography, for events that were lost on their way: two services ask again, and
+// whoever consumes an event that is repeated (see [Repeat]) repeats its own answer from its row. A pair of a repeated
+// event and a state that no row names is handled as the table above has it for the first one.
+var Repetitions = slices.Concat(
+	[]Transition{
+		{Order, Unanswered, []string{"CANCELLING"}, "", []string{"OrderCancelRequested"},
+			"Order asks shipping again what became of the order"},
+		{Inventory, Unanswered, reserved, "", []string{"InventoryReserved"},
+			"Inventory asks payment, and so shipping, again what became of the order"},
+	},
+	repeated(Inventory, "PaymentFailed", "RELEASED", "InventoryReleased", "REJECTED", "InventoryRejected"),
+	repeated(Inventory, "PaymentRefunded", "RELEASED", "InventoryReleased", "REJECTED", "InventoryRejected"),
+	repeated(Inventory, "PaymentVoided", "RELEASED", "InventoryReleased", "REJECTED", "InventoryRejected"),
+	repeated(Payment, "InventoryReserved", "CAPTURED", "PaymentProcessed", "DECLINED", "PaymentFailed", "VOIDED",
+		"PaymentVoided", "REFUNDED", "PaymentRefunded", "SETTLED", "PaymentRefunded"),
+	repeated(Payment, "ShipmentFailed", "DECLINED", "PaymentFailed", "VOIDED", "PaymentVoided", "REFUNDED",
+		"PaymentRefunded", "SETTLED", "PaymentRefunded"),
+	repeated(Shipping, "PaymentProcessed", "CREATED", "ShipmentCreated", "FAILED", "ShipmentFailed", "FENCED",
+		"ShipmentFailed"),
+	repeated(Shipping, "OrderCancelRequested", "CREATED", "ShipmentCreated", "FAILED", "ShipmentFailed", "FENCED",
+		"ShipmentFailed"),
+)
+
+// repeated are the answers of a service to an event that is repeated: pairs of the state and what is published again.
+func repeated(service Service, cause string, pairs ...string) (all []Transition) {
+	for pair := range slices.Chunk(pairs, 2) {
+		all = append(all, Transition{service, cause, pair[:1], "", pair[1:], "The answer is repeated"})
+	}
+	return all
 }
 
 // Subscriptions are the types of events that each service consumes, all versions of them.

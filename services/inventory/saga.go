@@ -56,29 +56,46 @@ func sell(ctx context.Context, tx pgx.Tx, shipment events.ShipmentCreated) (even
 
 // releaseUnpaid undoes reserve: the order's payment was declined.
 func releaseUnpaid(ctx context.Context, tx pgx.Tx, payment events.PaymentFailed) (events.Event, error) {
-	return release(ctx, tx, payment.Subject, payment.Reason)
+	return release(ctx, tx, payment.Subject, payment.Reason, payment.Repeat)
 }
 
 // releaseRefunded undoes reserve: the order's payment was returned.
 func releaseRefunded(ctx context.Context, tx pgx.Tx, payment events.PaymentRefunded) (events.Event, error) {
-	return release(ctx, tx, payment.Subject, payment.Reason)
+	return release(ctx, tx, payment.Subject, payment.Reason, payment.Repeat)
 }
 
 // releaseVoided undoes reserve: the order was cancelled before it was charged, perhaps even before it
 // came here. Then this is the tombstone that keeps it from reserving anything when it does.
 func releaseVoided(ctx context.Context, tx pgx.Tx, payment events.PaymentVoided) (events.Event, error) {
-	return release(ctx, tx, payment.Subject, payment.Reason)
+	return release(ctx, tx, payment.Subject, payment.Reason, payment.Repeat)
 }
 
-func release(ctx context.Context, tx pgx.Tx, order events.Subject, reason string) (events.Event, error) {
+func release(ctx context.Context, tx pgx.Tx, order events.Subject, reason string,
+	asked events.Repeat) (events.Event, error) {
 	lines, released, err := releaseReservation(ctx, tx, order.OrderID, reason)
-	if err != nil || !released { // sold, rejected, or released before: there is nothing to undo
+	switch {
+	case err != nil:
 		return nil, err
+	case released:
+		return events.InventoryReleased{Subject: order, Reason: reason, Repeat: asked}, returnStock(ctx, tx, lines)
+	case asked.Repeated():
+		return repeated(ctx, tx, order, asked)
 	}
-	if err := returnStock(ctx, tx, lines); err != nil {
+	return nil, nil // sold, rejected, or released before: there is nothing to undo
+}
+
+// repeated is the answer that was given before about an order of which nothing is held; none where it was sold.
+func repeated(ctx context.Context, tx pgx.Tx, order events.Subject, asked events.Repeat) (events.Event, error) {
+	r, err := reservationOf(ctx, tx, order.OrderID)
+	switch {
+	case err != nil:
 		return nil, err
+	case r.State == Released:
+		return events.InventoryReleased{Subject: order, Reason: r.Reason, Repeat: asked}, nil
+	case r.State == Rejected:
+		return events.InventoryRejected{Subject: order, Reason: r.Reason, Repeat: asked}, nil
 	}
-	return events.InventoryReleased{Subject: order, Reason: reason}, nil
+	return nil, nil
 }
 
 // lockBatch locks all the stock that a batch of events will touch before its first step runs. If each

@@ -16,7 +16,7 @@ import (
 const nothing State = ""
 
 // protocol is the state table of the inventory: which event at which state leads where. A pair that is not
-// listed changes nothing and answers nothing.
+// listed changes nothing and answers nothing; for repeated events see below.
 func protocol(enough bool) map[State]map[string]State {
 	arrival := Rejected
 	if enough {
@@ -171,6 +171,72 @@ func stateOf(t *testing.T, pool *pgxpool.Pool, orderID string) State {
 		t.Fatal(err)
 	}
 	return reservation.State
+}
+
+// Whoever repeats an event waits for the answer, and gets it with the number of the attempt. Nothing changes again.
+func TestSaga_ARepeatedEventIsAnsweredFromTheRow(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	asked := events.Repeat{Attempt: 4}
+	for _, undo := range []func(about events.Subject) events.Event{
+		func(about events.Subject) events.Event {
+			return events.PaymentFailed{Subject: about, Reason: "undone", Repeat: asked}
+		},
+		func(about events.Subject) events.Event {
+			return events.PaymentRefunded{Subject: about, Reason: "undone", Repeat: asked}
+		},
+		func(about events.Subject) events.Event {
+			return events.PaymentVoided{Subject: about, Reason: "undone", Repeat: asked}
+		},
+	} {
+		for _, c := range []struct {
+			sentence string
+			before   func(order events.OrderCreated) []events.Event
+			sku      string
+			then     State
+			want     func(about events.Subject) events.Event
+		}{
+			{"unknown, it is released, and a tombstone stays", nil, "widget", Released, func(about events.Subject) events.Event {
+				return events.InventoryReleased{Subject: about, Reason: "undone", Repeat: asked}
+			}},
+			{"reserved, it is released", func(order events.OrderCreated) []events.Event { return []events.Event{order} }, "widget", Released,
+				func(about events.Subject) events.Event {
+					return events.InventoryReleased{Subject: about, Reason: "undone", Repeat: asked}
+				}},
+			{"released, with the reason that it was released for", func(order events.OrderCreated) []events.Event {
+				return []events.Event{order, events.PaymentFailed{Subject: events.Subject{OrderID: order.OrderID}, Reason: "card_declined"}}
+			}, "widget", Released, func(about events.Subject) events.Event {
+				return events.InventoryReleased{Subject: about, Reason: "card_declined", Repeat: asked}
+			}},
+			{"rejected, it was rejected", func(order events.OrderCreated) []events.Event { return []events.Event{order} }, "unobtainium", Rejected,
+				func(about events.Subject) events.Event {
+					return events.InventoryRejected{Subject: about, Reason: "out_of_stock: unobtainium", Repeat: asked}
+				}},
+			{"sold, it stays sold", func(order events.OrderCreated) []events.Event {
+				return []events.Event{order, events.ShipmentCreated{Snapshot: order.Snapshot, ShipmentID: "shp_1"}}
+			}, "widget", Sold, func(events.Subject) events.Event { return nil }},
+		} {
+			order := orderFor(newOrderID(t), c.sku, 2)
+			about := events.Subject{OrderID: order.OrderID}
+			var list []events.Event
+			if c.before != nil {
+				list = c.before(order)
+			}
+			answers, err := batch(t.Context(), pool, append(list, undo(about), undo(about))...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, answer := range answers[len(list):] {
+				if want := c.want(about); !reflect.DeepEqual(answer, want) {
+					t.Errorf("%s: answered %+v, want %+v", c.sentence, answer, want)
+				}
+			}
+			if got := stateOf(t, pool, order.OrderID); got != c.then {
+				t.Errorf("%s: it is %s, want %s", c.sentence, got, c.then)
+			}
+		}
+	}
+	checkStock(t, pool)
 }
 
 func TestReserve_AllOrNothing(t *testing.T) {

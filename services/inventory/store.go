@@ -161,9 +161,14 @@ func stockOf(ctx context.Context, pool *pgxpool.Pool, sku string) (Stock, error)
 	return level, nil
 }
 
+// reader is a pool or a transaction.
+type reader interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
 // reservationOf reads what is known of an order; pgx.ErrNoRows when nothing is.
-func reservationOf(ctx context.Context, pool *pgxpool.Pool, orderID string) (Reservation, error) {
-	rows, _ := pool.Query(ctx, `
+func reservationOf(ctx context.Context, db reader, orderID string) (Reservation, error) {
+	rows, _ := db.Query(ctx, `
 		SELECT state, lines, coalesce(reason, '') AS reason, created_at, updated_at
 		FROM reservation WHERE order_id = $1`, orderID)
 	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])

@@ -25,3 +25,23 @@ func chargeable(order events.Snapshot) error {
 func onCancel(s charge.State) (refund, remember bool) {
 	return s == charge.Captured, s == charge.Intent || s == charge.Unknown
 }
+
+// answered is what payment has published about an order, once more, for somebody who never got it; nil while it is
+// still at work or waits for a person: the end of that will be published.
+func answered(p charge.Payment, asked events.Repeat) events.Event {
+	switch p.State {
+	case charge.Captured:
+		return events.PaymentProcessed{Snapshot: p.Order, ChargeID: p.ChargeID, Repeat: asked}
+	case charge.Declined:
+		return events.PaymentFailed{Subject: p.Subject(), Reason: p.Reason, Repeat: asked}
+	case charge.Voided:
+		return events.PaymentVoided{Subject: p.Subject(), Reason: p.Reason, Repeat: asked}
+	case charge.Refunded, charge.Settled:
+		return events.PaymentRefunded{
+			Subject: p.Subject(), RefundID: p.RefundID, Reason: p.Reason, Repeat: asked,
+			Amount: events.Money{Amount: p.RefundAmount, Currency: p.Currency},
+		}
+	default:
+		return nil
+	}
+}

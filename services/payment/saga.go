@@ -7,6 +7,7 @@ import (
 
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/outbox"
+	"example.com/ordersaga/services/payment/charge"
 )
 
 // handlers are payment's part in the saga. PaymentProcessed, PaymentFailed and PaymentRefunded are not their answers: a
@@ -19,12 +20,17 @@ func handlers() []outbox.Handler {
 }
 
 // intend records that an order is to be charged, with the key and the request of every attempt. A row that exists
-// already absorbs the event: the order was charged before, or voided before it came here.
+// already absorbs the event: the order was charged before, or voided before it came here. Its answer is repeated when
+// the event is.
 func intend(ctx context.Context, tx pgx.Tx, order events.InventoryReserved) (events.Event, error) {
 	if err := chargeable(order.Snapshot); err != nil {
 		return nil, outbox.DeadLetter(err)
 	}
-	return nil, insertIntent(ctx, tx, order.Snapshot, outbox.CauseOf(ctx))
+	first, err := insertIntent(ctx, tx, order.Snapshot, outbox.CauseOf(ctx))
+	if err != nil || first || !order.Repeated() {
+		return nil, err
+	}
+	return repeated(ctx, tx, order.OrderID, order.Repeat)
 }
 
 // undo refunds what was charged for an order that will never be shipped, or sees to it that nothing
@@ -46,8 +52,19 @@ func undo(ctx context.Context, tx pgx.Tx, failed events.ShipmentFailed) (events.
 		return nil, startRefund(ctx, tx, failed.OrderID, failed.Reason, outbox.CauseOf(ctx))
 	case remember:
 		return nil, rememberCancel(ctx, tx, failed.OrderID, failed.Reason, outbox.CauseOf(ctx))
+	case state != "" && failed.Repeated():
+		return repeated(ctx, tx, failed.OrderID, failed.Repeat)
 	}
 	return nil, nil
+}
+
+// repeated is the answer that was given before about an order, from its row.
+func repeated(ctx context.Context, tx pgx.Tx, orderID string, asked events.Repeat) (events.Event, error) {
+	p, err := charge.Load(ctx, tx, orderID)
+	if err != nil {
+		return nil, err
+	}
+	return answered(p, asked), nil
 }
 
 // lockBatch locks the rows that a batch of cancels will touch before its first step runs, in the order in

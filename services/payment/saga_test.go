@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -112,6 +113,74 @@ func TestSaga_BothEventsInOneBatchInEitherOrder(t *testing.T) {
 		t.Errorf("cancelled first: %s", s.state(backward))
 	}
 	s.checkLedgers()
+}
+
+// Whoever repeats an event waits for the answer, and gets it with the number of the attempt. Nothing is charged or
+// refunded a second time, and no tombstone becomes a charge.
+func TestSaga_ARepeatedEventIsAnsweredFromTheRow(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	asked := events.Repeat{Attempt: 3}
+	want := map[charge.State]string{
+		charge.Captured: "PaymentProcessed", charge.Declined: "PaymentFailed", charge.Voided: "PaymentVoided",
+		charge.Refunded: "PaymentRefunded", charge.Settled: "PaymentRefunded",
+	}
+	for _, state := range allStates() {
+		forward, backward := s.put(state), s.put(state)
+		again, undoAgain := reserved(forward, "tok_visa"), cancelled(backward)
+		again.Repeat, undoAgain.Repeat = asked, asked
+		s.handle(again, again, undoAgain, undoAgain)
+
+		var list []string
+		if name := want[state]; name != "" {
+			list = []string{name, name}
+		}
+		same := func(orderID string, list []string) {
+			t.Helper()
+			if published := s.published(orderID); !slices.Equal(published, list) {
+				t.Errorf("%s: published %v, want %v", state, published, list)
+			}
+			for _, event := range s.events(orderID) {
+				encoded := string(mustJSON(t, event))
+				if !strings.Contains(encoded, `"attempt":3`) {
+					t.Errorf("%s: published %s", state, encoded)
+				}
+			}
+		}
+		same(forward, list)
+		if s.state(forward) != state {
+			t.Errorf("%s became %s", state, s.state(forward))
+		}
+		if state == charge.Captured { // what is to be refunded is at work, and published at its end
+			list = nil
+		}
+		same(backward, list)
+	}
+}
+
+func TestSaga_ARepeatedEventWithoutARowIsHandledAsTheFirst(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.work()
+	asked := events.Repeat{Attempt: 3}
+	unknown, voided := newID(t), newID(t)
+	first, cancel := reserved(unknown, "tok_visa"), cancelled(voided)
+	first.Repeat, cancel.Repeat = asked, asked
+	s.handle(first, cancel)
+	if event := s.events(voided)[0]; s.state(voided) != charge.Voided || event.(events.PaymentVoided).Repeat != asked {
+		t.Errorf("the cancel was answered with %+v", event)
+	}
+	s.becomes(unknown, charge.Captured)
+	s.handle(first, first)
+	late := reserved(voided, "tok_visa")
+	late.Repeat = asked
+	s.handle(late)
+	if published := s.published(voided); s.state(voided) != charge.Voided || !slices.Equal(published, []string{"PaymentVoided", "PaymentVoided"}) {
+		t.Errorf("the tombstone is %s, published %v", s.state(voided), published)
+	}
+	if charges, _ := s.gate.moved(t, unknown); charges != 1 {
+		t.Errorf("%d charges", charges)
+	}
 }
 
 func TestSaga_EveryAnswerFollowsFromTheEventThatAskedForIt(t *testing.T) {

@@ -12,15 +12,16 @@ import (
 	"example.com/ordersaga/services/payment/charge"
 )
 
-// insertIntent records what is to be charged. A row that is there already, whatever its state, stays as it is.
-func insertIntent(ctx context.Context, tx pgx.Tx, order events.Snapshot, cause outbox.Cause) error {
-	_, err := tx.Exec(ctx, `
+// insertIntent records what is to be charged, and reports whether it did. A row that is there already, whatever its
+// state, stays as it is.
+func insertIntent(ctx context.Context, tx pgx.Tx, order events.Snapshot, cause outbox.Cause) (bool, error) {
+	tag, err := tx.Exec(ctx, `
 		INSERT INTO payment (order_id, state, charge_key, amount, currency, payment_method, snapshot, cause_id, traceparent)
 		VALUES ($1, 'INTENT', $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (order_id) DO NOTHING`,
 		order.OrderID, charge.Key(order.OrderID), order.Total.Amount, order.Total.Currency, order.PaymentMethod, order,
 		cause.EventID, cause.TraceParent)
-	return charge.Wrap(err, "record the charge of order", order.OrderID)
+	return tag.RowsAffected() == 1, charge.Wrap(err, "record the charge of order", order.OrderID)
 }
 
 // insertTombstone records that an order which was never seen will never be charged.

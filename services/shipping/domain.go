@@ -21,9 +21,10 @@ const (
 // Shipment is what shipping knows about one order.
 type Shipment struct {
 	State      State
-	ShipmentID string          // of what is created
-	Reason     string          // why there is no shipment
-	ShipTo     *events.Address // nil when the order was cancelled before it came here
+	ShipmentID string           // of what is created
+	Reason     string           // why there is no shipment
+	ShipTo     *events.Address  // nil when the order was cancelled before it came here
+	Order      *events.Snapshot // of what is created: its event carries it
 	CreatedAt  time.Time
 }
 
@@ -34,11 +35,11 @@ const (
 )
 
 // decide is the outcome of a paid order: a shipment with this id, or a definite failure.
-func decide(id string, shipTo events.Address) Shipment {
-	if shipTo.Country == "AQ" { // nobody delivers to Antarctica
-		return Shipment{State: Failed, Reason: notServed + ": " + shipTo.Country, ShipTo: &shipTo}
+func decide(id string, order events.Snapshot) Shipment {
+	if country := order.ShipTo.Country; country == "AQ" { // nobody delivers to Antarctica
+		return Shipment{State: Failed, Reason: notServed + ": " + country, ShipTo: &order.ShipTo}
 	}
-	return Shipment{State: Created, ShipmentID: id, ShipTo: &shipTo}
+	return Shipment{State: Created, ShipmentID: id, ShipTo: &order.ShipTo, Order: &order}
 }
 
 // fence keeps a cancelled order from being shipped later.

@@ -1,6 +1,7 @@
 package shipping
 
 import (
+	"reflect"
 	"testing"
 
 	"example.com/ordersaga/pkg/events"
@@ -18,11 +19,15 @@ func TestDecide_APaidOrder(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			address := events.Address{Name: "Ada Lovelace", Country: c.country}
-			got := decide("shp_1", address)
+			order := events.Snapshot{OrderID: "o-1", ShipTo: address}
+			got := decide("shp_1", order)
 			if got.ShipTo == nil || *got.ShipTo != address {
 				t.Errorf("it goes to %v, want %v", got.ShipTo, address)
 			}
-			got.ShipTo = nil
+			if shipped := got.State == Created; shipped != reflect.DeepEqual(got.Order, &order) {
+				t.Errorf("it keeps the order %+v", got.Order)
+			}
+			got.ShipTo, got.Order = nil, nil
 			if got != c.want {
 				t.Errorf("decide(%s) = %+v, want %+v", c.country, got, c.want)
 			}

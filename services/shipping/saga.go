@@ -25,28 +25,32 @@ func ship(ctx context.Context, tx pgx.Tx, order events.PaymentProcessed) (events
 	if err != nil {
 		return nil, fmt.Errorf("make a shipment id: %w", err)
 	}
-	s := decide("shp_"+id.String(), order.ShipTo)
-	first, err := record(ctx, tx, order.OrderID, s)
-	switch {
-	case err != nil || !first: // shipped already, or fenced: the cancel came in time
-		return nil, err
-	case s.State == Failed:
-		return failed(order.OrderID, s), nil
-	}
-	return events.ShipmentCreated{Snapshot: order.Snapshot, ShipmentID: s.ShipmentID}, nil
+	return decided(ctx, tx, order.OrderID, decide("shp_"+id.String(), order.Snapshot), order.Repeat)
 }
 
 // cancel fences an order off that has no shipment yet, so that its payment, arriving later, ships
 // nothing. Where there is a shipment it does nothing: the order will be confirmed.
 func cancel(ctx context.Context, tx pgx.Tx, order events.OrderCancelRequested) (events.Event, error) {
-	s := fence()
-	first, err := record(ctx, tx, order.OrderID, s)
-	if err != nil || !first {
-		return nil, err
-	}
-	return failed(order.OrderID, s), nil
+	return decided(ctx, tx, order.OrderID, fence(), order.Repeat)
 }
 
-func failed(orderID string, s Shipment) events.Event {
-	return events.ShipmentFailed{Subject: events.Subject{OrderID: orderID}, Reason: s.Reason}
+// decided stores the outcome of an order, unless there is one, and answers with it. Where there is one already it
+// stands; a repeated request is answered with that one once more.
+func decided(ctx context.Context, tx pgx.Tx, orderID string, s Shipment, asked events.Repeat) (events.Event, error) {
+	first, err := record(ctx, tx, orderID, s)
+	switch {
+	case err != nil || !first && !asked.Repeated():
+		return nil, err
+	case !first:
+		if s, err = shipmentOf(ctx, tx, orderID); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case s.State == Created && s.Order == nil: // from before orders were stored here, and longer ago than a day
+		return nil, nil
+	case s.State == Created:
+		return events.ShipmentCreated{Snapshot: *s.Order, ShipmentID: s.ShipmentID, Repeat: asked}, nil
+	}
+	return events.ShipmentFailed{Subject: events.Subject{OrderID: orderID}, Reason: s.Reason, Repeat: asked}, nil
 }

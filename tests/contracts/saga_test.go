@@ -56,7 +56,7 @@ func table() string {
 		}
 		return strings.Join(all, ", ")
 	}
-	for _, row := range events.Saga {
+	for i, row := range append(slices.Clone(events.Saga), events.Repetitions...) {
 		cause, after := row.Cause, row.To
 		if slices.Contains(events.Names(), cause) {
 			cause = "`" + cause + "`"
@@ -67,6 +67,9 @@ func table() string {
 		before := strings.Join(row.From, " or ")
 		if before == events.NoRow {
 			before = "–"
+		}
+		if i >= len(events.Saga) && cause != row.Cause {
+			cause += ", repeated"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s → %s | %s | %s |\n", cause, row.Service, before, after, quoted(row.Publishes), row.Does)
 	}
