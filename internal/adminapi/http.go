@@ -20,6 +20,9 @@ import (
 func (a API) Routes(r chi.Router) {
 	r.Get("/incidents", a.getIncidents)
 	r.Get("/incidents/{id}", a.getIncident)
+	if a.Waits.Kind != "" {
+		r.Post("/incidents/{id}/retry", action(a.retry))
+	}
 	r.Get("/dead-letters", a.getDeadLetters)
 	r.Post("/dead-letters/redrive", action(a.redriveAll))
 	r.Get("/dead-letters/{id}", a.getDeadLetter)

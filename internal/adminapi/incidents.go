@@ -95,8 +95,12 @@ func (a API) details(ctx context.Context, id string) (Details, error) {
 		return Details{}, err
 	}
 	details := Details{Incident: i, Possible: []Step{}}
-	if a.Inspect != nil {
-		state, possible, err := a.Inspect(ctx, i)
+	inspect := a.Inspect
+	if a.Waits.Kind != "" {
+		inspect = func(ctx context.Context, i Incident) (any, []Step, error) { return a.Waits.inspect(ctx, a.Pool, i) }
+	}
+	if inspect != nil {
+		state, possible, err := inspect(ctx, i)
 		if err != nil {
 			return Details{}, err
 		}

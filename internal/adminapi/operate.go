@@ -31,6 +31,7 @@ type API struct {
 	// Inspect returns the state of what an incident is about, and what can be done about it now. Optional: without it
 	// nothing can be done, and the incidents of such a service close by themselves.
 	Inspect func(ctx context.Context, incident Incident) (state any, possible []Step, err error)
+	Waits   Waits // optional: a service that waits for others
 	// Tables are the service's own tables about orders, to be shown; those of the outbox are added to them.
 	Tables []Table
 }

@@ -24,6 +24,9 @@ const (
 	Rejected State = "REJECTED" // the stock did not suffice; nothing was held
 )
 
+// kindUnanswered is the kind of incident of an order whose stock is held, and nobody answers why still.
+const kindUnanswered = "unanswered"
+
 // Reservation is what the inventory knows about one order.
 type Reservation struct {
 	State     State

@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/incident"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/outbox"
 )
@@ -27,7 +28,7 @@ func reserve(ctx context.Context, tx pgx.Tx, order events.OrderCreated) (events.
 	if err != nil {
 		return nil, outbox.DeadLetter(err) // no retry makes the order valid
 	}
-	held, err := holdStock(ctx, tx, order.OrderID, lines)
+	held, err := holdStock(ctx, tx, order.Snapshot, lines)
 	switch {
 	case err != nil:
 		return nil, err
@@ -51,7 +52,11 @@ func reserveV2(ctx context.Context, tx pgx.Tx, order events.OrderCreatedV2) (eve
 
 // sell makes what was held for a shipped order sold. No event follows.
 func sell(ctx context.Context, tx pgx.Tx, shipment events.ShipmentCreated) (events.Event, error) {
-	return nil, sellStock(ctx, tx, shipment.OrderID)
+	asked, err := sellStock(ctx, tx, shipment.OrderID)
+	if err != nil || !asked {
+		return nil, err
+	}
+	return nil, incident.Close(ctx, tx, events.Inventory, shipment.OrderID, kindUnanswered, string(Sold))
 }
 
 // releaseUnpaid undoes reserve: the order's payment was declined.
@@ -71,29 +76,34 @@ func releaseVoided(ctx context.Context, tx pgx.Tx, payment events.PaymentVoided)
 }
 
 func release(ctx context.Context, tx pgx.Tx, order events.Subject, reason string,
-	asked events.Repeat) (events.Event, error) {
-	lines, released, err := releaseReservation(ctx, tx, order.OrderID, reason)
+	repeat events.Repeat) (events.Event, error) {
+	lines, released, asked, err := releaseReservation(ctx, tx, order.OrderID, reason)
 	switch {
 	case err != nil:
 		return nil, err
-	case released:
-		return events.InventoryReleased{Subject: order, Reason: reason, Repeat: asked}, returnStock(ctx, tx, lines)
-	case asked.Repeated():
-		return repeated(ctx, tx, order, asked)
+	case !released && repeat.Repeated():
+		return repeated(ctx, tx, order, repeat)
+	case !released: // sold, rejected, or released before: there is nothing to undo
+		return nil, nil
+	case asked:
+		err = incident.Close(ctx, tx, events.Inventory, order.OrderID, kindUnanswered, string(Released))
 	}
-	return nil, nil // sold, rejected, or released before: there is nothing to undo
+	if err != nil {
+		return nil, err
+	}
+	return events.InventoryReleased{Subject: order, Reason: reason, Repeat: repeat}, returnStock(ctx, tx, lines)
 }
 
 // repeated is the answer that was given before about an order of which nothing is held; none where it was sold.
-func repeated(ctx context.Context, tx pgx.Tx, order events.Subject, asked events.Repeat) (events.Event, error) {
+func repeated(ctx context.Context, tx pgx.Tx, order events.Subject, repeat events.Repeat) (events.Event, error) {
 	r, err := reservationOf(ctx, tx, order.OrderID)
 	switch {
 	case err != nil:
 		return nil, err
 	case r.State == Released:
-		return events.InventoryReleased{Subject: order, Reason: r.Reason, Repeat: asked}, nil
+		return events.InventoryReleased{Subject: order, Reason: r.Reason, Repeat: repeat}, nil
 	case r.State == Rejected:
-		return events.InventoryRejected{Subject: order, Reason: r.Reason, Repeat: asked}, nil
+		return events.InventoryRejected{Subject: order, Reason: r.Reason, Repeat: repeat}, nil
 	}
 	return nil, nil
 }

@@ -7,6 +7,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"example.com/ordersaga/internal/asking"
+	"example.com/ordersaga/pkg/events"
 )
 
 // lockStock locks, in SKU order, the stock that new orders need and that earlier ones hold, until the
@@ -30,7 +33,7 @@ func lockStock(ctx context.Context, tx pgx.Tx, skus, orderIDs []string) error {
 //
 // What is missing is found in rows that lockStock has locked. Were they not, somebody could take the last
 // unit after we looked; then CHECK (available >= 0) fails the transaction and the event is retried.
-func holdStock(ctx context.Context, tx pgx.Tx, orderID string, lines []Line) (*Reservation, error) {
+func holdStock(ctx context.Context, tx pgx.Tx, order events.Snapshot, lines []Line) (*Reservation, error) {
 	r := &Reservation{Lines: lines}
 	err := tx.QueryRow(ctx, `
 		WITH needed AS (
@@ -40,8 +43,9 @@ func holdStock(ctx context.Context, tx pgx.Tx, orderID string, lines []Line) (*R
 			FROM needed LEFT JOIN stock USING (sku)
 			WHERE coalesce(available, 0) < quantity
 		), recorded AS (
-			INSERT INTO reservation (order_id, lines, state, reason)
-			SELECT $1, $2, CASE WHEN skus IS NULL THEN 'RESERVED' ELSE 'REJECTED' END, 'out_of_stock: ' || skus
+			INSERT INTO reservation (order_id, lines, state, reason, snapshot)
+			SELECT $1, $2, CASE WHEN skus IS NULL THEN 'RESERVED' ELSE 'REJECTED' END, 'out_of_stock: ' || skus,
+			       CASE WHEN skus IS NULL THEN $3::jsonb END
 			FROM missing
 			ON CONFLICT (order_id) DO NOTHING
 			RETURNING state, reason
@@ -50,36 +54,36 @@ func holdStock(ctx context.Context, tx pgx.Tx, orderID string, lines []Line) (*R
 			FROM needed, recorded
 			WHERE stock.sku = needed.sku AND state = 'RESERVED'
 		)
-		SELECT state, coalesce(reason, '') FROM recorded`, orderID, lines).Scan(&r.State, &r.Reason)
+		SELECT state, coalesce(reason, '') FROM recorded`, order.OrderID, lines, order).Scan(&r.State, &r.Reason)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("hold stock for order %s: %w", orderID, err)
+		return nil, fmt.Errorf("hold stock for order %s: %w", order.OrderID, err)
 	}
 	return r, nil
 }
 
 // releaseReservation gives up what an order has reserved. Where nothing is known of the order it leaves a
 // tombstone, so that nothing will be held when the order arrives late. It reports whether it did either,
-// and what is now to be returned: nothing for a tombstone.
+// what is now to be returned (nothing for a tombstone), and whether it was asked again what becomes of the order.
 //
 // INSERT and UPDATE are one statement because the order may be arriving at this very moment, in a
 // transaction that we cannot see yet: ON CONFLICT waits for it, and then sees what it did.
 func releaseReservation(ctx context.Context, tx pgx.Tx, orderID,
-	reason string) (lines []Line, released bool, err error) {
+	reason string) (lines []Line, released, asked bool, err error) {
 	err = tx.QueryRow(ctx, `
 		INSERT INTO reservation (order_id, state, reason) VALUES ($1, 'RELEASED', $2)
-		ON CONFLICT (order_id) DO UPDATE SET state = 'RELEASED', reason = $2, updated_at = now()
+		ON CONFLICT (order_id) DO UPDATE SET state = 'RELEASED', reason = $2, snapshot = NULL, updated_at = now()
 		WHERE reservation.state = 'RESERVED'
-		RETURNING lines`, orderID, reason).Scan(&lines)
+		RETURNING lines, attempt > 1`, orderID, reason).Scan(&lines, &asked)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, false, nil
+		return nil, false, false, nil
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("release reservation of order %s: %w", orderID, err)
+		return nil, false, false, fmt.Errorf("release reservation of order %s: %w", orderID, err)
 	}
-	return lines, true, nil
+	return lines, true, asked, nil
 }
 
 // returnStock makes what was reserved available again. It is a statement of its own, because a statement
@@ -96,21 +100,77 @@ func returnStock(ctx context.Context, tx pgx.Tx, lines []Line) error {
 	return nil
 }
 
-// sellStock makes what is held for an order sold. Where nothing is held it changes nothing.
-func sellStock(ctx context.Context, tx pgx.Tx, orderID string) error {
-	_, err := tx.Exec(ctx, `
+// sellStock makes what is held for an order sold, and reports whether it was asked again what becomes of the order.
+// Where nothing is held it changes nothing.
+func sellStock(ctx context.Context, tx pgx.Tx, orderID string) (asked bool, err error) {
+	err = tx.QueryRow(ctx, `
 		WITH shipped AS (
-			UPDATE reservation SET state = 'SOLD', updated_at = now()
+			UPDATE reservation SET state = 'SOLD', snapshot = NULL, updated_at = now()
 			WHERE order_id = $1 AND state = 'RESERVED'
-			RETURNING lines
+			RETURNING lines, attempt
+		), sold AS (
+			UPDATE stock SET reserved = reserved - quantity, sold = sold + quantity
+			FROM shipped, jsonb_to_recordset(lines) AS line (sku text, quantity bigint)
+			WHERE stock.sku = line.sku
 		)
-		UPDATE stock SET reserved = reserved - quantity, sold = sold + quantity
-		FROM shipped, jsonb_to_recordset(lines) AS line (sku text, quantity bigint)
-		WHERE stock.sku = line.sku`, orderID)
+		SELECT EXISTS (SELECT FROM shipped WHERE attempt > 1)`, orderID).Scan(&asked)
 	if err != nil {
-		return fmt.Errorf("sell stock of order %s: %w", orderID, err)
+		return false, fmt.Errorf("sell stock of order %s: %w", orderID, err)
 	}
-	return nil
+	return asked, nil
+}
+
+// repeatRequests notes that payment is asked again about orders whose stock is held for too long, some at a time.
+func repeatRequests(ctx context.Context, tx pgx.Tx, patience asking.Patience) ([]events.Event, error) {
+	return repeat(ctx, tx, `
+		SELECT order_id FROM reservation WHERE state = 'RESERVED' AND `+asking.Due("created_at")+`
+		ORDER BY order_id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED`, patience.Args()...)
+}
+
+// repeatRequest notes the same about one order, whenever it was asked before.
+func repeatRequest(ctx context.Context, tx pgx.Tx, orderID string) ([]events.Event, error) {
+	return repeat(ctx, tx, `SELECT order_id FROM reservation WHERE state = 'RESERVED' AND order_id = $1`, orderID)
+}
+
+func repeat(ctx context.Context, tx pgx.Tx, which string, args ...any) ([]events.Event, error) {
+	rows, _ := tx.Query(ctx, `
+		UPDATE reservation SET attempt = attempt + 1, asked_at = now()
+		WHERE snapshot IS NOT NULL AND order_id IN (`+which+`)
+		RETURNING snapshot, attempt`, args...)
+	requests, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (events.Event, error) {
+		var r events.InventoryReserved
+		err := row.Scan(&r.Snapshot, &r.Attempt)
+		return r, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("repeat reservations: %w", err)
+	}
+	return requests, nil
+}
+
+// lockUnanswered finds orders about which payment was asked again, in vain, and that have no incident yet.
+func lockUnanswered(ctx context.Context, tx pgx.Tx, patience asking.Patience) (ids []string, err error) {
+	rows, err := tx.Query(ctx, `
+		SELECT order_id::text FROM reservation
+		WHERE state = 'RESERVED' AND coalesce(asked_at, created_at) <= now() - $2::interval AND attempt > 1
+		  AND NOT EXISTS (SELECT FROM incident i WHERE i.order_id = reservation.order_id AND kind = $3 AND resolved_at IS NULL)
+		ORDER BY order_id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED`, asking.AtOnce, patience.Pause, kindUnanswered)
+	if err == nil {
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find orders that nobody answers about: %w", err)
+	}
+	return ids, nil
+}
+
+// requestOf is what the stock of an order is held for; pgx.ErrNoRows when nothing is known of the order.
+func requestOf(ctx context.Context, db asking.Reader, orderID string) (r asking.Request, err error) {
+	err = db.QueryRow(ctx, `SELECT state, attempt FROM reservation WHERE order_id = $1`, orderID).Scan(&r.State, &r.Attempt)
+	if err != nil {
+		return r, fmt.Errorf("read what order %s waits for: %w", orderID, err)
+	}
+	return r, nil
 }
 
 // lockLevel reads the stock of one SKU and keeps it as it is until the transaction ends; pgx.ErrNoRows

@@ -155,7 +155,7 @@ func TestDatabase_PricesAndOrdersFromBeforeStay(t *testing.T) {
 			t.Errorf("an order for %q: %v is no refusal", sku, results[0].err)
 		}
 	}
-	sweep := sweeper{in(db.Pool), nil, time.Hour}
+	sweep := patientSweeper(db.Pool)
 	if err := sweep.runOnce(t.Context()); err != nil {
 		t.Fatal(err)
 	}

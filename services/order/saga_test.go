@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"example.com/ordersaga/internal/asking"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/outbox"
 )
@@ -311,9 +312,14 @@ func TestSweeper_RequestsTheCancelOfAnOverdueOrderOnce(t *testing.T) {
 	same(t, "status once the incident is over", read(t, pool, stuck).Status, Cancelling)
 }
 
+// patientSweeper sweeps deadlines alone.
+func patientSweeper(pool *pgxpool.Pool) sweeper {
+	return sweeper{tx: in(pool), patience: asking.Patience{Budget: time.Hour, Pause: time.Hour}}
+}
+
 func sweep(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
-	if err := (sweeper{tx: in(pool), cancelBudget: time.Hour}).runOnce(t.Context()); err != nil {
+	if err := patientSweeper(pool).runOnce(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -323,13 +329,14 @@ func TestSweeper_TakesAsManyBatchesAsThereAre(t *testing.T) {
 	pool := database(t).Pool
 	orders(t, pool, 2*overdueAtOnce+1, 0)
 	transactions := 0
-	s := sweeper{cancelBudget: time.Hour, tx: func(ctx context.Context, fn func(pgx.Tx) error) error {
+	s := patientSweeper(pool)
+	s.tx = func(ctx context.Context, fn func(pgx.Tx) error) error {
 		transactions++
 		return in(pool)(ctx, fn)
-	}}
+	}
 	if err := s.runOnce(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "pending", count(t, pool, `SELECT count(*) FROM orders WHERE status = 'PENDING'`), 0)
-	same(t, "transactions", transactions, 3+1) // the last one looks for cancels that take too long
+	same(t, "transactions", transactions, 3+2) // the last ones look for cancels that take too long
 }

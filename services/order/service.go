@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/ordersaga/internal/adminapi"
+	"example.com/ordersaga/internal/asking"
 	batcher "example.com/ordersaga/internal/batch"
 	"example.com/ordersaga/internal/grpcserver"
 	"example.com/ordersaga/internal/httpserver"
@@ -23,12 +24,12 @@ import (
 
 // Settings are those that only this service has.
 type Settings struct {
-	Deadline     time.Duration      // ORDER_DEADLINE: how long an order may be pending
-	CancelBudget time.Duration      // CANCEL_BUDGET: how long a cancel may take before an incident is opened
-	OutboxLimit  int                // OUTBOX_LIMIT: how many events may be unpublished before orders are refused
-	Services     sagaview.Addresses // INVENTORY_URL, PAYMENT_URL, SHIPPING_URL: asked about an order that waits
-	Version      eventVersion       // ORDER_CREATED_VERSION: the version of OrderCreated that is published, 1 or 2
-	post         post               // SMTP_ADDR, SMTP_FROM, SMTP_USER, SMTP_PASSWORD: the mail server
+	Deadline    time.Duration      // ORDER_DEADLINE: how long an order may be pending
+	Patience    asking.Patience    // CANCEL_BUDGET: how long a cancel may take before an incident is opened
+	OutboxLimit int                // OUTBOX_LIMIT: how many events may be unpublished before orders are refused
+	Services    sagaview.Addresses // INVENTORY_URL, PAYMENT_URL, SHIPPING_URL: asked about an order that waits
+	Version     eventVersion       // ORDER_CREATED_VERSION: the version of OrderCreated that is published, 1 or 2
+	post        post               // SMTP_ADDR, SMTP_FROM, SMTP_USER, SMTP_PASSWORD: the mail server
 }
 
 // defaultOutboxLimit is what the relay publishes in a minute or so once the broker is back, and some 100 MB.
@@ -40,7 +41,7 @@ func SettingsFromEnv(getenv func(string) string) (s Settings, err error) {
 		return s, err
 	}
 	// Payment alone may take its own budget and the gateway's horizon until it knows, and opens an incident itself.
-	if s.CancelBudget, err = httpserver.Duration(getenv, "CANCEL_BUDGET", 2*time.Minute); err != nil {
+	if s.Patience, err = asking.FromEnv(getenv, "CANCEL_BUDGET", 2*time.Minute); err != nil {
 		return s, err
 	}
 	if s.Services, err = sagaview.AddressesFromEnv(getenv); err != nil {
@@ -93,7 +94,7 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 	calls := grpcserver.Server{
 		Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, ToProblem: toProblem, Register: register(api),
 	}
-	sweep := sweeper{box.Tx, app.Faults, s.CancelBudget}
+	sweep := sweeper{box.Tx, app.Faults, s.Patience}
 	loops := []func(context.Context) error{
 		loop.New("cancel overdue orders", app.Log, time.Second, nil, sweep.runOnce),
 		loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults.Hook())),
@@ -105,7 +106,9 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 			loop.New("send mails", app.Log, time.Second, nil, mails.runOnce),
 			loop.New("count mails", app.Log, 10*time.Second, nil, mails.count))
 	}
-	admin := adminapi.API{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Tables: orderRows}
+	admin := adminapi.API{
+		Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Tables: orderRows, Waits: waits,
+	}
 	return app.Serve(ctx, service.Parts{Outbox: box, HTTP: routes(api), Admin: admin.Routes, Loops: loops})
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/asking"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/outbox"
 )
@@ -160,6 +161,33 @@ func requestCancel(ctx context.Context, tx pgx.Tx, orderIDs []string, reason str
 		return nil, fmt.Errorf("request the cancel of %d orders: %w", len(orderIDs), err)
 	}
 	return asked, nil
+}
+
+// repeatRequests notes that shipping is asked again about orders that have waited for too long, some at a time.
+func repeatRequests(ctx context.Context, tx pgx.Tx, patience asking.Patience) ([]events.Event, error) {
+	return repeat(ctx, tx, `
+		SELECT id FROM orders WHERE status = 'CANCELLING' AND `+asking.Due("cancel_requested_at")+`
+		ORDER BY id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED`, patience.Args()...)
+}
+
+// repeatRequest notes the same about one order that waits, whenever it was asked before.
+func repeatRequest(ctx context.Context, tx pgx.Tx, orderID string) ([]events.Event, error) {
+	return repeat(ctx, tx, `SELECT id FROM orders WHERE status = 'CANCELLING' AND id = $1`, orderID)
+}
+
+func repeat(ctx context.Context, tx pgx.Tx, which string, args ...any) ([]events.Event, error) {
+	rows, _ := tx.Query(ctx, `
+		UPDATE orders SET attempt = attempt + 1, asked_at = now() WHERE id IN (`+which+`)
+		RETURNING id::text, reason, attempt`, args...)
+	requests, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (events.Event, error) {
+		var r events.OrderCancelRequested
+		err := row.Scan(&r.OrderID, &r.Reason, &r.Attempt)
+		return r, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("repeat requests to cancel: %w", err)
+	}
+	return requests, nil
 }
 
 const hasOpenIncident = `EXISTS (

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/asking"
 	"example.com/ordersaga/pkg/events"
 )
 
@@ -109,13 +110,15 @@ func lockOverdue(ctx context.Context, tx pgx.Tx, limit int) (ids []string, err e
 
 // lockStuck finds up to limit orders whose cancel was requested longer ago than the budget, and locks them. The
 // IncidentOpened of an incident of our own may not have come back over the stream yet, so both tables are looked at.
+// Where another incident is open a person looks already, until shipping has been asked as often as it will be.
 func lockStuck(ctx context.Context, tx pgx.Tx, budget time.Duration, limit int) (ids []string, err error) {
 	rows, err := tx.Query(ctx, `
 		SELECT id::text FROM orders
-		WHERE status = 'CANCELLING' AND cancel_requested_at <= now() - $2::interval AND NOT `+hasOpenIncident+`
-		  AND NOT EXISTS (SELECT FROM incident WHERE order_id = orders.id AND resolved_at IS NULL)
+		WHERE status = 'CANCELLING' AND cancel_requested_at <= now() - $2::interval
+		  AND (attempt >= $3 OR NOT `+hasOpenIncident+`)
+		  AND NOT EXISTS (SELECT FROM incident WHERE order_id = orders.id AND resolved_at IS NULL AND (attempt < $3 OR kind = $4))
 		ORDER BY id LIMIT $1
-		FOR NO KEY UPDATE SKIP LOCKED`, limit, budget)
+		FOR NO KEY UPDATE SKIP LOCKED`, limit, budget, asking.Most, kindOverdue)
 	if err == nil {
 		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	}
@@ -123,4 +126,13 @@ func lockStuck(ctx context.Context, tx pgx.Tx, budget time.Duration, limit int) 
 		return nil, fmt.Errorf("find orders whose cancel takes too long: %w", err)
 	}
 	return ids, nil
+}
+
+// requestOf is what an order waits for; pgx.ErrNoRows when there is no such order.
+func requestOf(ctx context.Context, db asking.Reader, orderID string) (r asking.Request, err error) {
+	err = db.QueryRow(ctx, `SELECT status, attempt FROM orders WHERE id = $1`, orderID).Scan(&r.State, &r.Attempt)
+	if err != nil {
+		return r, fmt.Errorf("read what order %s waits for: %w", orderID, err)
+	}
+	return r, nil
 }

@@ -55,7 +55,7 @@ func TestRace_DeadlineAgainstConfirmation(t *testing.T) {
 	pool := database(t).Pool
 	for range 50 {
 		id := order(t, pool, 0)
-		race(t, sweeper{tx: in(pool), cancelBudget: time.Hour}.runOnce, handles(pool, shipment(id)))
+		race(t, patientSweeper(pool).runOnce, handles(pool, shipment(id)))
 		o := read(t, pool, id)
 		same(t, "status", o.Status, Confirmed)
 		asked := o.CancelRequestedAt != nil
@@ -74,7 +74,7 @@ func TestRace_TwoCancelsAndTheDeadlineRequestOnce(t *testing.T) {
 	pool := database(t).Pool
 	for range 50 {
 		id := order(t, pool, 0)
-		race(t, asks(pool, id, byCustomer), asks(pool, id, byCustomer), sweeper{tx: in(pool), cancelBudget: time.Hour}.runOnce, sweeper{tx: in(pool), cancelBudget: time.Hour}.runOnce)
+		race(t, asks(pool, id, byCustomer), asks(pool, id, byCustomer), patientSweeper(pool).runOnce, patientSweeper(pool).runOnce)
 		// A sweeper that met a locked order has skipped it; but then somebody else was asking.
 		if got := published(t, pool, id); len(got) != 2 {
 			t.Errorf("published %v, want one request", got)

@@ -4,27 +4,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/adminapi"
+	"example.com/ordersaga/internal/asking"
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/internal/incident"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/events"
 )
 
 // overdueAtOnce bounds what one transaction of the sweeper takes, so that it never holds many rows for long.
 const overdueAtOnce = 200
 
+// waits is how a person has shipping asked once more about an order that takes too long.
+var waits = adminapi.Waits{Kind: kindOverdue, Whom: "shipping", For: requestOf, Again: repeatRequest}
+
 // sweeper watches over deadlines.
 type sweeper struct {
-	tx           transaction
-	faults       *failpoint.Set
-	cancelBudget time.Duration // how long a cancel may take before an incident is opened
+	tx       transaction
+	faults   *failpoint.Set
+	patience asking.Patience // with cancels: after the budget an incident is opened
 }
 
 // runOnce requests the cancel of every order that is pending beyond its deadline, and opens incidents for those whose
-// cancel takes too long. An order with an open incident is left alone: a person decides about it.
+// cancel takes too long, about which shipping is asked again. A pending order with an open incident is left alone: a
+// person decides about it.
 func (s sweeper) runOnce(ctx context.Context) error {
 	return errors.Join(
 		s.each(ctx, lockOverdue, func(tx pgx.Tx, found []string) error {
@@ -32,6 +38,13 @@ func (s sweeper) runOnce(ctx context.Context) error {
 				return err
 			}
 			return askToCancel(ctx, tx, found, byDeadline)
+		}),
+		s.tx(ctx, func(tx pgx.Tx) error {
+			requests, err := repeatRequests(ctx, tx, s.patience)
+			if err != nil {
+				return err
+			}
+			return messaging.Publish(ctx, tx, requests...)
 		}),
 		s.each(ctx, s.lockStuck, func(tx pgx.Tx, found []string) error { return s.openIncidents(ctx, tx, found) }),
 	)
@@ -60,14 +73,14 @@ func (s sweeper) each(
 }
 
 func (s sweeper) lockStuck(ctx context.Context, tx pgx.Tx, limit int) ([]string, error) {
-	return lockStuck(ctx, tx, s.cancelBudget, limit)
+	return lockStuck(ctx, tx, s.patience.Budget, limit)
 }
 
 // openIncidents opens one for each order that is neither shipped nor cancelled in time. It closes in the transaction
 // that ends the order; until then the sweeper leaves the order alone.
 func (s sweeper) openIncidents(ctx context.Context, tx pgx.Tx, found []string) error {
 	for _, id := range found {
-		reason := fmt.Sprintf("neither shipped nor cancelled %v after somebody asked for the cancel", s.cancelBudget)
+		reason := fmt.Sprintf("neither shipped nor cancelled %v after somebody asked for the cancel", s.patience.Budget)
 		if _, err := incident.Open(ctx, tx, events.Order, id, kindOverdue, reason); err != nil {
 			return err
 		}

@@ -76,6 +76,7 @@ var subjects = map[events.Service][]string{
 		"postbox_test.go", // the mail server that the tests run
 	},
 	events.Inventory: {
+		"sweeper.go", // stock that is held for too long
 		"grpc.go", // the same answers over gRPC
 		"api/buf.yaml",
 		"api/buf.gen.yaml",

@@ -1,0 +1,45 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/internal/adminapi"
+	"example.com/ordersaga/internal/asking"
+	"example.com/ordersaga/internal/incident"
+	"example.com/ordersaga/internal/messaging"
+	"example.com/ordersaga/pkg/events"
+)
+
+// waits is how a person has payment asked once more about an order whose stock is held.
+var waits = adminapi.Waits{Kind: kindUnanswered, Whom: "payment", For: requestOf, Again: repeatRequest}
+
+// sweeper watches over stock that is held: payment and shipping end that, and it asks them again when they do not.
+type sweeper struct {
+	tx       func(ctx context.Context, fn func(tx pgx.Tx) error) error
+	patience asking.Patience
+}
+
+// runOnce asks again about some of the orders whose stock is held for too long, and opens an incident where that
+// did not help.
+func (s sweeper) runOnce(ctx context.Context) error {
+	return s.tx(ctx, func(tx pgx.Tx) error {
+		stuck, err := lockUnanswered(ctx, tx, s.patience)
+		if err != nil {
+			return err
+		}
+		for _, id := range stuck {
+			why := fmt.Sprintf("its stock has been held for %v, and payment was asked again in vain", s.patience.Budget)
+			if _, err := incident.Open(ctx, tx, events.Inventory, id, kindUnanswered, why); err != nil {
+				return err
+			}
+		}
+		requests, err := repeatRequests(ctx, tx, s.patience)
+		if err != nil {
+			return err
+		}
+		return messaging.Publish(ctx, tx, requests...)
+	})
+}
