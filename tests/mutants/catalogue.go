@@ -109,8 +109,45 @@ var mutants = []mutant{
 	},
 	{
 		name: "shipping leaves no fence", file: "services/shipping/saga.go",
-		old: "	s := fence()\n	first, err := record(ctx, tx, order.OrderID, s)", new: "	s := fence()\n	first, err := true, error(nil)",
+		old: "	return decided(ctx, tx, order.OrderID, fence(), order.Repeat)",
+		new: "	return events.ShipmentFailed{Subject: order.Subject, Reason: cancelled, Repeat: order.Repeat}, nil",
 		dir: "services/shipping", test: "^TestSaga_EveryOrderOfEvents$",
+	},
+	{
+		name: "shipping does not answer who asks again", file: "services/shipping/saga.go",
+		old: "err != nil || !first && !asked.Repeated():", new: "err != nil || !first:",
+		dir: "services/shipping", test: "^TestSaga_EveryOrderOfEvents$",
+	},
+	{
+		name: "payment does not answer who asks again", file: "services/payment/saga.go",
+		old: "	case state != \"\" && failed.Repeated():", new: "	case state == \"\" && failed.Repeated():",
+		dir: "services/payment", test: "^TestSaga_ARepeatedEventIsAnsweredFromTheRow$",
+	},
+	{
+		name: "payment charges again when it is asked again", file: "services/payment/store.go",
+		old: "		VALUES ($1, 'INTENT', $2, $3, $4, $5, $6, $7, $8)\n		ON CONFLICT (order_id) DO NOTHING",
+		new: "		VALUES ($1, 'INTENT', $2, $3, $4, $5, $6, $7, $8)\n		ON CONFLICT (order_id) DO UPDATE SET state = 'INTENT'",
+		dir: "services/payment", test: "^TestSaga_ARepeatedEventIsAnsweredFromTheRow$",
+	},
+	{
+		name: "inventory does not answer who asks again", file: "services/inventory/saga.go",
+		old: "	case !released && repeat.Repeated():", new: "	case released && repeat.Repeated():",
+		dir: "services/inventory", test: "^TestSaga_ARepeatedEventIsAnsweredFromTheRow$",
+	},
+	{
+		name: "requests are made again for ever", file: "internal/asking/asking.go",
+		old: "	Most = 5\n", new: "	Most = 50\n",
+		dir: "services/order", test: "^TestSweeper_AsksAgainWithLongerPausesAndNotForEver$",
+	},
+	{
+		name: "requests are made again at a steady pace", file: "internal/asking/asking.go",
+		old: "power(30, attempt - 2)", new: "power(1, attempt - 2)",
+		dir: "services/inventory", test: "^TestSweeper_AsksAgainAboutStockThatIsHeldForTooLong$",
+	},
+	{
+		name: "all requests are made again at once", file: "internal/asking/asking.go",
+		old: "	AtOnce = 50\n", new: "	AtOnce = 5000\n",
+		dir: "services/inventory", test: "^TestSweeper_ManyThatWaitAreNoStorm$",
 	},
 	{
 		name: "a terminal order is confirmed", file: "services/order/store.go",
@@ -246,7 +283,8 @@ var mutants = []mutant{
 	},
 	{
 		name: "contracts: a consumer reads a field more", file: "services/shipping/saga.go",
-		old: "	s := fence()\n", new: "	s := fence()\n	s.Reason = order.Reason\n",
+		old: "	return decided(ctx, tx, order.OrderID, fence(), order.Repeat)",
+		new: "	s := fence()\n	s.Reason = order.Reason\n	return decided(ctx, tx, order.OrderID, s, order.Repeat)",
 		dir: "services/shipping", test: "^TestPacts_ShippingReads$",
 	},
 	{
