@@ -77,7 +77,7 @@ var subjects = map[events.Service][]string{
 	},
 	events.Inventory: {
 		"sweeper.go", // stock that is held for too long
-		"grpc.go", // the same answers over gRPC
+		"grpc.go",    // the same answers over gRPC
 		"api/buf.yaml",
 		"api/buf.gen.yaml",
 		"api/inventory/v1/stock.proto",
