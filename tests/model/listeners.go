@@ -27,6 +27,115 @@ var listeners = []listener{
 	{"order hears IncidentResolved charge_undecided", undecidedResolved, note(undecidedResolved)},
 	{"order hears IncidentOpened late_capture", lateOpened, note(lateOpened)},
 	{"order hears IncidentResolved late_capture", lateResolved, note(lateResolved)},
+	{"inventory hears PaymentFailed again", failedAgain, releaseAgain},
+	{"inventory hears PaymentRefunded again", refundedAgain, releaseAgain},
+	{"inventory hears PaymentVoided again", voidedAgain, releaseAgain},
+	{"inventory hears ShipmentCreated again", shipmentAgain, sell},
+	{"payment hears InventoryReserved again", reservedAgain, intendAgain},
+	{"payment hears ShipmentFailed again", noShipmentAgain, undoChargeAgain},
+	{"shipping hears PaymentProcessed again", processedAgain, shipAgain},
+	{"shipping hears OrderCancelRequested again", cancelAgain, fenceAgain},
+	{"order hears InventoryRejected again", rejectedAgain, end(orderCancelled)},
+	{"order hears InventoryReleased again", releasedAgain, end(orderCancelled)},
+	{"order hears ShipmentCreated again", shipmentAgain, end(orderConfirmed)},
+}
+
+// hearing are the bits of the listeners of each event.
+var hearing = func() map[event]uint32 {
+	bits := map[event]uint32{}
+	for i, l := range listeners {
+		bits[l.hears] |= 1 << i
+	}
+	return bits
+}()
+
+// publish adds an event. One that has been published before, and handled, is a new message about the same.
+func (o *one) publish(e event) {
+	o.published |= e
+	if e >= cancelAgain {
+		o.handled &^= hearing[e]
+	}
+}
+
+// say answers with an event and changes nothing.
+func say(e event) outcomes { return only(func(*state, *one) event { return e }) }
+
+func releaseAgain(w *world, s *state, o *one) outcomes {
+	switch o.hold {
+	case none, holdReserved:
+		return answering(releasedAgain, release(w, s, o))
+	case holdReleased:
+		return w.repeats(HoldRepeats, releasedAgain)
+	case holdRejected:
+		return w.repeats(HoldRepeats, rejectedAgain)
+	}
+	return only(nothing)
+}
+
+// answering gives the same outcomes with another answer: whoever asked again is answered as such.
+func answering(with event, first outcomes) (all outcomes) {
+	for _, outcome := range first {
+		all = append(all, func(s *state, o *one) event { outcome(s, o); return with })
+	}
+	return all
+}
+
+func (w *world) repeats(g Guard, answer event) outcomes {
+	if w.on(g) {
+		return say(answer)
+	}
+	return only(nothing)
+}
+
+// paid is payment's answer from its row; none while it is at work.
+func (w *world) paid(o *one) outcomes {
+	answers := map[uint8]event{payDeclined: failedAgain, payVoided: voidedAgain, payRefunded: refundedAgain, paySettled: refundedAgain}
+	return w.repeats(PaymentRepeats, answers[o.pay])
+}
+
+func intendAgain(w *world, s *state, o *one) outcomes {
+	switch o.pay {
+	case none:
+		return intend(w, s, o)
+	case payCaptured:
+		return w.repeats(PaymentRepeats, processedAgain)
+	}
+	return w.paid(o)
+}
+
+func undoChargeAgain(w *world, s *state, o *one) outcomes {
+	switch o.pay {
+	case none:
+		return answering(voidedAgain, undoCharge(w, s, o))
+	case payIntent, payUnknown, payCaptured:
+		return undoCharge(w, s, o)
+	}
+	return w.paid(o)
+}
+
+// shipped is shipping's answer from its row.
+func (w *world) shipped(o *one) outcomes {
+	if o.ship == shipCreated {
+		return w.repeats(ShippingRepeats, shipmentAgain)
+	}
+	return w.repeats(ShippingRepeats, noShipmentAgain)
+}
+
+func shipAgain(w *world, _ *state, o *one) outcomes {
+	if o.ship != none {
+		return w.shipped(o)
+	}
+	return outcomes{
+		func(_ *state, o *one) event { o.ship = shipCreated; return shipmentAgain },
+		func(_ *state, o *one) event { o.ship = shipFailed; return noShipmentAgain },
+	}
+}
+
+func fenceAgain(w *world, s *state, o *one) outcomes {
+	if o.ship != none {
+		return w.shipped(o)
+	}
+	return answering(noShipmentAgain, fence(w, s, o))
 }
 
 // reserve expects no row. With neither inbox nor state guard a second delivery reserves again.

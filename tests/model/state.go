@@ -20,6 +20,11 @@ const (
 	Reconciliation                    // money at the gateway that should not be there is found
 	Outbox                            // a state and the event that follows are stored together
 	LookBeforeRetry                   // an operator looks for a refund before trying again or settling
+	OrderAsks                         // an order whose cancel is not answered asks shipping again
+	HoldAsks                          // so does inventory ask payment about what it holds
+	ShippingRepeats                   // shipping answers who asks again
+	PaymentRepeats                    // so does payment
+	HoldRepeats                       // and inventory
 )
 
 // Limits bounds what the environment may do, and so the size of the search.
@@ -29,6 +34,7 @@ type Limits struct {
 	Replays uint8 // how often an inbox row may be forgotten, or a message handled again
 	Leases  uint8 // how often a lease may expire under its worker
 	Gateway bool  // whether answers get lost, charges settle late, refunds are refused, operators act
+	Forgets uint8 // how often the stream forgets a message before its consumer has handled it
 }
 
 // The order's saga state.
@@ -91,7 +97,21 @@ const (
 	undecidedResolved
 	lateOpened
 	lateResolved
+	// What is asked again, and the answers to that: each may be published any number of times.
+	cancelAgain
+	reservedAgain
+	processedAgain
+	failedAgain
+	refundedAgain
+	voidedAgain
+	shipmentAgain
+	noShipmentAgain
+	releasedAgain
+	rejectedAgain
 )
+
+// aboutIncidents are the events that only tell people something; none of them moves the saga.
+const aboutIncidents = refusedOpened | refusedResolved | undecidedOpened | undecidedResolved | lateOpened | lateResolved
 
 // What a call to the gateway can be in.
 const (
@@ -125,8 +145,8 @@ type one struct {
 
 // state is the whole system.
 type state struct {
-	orders         [2]one
-	stock, replays uint8
+	orders                    [2]one
+	stock, replays, forgotten uint8
 }
 
 func (o *one) terminal() bool { return o.order == orderConfirmed || o.order == orderCancelled }

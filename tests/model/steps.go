@@ -1,5 +1,7 @@
 package model
 
+import "slices"
+
 // next is a state that can follow, and how.
 type next struct {
 	label    string
@@ -32,6 +34,7 @@ func (w *world) step(progress bool, label string, apply func(s *state, o *one)) 
 func (w *world) successors(s state) []next {
 	w.now, w.out = s, w.out[:0]
 	for w.which = range w.limits.Orders {
+		before := len(w.out)
 		w.deliveries()
 		w.customer()
 		w.charging()
@@ -39,8 +42,30 @@ func (w *world) successors(s state) []next {
 		w.gatewayActs()
 		w.reconciles()
 		w.operates()
+		if w.limits.Forgets > 0 {
+			w.asks(!slices.ContainsFunc(w.out[before:], func(n next) bool { return n.progress }))
+		}
 	}
 	return w.out
+}
+
+// asks: time passes, and whoever waits asks again; an order that is pending is to be cancelled. That may happen at any
+// time, and happens in the end when there is nothing else to happen and no person to look.
+func (w *world) asks(quiet bool) {
+	o := &w.now.orders[w.which]
+	quiet = quiet && !o.openIncident()
+	switch {
+	case o.order == orderPending && quiet:
+		w.step(true, "the deadline passes", func(_ *state, o *one) {
+			o.order = orderCancelling
+			o.publish(cancelRequested)
+		})
+	case o.order == orderCancelling && w.on(OrderAsks):
+		w.step(quiet, "order asks again", func(_ *state, o *one) { o.publish(cancelAgain) })
+	}
+	if o.hold == holdReserved && w.on(HoldAsks) {
+		w.step(quiet, "inventory asks again", func(_ *state, o *one) { o.publish(reservedAgain) })
+	}
 }
 
 // listener is a service that hears an event, and the step that it answers with.
@@ -61,6 +86,12 @@ func (w *world) deliveries() {
 		switch again := o.handled&bit != 0; {
 		case !again:
 			w.handle(l, bit, true)
+			if w.now.forgotten < w.limits.Forgets && l.hears&aboutIncidents == 0 {
+				w.step(false, "the stream forgets what "+l.name, func(s *state, o *one) {
+					s.forgotten++
+					o.handled |= bit
+				})
+			}
 		case w.now.replays < w.limits.Replays:
 			// Handled before: only an inbox that has forgotten, or none at all, lets it through. Both are
 			// the environment's doing and are counted.
@@ -77,7 +108,7 @@ func (w *world) handle(l listener, bit uint32, first bool) {
 				s.replays++
 			}
 			answer := outcome(s, o)
-			o.published |= answer
+			o.publish(answer)
 			o.handled |= bit
 		})
 		if !w.on(Outbox) {
