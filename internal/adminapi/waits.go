@@ -20,9 +20,9 @@ import (
 type Waits struct {
 	Kind string // of the incident of an order that waits for too long; empty: the service waits for nobody
 	Whom string // is asked
-	// For is the request about an order; Again makes it once more, and returns no event where it does not wait any more.
-	For   func(ctx context.Context, db asking.Reader, orderID string) (asking.Request, error)
-	Again func(ctx context.Context, tx pgx.Tx, orderID string) ([]events.Event, error)
+	// For is the request about an order; Repeat makes it once more, and returns no event where it does not wait any more.
+	For    func(ctx context.Context, db asking.Reader, orderID string) (asking.Request, error)
+	Repeat func(ctx context.Context, tx pgx.Tx, orderID string) ([]events.Event, error)
 }
 
 // askAgain is a command.
@@ -71,7 +71,7 @@ func (a API) retry(r *http.Request, request idempotency.Request, c *askAgain) ([
 		if before.State != c.ExpectedState {
 			return refuse(fmt.Sprintf("The order is %s, not %s any more.", before.State, c.ExpectedState))
 		}
-		again, err := a.Waits.Again(ctx, tx, incident.OrderID)
+		again, err := a.Waits.Repeat(ctx, tx, incident.OrderID)
 		if err != nil {
 			return Action{}, err
 		}

@@ -40,7 +40,8 @@ func FromEnv(getenv func(string) string, budget string, fallback time.Duration) 
 // request; its parameters are those of [Patience.Args].
 func Due(since string) string {
 	return fmt.Sprintf(`coalesce(asked_at, %s) <= now() - least($2::interval, $3::interval) AND attempt < %d
-		AND coalesce(asked_at, %[1]s) <= now() - CASE attempt WHEN 1 THEN $2 ELSE $3 * power(30, attempt - 2) END`, since, Most)
+		AND coalesce(asked_at, %[1]s) <= now() -
+		    CASE attempt WHEN 1 THEN $2 ELSE $3 * power(30, attempt - 2) END`, since, Most)
 }
 
 // Args are the first parameters of a statement with [Due]: how many rows at most, the budget, the pause.

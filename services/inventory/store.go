@@ -153,7 +153,8 @@ func lockUnanswered(ctx context.Context, tx pgx.Tx, patience asking.Patience) (i
 	rows, err := tx.Query(ctx, `
 		SELECT order_id::text FROM reservation
 		WHERE state = 'RESERVED' AND coalesce(asked_at, created_at) <= now() - $2::interval AND attempt > 1
-		  AND NOT EXISTS (SELECT FROM incident i WHERE i.order_id = reservation.order_id AND kind = $3 AND resolved_at IS NULL)
+		  AND NOT EXISTS (
+			SELECT FROM incident i WHERE i.order_id = reservation.order_id AND kind = $3 AND resolved_at IS NULL)
 		ORDER BY order_id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED`, asking.AtOnce, patience.Pause, kindUnanswered)
 	if err == nil {
 		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
@@ -166,7 +167,8 @@ func lockUnanswered(ctx context.Context, tx pgx.Tx, patience asking.Patience) (i
 
 // requestOf is what the stock of an order is held for; pgx.ErrNoRows when nothing is known of the order.
 func requestOf(ctx context.Context, db asking.Reader, orderID string) (r asking.Request, err error) {
-	err = db.QueryRow(ctx, `SELECT state, attempt FROM reservation WHERE order_id = $1`, orderID).Scan(&r.State, &r.Attempt)
+	err = db.QueryRow(ctx, `SELECT state, attempt FROM reservation WHERE order_id = $1`, orderID).
+		Scan(&r.State, &r.Attempt)
 	if err != nil {
 		return r, fmt.Errorf("read what order %s waits for: %w", orderID, err)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // waits is how a person has payment asked once more about an order whose stock is held.
-var waits = adminapi.Waits{Kind: kindUnanswered, Whom: "payment", For: requestOf, Again: repeatRequest}
+var waits = adminapi.Waits{Kind: kindUnanswered, Whom: "payment", For: requestOf, Repeat: repeatRequest}
 
 // sweeper watches over stock that is held: payment and shipping end that, and it asks them again when they do not.
 type sweeper struct {

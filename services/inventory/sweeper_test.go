@@ -119,8 +119,7 @@ func TestSweeper_TheIncidentClosesWithTheAnswer(t *testing.T) {
 		order.OrderID = newOrderID(t)
 		switch e := c.answer.(type) {
 		case events.ShipmentCreated:
-			e.OrderID, c.answer = order.OrderID, e
-			e.Snapshot.OrderID = order.OrderID
+			e.OrderID = order.OrderID
 			c.answer = e
 		case events.PaymentRefunded:
 			e.OrderID = order.OrderID

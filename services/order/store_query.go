@@ -116,7 +116,8 @@ func lockStuck(ctx context.Context, tx pgx.Tx, budget time.Duration, limit int) 
 		SELECT id::text FROM orders
 		WHERE status = 'CANCELLING' AND cancel_requested_at <= now() - $2::interval
 		  AND (attempt >= $3 OR NOT `+hasOpenIncident+`)
-		  AND NOT EXISTS (SELECT FROM incident WHERE order_id = orders.id AND resolved_at IS NULL AND (attempt < $3 OR kind = $4))
+		  AND NOT EXISTS (
+			SELECT FROM incident WHERE order_id = orders.id AND resolved_at IS NULL AND (attempt < $3 OR kind = $4))
 		ORDER BY id LIMIT $1
 		FOR NO KEY UPDATE SKIP LOCKED`, limit, budget, asking.Most, kindOverdue)
 	if err == nil {

@@ -19,7 +19,7 @@ import (
 const overdueAtOnce = 200
 
 // waits is how a person has shipping asked once more about an order that takes too long.
-var waits = adminapi.Waits{Kind: kindOverdue, Whom: "shipping", For: requestOf, Again: repeatRequest}
+var waits = adminapi.Waits{Kind: kindOverdue, Whom: "shipping", For: requestOf, Repeat: repeatRequest}
 
 // sweeper watches over deadlines.
 type sweeper struct {

@@ -57,8 +57,8 @@ func (o *one) publish(e event) {
 	}
 }
 
-// say answers with an event and changes nothing.
-func say(e event) outcomes { return only(func(*state, *one) event { return e }) }
+// answers answers with an event and changes nothing.
+func answers(e event) outcomes { return only(func(*state, *one) event { return e }) }
 
 func releaseAgain(w *world, s *state, o *one) outcomes {
 	switch o.hold {
@@ -82,7 +82,7 @@ func answering(with event, first outcomes) (all outcomes) {
 
 func (w *world) repeats(g Guard, answer event) outcomes {
 	if w.on(g) {
-		return say(answer)
+		return answers(answer)
 	}
 	return only(nothing)
 }
