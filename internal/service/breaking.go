@@ -3,8 +3,10 @@ package service
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,7 +25,7 @@ import (
 //	PUT    /consumer/pause  {"for"}: the broker delivers nothing to the service for so long
 //	DELETE /consumer/pause  it goes on
 //	GET    /process         {"pid", "since"}: which process this is
-//	POST   /process/kill    the process ends as by SIGKILL
+//	POST   /process/kill    the process ends as by SIGKILL; with {"for"} it stays away for so long, a minute at most
 //	POST   /process/end     the process ends as by SIGTERM: it finishes what it has begun
 //
 // Whoever watches over the process starts it again.
@@ -40,12 +42,7 @@ func (b breaking) routes(r chi.Router) {
 	r.Get("/process", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, map[string]any{"pid": os.Getpid(), "since": b.since})
 	})
-	r.Post("/process/kill", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", "0") // the answer is whole before the process ends
-		w.WriteHeader(http.StatusAccepted)
-		_ = http.NewResponseController(w).Flush() // nothing is sent later
-		failpoint.Die()
-	})
+	r.Post("/process/kill", b.kill)
 	r.Post("/process/end", func(w http.ResponseWriter, r *http.Request) {
 		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
 			problem.Write(w, r, fmt.Errorf("end the process: %w", err))
@@ -53,6 +50,26 @@ func (b breaking) routes(r chi.Router) {
 		}
 		w.WriteHeader(http.StatusAccepted)
 	})
+}
+
+// longestKill is how long a killed process stays away at most.
+const longestKill = time.Minute
+
+func (b breaking) kill(w http.ResponseWriter, r *http.Request) {
+	down := time.Duration(0)
+	if r.ContentLength != 0 {
+		var valid bool
+		if down, valid = duration(w, r, longestKill); !valid {
+			return
+		}
+	}
+	w.Header().Set("Content-Length", "0") // the answer is whole before the process ends
+	w.WriteHeader(http.StatusAccepted)
+	_ = http.NewResponseController(w).Flush() // nothing is sent later
+	if down > 0 {
+		slog.ErrorContext(r.Context(), "cannot stay away", "error", failpoint.DieFor(down))
+	}
+	failpoint.Die()
 }
 
 func (b breaking) getConsumer(w http.ResponseWriter, r *http.Request) {
@@ -74,6 +91,13 @@ func writeJSON(w http.ResponseWriter, body any) {
 }
 
 func (b breaking) pause(w http.ResponseWriter, r *http.Request) {
+	if d, valid := duration(w, r, natsadmin.LongestPause); valid {
+		b.done(w, r, natsadmin.Pause(r.Context(), b.js, b.service, d))
+	}
+}
+
+// duration is what a request's {"for"} is. One that is none, or longer than the longest, is refused.
+func duration(w http.ResponseWriter, r *http.Request, longest time.Duration) (d time.Duration, valid bool) {
 	var wanted struct {
 		For string `json:"for"`
 	}
@@ -81,14 +105,15 @@ func (b breaking) pause(w http.ResponseWriter, r *http.Request) {
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&wanted); err != nil {
 		problem.Write(w, r, problem.New(http.StatusBadRequest, "the body is not a JSON object with for"))
-		return
+		return 0, false
 	}
 	d, err := time.ParseDuration(wanted.For)
-	if err != nil || d <= 0 || d > natsadmin.LongestPause {
-		problem.Write(w, r, problem.New(http.StatusUnprocessableEntity, "for is a duration of 15m at most, such as 30s"))
-		return
+	if err != nil || d <= 0 || d > longest {
+		refusal := fmt.Sprintf("for is a duration of %s at most, such as 10s", strings.TrimSuffix(longest.String(), "0s"))
+		problem.Write(w, r, problem.New(http.StatusUnprocessableEntity, refusal))
+		return 0, false
 	}
-	b.done(w, r, natsadmin.Pause(r.Context(), b.js, b.service, d))
+	return d, true
 }
 
 func (b breaking) resume(w http.ResponseWriter, r *http.Request) {

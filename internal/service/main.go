@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/pkg/events"
 )
@@ -16,7 +17,10 @@ func Main(service events.Service, run func(context.Context, Config) error) {
 		if err != nil {
 			return err
 		}
-		if err := run(ctx, c); !errors.Is(err, context.Canceled) {
+		if err = failpoint.Wait(ctx); err == nil {
+			err = run(ctx, c)
+		}
+		if !errors.Is(err, context.Canceled) {
 			return err
 		}
 		return nil // asked to end while it was still waiting for its database

@@ -17,6 +17,7 @@ import (
 	"example.com/ordersaga/apps/internal/console/flow"
 	"example.com/ordersaga/apps/internal/console/operate"
 	"example.com/ordersaga/apps/internal/console/orders"
+	"example.com/ordersaga/apps/internal/console/processes"
 	"example.com/ordersaga/apps/internal/console/sagas"
 	"example.com/ordersaga/apps/internal/console/simulator"
 	"example.com/ordersaga/apps/system/client"
@@ -59,6 +60,7 @@ type Console struct {
 	operate   *operate.API
 	faults    *faults.API
 	orders    *orders.API
+	processes *processes.Watcher
 	server    *httpserver.Server
 }
 
@@ -76,6 +78,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Console, error) {
 	console := &Console{
 		system: c.System, log: log, flow: flow, simulator: simulator.New(c.System, shop), sagas: board, shop: shop,
 		operate: operate.New(c.System), faults: faults.New(c.System), orders: orders.New(shop, board),
+		processes: processes.New(c.System, board),
 	}
 	routes, err := console.routes(ctx)
 	if err != nil {
@@ -91,7 +94,8 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Console, error) {
 // Serve answers until ctx ends.
 func (c *Console) Serve(ctx context.Context) error {
 	c.log.InfoContext(ctx, "serving", "addr", c.Addr)
-	err := httpserver.Serve(ctx, []*httpserver.Server{c.server}, c.sagas.Run, c.operate.Run, c.orders.Run)
+	err := httpserver.Serve(ctx, []*httpserver.Server{c.server}, c.sagas.Run, c.operate.Run, c.orders.Run,
+		c.processes.Run)
 	c.log.InfoContext(ctx, "ended")
 	return err
 }

@@ -44,6 +44,20 @@ func NewSaga() *Saga {
 // Ended says whether the order's fate is sealed.
 func (s *Saga) Ended() bool { return s.State == Succeeded || s.State == Failed }
 
+// Next is the service whose step is next while the saga has not ended.
+func (s *Saga) Next() events.Service {
+	wanted := Processing
+	if s.State == Undoing {
+		wanted = Compensating
+	}
+	for _, service := range []events.Service{events.Shipping, events.Payment, events.Inventory} { // backwards
+		if s.Services[service] == wanted {
+			return service
+		}
+	}
+	return events.Order
+}
+
 // Apply adds one event to the picture.
 func (s *Saga) Apply(event events.Event) {
 	switch e := event.(type) {

@@ -42,7 +42,8 @@ func New(system endpoints.Description) *API { return &API{system} }
 //	POST   /faults                   {"service", "fault"}: arms a fault in every process of the service
 //	DELETE /faults                   disarms all, everywhere
 //	DELETE /faults/{process}/{id}    disarms one
-//	POST   /processes/{process}/kill and …/end: SIGKILL, SIGTERM
+//	POST   /processes/{process}/end  SIGTERM
+//	POST   /processes/{process}/kill as by SIGKILL; with {"for"} it stays away for that duration
 //	PUT    /consumers/{service}      {"for"}: the broker delivers nothing to the service for that duration
 //	DELETE /consumers/{service}      resumes it
 //	PUT    /gateway                  sets the gateway's faults
@@ -54,11 +55,10 @@ func (a *API) Routes(router chi.Router) {
 	router.Delete("/faults/{process}/{id}", func(w http.ResponseWriter, r *http.Request) {
 		a.forward(w, r, endpoints.AdminRequest{Method: http.MethodDelete, Path: "/faults/" + chi.URLParam(r, "id")})
 	})
-	for _, end := range []string{"kill", "end"} {
-		router.Post("/processes/{process}/"+end, func(w http.ResponseWriter, r *http.Request) {
-			a.forward(w, r, endpoints.AdminRequest{Method: http.MethodPost, Path: "/process/" + end})
-		})
-	}
+	router.Post("/processes/{process}/end", func(w http.ResponseWriter, r *http.Request) {
+		a.forward(w, r, endpoints.AdminRequest{Method: http.MethodPost, Path: "/process/end"})
+	})
+	router.Post("/processes/{process}/kill", a.serveKill)
 	router.Put("/consumers/{service}", a.servePause)
 	router.Delete("/consumers/{service}", func(w http.ResponseWriter, r *http.Request) {
 		resume := endpoints.AdminRequest{Method: http.MethodDelete, Path: "/consumer/pause"}
@@ -177,6 +177,23 @@ func (a *API) forward(w http.ResponseWriter, r *http.Request, request endpoints.
 		return
 	}
 	httpx.Done(w, r, a.system.AskAdmin(r.Context(), request, nil))
+}
+
+func (a *API) serveKill(w http.ResponseWriter, r *http.Request) {
+	kill := endpoints.AdminRequest{Method: http.MethodPost, Path: "/process/kill"}
+	if r.ContentLength != 0 {
+		var wanted struct {
+			For string `json:"for,omitempty"`
+		}
+		if err := httpx.Read(w, r, &wanted); err != nil {
+			httpx.Refuse(w, r, err)
+			return
+		}
+		if wanted.For != "" {
+			kill.Body = wanted
+		}
+	}
+	a.forward(w, r, kill)
 }
 
 func (a *API) servePause(w http.ResponseWriter, r *http.Request) {

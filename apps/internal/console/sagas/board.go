@@ -11,6 +11,7 @@ import (
 
 	"example.com/ordersaga/apps/system/eventlog"
 	"example.com/ordersaga/apps/system/sagaview"
+	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/loop"
 )
 
@@ -80,16 +81,29 @@ func (b *Board) setCurrent(current bool) {
 	}
 }
 
-// visit counts an open page until the returned function is called.
-func (b *Board) visit() (leave func()) {
+// Visit counts an open page until the returned function is called.
+func (b *Board) Visit() (leave func()) {
 	b.pages.Add(1)
 	loop.Wake(b.visited)
 	return func() { b.pages.Add(-1) }
 }
 
+// Waiting counts the orders in progress by the service whose step is next.
+func (b *Board) Waiting() map[events.Service]int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	waiting := map[events.Service]int{}
+	for _, element := range b.sagas {
+		if s := element.Value.(*saga); !s.Ended() {
+			waiting[s.Next()]++
+		}
+	}
+	return waiting
+}
+
 // OnEnd registers a function until the returned one is called.
 func (b *Board) OnEnd(f EndFunc) (leave func()) {
-	gone := b.visit()
+	gone := b.Visit()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.onEnd[&f] = true

@@ -47,7 +47,7 @@ type Update struct {
 // watch sends updates to a page until it leaves. A page that comes back names the sequence of its last update.
 func (b *Board) watch(w http.ResponseWriter, r *http.Request) {
 	sequence, _ := strconv.ParseUint(r.Header.Get("Last-Event-ID"), 10, 64) // without a valid one everything is sent
-	defer b.visit()()
+	defer b.Visit()()
 	send := httpx.Stream(w)
 	for ctx := r.Context(); ; {
 		update, changed := b.since(sequence, r.URL.Query().Get("order"))

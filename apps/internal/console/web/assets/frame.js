@@ -4,6 +4,7 @@
 import { synchronise } from './clock.js';
 import { el } from './dom.js';
 import { keyboard } from './keyboard.js';
+import { strip } from './strip.js';
 
 /** @type {Record<string, {title: string, about?: string, keys?: import('./keyboard.js').Key[], load?: () => Promise<{mount: (root: HTMLElement) => Promise<void>}>}>} */
 const pages = {
@@ -21,12 +22,14 @@ const page = pages[location.pathname];
 document.title = page ? page.title : 'No such page';
 document.querySelector(`nav a[href="${CSS.escape(location.pathname).replaceAll('\\/', '/')}"]`)?.setAttribute('aria-current', 'page');
 keyboard(/** @type {HTMLElement} */ (document.querySelector('header')), page?.keys ?? []);
+strip(/** @type {HTMLElement} */ (document.querySelector('header')));
 
 try {
   await synchronise().catch(() => {}); // each page shows when the console does not answer
   if (page?.load) await (await page.load()).mount(root);
   else root.replaceChildren(el('h1', {}, 'There is no such page'), index());
 } catch (error) {
+  /** @type {any} */ (globalThis).loadAgain(); // once: see theme.js
   root.replaceChildren(el('h1', {}, 'The page could not be shown'), el('p', {}, `${/** @type {Error} */ (error).message} Is the console still running? Reload the page.`));
 }
 root.dataset.ready = 'yes';

@@ -9,3 +9,14 @@
     // Without storage the system decides.
   }
 })();
+
+// A module that could not be loaded, since the network changed meanwhile, leaves the page without any of them. So the page
+// is loaded once more, after a moment; after a second failure it shows what stands in it.
+function loadAgain() {
+  const key = `again ${location.pathname}`;
+  if (Date.now() - Number(sessionStorage.getItem(key)) < 10_000) return;
+  sessionStorage.setItem(key, String(Date.now()));
+  setTimeout(() => location.reload(), 1000);
+}
+
+addEventListener('error', (event) => { if (event.target instanceof HTMLScriptElement) loadAgain(); }, true);

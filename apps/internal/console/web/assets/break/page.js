@@ -7,6 +7,7 @@ import { el, pressed, redraw } from '../dom.js';
 import { armed, fired, FaultForm } from './faults.js';
 import { GatewayForm } from './gateway.js';
 import { processes } from './processes.js';
+import { UnderWay } from './underway.js';
 
 /**
  * @typedef {{point: string, sentence: string, services?: string[]}} Point
@@ -34,6 +35,7 @@ class Break {
     this.note = el('p.note', { role: 'status' });
     this.head = [el('h1', {}, 'Break things'), el('p.about', {}, 'Everything here really happens. Running orders are affected, and must end correctly all the same.')];
     this.parts = { armed: el('section.armed'), fired: el('section.fired'), processes: el('section.processes', { 'aria-label': 'Services' }) };
+    /** What has become of the last thing that was done to a process. @type {Map<string, {text: string, wrong: boolean}>} */ this.notes = new Map();
     /** @type {Picture | null} */ this.picture = null;
   }
 
@@ -46,8 +48,10 @@ class Break {
   open(points) {
     this.gateway = new GatewayForm(this.does);
     const form = new FaultForm(points, this.does);
+    const underWay = new UnderWay();
     this.root.replaceChildren(el('div.forms', {}, ...this.head, this.note,
-      el('div.columns', {}, form.element, el('div.forms', {}, this.parts.armed, this.parts.fired), this.parts.processes, this.gateway.element)));
+      el('div.columns', {}, this.parts.processes, underWay.element, form.element, el('div.forms', {}, this.parts.armed, this.parts.fired), this.gateway.element)));
+    underWay.open();
     watch('/break/watch', 'message', (picture) => this.see(picture), (connected) => this.connected(connected));
     setInterval(() => document.hidden || this.draw(), 1000); // armed faults expire
   }
@@ -64,7 +68,7 @@ class Break {
     const { armed: faults, fired: log, processes: services } = this.parts;
     if (!pressed(faults)) redraw(faults, ...armed(this.picture, this.does));
     if (!pressed(log)) redraw(log, ...fired(this.picture));
-    if (!pressed(services)) redraw(services, ...processes(this.picture, this.does));
+    if (!pressed(services)) redraw(services, ...processes(this.picture, this.doesTo, this.noteOf));
   }
 
   /** @param {boolean} connected */
@@ -82,6 +86,23 @@ class Break {
     } catch (error) {
       this.show(/** @type {Error} */ (error).message, true);
     }
+  };
+
+  /** The same for a process: what has become of it stands beside the process. @param {string} process @returns {import('./faults.js').Does} */
+  doesTo = (process) => async (what, done) => {
+    try {
+      await what();
+      this.notes.set(process, { text: done, wrong: false });
+    } catch (error) {
+      this.notes.set(process, { text: /** @type {Error} */ (error).message, wrong: true });
+    }
+    this.draw();
+  };
+
+  /** @param {string} process */
+  noteOf = (process) => {
+    const note = this.notes.get(process);
+    return note ? el('p.note', { role: 'status', 'data-is': note.wrong ? 'wrong' : 'done', 'data-note': process }, note.text) : null;
   };
 
   /** @param {string} text @param {boolean} [wrong] */

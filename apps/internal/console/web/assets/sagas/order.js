@@ -3,14 +3,14 @@
 
 import { ask } from '../api.js';
 import { el, redraw } from '../dom.js';
-import { shapes, span } from '../text.js';
+import { shapes, since, span } from '../text.js';
 import { follow } from './feed.js';
 import { Marks, handledBy, markOf, rowTables } from './rows.js';
 
 /**
  * @typedef {{sequence: number, id: string, cause?: string, service: string, name: string, mark: string, detail: string, at: string, repeated: boolean, message: object}} Event
  * @typedef {{service: string, progress: string, state?: string, reason?: string, attempts: number, problem?: string}} Step
- * @typedef {{status: string, state: string, steps: Step[], incidents: {id: string, service: string, kind: string, reason: string}[], expected?: {service: string, events: string[]}}} Parts
+ * @typedef {{status: string, state: string, steps: Step[], incidents: {id: string, service: string, kind: string, reason: string}[], expected?: {service: string, events: string[]}, waiting_for?: {step: string, service: string, since: string, attempts: number, why: string}}} Parts
  */
 
 const lanes = ['order', 'inventory', 'payment', 'shipping'];
@@ -60,12 +60,21 @@ class Order {
 
   /** Reads the rows periodically, more often while something may happen. */
   async watch() {
-    if (!document.hidden) await this.readRows();
+    if (!document.hidden) await Promise.all([this.readRows(), this.readParts()]);
     setTimeout(() => this.watch(), this.ended ? RESTING : MOVING);
   }
 
   /** Whether nothing more is expected to happen. */
   get ended() { return this.parts !== null && !this.parts.expected && !this.parts.incidents.length; }
+
+  /** What the order waits for changes without an event. */
+  async readParts() {
+    if (this.ended || this.reading || !this.events.length) return;
+    const parts = await ask('GET', `${this.path}/parts`).catch(() => null);
+    if (JSON.stringify(parts) === JSON.stringify(this.parts) && !parts?.waiting_for) return;
+    this.parts = parts;
+    this.draw();
+  }
 
   async readRows() {
     const named = [...new Set(this.events.map((e) => e.id))].map((id) => `event=${id}`).join('&');
@@ -167,6 +176,8 @@ class Order {
 
   expected() {
     const next = this.parts?.expected;
+    const waits = this.parts?.waiting_for;
+    if (waits) return el('p.expected', { 'data-is': 'waiting' }, `Waits for ${waits.step} by ${waits.service} for ${since(waits.since)}${waits.attempts ? `, ${waits.attempts} attempts` : ''}: ${waits.why}.`);
     return el('p.expected', {}, next ? `Expected next: ${next.service} publishes ${next.events.join(' or ')}` : this.parts ? 'Nothing more is expected.' : 'The order service does not answer, so the next event is not known.');
   }
 

@@ -5,6 +5,7 @@ import * as clock from '../clock.js';
 import { el, pressed, redraw } from '../dom.js';
 import { shapes, span } from '../text.js';
 import { ended, follow, stuck } from './feed.js';
+import { landing } from './landing.js';
 import { SagaList, views } from './list.js';
 
 /** @typedef {import('./feed.js').Row} Row @typedef {import('./feed.js').Update} Update */
@@ -39,7 +40,7 @@ class Page {
     this.note = el('p.note', { role: 'status' });
     this.items = el('ul', { 'aria-label': 'Sagas, newest first' });
     this.window = el('div.window', { tabindex: '0', role: 'region', 'aria-label': 'List of sagas', onscroll: () => this.draw() }, this.items);
-    this.root.replaceChildren(el('div.sagas', {}, el('h1', {}, 'Live sagas'), this.counts,
+    this.root.replaceChildren(el('div.sagas', {}, el('h1', {}, 'Live sagas'), landing(), this.counts,
       el('div.tools', {}, el('label', {}, 'Search ', this.input), this.stop), this.note, this.window));
     addEventListener('popstate', () => location.reload());
     follow('', (update) => this.receive(update), (connected) => { this.connected = connected; this.draw(); });
@@ -103,7 +104,7 @@ class Page {
     if (!this.connected) return 'The console does not answer. The list is old; it continues by itself when the console is back.';
     if (!this.known) return 'Reading the stream. If this lasts, the broker does not answer.';
     if (!this.current) return 'The broker does not answer. The list is old; the outboxes keep the events and publish them when it is back.';
-    if (!this.rows.list.length) return 'No orders yet. Place one: bin/sagactl order place';
+    if (!this.rows.list.length) return 'No orders yet. Place one with the button above.';
     if (!shown) return 'Nothing matches. Choose All and clear the search to see everything.';
     return `${shown} of ${this.rows.list.length} sagas${this.waiting ? ', paused' : ''}`;
   }

@@ -1,0 +1,67 @@
+//go:build browser
+
+package browser
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/supervisor"
+	order "example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/tests/kit"
+)
+
+// firstThreeSteps does what the first page offers: it kills payment, places an order, and follows it.
+func firstThreeSteps(t *testing.T, s *shop) {
+	p := s.visit(t, "/", 1280, 800)
+	p.picture("first")
+	p.accessible()
+	p.wait("everything to run", `document.querySelectorAll('[data-runs]').length > 5 && !document.querySelector('[data-answers=false]')`)
+	p.press("kill-payment")
+	p.reads(".landing .note", "Payment was killed")
+	p.reads("[data-runs=payment]", "✖ payment away")
+	p.press("place")
+	p.reads("h1", "Order")
+	id := value[string](p, `new URLSearchParams(location.search).get('id')`)
+	p.reads("[data-runs=payment]", "1 order waits for it")
+	p.reads("[data-is=waiting]", "Waits for charge by payment")
+	p.picture("killed")
+	p.accessible()
+	p.reads("[data-runs=payment] [data-is=back]", "back after")
+	if got := s.Ends(t, id); got.Status != order.CONFIRMED {
+		t.Errorf("the order is %s", got.Status)
+	}
+	p.goTo("/")
+	p.do(chromedp.Evaluate(`document.querySelector('[data-does=simulator]').click()`, nil))
+	p.reads("h1", "Saga flow simulator")
+}
+
+// killForAWhile kills a service on the page that breaks things; its row and the strip show what becomes of it.
+func killForAWhile(t *testing.T, s *shop) {
+	p := s.visit(t, "/break", 1360, 900)
+	p.press("kill-away-shipping")
+	p.press("sure")
+	p.reads("[data-note=shipping]", "shipping was killed, and stays away for 10 seconds")
+	p.reads("[data-runs=shipping]", "✖ shipping away")
+	id := s.Place(t, client.One("widget", 1))
+	p.reads(fmt.Sprintf("[aria-label='Sagas under way'] [data-order='%s']", id), "In Progress")
+	p.reads("[data-runs=shipping]", "1 order waits for it")
+	p.reads("[data-runs=shipping] [data-is=back]", "back after")
+	p.reads(fmt.Sprintf("[aria-label='Sagas under way'] [data-order='%s']", id), "Succeeded")
+}
+
+// stoppedProcesses shows processes that refuse nothing and answer nothing, the broker among them.
+func stoppedProcesses(t *testing.T, s *shop) {
+	p := s.visit(t, "/simulator", 390, 844)
+	for process, name := range map[string]string{supervisor.NATS: "broker", supervisor.Registry: supervisor.Registry} {
+		kit.Must(t, s.Kill(process, syscall.SIGSTOP))
+		p.reads(fmt.Sprintf("[data-runs=%s]", name), "✖ "+name+" away")
+		kit.Must(t, s.Kill(process, syscall.SIGCONT))
+		p.reads(fmt.Sprintf("[data-runs=%s]", name), "✔ "+name)
+	}
+	p.accessible()
+}
