@@ -98,7 +98,7 @@ func modelSteps(t *testing.T, s *shop) {
 	p.is("In Progress", "Processing Committed Processing Pending")
 	p.press("fail") // the chapter's example
 	p.reads(".status", "Step 3a:")
-	p.is("Compensating", "Processing Compensating Compensated Pending")
+	p.is("Compensating", "Processing Compensating Not done Pending")
 	p.wait("a red arrow from payment to inventory",
 		`document.querySelector('.way.back.active .event')?.textContent === 'PaymentFailed'`)
 	p.picture("simulator-declined")
@@ -107,7 +107,7 @@ func modelSteps(t *testing.T, s *shop) {
 	p.reads(".status", "Step 4a:")
 	p.press("next")
 	p.reads(".status", "Step 5a:")
-	p.is("Failed", "Compensated Compensated Compensated Pending")
+	p.is("Failed", "Compensated Compensated Not done Pending")
 	p.press("reset")
 	p.is("In Progress", "Pending Pending Pending Pending")
 }
@@ -202,11 +202,11 @@ func liveFails(t *testing.T, s *shop) {
 	p.step("Inventory")
 	p.reads("[data-does=next]", "Payment is held")
 	p.press("fail")
-	p.is("Compensating", "Processing Compensating Compensated Pending")
+	p.is("Compensating", "Processing Compensating Not done Pending")
 	id := p.orderID()
 	p.reads(".notes", first) // the page shows that this is another order
 	p.step("Inventory", "Order")
-	p.is("Failed", "Compensated Compensated Compensated Pending")
+	p.is("Failed", "Compensated Compensated Not done Pending")
 	s.AwaitState(t, "payment", "payment", id, "DECLINED")
 	if got := s.Ends(t, id); got.Status != order.CANCELLED {
 		t.Errorf("the order is %s", got.Status)

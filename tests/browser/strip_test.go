@@ -22,7 +22,7 @@ func firstThreeSteps(t *testing.T, s *shop) {
 	p.accessible()
 	p.wait("everything to run", `document.querySelectorAll('[data-runs]').length > 5 && !document.querySelector('[data-answers=false]')`)
 	p.press("kill-payment")
-	p.reads(".landing .note", "Payment was killed")
+	p.reads(".landing .result", "Payment was killed")
 	p.reads("[data-runs=payment]", "✖ payment away")
 	p.press("place")
 	p.reads("h1", "Order")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/sagaview"
 	"example.com/ordersaga/services/order/api"
 )
 
@@ -21,7 +22,8 @@ func (p *program) showSaga(saga api.Saga) error {
 	fmt.Fprintf(p.out, "%s, %s; the order is %s\n", strong.Render(string(saga.State)), saga.Direction, status)
 	_ = showTable(p, nil, "STEP,SERVICE,PROGRESS,STATE,ATTEMPTS#,WHY", saga.Steps, func(s api.Step) []string {
 		why := cmp.Or(deref(s.Problem), deref(s.Reason))
-		return []string{s.Step, s.Service, string(s.Progress), deref(s.State), strconv.Itoa(s.Attempts), why}
+		progress := sagaview.Shown(sagaview.Progress(s.Progress), deref(s.State))
+		return []string{s.Step, s.Service, string(progress), deref(s.State), strconv.Itoa(s.Attempts), why}
 	})
 	for _, i := range saga.Incidents {
 		fmt.Fprintln(p.out, bad.Render(fmt.Sprintf("incident %s of %s: %s: %s", i.Id, i.Service, i.Kind, i.Reason)))

@@ -11,7 +11,8 @@ const (
 	Processing   Progress = "Processing"   // asked, has not answered
 	Committed    Progress = "Committed"    // its step stands
 	Compensating Progress = "Compensating" // its step is to be undone
-	Compensated  Progress = "Compensated"  // nothing of its step stands: it was undone, or never done
+	Compensated  Progress = "Compensated"  // its step was undone
+	NotDone      Progress = "Not done"     // it refused its step, or was stopped before it: there is nothing to undo
 )
 
 // State says how the saga of an order stands as a whole.
@@ -30,6 +31,20 @@ type Saga struct {
 	State     State
 	Services  map[events.Service]Progress
 	Incidents map[string]string // open incidents: id → kind
+
+	reserved bool // inventory had something to release
+}
+
+// Shown is the progress of a step as a person reads it. The order service's API has one word for a step that was undone
+// and a step that was never done; the state of the service's row tells which.
+func Shown(progress Progress, state string) Progress {
+	switch state {
+	case "REJECTED", "DECLINED", "VOIDED", "FAILED", "FENCED":
+		if progress == Compensated {
+			return NotDone
+		}
+	}
+	return progress
 }
 
 // NewSaga is a saga of which nothing has been seen yet.
@@ -64,6 +79,7 @@ func (s *Saga) Apply(event events.Event) {
 	case events.OrderCreated, events.OrderCreatedV2:
 		s.Services[events.Inventory] = Processing
 	case events.InventoryReserved:
+		s.reserved = true
 		s.forward(events.Inventory, events.Payment)
 	case events.PaymentProcessed:
 		s.forward(events.Payment, events.Shipping)
@@ -85,13 +101,19 @@ func (s *Saga) Apply(event events.Event) {
 func (s *Saga) applyUndoing(event events.Event) {
 	switch event.(type) {
 	case events.InventoryRejected:
-		s.undone(events.Inventory)
-	case events.PaymentFailed, events.PaymentRefunded, events.PaymentVoided:
-		s.undone(events.Payment, events.Inventory)
+		s.undone(events.Inventory, NotDone)
+	case events.PaymentFailed, events.PaymentVoided:
+		s.undone(events.Payment, NotDone, events.Inventory)
+	case events.PaymentRefunded:
+		s.undone(events.Payment, Compensated, events.Inventory)
 	case events.ShipmentFailed:
-		s.undone(events.Shipping, events.Payment, events.Inventory)
+		s.undone(events.Shipping, NotDone, events.Payment, events.Inventory)
 	case events.InventoryReleased:
-		s.undone(events.Inventory)
+		released := NotDone
+		if s.reserved {
+			released = Compensated
+		}
+		s.undone(events.Inventory, released)
 	}
 }
 
@@ -104,13 +126,13 @@ func (s *Saga) forward(done, next events.Service) {
 }
 
 // undone says that nothing of one step stands, and that those before it are to follow.
-func (s *Saga) undone(done events.Service, before ...events.Service) {
+func (s *Saga) undone(done events.Service, how Progress, before ...events.Service) {
 	if !s.Ended() {
 		s.State = Undoing
 	}
-	s.Services[done] = Compensated
+	s.Services[done] = how
 	for _, service := range before {
-		if s.Services[service] != Compensated {
+		if s.Services[service] != Compensated && s.Services[service] != NotDone {
 			s.Services[service] = Compensating
 		}
 	}

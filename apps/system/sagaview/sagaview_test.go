@@ -62,7 +62,7 @@ func TestSagaview_ASagaIsLegibleWithoutColours(t *testing.T) {
    +640 ms payment   ↩ PaymentRefunded      returned 39.98 USD: destination_not_served: AQ
    +1.00 s inventory ↩ InventoryReleased    nothing is held: destination_not_served: AQ
    +1.44 s order     ■ OrderCancelled       cancelled: destination_not_served: AQ
-           saga Failed · inventory Compensated · payment Compensated · shipping Compensated
+           saga Failed · inventory Compensated · payment Compensated · shipping Not done
 `, "\n")
 	if got := show([]string{"NO_COLOR=1", "TERM=xterm-256color"}, 0, false); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -177,10 +177,10 @@ func TestSagaview_ProgressOfASaga(t *testing.T) {
 		{sagaview.InProgress, services{events.Inventory: sagaview.Processing, events.Payment: sagaview.Pending, events.Shipping: sagaview.Pending}},
 		{sagaview.InProgress, services{events.Inventory: sagaview.Committed, events.Payment: sagaview.Processing, events.Shipping: sagaview.Pending}},
 		{sagaview.InProgress, services{events.Inventory: sagaview.Committed, events.Payment: sagaview.Committed, events.Shipping: sagaview.Processing}},
-		{sagaview.Undoing, services{events.Inventory: sagaview.Compensating, events.Payment: sagaview.Compensating, events.Shipping: sagaview.Compensated}},
-		{sagaview.Undoing, services{events.Inventory: sagaview.Compensating, events.Payment: sagaview.Compensated, events.Shipping: sagaview.Compensated}},
-		{sagaview.Undoing, services{events.Inventory: sagaview.Compensated, events.Payment: sagaview.Compensated, events.Shipping: sagaview.Compensated}},
-		{sagaview.Failed, services{events.Inventory: sagaview.Compensated, events.Payment: sagaview.Compensated, events.Shipping: sagaview.Compensated}},
+		{sagaview.Undoing, services{events.Inventory: sagaview.Compensating, events.Payment: sagaview.Compensating, events.Shipping: sagaview.NotDone}},
+		{sagaview.Undoing, services{events.Inventory: sagaview.Compensating, events.Payment: sagaview.Compensated, events.Shipping: sagaview.NotDone}},
+		{sagaview.Undoing, services{events.Inventory: sagaview.Compensated, events.Payment: sagaview.Compensated, events.Shipping: sagaview.NotDone}},
+		{sagaview.Failed, services{events.Inventory: sagaview.Compensated, events.Payment: sagaview.Compensated, events.Shipping: sagaview.NotDone}},
 	}
 	saga := sagaview.NewSaga()
 	for i, seen := range undone() {

@@ -151,7 +151,7 @@ func (p Progress) render() string {
 		return green.Render(string(p))
 	case Compensating:
 		return orange.Render(string(p))
-	case Compensated:
+	case Compensated, NotDone:
 		return faint.Render(string(p))
 	default:
 		return string(p)

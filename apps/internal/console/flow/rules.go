@@ -5,13 +5,14 @@ import "example.com/ordersaga/pkg/events"
 // Word is what a person reads about a service.
 type Word string
 
-// The words of the chapter.
+// The words of the chapter, and one for a step that was never done.
 const (
 	Pending      Word = "Pending"
 	Processing   Word = "Processing"
 	Committed    Word = "Committed"
 	Compensating Word = "Compensating"
 	Compensated  Word = "Compensated"
+	NotDone      Word = "Not done"
 )
 
 // states are the states of each service's row; no row at all is Pending.
@@ -20,16 +21,16 @@ var states = map[events.Service][]State{
 		{"PENDING", Processing}, {"CANCELLING", Processing}, {"CONFIRMED", Committed}, {"CANCELLED", Compensated},
 	},
 	events.Inventory: {
-		{"RESERVED", Committed}, {"SOLD", Committed}, {"RELEASED", Compensated}, {"REJECTED", Compensated},
+		{"RESERVED", Committed}, {"SOLD", Committed}, {"RELEASED", Compensated}, {"REJECTED", NotDone},
 	},
 	events.Payment: {
 		{"INTENT", Processing}, {"UNKNOWN", Processing},
 		{events.IntentToCancel, Processing}, {events.UnknownToCancel, Processing},
-		{"CAPTURED", Committed}, {"DECLINED", Compensated}, {"VOIDED", Compensated},
+		{"CAPTURED", Committed}, {"DECLINED", NotDone}, {"VOIDED", NotDone},
 		{"REFUNDING", Compensating}, {events.RefundingAgain, Compensating}, {"REFUND_REFUSED", Compensating},
 		{"REFUNDED", Compensated}, {"SETTLED", Compensated},
 	},
-	events.Shipping: {{"CREATED", Committed}, {"FAILED", Compensated}, {"FENCED", Compensated}},
+	events.Shipping: {{"CREATED", Committed}, {"FAILED", NotDone}, {"FENCED", NotDone}},
 }
 
 // backward are the events of the way back: the no's and what undoes.

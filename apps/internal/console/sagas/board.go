@@ -49,7 +49,7 @@ type saga struct {
 	first, last uint64 // sequences of its events
 	step        string // the last event
 	began, at   time.Time
-	what        string
+	what, why   string
 }
 
 // NewBoard makes an empty board that reads the broker at an address, which carries a read-only login.
@@ -129,6 +129,12 @@ func (b *Board) add(seen eventlog.Seen) error {
 	s.last, s.step, s.at = seen.Sequence, seen.Event.Type().Name, seen.Envelope.Time
 	if seen.Sequence == s.first { // OrderCreated; of an order that began long ago, the oldest event that is read
 		_, s.what = sagaview.Describe(seen.Event)
+	}
+	switch event := seen.Event.(type) {
+	case events.OrderCancelled:
+		s.why = event.Reason
+	case events.IncidentOpened:
+		s.why = event.Kind
 	}
 	if !ended && s.Ended() {
 		for f := range b.onEnd {

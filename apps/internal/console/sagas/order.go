@@ -15,6 +15,7 @@ import (
 	"example.com/ordersaga/apps/system/eventlog"
 	"example.com/ordersaga/apps/system/sagaview"
 	"example.com/ordersaga/pkg/problem"
+	order "example.com/ordersaga/services/order/api"
 )
 
 // Routes are what the pages ask about sagas.
@@ -29,6 +30,11 @@ func (b *Board) Routes(system endpoints.Description, shop *client.Client) func(c
 		router.Get("/{order}", b.serveEvents)
 		router.Get("/{order}/parts", func(w http.ResponseWriter, r *http.Request) {
 			saga, err := shop.Saga(r.Context(), chi.URLParam(r, "order"))
+			for i, step := range saga.Steps {
+				if step.State != nil {
+					saga.Steps[i].Progress = order.StepProgress(sagaview.Shown(sagaview.Progress(step.Progress), *step.State))
+				}
+			}
 			httpx.Answer(w, r, saga, err)
 		})
 		router.Get("/{order}/rows", func(w http.ResponseWriter, r *http.Request) { serveRows(w, r, system) })

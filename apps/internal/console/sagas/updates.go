@@ -29,6 +29,7 @@ type Row struct {
 	State     sagaview.State                       `json:"state"`
 	Step      string                               `json:"step"` // the last event
 	What      string                               `json:"what"`
+	Why       string                               `json:"why,omitempty"` // it was cancelled, or a person is needed
 	Services  map[events.Service]sagaview.Progress `json:"services"`
 	Incidents int                                  `json:"incidents"` // that are open
 	Began     time.Time                            `json:"began"`
@@ -90,5 +91,5 @@ func (b *Board) since(sequence uint64, order string) (Update, <-chan struct{}) {
 
 func (s *saga) row() Row {
 	services := maps.Clone(s.Services)
-	return Row{s.order, s.first, s.last, s.State, s.step, s.what, services, len(s.Incidents), s.began, s.at}
+	return Row{s.order, s.first, s.last, s.State, s.step, s.what, s.why, services, len(s.Incidents), s.began, s.at}
 }

@@ -23,5 +23,5 @@ export const title = (name) => name[0].toUpperCase() + name.slice(1);
 /** Shape and CSS class of each state: some readers see no colours. @type {Record<string, [string, string]>} */
 export const shapes = {
   'In Progress': ['▶', 'forth'], Succeeded: ['✔', 'stands'], Compensating: ['◀', 'undoing'], Failed: ['✖', 'undone'],
-  Pending: ['○', 'quiet'], Processing: ['▶', 'forth'], Committed: ['✔', 'stands'], Compensated: ['↩', 'undone'],
+  Pending: ['○', 'quiet'], Processing: ['▶', 'forth'], Committed: ['✔', 'stands'], Compensated: ['↩', 'undone'], 'Not done': ['–', 'undone'],
 };

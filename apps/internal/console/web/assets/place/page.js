@@ -4,8 +4,7 @@
 import { ask } from '../api.js';
 import { el } from '../dom.js';
 import { choice, field, form, number, text } from '../forms.js';
-import { ended, follow } from '../sagas/feed.js';
-import { shapes } from '../text.js';
+import { ended, follow, look } from '../sagas/feed.js';
 import { LoadPanel } from './load.js';
 
 /** @typedef {{sku: string, available: number}} Stock @typedef {{name: string, sentence: string}} Card */
@@ -81,8 +80,9 @@ class OrderForm {
     this.note.replaceChildren('Order ', el('a', { href: `/order?id=${id}`, 'data-is': 'order' }, id), ` for ${total}: `, state);
     this.leave = follow(id, (update) => {
       for (const row of update.sagas) {
-        state.textContent = `${shapes[row.state][0]} ${row.state}`;
-        state.className = `state ${shapes[row.state][1]}`;
+        const [text, colour] = look(row);
+        state.textContent = text;
+        state.className = `state ${colour}`;
         if (ended(row)) this.leave?.();
       }
     }, () => {});

@@ -5,7 +5,7 @@ import { ask } from '../api.js';
 import { el } from '../dom.js';
 
 export function landing() {
-  const note = el('p.note', { role: 'status' });
+  const note = el('p.result', { role: 'status' });
   /** @param {() => Promise<string | void>} what */
   const does = (what) => async () => {
     delete note.dataset.is;

@@ -1,7 +1,7 @@
 // @ts-check
 // The sagas that the page has, newest first, and the views of them.
 
-import { ended, stuck } from './feed.js';
+import { byCustomer, ended, stuck } from './feed.js';
 
 /** @typedef {import('./feed.js').Row} Row @typedef {import('./feed.js').Update} Update */
 
@@ -11,7 +11,8 @@ export const views = {
   open: { title: 'In progress', holds: (row) => row.state === 'In Progress' },
   undoing: { title: 'Compensating', holds: (row) => row.state === 'Compensating' },
   succeeded: { title: 'Succeeded', holds: (row) => row.state === 'Succeeded' },
-  failed: { title: 'Failed', holds: (row) => row.state === 'Failed' },
+  failed: { title: 'Failed', holds: (row) => row.state === 'Failed' && !byCustomer(row) },
+  cancelled: { title: 'Cancelled by the customer', holds: byCustomer },
   stuck: { title: 'Stuck', holds: stuck },
   attention: { title: 'Needs a person', holds: (row) => row.incidents > 0 && !ended(row) },
 };
@@ -42,7 +43,7 @@ export class SagaList {
   chosen(view, search, now) {
     const wanted = search.toLowerCase().split(/\s+/).filter(Boolean);
     const { holds } = views[view] ?? views.all;
-    return this.list.filter((row) => holds(row, now) && wanted.every((w) => `${row.order} ${row.what} ${row.step} ${row.state}`.toLowerCase().includes(w)));
+    return this.list.filter((row) => holds(row, now) && wanted.every((w) => `${row.order} ${row.what} ${row.why ?? ''} ${row.step} ${row.state}`.toLowerCase().includes(w)));
   }
 
   /** How many there are in each view. @param {number} now */

@@ -3,8 +3,8 @@
 
 import * as clock from '../clock.js';
 import { el, pressed, redraw } from '../dom.js';
-import { shapes, span } from '../text.js';
-import { ended, follow, stuck } from './feed.js';
+import { span } from '../text.js';
+import { ended, follow, look, stuck, why } from './feed.js';
 import { landing } from './landing.js';
 import { SagaList, views } from './list.js';
 
@@ -41,7 +41,8 @@ class Page {
     this.items = el('ul', { 'aria-label': 'Sagas, newest first' });
     this.window = el('div.window', { tabindex: '0', role: 'region', 'aria-label': 'List of sagas', onscroll: () => this.draw() }, this.items);
     this.root.replaceChildren(el('div.sagas', {}, el('h1', {}, 'Live sagas'), landing(), this.counts,
-      el('div.tools', {}, el('label', {}, 'Search ', this.input), this.stop), this.note, this.window));
+      el('div.tools', {}, el('label', {}, 'Search ', this.input), this.stop), this.note,
+      el('div.heads', { 'aria-hidden': 'true' }, ...['State', 'Goods and order', 'Last event, or why', 'Time'].map((head) => el('span', {}, head))), this.window));
     addEventListener('popstate', () => location.reload());
     follow('', (update) => this.receive(update), (connected) => { this.connected = connected; this.draw(); });
     setInterval(() => document.hidden || this.draw(), 1000); // ages grow, and sagas become stuck
@@ -119,12 +120,12 @@ class Page {
 
   /** @param {Row} row @param {number} n @param {number} of @param {number} now */
   item(row, n, of, now) {
-    const [shape, colour] = shapes[row.state];
+    const [state, colour] = look(row);
     const age = ended(row) ? `took ${span(Date.parse(row.at) - Date.parse(row.began))}` : `for ${span(now - Date.parse(row.began))}`;
     const li = el('li', { 'data-order': row.order, 'data-state': row.state, 'aria-posinset': n + 1, 'aria-setsize': of },
-      el(`span.state.${colour}`, {}, `${shape} ${row.state}`),
+      el(`span.state.${colour}`, {}, state),
       el('a', { href: `/order?id=${row.order}` }, el('span.what', {}, row.what), el('span.id', {}, row.order)),
-      el('span.step', {}, row.step, row.incidents > 0 && !ended(row) && el('a.badge', { href: '/operate' }, '! needs a person'), stuck(row, now) && el('b.badge', {}, '⏸ stuck')),
+      el('span.step', { title: why(row) || row.step }, why(row) || row.step, row.incidents > 0 && !ended(row) && el('a.badge', { href: '/operate' }, '! needs a person'), stuck(row, now) && el('b.badge', {}, '⏸ stuck')),
       el('span.age', {}, age));
     li.style.transform = `translateY(${n * HEIGHT}px)`;
     return li;

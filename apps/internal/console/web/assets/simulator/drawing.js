@@ -29,7 +29,7 @@ export function waysOf(flow) {
   return [...ways.values()];
 }
 
-const shapes = { Pending: '○', Processing: '◐', Committed: '✓', Compensating: '↩', Compensated: '⊘' };
+const shapes = { Pending: '○', Processing: '◐', Committed: '✓', Compensating: '↩', Compensated: '⊘', 'Not done': '–' };
 
 /** The services as a list. @param {Flow} flow @param {Saga} saga */
 export function boxes(flow, saga) {

@@ -9,7 +9,7 @@
 
 /**
  * An event of the saga. `open` are the services that have not consumed it; `real` is its envelope where it was really published.
- * @typedef {{id: number, event: string, from: string, cause: number | null, open: string[], outbox: boolean, late: boolean, reason?: string, real: any}} Message
+ * @typedef {{id: number, event: string, from: string, cause: number | null, open: string[], outbox: boolean, late: boolean, reason?: string, resolution?: string, real: any}} Message
  */
 
 /**
@@ -61,7 +61,7 @@ export function apply(flow, saga, rule, consumed) {
   next.rows[rule.service] = rule.to || saga.rows[rule.service];
   next.causes[rule.service] = cause;
   for (const event of rule.publishes ?? []) {
-    next.messages.push({ id: next.messages.length + 1, event, from: rule.service, cause, reason: reasonOf(flow, next, event, cause),
+    next.messages.push({ id: next.messages.length + 1, event, from: rule.service, cause, reason: reasonOf(flow, next, event, cause), ...(event === 'IncidentResolved' && { resolution: rule.to }),
       open: [...kindOf(flow, event).consumed_by], outbox: false, late: false, real: null });
   }
   return next;
@@ -113,6 +113,6 @@ export function wordOf(flow, saga, service) {
   const word = flow.services.find((s) => s.name === service)?.states.find((s) => s.name === row)?.word ?? 'Pending';
   const coming = saga.messages.filter((m) => m.open.includes(service) && !m.outbox).map((m) => kindOf(flow, m.event));
   const beforeTheTurn = service === 'inventory' || service === 'payment';
-  if (beforeTheTurn && word !== 'Compensated' && (coming.some((k) => k.backward) || (word === 'Committed' && stateOf(saga) === 'Compensating'))) return 'Compensating';
+  if (beforeTheTurn && !['Compensated', 'Not done'].includes(word) && (coming.some((k) => k.backward) || (word === 'Committed' && stateOf(saga) === 'Compensating'))) return 'Compensating';
   return word === 'Pending' && coming.length > 0 ? 'Processing' : word;
 }

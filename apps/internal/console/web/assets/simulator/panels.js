@@ -13,8 +13,8 @@ const shapes = { 'In Progress': '▶', Succeeded: '✓', Compensating: '↩', Fa
 const meanings = {
   'In Progress': 'Each service does its part, one local transaction at a time.',
   Succeeded: 'The order is confirmed. The remaining steps only go forward.',
-  Compensating: 'A step has failed or was cancelled: its steps are compensated, one by one.',
-  Failed: 'The order is cancelled, and all its steps are compensated.',
+  Compensating: 'A step has failed or was cancelled: what was done before it is compensated, one step at a time.',
+  Failed: 'The order is cancelled, and nothing of its steps stands.',
 };
 
 /** The saga as a whole. @param {Flow} flow @param {Saga} saga */
@@ -68,7 +68,7 @@ function payload(flow, message) {
   const to = message.outbox ? 'waits in the outbox' : message.open.length ? `on its way to ${message.open.join(' and ')}` : kind.consumed_by.length ? `consumed by ${kind.consumed_by.join(' and ')}` : 'no consumer';
   return el('div', {},
     el('p.carries', {}, el('strong', { class: kind.backward ? 'back' : 'forth' }, message.event), ` from ${message.from}, ${to}`),
-    el('pre', { tabindex: '0', role: 'region', 'aria-label': `Payload of ${message.event}` }, JSON.stringify(message.real?.data ?? { ...kind.example, ...(message.reason && { reason: message.reason }) }, null, 2)),
+    el('pre', { tabindex: '0', role: 'region', 'aria-label': `Payload of ${message.event}` }, JSON.stringify(message.real?.data ?? { ...kind.example, ...(message.reason && { reason: message.reason }), ...(message.resolution && { resolution: message.resolution }) }, null, 2)),
     el('p.source', {}, message.real ? `Published as ${message.real.id}` : 'The example of the contract'));
 }
 
