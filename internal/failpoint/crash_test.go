@@ -3,11 +3,13 @@ package failpoint_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"example.com/ordersaga/internal/failpoint"
 )
@@ -17,7 +19,54 @@ func TestMain(m *testing.M) {
 	if survived := os.Getenv("CRASH_HERE"); survived != "" {
 		os.Exit(passThePoint(survived))
 	}
+	if file := os.Getenv("DIE_FOR"); file != "" {
+		os.Exit(dieOnce(file))
+	}
 	os.Exit(m.Run())
+}
+
+// dieOnce dies for a while and, in the program that begins again, waits and writes when it was allowed to go on.
+func dieOnce(file string) int {
+	_, again := os.LookupEnv("FAULTS_DOWN_UNTIL")
+	if err := failpoint.Wait(context.Background()); err != nil {
+		return 2
+	}
+	if again {
+		_, left := os.LookupEnv("FAULTS_DOWN_UNTIL")
+		_ = os.WriteFile(file, []byte(fmt.Sprint(os.Getpid(), left, time.Now().UnixMilli())), 0o600)
+		return 0
+	}
+	defer func() { _ = os.WriteFile(file, []byte("a deferred function ran"), 0o600) }()
+	failpoint.DieFor(500 * time.Millisecond)
+	return 1
+}
+
+func TestDieFor_TheProgramBeginsAgainLater(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "again")
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), "DIE_FOR="+file)
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := cmd.Process.Pid
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("the process ended with %v", err)
+	}
+	wrote, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again int
+	var left bool
+	var at int64
+	if _, err := fmt.Sscan(string(wrote), &again, &left, &at); err != nil || again != pid || left {
+		t.Errorf("it wrote %q (%v), not the number %d and that it will not wait again", wrote, err, pid)
+	}
+	if away := time.UnixMilli(at).Sub(began); away < 500*time.Millisecond {
+		t.Errorf("it was away for %s", away)
+	}
 }
 
 // passThePoint writes the file on its way out, unless the process ends as by SIGKILL.

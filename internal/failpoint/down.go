@@ -2,9 +2,9 @@ package failpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -14,14 +14,13 @@ const downUntil = "FAULTS_DOWN_UNTIL"
 
 // DieFor ends the process as [Die] does, and keeps it away for d: its memory and its connections are gone at once, and
 // the program begins again and waits in [Wait]. Whoever watches over the process sees no end, and so does not start it
-// earlier. It works in a container as well, and returns only when the system refuses.
-func DieFor(d time.Duration) error {
-	program, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("begin again: %w", err)
+// earlier. It works in a container as well. Where the system refuses, the process dies all the same.
+func DieFor(d time.Duration) {
+	if program, err := os.Executable(); err == nil {
+		env := append(os.Environ(), downUntil+"="+time.Now().Add(d).Format(time.RFC3339Nano))
+		_ = syscall.Exec(program, os.Args, env) // returns only with an error
 	}
-	env := append(os.Environ(), downUntil+"="+time.Now().Add(d).Format(time.RFC3339Nano))
-	return fmt.Errorf("begin again: %w", syscall.Exec(program, os.Args, env))
+	Die()
 }
 
 // Wait waits as long as [DieFor] has it, or until ctx ends. In any other process it does nothing.
@@ -30,9 +29,8 @@ func Wait(ctx context.Context) error {
 	if !found {
 		return nil
 	}
-	os.Unsetenv(downUntil)
-	until, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(text))
-	if err != nil {
+	until, err := time.Parse(time.RFC3339Nano, text)
+	if err = errors.Join(err, os.Unsetenv(downUntil)); err != nil {
 		return fmt.Errorf("%s: %w", downUntil, err)
 	}
 	select {

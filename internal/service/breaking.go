@@ -3,7 +3,6 @@ package service
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -67,7 +66,7 @@ func (b breaking) kill(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 	_ = http.NewResponseController(w).Flush() // nothing is sent later
 	if down > 0 {
-		slog.ErrorContext(r.Context(), "cannot stay away", "error", failpoint.DieFor(down))
+		failpoint.DieFor(down)
 	}
 	failpoint.Die()
 }

@@ -94,17 +94,28 @@ func TestFront_ShowsHealthAndReadinessFromTheFirstMoment(t *testing.T) {
 	expect("while ending", 200, 503, 202)
 }
 
-func TestFaults_APauseIsBounded(t *testing.T) {
+func TestFaults_DurationsAreBounded(t *testing.T) {
 	t.Parallel()
 	router := chi.NewRouter()
-	breaking{}.routes(router) // what is refused reaches no broker
-	for body, want := range map[string]int{
-		"": 400, "30s": 400, `{"until": "noon"}`: 400, `{"for": "long"}`: 422, `{"for": "0s"}`: 422, `{"for": "-1s"}`: 422, `{"for": "16m"}`: 422,
-	} {
-		w := httptest.NewRecorder()
-		router.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/consumer/pause", strings.NewReader(body)))
-		if w.Code != want || w.Header().Get("Content-Type") != "application/problem+json" {
-			t.Errorf("with %q: %d %s, want %d", body, w.Code, w.Body, want)
+	breaking{}.routes(router) // what is refused reaches no broker, and kills nobody
+	for request, longest := range map[string]string{"PUT /consumer/pause": "15m", "POST /process/kill": "1m"} {
+		method, path, _ := strings.Cut(request, " ")
+		for body, want := range map[string]int{
+			"30s": 400, `{"until": "noon"}`: 400, `{"for": "long"}`: 422, `{"for": "0s"}`: 422, `{"for": "-1s"}`: 422, `{"for": "16m"}`: 422,
+		} {
+			w := httptest.NewRecorder()
+			router.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body)))
+			if w.Code != want || w.Header().Get("Content-Type") != "application/problem+json" {
+				t.Errorf("%s with %q: %d %s, want %d", request, body, w.Code, w.Body, want)
+			}
+			if want == 422 && !strings.Contains(w.Body.String(), longest+" at most") {
+				t.Errorf("%s with %q: %s does not name %s", request, body, w.Body, longest)
+			}
 		}
+	}
+	w := httptest.NewRecorder()
+	router.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/consumer/pause", http.NoBody))
+	if w.Code != 400 {
+		t.Errorf("a pause without a body: %d", w.Code)
 	}
 }
