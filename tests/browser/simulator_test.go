@@ -49,6 +49,7 @@ func TestConsole(t *testing.T) {
 		"the first page's three steps show what a kill does":             firstThreeSteps,
 		"a service is killed for a while":                                killForAWhile,
 		"a process or a broker that is stopped is red in the strip":      stoppedProcesses,
+		"only the broker is away, and nobody else is blamed":             onlyTheBroker,
 		"a paused consumer waits until it is resumed":                    pauseAConsumer,
 		"a gateway that loses answers charges once":                      gatewayMisbehaves,
 		"the page to break things continues with another console":        breakPageSurvives,

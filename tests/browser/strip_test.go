@@ -54,6 +54,26 @@ func killForAWhile(t *testing.T, s *shop) {
 	p.reads(fmt.Sprintf("[aria-label='Sagas under way'] [data-order='%s']", id), "Succeeded")
 }
 
+// onlyTheBroker is away: each page shows that, blames nobody else, and has what needs no broker.
+func onlyTheBroker(t *testing.T, s *shop) {
+	kit.Must(t, s.Kill(supervisor.NATS, syscall.SIGSTOP))
+	defer func() { kit.Must(t, s.Kill(supervisor.NATS, syscall.SIGCONT)) }()
+	id := s.Place(t, client.One("widget", 1))
+	p := s.visit(t, "/order?id="+id, 1280, 800)
+	p.reads(".order [role=status]", "broker does not answer")
+	p.reads("[data-rows=order] [data-table=outbox]", "not yet")
+	p.accessible()
+	p.goTo("/operate")
+	p.reads(".lags .note", "the broker does not answer")
+	p.wait("no service to be blamed", `document.querySelectorAll('.lags tbody td[data-column=unpublished]').length > 3 && !document.querySelector('.lags tbody td[colspan]')`)
+	kit.Must(t, s.Kill(supervisor.NATS, syscall.SIGCONT))
+	if got := s.Ends(t, id); got.Status != order.CONFIRMED {
+		t.Errorf("the order is %s", got.Status)
+	}
+	p.goTo("/order?id=" + id)
+	p.reads("[data-is=state]", "Succeeded")
+}
+
 // stoppedProcesses shows processes that refuse nothing and answer nothing, the broker among them.
 func stoppedProcesses(t *testing.T, s *shop) {
 	p := s.visit(t, "/simulator", 390, 844)

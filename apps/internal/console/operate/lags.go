@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/eventlog"
@@ -45,37 +46,59 @@ type Lags struct {
 
 const ambassador = "ambassador"
 
-// readLags asks the processes for their metrics, and the broker for its consumers.
+// readLags asks the processes for their metrics and the broker for its consumers, all at once: who is silent makes
+// nobody else look so.
 func readLags(ctx context.Context, system endpoints.Description) Lags {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
+	var asking sync.WaitGroup
+	var backlogs map[events.Service]eventlog.Backlog
+	var broker error
+	asking.Go(func() { backlogs, broker = readBacklogs(ctx, system.NATS) })
 	lags := Lags{Processes: []Lag{}, Breakers: []Breaker{}}
-	backlogs, err := readBacklogs(ctx, system.NATS)
-	if err != nil {
-		lags.Problem = "the broker does not answer"
-	}
 	for _, process := range slices.Sorted(maps.Keys(system.URLs)) {
-		name, _, _ := strings.Cut(process, "-") // order-2 is a replica of order
-		service := events.Service(name)
-		if !slices.Contains(events.Consumers, service) {
-			continue
+		if slices.Contains(events.Consumers, serviceOf(process)) {
+			lags.Processes = append(lags.Processes, Lag{Process: process})
 		}
-		lag := Lag{Process: process, Pending: backlogs[service].Pending, Unacknowledged: backlogs[service].Unacknowledged}
-		if metrics, err := readMetrics(ctx, system.URLs[process]); err != nil {
-			lag.Problem = "does not answer"
-		} else {
-			lag.count(metrics)
-		}
-		lags.Processes = append(lags.Processes, lag)
 	}
+	for i := range lags.Processes {
+		asking.Go(func() { lags.Processes[i].read(ctx, system.URLs[lags.Processes[i].Process]) })
+	}
+	var ambassadors map[string]float64
+	var silent error
 	if url := system.URLs[ambassador]; url != "" {
-		metrics, err := readMetrics(ctx, url)
-		if err != nil {
-			lags.Problem = "the ambassador does not answer"
-		}
-		lags.Breakers = append(lags.Breakers, breakers(metrics)...)
+		asking.Go(func() { ambassadors, silent = readMetrics(ctx, url) })
+	}
+	asking.Wait()
+	for i, lag := range lags.Processes {
+		backlog := backlogs[serviceOf(lag.Process)]
+		lags.Processes[i].Pending, lags.Processes[i].Unacknowledged = backlog.Pending, backlog.Unacknowledged
+	}
+	lags.Breakers = append(lags.Breakers, breakers(ambassadors)...)
+	switch {
+	case broker != nil && silent != nil:
+		lags.Problem = "neither the broker nor the ambassador answers"
+	case broker != nil:
+		lags.Problem = "the broker does not answer"
+	case silent != nil:
+		lags.Problem = "the ambassador does not answer"
 	}
 	return lags
+}
+
+// serviceOf is the service of a process: order-2 is a replica of order.
+func serviceOf(process string) events.Service {
+	name, _, _ := strings.Cut(process, "-")
+	return events.Service(name)
+}
+
+func (l *Lag) read(ctx context.Context, url string) {
+	metrics, err := readMetrics(ctx, url)
+	if err != nil {
+		l.Problem = "does not answer"
+		return
+	}
+	l.count(metrics)
 }
 
 func (l *Lag) count(metrics map[string]float64) {

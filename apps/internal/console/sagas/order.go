@@ -55,6 +55,9 @@ type Event struct {
 	Message  json.RawMessage `json:"message"`
 }
 
+// noBroker is shown instead of an order's events. The rows are shown all the same.
+const noBroker = "the broker does not answer, so its events are not shown; what the services have stored is below"
+
 // maxEvents bounds how many events of an order are shown; a saga has six to ten.
 const maxEvents = 200
 
@@ -70,7 +73,7 @@ func (b *Board) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	stream, err := eventlog.Open(b.nats)
 	if err != nil {
-		problem.Write(w, r, problem.New(http.StatusServiceUnavailable, "the broker cannot be reached"))
+		problem.Write(w, r, problem.New(http.StatusServiceUnavailable, noBroker))
 		return
 	}
 	defer stream.Close()

@@ -53,7 +53,7 @@ class Order {
       if (e.key === 'ArrowLeft') this.step(-1);
       if (e.key === 'ArrowRight') this.step(1);
     });
-    follow(this.id, (update) => (update.sagas.length || update.reset) && this.read());
+    follow(this.id, (update) => (update.sagas.length || update.reset || !update.current) && this.read());
     this.draw();
     this.watch();
   }
@@ -69,7 +69,7 @@ class Order {
 
   /** What the order waits for changes without an event. */
   async readParts() {
-    if (this.ended || this.reading || !this.events.length) return;
+    if (this.ended || this.reading) return;
     const parts = await ask('GET', `${this.path}/parts`).catch(() => null);
     if (JSON.stringify(parts) === JSON.stringify(this.parts) && !parts?.waiting_for) return;
     this.parts = parts;
@@ -80,14 +80,15 @@ class Order {
     const named = [...new Set(this.events.map((e) => e.id))].map((id) => `event=${id}`).join('&');
     try {
       const { rows, at } = await ask('GET', `${this.path}/rows?${named}`);
-      if (!this.events.length) return;
-      const before = this.marks.all.size;
-      this.marks.see(rows, Date.parse(at), Date.parse(this.events[0].at), this.ended ? Date.parse(this.events[this.events.length - 1].at) : Infinity);
-      if (this.marks.all.size > before) this.draw();
+      if (this.events.length) {
+        const before = this.marks.all.size;
+        this.marks.see(rows, Date.parse(at), Date.parse(this.events[0].at), this.ended ? Date.parse(this.events[this.events.length - 1].at) : Infinity);
+        if (this.marks.all.size > before) this.draw();
+      }
       if (JSON.stringify(rows) === JSON.stringify(this.rows)) return; // a person who reads or scrolls is not disturbed
       this.rows = rows;
       this.tables.replaceChildren(el('h2', {}, 'Rows, each from its own database'), rowTables(rows));
-      this.drawHandled();
+      if (this.events.length) this.drawHandled();
     } catch { /* the lanes show that the console does not answer */ }
   }
 
@@ -98,12 +99,14 @@ class Order {
     do {
       this.stale = false;
       try {
-        const [{ events }, parts] = await Promise.all([ask('GET', this.path), ask('GET', `${this.path}/parts`).catch(() => null)]);
-        [this.events, this.parts] = [events, parts];
+        this.parts = await ask('GET', `${this.path}/parts`).catch(() => null);
+        const { events } = await ask('GET', this.path);
+        this.events = events;
         this.problem = events.length ? '' : 'The stream has no event of this order: it keeps them for a day.';
         this.readRows();
       } catch (error) {
         this.problem = /** @type {Error} */ (error).message;
+        if (!this.events.length) setTimeout(() => this.read(), MOVING); // what needs no broker is shown meanwhile
       }
       this.draw();
     } while (this.stale);
@@ -139,7 +142,7 @@ class Order {
     redraw(this.place,
       el('header', {}, el('h1', {}, 'Order'), el('code', {}, this.id), state && el(`span.state.${shapes[state][1]}`, { 'data-is': 'state' }, `${shapes[state][0]} ${state}`)),
       el('p.note', { role: 'status' }, this.problem || (this.events.length ? `${this.events.length} events` : 'Reading …')),
-      ...(this.events.length ? [this.tools(), this.lanes(), this.expected(), this.sides(), this.tables] : []));
+      ...(this.events.length ? [this.tools(), this.lanes(), this.expected(), this.sides()] : this.parts ? [this.expected(), el('section', {}, this.table())] : []), this.tables);
   }
 
   tools() {
