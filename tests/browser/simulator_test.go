@@ -42,6 +42,7 @@ func TestConsole(t *testing.T) {
 		"a real service crashes between commit and publish":              liveCrash,
 		"a real order is cancelled while it is held":                     liveCancel,
 		"the versioning explorer recommends what fits":                   versioning,
+		"contexts and priorities change what the explorer recommends":    everyPosition,
 		"the versioning explorer explains the workflow, also in small":   workflow,
 		"payment crashes for the next order, which is confirmed":         crashNextOrder,
 		"armed faults are counted and cleared":                           countAndClear,

@@ -35,7 +35,7 @@ export async function mount(root) {
   explain(0);
 }
 
-const defaults = /** @type {Question} */ ({ context: 'public', weights: { performance: 1, modifiability: 2, simplicity: 1 }, breaking: false });
+const defaults = /** @type {Question} */ ({ context: 'public', weights: { performance: 2, modifiability: 1, simplicity: 1 }, breaking: false });
 const degrees = ['does not matter', 'a little', 'much', 'most'];
 
 /** @param {string} search @returns {Question} */
@@ -101,7 +101,7 @@ function recommendation(verdicts) {
     el('h3', {}, 'Why'), el('ul', {}, ...best.reasons.map((t) => el('li', {}, t))),
     el('h3', {}, 'What it accepts'), el('ul.accepts', {}, ...best.accepts.map((t) => el('li', {}, t))),
     el('h3', {}, 'How they rank'), el('ol.others', {}, ...verdicts.map((v) => el('li', {}, el('span', {}, v.strategy.name), el('span.points', {}, `${v.points} points`)))),
-    el('p.fine', {}, 'Points: three times how well it fits the context, and each score times what it matters to you. Performance and fit are this page’s own judgement, the other scores are the chapter’s.',
+    el('p.fine', {}, 'Points: twice how well it fits the context, and each score times what it matters to you. Performance and fit are this page’s own judgement, the other scores are the chapter’s.',
       others.length < 3 && ' Additive-only has no way to make such a change.'));
 }
 

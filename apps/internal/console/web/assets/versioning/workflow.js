@@ -14,5 +14,5 @@ export const stages = [
   { title: 'Consumer-driven tests on every build', icon: 'M4 5h16v14H4zM8 12l3 3 5-6', what: 'Consumers record which part of the contract they use; the provider proves on every build that it still keeps that part.',
     tools: ['Pact', 'Spring Cloud Contract', 'Specmatic'], here: 'tests/contracts: what every consumer reads is kept as a pact' },
   { title: 'Registry checks compatibility', icon: 'M4 6c0-4 16-4 16 0v12c0 4-16 4-16 0zM4 6c0 4 16 4 16 0M4 12c0 4 16 4 16 0', what: 'Before a deployment the new schema is held against the released ones; what would break a consumer does not go out.',
-    tools: ['Confluent Schema Registry', 'Apicurio', 'AWS Glue Schema Registry', 'oasdiff, buf breaking'], here: 'tests/contracts: the released contract is a gate' },
+    tools: ['Confluent Schema Registry', 'Apicurio', 'AWS Glue Schema Registry', 'oasdiff, buf breaking'], here: 'the schema registry (sagactl schemas check), and make contracts, which holds every contract against the released ones' },
 ];
