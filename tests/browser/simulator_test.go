@@ -33,6 +33,7 @@ func TestConsole(t *testing.T) {
 		"the simulator steps forward, fails and goes back":               modelSteps,
 		"the simulator's last event has the reason of the scenario":      reasons,
 		"every scenario ends, and its address leads to each step":        everyScenario,
+		"state and payload stand on a projector's first screen":          firstScreen,
 		"the simulator is used by keyboard and on a small screen":        smallAndByKeyboard,
 		"whatever is done at any step, the model ends":                   anyStep,
 		"the model keeps the protocol's promises":                        modelIsSound,
@@ -85,6 +86,19 @@ func reasons(t *testing.T, s *shop) {
 		p.reads(".payload", "OrderCancelled")
 		p.reads(".payload pre", `"reason": "`+reason+`"`)
 	}
+}
+
+// firstScreen is what a class sees without scrolling, at 1280 × 800, in the middle of a compensation.
+func firstScreen(t *testing.T, s *shop) {
+	p := s.visit(t, "/simulator?scenario=declined&step=3", 1280, 800)
+	p.reads(".payload pre", "card_declined")
+	for _, shown := range []string{"[data-is=saga-state]", "[data-does=next]", ".picture", ".status", ".payload pre"} {
+		if bottom := value[float64](p, fmt.Sprintf("document.querySelector(%q).getBoundingClientRect().bottom", shown)); bottom > 800 {
+			t.Errorf("%s ends at %.0f of 800 pixels", shown, bottom)
+		}
+	}
+	p.picture("simulator-projector")
+	p.accessible()
 }
 
 func modelSteps(t *testing.T, s *shop) {

@@ -69,7 +69,7 @@ function payload(flow, message) {
   return el('div', {},
     el('p.carries', {}, el('strong', { class: kind.backward ? 'back' : 'forth' }, message.event), ` from ${message.from}, ${to}`),
     el('pre', { tabindex: '0', role: 'region', 'aria-label': `Payload of ${message.event}` }, JSON.stringify(message.real?.data ?? { ...kind.example, ...(message.reason && { reason: message.reason }), ...(message.resolution && { resolution: message.resolution }) }, null, 2)),
-    el('p.source', {}, message.real ? `Published as ${message.real.id}` : 'The example of the contract'));
+    el('p.source', {}, message.real ? `Published as ${message.real.id}` : 'The contract’s example, with the reason of this run'));
 }
 
 /** The message to look at when nobody has chosen one. @param {Saga} saga @param {import('./model.js').Message | null | undefined} next */
