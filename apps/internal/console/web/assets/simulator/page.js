@@ -40,7 +40,7 @@ class Simulator {
     this.root.replaceChildren(el('div.simulator', {},
       el('header', {}, el('h1', {}, 'Saga flow simulator'), el('p', {}, 'An order crosses four services with four databases, without a common transaction. Follow it forward, make any step fail, and see the compensation.'), el('section', { 'aria-label': 'Saga state' }, state)),
       buttons, el('section.picture', { 'aria-label': 'The flow' }, this.stage), status,
-      el('div.panels', {}, el('section', {}, el('h2', {}, 'Event payload'), payload), el('section', {}, el('h2', {}, 'Steps'), steps))));
+      el('div.panels', {}, el('section.payload', {}, el('h2', {}, 'Event payload'), payload), el('section', {}, el('h2', {}, 'Steps'), steps))));
     new ResizeObserver(() => this.draw()).observe(this.stage);
     addEventListener('popstate', () => this.go(read(location.search), false));
     document.addEventListener('keydown', (e) => this.key(e));
