@@ -14,14 +14,14 @@ const BACK = 15_000;
 /** @param {Element} place where the strip stands */
 export function strip(place) {
   const list = el('ul', { 'aria-label': 'Processes' });
-  const news = el('p.skip', { role: 'status' });
-  place.append(el('section.strip', { 'aria-label': 'What runs' }, list, news));
+  const announced = el('p.skip', { role: 'status' });
+  place.append(el('section.strip', { 'aria-label': 'What runs' }, list, announced));
   /** @type {Process[]} */ let processes = [];
   let connected = true;
   const draw = () => redraw(list, ...(connected ? processes.map(item) : [el('li.away', {}, '✖ the console does not answer')]));
   watch('/processes/watch', 'message', (all) => {
     const changed = difference(processes, all);
-    if (changed) news.textContent = changed;
+    if (changed) announced.textContent = changed;
     processes = all;
     draw();
   }, (is) => { connected = is; draw(); });
