@@ -38,7 +38,7 @@ func describe(t *testing.T, handler http.HandlerFunc) string {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	urls := map[string]string{}
-	for _, name := range []string{"order", "inventory", "payment", "shipping", "gateway"} {
+	for _, name := range []string{"order", "inventory", "payment", "shipping", "notification", "gateway"} {
 		urls[name] = server.URL
 	}
 	file := filepath.Join(t.TempDir(), "run.json")
