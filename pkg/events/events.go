@@ -105,8 +105,8 @@ type ShipmentFailed struct {
 	Repeat
 }
 
-// PaymentRefunded means that what was captured has been returned: by the gateway, or outside it by an
-// audited settlement (Reason "manual_settlement").
+// PaymentRefunded means that what was captured has been returned: by the gateway, or outside it by an audited
+// settlement, whose RefundID begins with "settlement:". Reason is why the order is undone, not how the money came back.
 type PaymentRefunded struct {
 	Subject
 	RefundID string `json:"refund_id"`

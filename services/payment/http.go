@@ -47,7 +47,8 @@ func (s server) GetPayment(ctx context.Context,
 	view := api.Payment{
 		OrderId: request.OrderId, State: api.PaymentState(p.State), ChargeId: orNil(p.ChargeID), RefundId: orNil(p.RefundID),
 		Reason: orNil(p.Reason), CancelWanted: p.CancelWanted, Attempts: p.Attempts,
-		CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(),
+		ReturnedBy: (*api.PaymentReturnedBy)(orNil(p.ReturnedBy)),
+		CreatedAt:  p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(),
 	}
 	if p.Amount > 0 {
 		view.Amount = &api.Money{Amount: p.Amount, Currency: p.Currency}

@@ -159,7 +159,7 @@ func TestRepair_ASettlementOutsideTheGatewayEndsTheSaga(t *testing.T) {
 		t.Fatalf("%+v, %s, open %v", a, s.state(id), s.openIncidents(id))
 	}
 	refunded := events.PaymentRefunded{
-		Subject: events.Subject{OrderID: id}, RefundID: "settlement:bank 7", Reason: "manual_settlement",
+		Subject: events.Subject{OrderID: id}, RefundID: "settlement:bank 7", Reason: "cancelled",
 		Amount: events.Money{Amount: 1999, Currency: "USD"},
 	}
 	if !slices.Contains(s.events(id), events.Event(refunded)) {

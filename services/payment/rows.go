@@ -6,7 +6,7 @@ import "example.com/ordersaga/internal/adminapi"
 var keeps = []adminapi.Table{
 	{Name: "payment", SQL: `
 		SELECT state, amount, currency, charge_id, refund_id, refund_number, refund_amount, captured_amount, returned_amount,
-			cancel_wanted, reason, problem, attempts, lease_until, created_at, updated_at
+			cancel_wanted, reason, returned_by, problem, attempts, lease_until, created_at, updated_at
 		FROM payment WHERE order_id = $1`},
 	{Name: "ledger_entry", SQL: `
 		SELECT kind, account, amount, currency, gateway_id, created_at FROM ledger_entry

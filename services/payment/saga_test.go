@@ -81,6 +81,34 @@ func TestSaga_EveryEventAtEveryStateTwice(t *testing.T) {
 	}
 }
 
+// The natural key guards all of the charge: another one under the order's id is the publisher's fault, and is refused.
+func TestSaga_AnotherChargeUnderTheSameOrderIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	id := newID(t)
+	s.handle(reserved(id, "tok_visa"))
+	amount, currency := reserved(id, "tok_visa"), reserved(id, "tok_visa")
+	amount.Total.Amount, currency.Total.Currency = 2999, "EUR"
+	for _, other := range []events.InventoryReserved{amount, currency, reserved(id, "tok_declined")} {
+		if err := s.tryHandle(other); err == nil || !strings.Contains(err.Error(), "order "+id+" was to be charged another") {
+			t.Errorf("%+v: %v", other.Total, err)
+		}
+	}
+	s.handle(reserved(id, "tok_visa"))
+	voided := newID(t)
+	s.handle(cancelled(voided))
+	s.handle(reserved(voided, "tok_visa"), amountOf(voided, 2999)) // a tombstone knows no charge
+	if state := s.state(voided); state != charge.Voided {
+		t.Errorf("%s", state)
+	}
+}
+
+func amountOf(orderID string, amount int64) events.InventoryReserved {
+	order := reserved(orderID, "tok_visa")
+	order.Total.Amount = amount
+	return order
+}
+
 func TestSaga_ACancelThatComesFirstLeavesATombstoneThatIsNeverCharged(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

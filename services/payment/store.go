@@ -12,8 +12,8 @@ import (
 	"example.com/ordersaga/services/payment/charge"
 )
 
-// insertIntent records what is to be charged, and reports whether it did. A row that is there already, whatever its
-// state, stays as it is.
+// insertIntent records what is to be charged, and reports whether it did. A row that is there already stays as it is,
+// whatever its state. When it is about another charge the event is a dead letter.
 func insertIntent(ctx context.Context, tx pgx.Tx, order events.Snapshot, cause outbox.Cause) (bool, error) {
 	tag, err := tx.Exec(ctx, `
 		INSERT INTO payment (order_id, state, charge_key, amount, currency, payment_method, snapshot, cause_id, traceparent)
@@ -21,10 +21,24 @@ func insertIntent(ctx context.Context, tx pgx.Tx, order events.Snapshot, cause o
 		ON CONFLICT (order_id) DO NOTHING`,
 		order.OrderID, charge.Key(order.OrderID), order.Total.Amount, order.Total.Currency, order.PaymentMethod, order,
 		cause.EventID, cause.TraceParent)
-	return tag.RowsAffected() == 1, charge.Wrap(err, "record the charge of order", order.OrderID)
+	if err != nil || tag.RowsAffected() == 1 {
+		return err == nil, charge.Wrap(err, "record the charge of order", order.OrderID)
+	}
+	same := false
+	err = tx.QueryRow(ctx, `
+		SELECT direct_reference IS NULL
+		   AND (charge_key IS NULL OR (amount, currency, payment_method) = ($2, $3, $4))
+		FROM payment WHERE order_id = $1`,
+		order.OrderID, order.Total.Amount, order.Total.Currency, order.PaymentMethod).Scan(&same)
+	if err == nil && !same {
+		return false, outbox.DeadLetter(fmt.Errorf("order %s was to be charged another amount, currency or card before",
+			order.OrderID))
+	}
+	return false, charge.Wrap(err, "compare the charge of order", order.OrderID)
 }
 
-// insertTombstone records that an order which was never seen will never be charged.
+// insertTombstone records that an order which was never seen will never be charged. A row that is there answers the
+// cancel by its state, whatever the reason.
 func insertTombstone(ctx context.Context, tx pgx.Tx, orderID, reason string) (bool, error) {
 	tag, err := tx.Exec(ctx, `
 		INSERT INTO payment (order_id, state, reason) VALUES ($1, 'VOIDED', $2)

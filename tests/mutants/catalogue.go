@@ -261,6 +261,11 @@ var mutants = []mutant{
 		dir: "services/payment", test: "^TestDirect_RefundsInPartsSumToWhatWasCaptured$",
 	},
 	{
+		name: "an order's charge is compared by its id alone", file: "services/payment/store.go",
+		old: "if err == nil && !same {", new: "if err == nil && !same && order.OrderID == \"\" {",
+		dir: "services/payment", test: "^TestSaga_AnotherChargeUnderTheSameOrderIsRefused$",
+	},
+	{
 		name: "not found is definite at once", file: "services/payment/charge/classify.go",
 		old: "case len(charges) == 0 && c.Horizon:", new: "case len(charges) == 0:\n		return Outcome{Decision: No, Reason: NotCharged}\n	case len(charges) == 0 && c.Horizon:",
 		dir: "services/payment", test: "^TestResolve_NotFoundIsDefiniteOnlyBehindTheHorizon$",

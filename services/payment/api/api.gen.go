@@ -77,6 +77,24 @@ func (e DirectPaymentState) Valid() bool {
 	}
 }
 
+// Defines values for PaymentReturnedBy.
+const (
+	PaymentReturnedByRefund     PaymentReturnedBy = "refund"
+	PaymentReturnedBySettlement PaymentReturnedBy = "settlement"
+)
+
+// Valid indicates whether the value is a known member of the PaymentReturnedBy enum.
+func (e PaymentReturnedBy) Valid() bool {
+	switch e {
+	case PaymentReturnedByRefund:
+		return true
+	case PaymentReturnedBySettlement:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PaymentState.
 const (
 	PaymentStateCAPTURED      PaymentState = "CAPTURED"
@@ -235,11 +253,14 @@ type Payment struct {
 	// Problem Why the last answer of the gateway decided nothing, or why it will not give the money back.
 	Problem *string `json:"problem,omitempty"`
 
-	// Reason Why it was declined, voided or given back.
+	// Reason Why it was declined, or why the order was cancelled.
 	Reason *string `json:"reason,omitempty"`
 
 	// RefundId The gateway's name of the refund.
 	RefundId *string `json:"refund_id,omitempty"`
+
+	// ReturnedBy How the money came back: by refunds at the gateway, or the last of it outside the gateway.
+	ReturnedBy *PaymentReturnedBy `json:"returned_by,omitempty"`
 
 	// State INTENT: to be charged. CAPTURED: paid. DECLINED: definitely not paid. UNKNOWN: the gateway's answer is missing,
 	// and is being found out. VOIDED: cancelled before any charge. REFUNDING, REFUNDED: being given back, given back.
@@ -251,6 +272,9 @@ type Payment struct {
 	UnknownSince *time.Time `json:"unknown_since,omitempty"`
 	UpdatedAt    time.Time  `json:"updated_at"`
 }
+
+// PaymentReturnedBy How the money came back: by refunds at the gateway, or the last of it outside the gateway.
+type PaymentReturnedBy string
 
 // PaymentState INTENT: to be charged. CAPTURED: paid. DECLINED: definitely not paid. UNKNOWN: the gateway's answer is missing,
 // and is being found out. VOIDED: cancelled before any charge. REFUNDING, REFUNDED: being given back, given back.
@@ -2725,45 +2749,46 @@ var swaggerSpec = []string{
 	"qlN32MYDItk2Arz7uI94KO/ZtjD+oZdMTxx4mRQJUhVjZCixkt/qd7sMoRLIbpZCOdgQSKhEFGA5vpxB",
 	"ypYzmUENYNBjXybSC1C1s8ZaZyBUS14PDVgVgGmH8a9AiAo+u5vA0bBwPb6BYhLTRSp5BU6WqeLDTiGW",
 	"hYuWK/KcdKb18qKqzKyTsqpidoB1gSuFrIsUHPMfqaaULy1nq/ICaHiYLPuwjBpFdrgh9BfAp02G9NAl",
-	"hSSTCvOyO03nahNy8S27fgVK2QJQSqiw5pcIMMQIe8eF0qR9VkT8mC2ETPuswBBxWTnIVsQk/zjgirjO",
-	"4xe24H1VXouulFBpVRue6FylTOeuz/7j99M3uH9lK6EUK9SqUGZWopaIFaAlDltV7IzqrL1STUgTN02+",
-	"IWvpwnqh0BqNcKE87HSfBeAT1zZHwq1Mob5l/0o1IFNc5uRMUL9EZFnEKM8NPG8Qy6PHQznPuUdgugLD",
-	"raO76w61ydWt0kt1Y2WIyE31ucCvfd1aqLa8H275+SJ9pE9aCy+l66jgZtNH1wJCwwU2zu6MR5v8zLHy",
-	"JdWICYsx4/zn1+zo4PAVJW+NyIXQcZcdezcSITMN6WLhNNBZoGFb6Lbsovi1KeNYGq2mPqAhJzd6h9x2",
-	"k/iPy8t3zL/QHQtDdafz/FuJBj7xjMJbSdtJgAuFphQmIs/cWi1ol/A9BeU1uqR4XoeVHaVS6h++sEwv",
-	"lXepEwoJnoXey53S5+AjmVbJV9YH+hsLBBXk/HNy+A1rnl7MqYO/LcWctuBwN6kmutP6yOZfoHgIMZLj",
-	"ESlQvzdXvp+3CrXrqXhhGdwhVIyYgjswlIUXZe6Y5O1m2oI3leN3p1dKq2zF7EwvLSOYXoPlRQ8QAxa6",
-	"cVQROtjHYEgZ2XFKxZkM48KVCj0Sy4RBjdMW0hg3Ck6WTSRkFB1F8Cx9dl60b2kNYsSYyanCwEhvW58r",
-	"rHTOUn2lkDLcq89OqMUdzM4ywQJcYqlOcuLWD4W/Cl3GTCagLNmHTEE5OZFgkNELkcygN+oPqpZ17TvU",
-	"j3w+F2ZFTXmUs60xwkYMRDJj8FkgH0qzKUrCBdqP+B0Y60U77A/osM+9f+cik27F449fuHA3c20djzHB",
-	"AWFzg+uDOd64paR8zwduv4/38iHRjjiBbx5zVIhQ7EfW3EqCG0iyD2Ce1xmedX+NVAR19hZw50c4PnLU",
-	"qb5U+Lc2q/5p8ekcLJg7SPt31GzAt+xMLhYYDy9mcoHX/VnIzL9xTfpthHUmTxzd6eMXjo4HmaOtmxq4",
-	"+P9vkXyfJPKYB9Ra90ZIffF10EgDImU/HA4Gf+X3Ubnl2fHlBfsnuAtnQMzXtg0qXe37Y1Dg8DdxhphS",
-	"stl62agS32BimztAjQNjNTUqnM5SHqs8yyKuMXMLYW+HvErKitOXQjq6zJZNJlKlQQ0be5AvH0MS4LIg",
-	"AReQxTqxsoUd0gnPeaPg1uvUBON40I1QkG8hndLMSLUFpTj0tVdYtH3MhwU63vtr9JzoL8RC8pjv94dk",
-	"UgvhZqTHe3fDvcBWijdkWes+9hwWIJwk+LCpI9huMRXSKvSRkkAPvCfSVEyX9koVddOIjVfOB138EPlD",
-	"GnsXw1ExcyaHT+RRf4UV9cqkgT7DOP6prP18Yqn2RMQhjjsK7HY9iEf0mCICkkjDHiT9MNJ0pUKuPikQ",
-	"DBPsYHDUZ8cVRguv5OippUM0F8hg+QLh4RKyjCg+ZoeDfTYHoYLrdo9t1Ma1pHRO79/hn+hxyhbulXpI",
-	"D/fHMnJOkVUaI5BKaQwid2VRGoQi3EhBotTL0xTdfdNg6wNcH7urNNUre2sDXuhVAr0/6XS1pevY0W0s",
-	"ANLw6OiojnH4+4s37YJfzJ2+vbmTVjT6TIii7rRMoDcajF72hsO/P7wJWRV075sACHV1fQxrNBg+6Xq1",
-	"+g0PpPZGo8vhIB4exoPBH7yDBQjteDK7GSSjyUsxHL+Cg9Gu21fIrwb4HsySOj/agNvrb71pvTZR0GX6",
-	"u0YLukYp6fyDwWDT2lIye9WAFK0YfV3j2+d6XCqbTyYywbTihnw9jzoGSurVoebM1KiFkcoXv8PUSJ2u",
-	"H9ERBX/j3cwnvGQ5tLb6tpI72i25cq4RFwz3dy8oB6BoweHuBWsjEbhsNNq9rDnbch/xw8H+Q1YVY0sk",
-	"oJAR71pVibWNyENzxg+xanSDPqi38xnC5mJKCNdjP05QooYX9r6UXuMeyZoCUdcMDb+A2xQX2ipXRcsq",
-	"JFb1ccrpMIT1iwlaRDFVMlJv92yenH1oK+m65awHT3LWVTbe4X5bbnqHP17rlfsjaqVibuDmSBweFsfw",
-	"js60XxTqwVWh8MHuozlvsMmJBLVDNBSahH3vVg+ePotnwGttqSTl4G3JvqYvPWgO4P2sPRz/Rk70LOBe",
-	"Cm4BaPqB4nUan27eH9azmka+hqi6CUe3mXdASXbvS1FM3WreVea+076LQo2kGFdNzQ+GR2I8mIx6r5J9",
-	"6L1Kh4Meam9vzUo6bL5W7t1s8jtaSE8zdV/YDdiFJt5KoVTdv6J2yCN+J7IcmsW8rai10cEctjqOofu8",
-	"w708AClWPbeHiqNwHbXGRL1833HQ8A9SW6fnY+u0gk3sajZLQwMo9NCCJUXM6hC4XKjjhZZjk8kl6wYb",
-	"WffszDngVTeQl/eocaxs1ezg18Dzq6hHtLjVarEhgzJtnc9cfZLq+2JrfdgnaeHoKaxsdZA7Xtx/PM/3",
-	"ea0TzBs9XpkGZOOrDYqFRlIhjaqFttbl6tbgnVIb/eGjwQMDyPYAulbbfqbgeVZVDn3JOXQiMS6V8O/P",
-	"i5u+QN8iikoiBkQyg7RgCLXsUbw0GvP8gVS1JVBFTnpkq8gZqnnPXUgrioSNQlrERGZ1qE2GghUxyJfB",
-	"0j47ZgqWV4rKPPbW1ie9w5ZxWK5VDXEXdhN6jcRg4oRfuRDG9dlxNbbo8YZ3y1fK5nP66ZJjc21deyQ9",
-	"9qPrvng2GhUltoPBUWgfZxluKKshyRbV+MTjKN9oPy7wn/Oya/0+q/iNZOj+OO37/Lh7TBW8jSWtsmL7",
-	"P6ak9Zg04jFVq3DT71C1elwitCGbeUpBqn7VbQWp5mTO/56SVMgTg32vl6PWzH9tnqizLuUZyqoNv2FV",
-	"ajN55N+mWv/ZdarnTGxtnsxqI3x/VkTeSNL/FeaeDDh+wVC0lq8X82cYC33E9TGxO2vH7egnpF1ptx8j",
-	"IgxVdvzRuU2CxuSGfi9HMSpsvb5FUQ+oIAIGUqaXyq4l4pZamNtWizBh4ycV/XwF7fQjbrxiTtwCahnd",
-	"WSqa+sPTqoPCve+v7/87AAD//w==",
+	"hSSTKuRly0Beh35s2P8r8MpDoMp41W0a1Z0T3BEvHiNkCXAFk+kaL8tck9itJ3hnnTsrU6i/hqQUKMVv",
+	"hMAAnMuArP066k4ioMOXEsiJEaqPC0VP+6xAKTFbCJn2WYF74rLaka1IsP5xwEJxncgXttCXqiQYXSmh",
+	"0qqePdG5SvGGffYfv5++wf0r+w7lY6FWhQGyEmlFrABacdjKl2OQv1Htc/9KNWFY3HRTDf2ULqwXCj2I",
+	"ES6UtJ3uswDW4trmnaK5Ug2YF5d1BCaoxyOyLGKUmweeN4itCfbB8NNz7hE4tMCd64i0S21ydav0Ut1Y",
+	"GVBEU30u8GtfaxeqLe+He6t8kT7Sj66FxNLdVRC5GVdqQazhthtnd8bQTb7xWPkycMSExTh3/vNrdnRw",
+	"+IoSzka0Rbi7y+N41xchMw3pYuHo0CegldsNPq0o2G3KkpZGq6kPwsjJzj2qEkObxH9cXr5j/oXu+B0q",
+	"Up3n30o08IlnFN5K2k4CXCiOpTAReebW6le7hO8pKK/RJcXzOhTuKO9Sz/OFZXqpvPOfUHjxLPRe7pQ+",
+	"Bx/JtEq+sqbR31jUqGDyn1N32LDm6QWoOmDdUoBqCw53k2qiO62PbP4FiodQLjkekQL1qHPle5CrUG+f",
+	"iheWwR3C24gpuANDlYOiNB+TvN1MW/Cmcvzu9Eppla2YnemlZZRa1FKJom+JAQvdOKoIHewDMqSM7Dil",
+	"glKGceFKhb6OZcKgxmkLaYwbBSfLJhIyio4ieJY+Oy9azrQGcW3M5FRhYKS3rc9vVjpnqb5SSBnu1Wcn",
+	"1JYPZmeZYAHisVQnOXHrh8Jfhc5oJhNQluxDpqCcnEgwyOiFSGbQG/UHVZu99h3qRz6fC7OiQQKUs60x",
+	"wkYMRDJj8FkgH0qzKcrYRYYS8Tsw1ot22B/QYZ97/85FJt2Kxx+/cOFu5to6HmNSBsLmBtcHc7xxS0k5",
+	"qg/cfh/v5UNxIOKUMPCYo0KEBgWy5lYS3ECSfQDzvM7wrPtrpCKos7eAOz928pGjTvWlwr+1WfVPi0/n",
+	"YMHcQdq/owYJvmVncrHAeHgxkwu87s9CZv6Na9JvI6wzeeLoTh+/cHQ8yBxt3dTAxf9/i+T7xJbHPCDt",
+	"ujdC6ouvg0YaECn74XAw+Cu/j8otz44vL9g/wV04A2K+tm1Q6WrfH4MCh7+JM8SUks3Wy0aV+AaT8dwB",
+	"ahwYq6m54nSW8ljlWRZxjdlmCHs75FVSVpy+FNLRZbZsMpEqDWrY2IN8+RiSAOwFCbiALNaJlS3skE54",
+	"zhudFxi9oqbA/w+5EQryLaRTmnOptqA8gb72Cou2jzm8QMd7f42eE/2FWEge8/3+kExqIdyM9HjvbrgX",
+	"2Erxhixr3ceewwKEkwQfNnUx222xQlqFPlLi6oH3RJqK6dJeqSKBith45XzQxQ+RP6SxdzHQFTNncvhE",
+	"HvVXWFF/TxroM4zjn8p61SeWak9EHOK4o8Bu14N4RI8pIiCJNKBC0g9jWFcq1BcmBYJhgh0MjvrsuMJo",
+	"4ZUcPbV0iOYCGSxfIDxcQpYRxcfscLDP5iBUcN3usc3luJZUzun9O/wTPU7Zdr5SD+k7/1hGzimySmME",
+	"UimNbuSuLKSDUIQbKUiUenmaortvGmx96Oxjd2WpemVvbSgNvUqg9yedrrZ0Sjs6pAVAGh4dHdUxDn9/",
+	"8aZdpIy507c3d9KKRm8MUdSdlgn0RoPRy95w+PeHN06rIvR9EwChrq6Pjo0Gwyddr1Zz4oHU3mh0ORzE",
+	"w8N4MPiDd7AAoR1PZjeDZDR5KYbjV3Aw2nX7CvnVAN+DWVLnRxtwe/2tN9rXpiC6TH/XOETX+CedfzAY",
+	"bFpbSmavGuqiFaOva9b7XI9LZfPJRCaYVtyQr+dRxxBMvaLVnPMatTBS+eJ3mHSp0/UjOqLgb7yb+YSX",
+	"LAftVt9Wcke7JVfOYuKC4f7uBeXQFi043L1gbYwDl41Gu5c153HuI3442H/IqmLUigQUMuJdqyqxthF5",
+	"aCj5wVuNbtAH9XY+Q9hcTAnheuzHCUrU8MLel9Jr3CNZUyDqmqHhF3Cb4kJb5apoWYXEqqZPOR2GsH4x",
+	"9YsopkpG6i2qzdO+D21/Xbec9eBJzrrKxjvcb8tN7/DHa/19f0StqM0N3ByJw8PiGN7RTfeLQj24KhQ+",
+	"2H00ZyQ2OZGgdoiGQmOz793qwdPnBw14rS2VpBwWLtnX9KUHzaHBn7WH49/IiZ4F3EvBLQBNPwS9TuPT",
+	"zfvDelbTyNcQVTfh6DbzDijJ7n0piqlbzbvK3Hfad1GokRTjqkn/wfBIjAeTUe9Vsg+9V+lw0EPt7a1Z",
+	"SYfN18q9m01+R9vraabuC7sBu9CUXimUqmNZ1A55xO9ElkOzmLcVtTa6rsNWlzR0zHe4lwcgxapP+FBx",
+	"FK6j1piol+87Dhr+QWrr9HxsnVawiV3NBm9oAIW+X7CkiFkdApcLdbzQJm0yuWTdYCPrnp05B7zqYPLy",
+	"HjWOla2aHfwaeH4V9YgWt1otNmRQpq3zmatPUn1fbK13/CQtHD2Fla2ud8eL+4/n+T6vda95oy8t04Bs",
+	"fLVBsdBIKqRRtdDWulzdGrxTaqM/fDR4YADZHkDXatvPFDzPqsqhLzmHTiTGpRL+/Xlx0xfoW0RRScSA",
+	"SGaQFgyhVjmKl8Z5nj+QqrYEqshJj2wVOUM177kLaUWRsFFIi5jIrA61yVCwIgb5MljaZ8dMwfJKUZnH",
+	"3tr6dHrYMg7Ltaoh7sJuQq+RGEyc8CsXwrg+O65GLT3e8G75Stl8Tj+3cmyurWuP0cd+3N4Xz0ajosR2",
+	"MDgK7eMsCwMPxWBni2p84nGUb7QfF/jPedm1flNW/K4zdH+c9n1+P4RxMDjaXNIqK7b/Y0paj0kjHlO1",
+	"Cjf9DlWrxyVCG7KZpxSk6lfdVpCqTWT8rypJhTwx2Pd6OWrN/NcmnzrrUp6hrNrwG1alNpNH/m2q9Z9d",
+	"p3rOxNbmyaw2dvhnReSNJP1fYe7JgOMXDEVr+Xoxf4ax0EdcHxO7s3bcjn722pV2+zEiwlBlxx+d2yRo",
+	"TG7oN34Uo8LW61sU9YAKImAgZXqp7FoibqmFuW21CBM2fqbSz1fQTj/ixivmxC2gltGdpaKpPzytOijc",
+	"+/76/r8DAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

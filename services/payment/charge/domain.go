@@ -65,7 +65,8 @@ type Payment struct {
 	Returned      int64    // what is back of it, by however many refunds and a settlement
 	Booked        []string // the gateway's names of the refunds that are in our ledger
 	CancelWanted  bool
-	Reason        string
+	Reason        string          // why it was declined, or the order cancelled
+	ReturnedBy    string          // how the money came back: "refund" or "settlement"
 	Problem       string          // why the last answer decided nothing, or the gateway's refusal of a refund
 	ChargeRequest string          // the Idempotency-Key of a direct charge
 	RefundRequest string          // and of its refund
@@ -137,6 +138,7 @@ type Change struct {
 	RefundID     string
 	RefundAmount int64
 	Reason       string
+	ReturnedBy   string
 	Problem      string       // why nothing was decided, or not as it should
 	Postings     []Posting    // the movements of money
 	Event        events.Event // what follows for the saga; nil: nothing
@@ -212,7 +214,7 @@ func (p Payment) Rest(found []GatewayResponse) int64 {
 func (p Payment) Book(found []GatewayResponse, next State, reason string) Change {
 	change := Change{State: next, Reason: reason, RefundAmount: p.RefundAmount}
 	for _, refund := range found {
-		change.RefundID = refund.ID
+		change.RefundID, change.ReturnedBy = refund.ID, "refund"
 		change.Postings = append(change.Postings,
 			Posting{"refund", p.Reference(), refund.ID, refund.Amount, p.Currency})
 	}
@@ -227,9 +229,9 @@ func (p Payment) Book(found []GatewayResponse, next State, reason string) Change
 }
 
 // Settle books refunds, and of the rest that it was returned outside the gateway.
-func (p Payment) Settle(found []GatewayResponse, refundID, reason string) Change {
-	change := p.Book(found, Settled, reason)
-	change.RefundID = refundID
+func (p Payment) Settle(found []GatewayResponse, refundID string) Change {
+	change := p.Book(found, Settled, p.Reason)
+	change.RefundID, change.ReturnedBy = refundID, "settlement"
 	change.Postings = append(change.Postings, Posting{"settlement", p.Reference(), "", p.Rest(found), p.Currency})
 	return p.ended(change)
 }

@@ -14,6 +14,7 @@ import (
 const Columns = `p.order_id::text, coalesce(p.direct_reference, ''), p.state, coalesce(p.charge_key, ''),
 	coalesce(p.amount, 0), coalesce(p.currency, ''), coalesce(p.payment_method, ''), coalesce(p.charge_id, ''),
 	coalesce(p.refund_id, ''), p.refund_number, coalesce(p.refund_amount, 0), p.cancel_wanted, coalesce(p.reason, ''),
+	coalesce(p.returned_by, ''),
 	coalesce(p.captured_amount, 0), p.returned_amount, CASE WHEN p.returned_amount > 0 THEN ARRAY(
 		SELECT e.gateway_id FROM ledger_entry e WHERE e.account = 'gateway' AND e.kind = 'refund'
 		  AND e.merchant_reference = coalesce('direct:' || p.direct_reference, p.order_id::text)) END,
@@ -27,6 +28,7 @@ func Scan(row pgx.Row, more ...any) (p Payment, err error) {
 		&p.OrderID, &p.Direct, &p.State, &p.ChargeKey,
 		&p.Amount, &p.Currency, &p.PaymentMethod, &p.ChargeID,
 		&p.RefundID, &p.RefundNumber, &p.RefundAmount, &p.CancelWanted, &p.Reason,
+		&p.ReturnedBy,
 		&p.Captured, &p.Returned, &p.Booked,
 		&p.Problem, &p.ChargeRequest, &p.RefundRequest, &p.Order,
 		&p.Cause.EventID, &p.Cause.TraceParent, &p.Attempts, &p.NextAttemptAt, &p.UnknownSince,
@@ -139,7 +141,7 @@ func lockClaimed(ctx context.Context, tx pgx.Tx, batch []finished, s Settings) (
 // storeChanges ends the leases. An outcome that is still unknown is due again after a pause, jittered so that
 // what failed together does not come back together; one that has become work of another kind is due at once.
 func storeChanges(ctx context.Context, tx pgx.Tx, all []Transition) error {
-	var ids, states, charges, refunds, reasons, problems []string
+	var ids, states, charges, refunds, reasons, problems, ways []string
 	var amounts, captured, returned []int64
 	var pauses []time.Duration
 	var undecided, nextKey []bool
@@ -154,7 +156,7 @@ func storeChanges(ctx context.Context, tx pgx.Tx, all []Transition) error {
 		amounts = append(amounts, t.To.RefundAmount)
 		reasons, problems = append(reasons, t.To.Reason), append(problems, t.To.Problem)
 		pauses, undecided = append(pauses, t.Pause), append(undecided, t.To.Undecided)
-		nextKey = append(nextKey, t.To.NextKey)
+		nextKey, ways = append(nextKey, t.To.NextKey), append(ways, t.To.ReturnedBy)
 	}
 	_, err := tx.Exec(ctx, `
 		UPDATE payment p SET
@@ -162,6 +164,7 @@ func storeChanges(ctx context.Context, tx pgx.Tx, all []Transition) error {
 			charge_id = coalesce(nullif(next.charge_id, ''), p.charge_id),
 			refund_id = coalesce(nullif(next.refund_id, ''), p.refund_id),
 			refund_amount = coalesce(nullif(next.refund_amount, 0), p.refund_amount),
+			returned_by = coalesce(nullif(next.returned_by, ''), p.returned_by),
 			refund_number = p.refund_number + next.next_key::int,
 			captured_amount = coalesce(nullif(next.captured, 0), p.captured_amount),
 			returned_amount = p.returned_amount + next.returned,
@@ -172,11 +175,11 @@ func storeChanges(ctx context.Context, tx pgx.Tx, all []Transition) error {
 			unknown_since = CASE WHEN undecided THEN coalesce(p.unknown_since, now()) END,
 			next_attempt_at = now() + CASE WHEN undecided THEN next.pause * (0.5 + random() / 2) ELSE interval '0' END
 		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::interval[],
-		  $9::boolean[], $10::bigint[], $11::bigint[], $12::boolean[])
+		  $9::boolean[], $10::bigint[], $11::bigint[], $12::boolean[], $13::text[])
 			AS next (order_id, state, charge_id, refund_id, refund_amount, reason, problem, pause, undecided, captured,
-				returned, next_key)
+				returned, next_key, returned_by)
 		WHERE p.order_id = next.order_id`, ids, states, charges, refunds, amounts, reasons, problems, pauses, undecided,
-		captured, returned, nextKey)
+		captured, returned, nextKey, ways)
 	if err != nil {
 		return fmt.Errorf("store outcomes: %w", err)
 	}

@@ -55,7 +55,7 @@ func chargeResponse(ctx context.Context, tx pgx.Tx,
 	p, err := charge.LoadDirect(ctx, tx, reference)
 	switch {
 	case err != nil:
-	case p.State == charge.Declined, p.Reason == charge.NotCharged, p.Reason == charge.KindLateCapture:
+	case p.State == charge.Declined, p.Reason != "": // also when the money came late after all, and went back
 		response, err = refusal("Payment declined", "The card was not charged.", p.Reason)
 	case p.ChargeID == "":
 		return response, false, nil

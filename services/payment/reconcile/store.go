@@ -21,7 +21,8 @@ func lastLine(ctx context.Context, pool *pgxpool.Pool) (position int64, err erro
 	return position, nil
 }
 
-// insertLines stores the lines that follow a position.
+// insertLines stores the lines that follow a position. A line that is there was read by another replica from the same
+// ledger, which only grows.
 func insertLines(ctx context.Context, tx pgx.Tx, after int64, lines []charge.LedgerEntry) error {
 	var ids, kinds, references, directs, currencies []string
 	var orders []*uuid.UUID
@@ -84,8 +85,7 @@ func markLate(ctx context.Context, tx pgx.Tx) (charge.Payment, error) {
 	return charge.Scan(tx.QueryRow(ctx, `
 		UPDATE payment p SET state = 'LATE_CAPTURED', charge_id = late.id, refund_amount = late.amount,
 			captured_amount = late.amount,
-			currency = late.currency, reason = 'late_capture',
-			attempts = 0, unknown_since = NULL, next_attempt_at = now(), updated_at = now()
+			currency = late.currency, attempts = 0, unknown_since = NULL, next_attempt_at = now(), updated_at = now()
 		FROM (
 			SELECT p.order_id, l.id, l.amount, l.currency
 			FROM gateway_line l CROSS JOIN LATERAL (`+paymentOfLine+`) p

@@ -22,11 +22,10 @@ const (
 	asCaptured    = "captured" // the charge was made after all
 	asDeclined    = "declined" // it was not, and will not be
 	// of a refused refund: it was made after all; of a charge over a wrong amount: refund that
-	asRefund   = "refund"
-	asSettled  = "settlement" // the money was returned outside the gateway
-	asSameKey  = "asked"      // a retry: the gateway is asked once more, under the same key
-	asNextKey  = "next_key"   // a retry: under the next key, since the last one was refused for good
-	settlement = "manual_settlement"
+	asRefund  = "refund"
+	asSettled = "settlement" // the money was returned outside the gateway
+	asSameKey = "asked"      // a retry: the gateway is asked once more, under the same key
+	asNextKey = "next_key"   // a retry: under the next key, since the last one was refused for good
 )
 
 // offered is what may be asked for in a state. [possible] leaves out what would be refused.
@@ -157,7 +156,7 @@ func decideRefund(p charge.Payment, c command, shown []charge.GatewayResponse) (
 		change.NextKey = true
 		return plan{asNextKey, change}, nil
 	case c.Outcome == asSettled:
-		return plan{asSettled, p.Settle(refunds, asSettled+":"+c.Reference, settlement)}, nil
+		return plan{asSettled, p.Settle(refunds, asSettled+":"+c.Reference)}, nil
 	}
 	return plan{}, refuse("The payment is %s; %q cannot be recorded.", p.State, c.name())
 }
