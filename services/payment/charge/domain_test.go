@@ -62,7 +62,7 @@ func TestPayment_AfterEachOutcome(t *testing.T) {
 			Change{State: Unknown, Reason: "cancelled", Problem: unknown.Reason, Undecided: true}},
 		{"money is refunded",
 			Payment{State: Refunding, ChargeID: "ch_1", RefundAmount: 1999, Reason: "cancelled"}, back(1999), false,
-			Change{State: Refunded, RefundID: "re_1", Reason: "cancelled", Postings: []Posting{refund}, RefundAmount: 1999, Closes: afterRefund, Event: refunded}},
+			Change{State: Refunded, RefundID: "re_1", Reason: "cancelled", ReturnedBy: "refund", Postings: []Posting{refund}, RefundAmount: 1999, Closes: afterRefund, Event: refunded}},
 		{"a refund is refused for good: a person has to help, and no stock is let go",
 			Payment{State: Refunding, ChargeID: "ch_1", RefundAmount: 1999, Reason: "cancelled"}, no("refund_refused"), false,
 			Change{State: RefundRefused, Reason: "cancelled", Problem: "refund_refused", RefundAmount: 1999, Opens: KindRefundRefused, Closes: []string{KindRefundUndecided}}},
