@@ -29,6 +29,9 @@ type DeadLetter struct {
 	ClosedAs *string    `json:"closed_as"` // redriven, duplicate or discarded
 }
 
+// Cursor is its place in lists of dead letters.
+func (l DeadLetter) Cursor() string { return Cursor(l.FirstAt, l.ID) }
+
 // What a dead letter is closed as.
 const (
 	Redriven  = "redriven"  // it took effect

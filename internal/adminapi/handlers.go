@@ -2,65 +2,34 @@ package adminapi
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/google/uuid"
 
 	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/problem"
 )
 
-// fewLetters are shown when a request gives no limit; no request gets more than most.
-const fewLetters = 50
-
-// getDeadLetters answers GET /dead-letters?open=true&type=PART&reason=PART&order=ID&limit=N&after=ID.
+// getDeadLetters answers GET /dead-letters?open=true&type=PART&reason=PART&order=ID&limit=N&after=NEXT.
 func (a API) getDeadLetters(w http.ResponseWriter, r *http.Request) {
-	wanted, err := readPage(r.URL.Query())
+	query := r.URL.Query()
+	filter := Filter{Type: query.Get("type"), Reason: query.Get("reason"), Order: query.Get("order")}
+	wanted, err := readPage(query, fewLetters)
+	if err == nil {
+		err = filter.check()
+	}
+	var list []DeadLetter
+	if err == nil {
+		list, err = a.letters(r.Context(), filter, wanted)
+	}
 	if err != nil {
 		problem.Write(w, r, err)
 		return
 	}
-	list, err := a.letters(r.Context(), wanted)
-	if err != nil {
-		problem.Write(w, r, err)
-		return
-	}
-	var next *string // where the next page begins, if there may be one
-	if len(list) == wanted.limit {
-		next = &list[len(list)-1].ID
-	}
-	write(w, r, map[string]any{"dead_letters": append([]DeadLetter{}, list...), "next": next})
-}
-
-func readPage(query url.Values) (p page, err error) {
-	p = page{Filter: Filter{Type: query.Get("type"), Reason: query.Get("reason"), Order: query.Get("order")},
-		limit: fewLetters}
-	bad := func(detail string) (page, error) { return page{}, problem.New(http.StatusBadRequest, detail) }
-	switch query.Get("open") {
-	case "":
-	case "true", "false":
-		p.open = new(query.Get("open") == "true")
-	default:
-		return bad("open is true or false.")
-	}
-	if n := query.Get("limit"); n != "" {
-		if p.limit, err = strconv.Atoi(n); err != nil || p.limit < 1 || p.limit > most {
-			return bad(fmt.Sprintf("limit is 1 to %d.", most))
-		}
-	}
-	if seen := query.Get("after"); seen != "" {
-		id, err := uuid.Parse(seen)
-		if err != nil {
-			return bad("after is the id of a dead letter: the next of the page before.")
-		}
-		p.after = &id
-	}
-	return p, p.check()
+	shown, next := Cut(list, wanted.limit, DeadLetter.Cursor)
+	write(w, r, map[string]any{"dead_letters": shown, "next": next})
 }
 
 // getDeadLetter answers GET /dead-letters/{id}.

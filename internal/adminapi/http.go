@@ -32,12 +32,12 @@ func (a API) Routes(r chi.Router) {
 	r.Get("/rows", a.getRows(time.Now()))
 }
 
-// getIncidents answers GET /incidents?open=true&order=ID.
+// getIncidents answers GET /incidents?open=true&order=ID&limit=N&after=NEXT.
 func (a API) getIncidents(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	open := query.Get("open")
-	if open != "" && open != "true" && open != "false" {
-		problem.Write(w, r, problem.New(http.StatusBadRequest, "open is true or false."))
+	wanted, err := readPage(query, most)
+	if err != nil {
+		problem.Write(w, r, err)
 		return
 	}
 	var order *uuid.UUID
@@ -49,12 +49,13 @@ func (a API) getIncidents(w http.ResponseWriter, r *http.Request) {
 		}
 		order = &id
 	}
-	list, err := a.list(r.Context(), open == "true", order)
+	list, err := a.list(r.Context(), wanted, order)
 	if err != nil {
 		problem.Write(w, r, err)
 		return
 	}
-	write(w, r, map[string][]Incident{"incidents": append([]Incident{}, list...)})
+	shown, next := Cut(list, wanted.limit, Incident.Cursor)
+	write(w, r, map[string]any{"incidents": shown, "next": next})
 }
 
 // getIncident answers GET /incidents/{id}.

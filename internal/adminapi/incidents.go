@@ -28,6 +28,9 @@ type Incident struct {
 // Open reports whether it is not resolved yet.
 func (i Incident) Open() bool { return i.ResolvedAt == nil }
 
+// Cursor is its place in lists of incidents.
+func (i Incident) Cursor() string { return Cursor(i.OpenedAt, i.ID) }
+
 // Details are an incident with all that is known about it.
 type Details struct {
 	Incident
@@ -49,21 +52,20 @@ type Done struct {
 // IncidentTarget is the kind of target of actions on incidents.
 const IncidentTarget = "incident"
 
-// most is how many incidents are listed. Who has more has one problem, not a thousand.
-const most = 500
-
 const incidentColumns = `id::text, order_id::text, kind, reason, opened_at, resolved_at, resolution`
 
 func (i *Incident) fields() []any {
 	return []any{&i.ID, &i.OrderID, &i.Kind, &i.Reason, &i.OpenedAt, &i.ResolvedAt, &i.Resolution}
 }
 
-// list is the newest incidents, oldest last; of one order where one is named.
-func (a API) list(ctx context.Context, onlyOpen bool, order *uuid.UUID) ([]Incident, error) {
+// list is a page of incidents and one more, newest first; of one order where one is named.
+func (a API) list(ctx context.Context, p page, order *uuid.UUID) ([]Incident, error) {
+	onlyOpen := p.open != nil && *p.open
 	rows, err := a.Pool.Query(ctx, `
 		SELECT `+incidentColumns+` FROM incident
 		WHERE ($1 IS FALSE OR resolved_at IS NULL) AND ($2::uuid IS NULL OR order_id = $2)
-		ORDER BY opened_at DESC, id DESC LIMIT $3`, onlyOpen, order, most)
+		  AND ($3::timestamptz IS NULL OR (opened_at, id) < ($3, $4))
+		ORDER BY opened_at DESC, id DESC LIMIT $5`, onlyOpen, order, p.since, p.id, p.limit+1)
 	if err != nil {
 		return nil, fmt.Errorf("list incidents: %w", err)
 	}

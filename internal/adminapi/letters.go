@@ -64,21 +64,14 @@ func collectLetters(rows pgx.Rows) ([]DeadLetter, error) {
 const matches = `($1 = '' OR position($1 IN type) > 0)
 	AND ($2 = '' OR position($2 IN reason) > 0) AND ($3 = '' OR key = $3)`
 
-// page is some of the letters, newest first: the first ones, or those behind one that was seen.
-type page struct {
-	Filter
-	open  *bool // nil: either way
-	limit int
-	after *uuid.UUID
-}
-
-func (a API) letters(ctx context.Context, p page) ([]DeadLetter, error) {
+// letters is a page of those that match and one more, newest first.
+func (a API) letters(ctx context.Context, f Filter, p page) ([]DeadLetter, error) {
 	rows, err := a.Pool.Query(ctx, `
 		SELECT `+letterColumns+` FROM dead_letter
 		WHERE `+matches+`
 		  AND ($4::boolean IS NULL OR (closed_at IS NULL) = $4)
-		  AND ($5::uuid IS NULL OR (first_at, id) < (SELECT first_at, id FROM dead_letter WHERE id = $5))
-		ORDER BY first_at DESC, id DESC LIMIT $6`, p.Type, p.Reason, p.Order, p.open, p.after, p.limit)
+		  AND ($5::timestamptz IS NULL OR (first_at, id) < ($5, $6))
+		ORDER BY first_at DESC, id DESC LIMIT $7`, f.Type, f.Reason, f.Order, p.open, p.since, p.id, p.limit+1)
 	if err != nil {
 		return nil, fmt.Errorf("list dead letters: %w", err)
 	}

@@ -49,7 +49,7 @@ func (o *office) pages(query string) (ids []string) {
 		if page.Next == nil {
 			return ids
 		}
-		after = "&after=" + *page.Next
+		after = "&after=" + url.QueryEscape(*page.Next)
 	}
 }
 

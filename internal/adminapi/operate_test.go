@@ -2,13 +2,16 @@ package adminapi_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
@@ -123,17 +126,71 @@ func TestIncidents_AreShownWhereNothingCanBeDone(t *testing.T) {
 		"/incidents?open=true":              {http.StatusOK, id},
 		"/incidents?open=false":             {http.StatusOK, id},
 		"/incidents?order=" + order:         {http.StatusOK, `"reason":"it waits"`},
-		"/incidents?order=" + id:            {http.StatusOK, `{"incidents":[]}`},
+		"/incidents?order=" + id:            {http.StatusOK, `{"incidents":[],"next":null}`},
 		"/incidents/" + id:                  {http.StatusOK, `"state":null,"possible":[],"actions":[]`},
 		"/incidents/" + order:               {http.StatusNotFound, "no such incident"},
 		"/incidents/none":                   {http.StatusNotFound, "no such incident"},
 		"/incidents?open=perhaps":           {http.StatusBadRequest, "true or false"},
 		"/incidents?open=true&order=widget": {http.StatusBadRequest, "a UUID"},
+		"/incidents?limit=0":                {http.StatusBadRequest, "1 to 500"},
+		"/incidents?after=" + id:            {http.StatusBadRequest, "next of the page before"},
 	} {
 		answer := httptest.NewRecorder()
 		router.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody))
 		if answer.Code != test.status || !strings.Contains(answer.Body.String(), test.part) {
 			t.Errorf("%s: %d %s", path, answer.Code, answer.Body)
+		}
+	}
+}
+
+// A list that stops says where it goes on, also between incidents that were opened in one moment.
+func TestIncidents_TheOldestIsReachedPageByPage(t *testing.T) {
+	t.Parallel()
+	d := newAPI(t, events.Order)
+	order := uuid.NewString()
+	_, err := d.Pool.Exec(t.Context(), `
+		INSERT INTO incident (id, order_id, kind, reason, opened_at)
+		SELECT gen_random_uuid(), CASE WHEN n > 101 THEN gen_random_uuid() ELSE $1 END, 'kind ' || n, 'it waits', now() - n / 7 * interval '1 microsecond'
+		FROM generate_series(1, 503) AS n`, order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	router := chi.NewRouter()
+	d.Routes(router)
+	get := func(path string, into any) {
+		answer := httptest.NewRecorder()
+		router.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody))
+		if err := json.Unmarshal(answer.Body.Bytes(), into); err != nil || answer.Code != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, answer.Code, answer.Body)
+		}
+	}
+	for query, want := range map[string]struct{ all, pages int }{
+		"": {503, 2}, "limit=10": {503, 51}, "limit=500": {503, 2}, "limit=101&order=" + order: {101, 1}, "limit=100&order=" + order: {101, 2}, "open=true&limit=200": {503, 3},
+	} {
+		seen, last, pages := map[string]bool{}, time.Now().Add(time.Minute), 0
+		for next := new(""); next != nil; pages++ {
+			var page struct {
+				Incidents []adminapi.Incident
+				Next      *string
+			}
+			get("/incidents?"+query+"&after="+url.QueryEscape(*next), &page)
+			for _, i := range page.Incidents {
+				if seen[i.ID] = true; i.OpenedAt.After(last) {
+					t.Errorf("%q: an incident of %s comes after one of %s", query, i.OpenedAt, last)
+				}
+				last = i.OpenedAt
+			}
+			next = page.Next
+		}
+		if len(seen) != want.all || pages != want.pages {
+			t.Errorf("%q: %d incidents on %d pages, want %+v", query, len(seen), pages, want)
+		}
+	}
+	var rows adminapi.OrderRows
+	get("/rows?order="+order, &rows)
+	for _, table := range rows.Tables {
+		if table.More != (table.Table == "incident") || len(table.Rows) > 100 {
+			t.Errorf("%s shows %d rows, more: %v", table.Table, len(table.Rows), table.More)
 		}
 	}
 }

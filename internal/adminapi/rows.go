@@ -30,6 +30,7 @@ type OrderRows struct {
 type Rows struct {
 	Table string            `json:"table"`
 	Rows  []json.RawMessage `json:"rows"`
+	More  bool              `json:"more"` // there are more rows than these
 }
 
 const (
@@ -100,7 +101,7 @@ func (a API) rows(ctx context.Context, order uuid.UUID, named []uuid.UUID) (all 
 }
 
 func read(ctx context.Context, tx pgx.Tx, all *[]Rows, table Table, args ...any) error {
-	sql := fmt.Sprintf(`SELECT row_to_json(shown) FROM (%s) AS shown LIMIT %d`, table.SQL, mostRows)
+	sql := fmt.Sprintf(`SELECT row_to_json(shown) FROM (%s) AS shown LIMIT %d`, table.SQL, mostRows+1)
 	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
 		return fmt.Errorf("read the rows in %s: %w", table.Name, err)
@@ -109,6 +110,7 @@ func read(ctx context.Context, tx pgx.Tx, all *[]Rows, table Table, args ...any)
 	if err != nil {
 		return fmt.Errorf("read the rows in %s: %w", table.Name, err)
 	}
-	*all = append(*all, Rows{table.Name, append([]json.RawMessage{}, found...)})
+	shown, more := Cut(found, mostRows, func(json.RawMessage) string { return "" })
+	*all = append(*all, Rows{table.Name, shown, more != nil})
 	return nil
 }

@@ -72,7 +72,7 @@ func TestDieFor_TheProgramBeginsAgainLater(t *testing.T) {
 // passThePoint writes the file on its way out, unless the process ends as by SIGKILL.
 func passThePoint(survived string) int {
 	defer func() { _ = os.WriteFile(survived, nil, 0o600) }()
-	set, err := failpoint.FromEnv(os.Getenv)
+	set, err := failpoint.FromEnv("payment", os.Getenv)
 	if err != nil {
 		return 2
 	}
@@ -122,26 +122,27 @@ func TestFromEnv(t *testing.T) {
 	env := func(vars map[string]string) func(string) string {
 		return func(name string) string { return vars[name] }
 	}
-	set, err := failpoint.FromEnv(env(nil))
+	set, err := failpoint.FromEnv("payment", env(nil))
 	if err != nil || set == nil || set.Armed() {
 		t.Errorf("an empty environment gives %v and arms something (%v)", set, err)
 	}
 	for name, vars := range map[string]map[string]string{
 		"a fault that is not understood": {"FAULTS": "nowhere=crash"},
+		"a point that others pass":       {"FAULTS": "intake.gathered=crash"},
 		"a log that cannot be written":   {"FAULTS_LOG": t.TempDir()},
 	} {
-		if _, err := failpoint.FromEnv(env(vars)); err == nil {
+		if _, err := failpoint.FromEnv("payment", env(vars)); err == nil {
 			t.Errorf("%s is not an error", name)
 		}
 	}
 	log := filepath.Join(t.TempDir(), "faults.log")
-	if set, err = failpoint.FromEnv(env(map[string]string{"FAULTS": "relay.marked=error:a;times=2,relay.marked=error:b;times=0", "FAULTS_LOG": log})); err != nil {
+	if set, err = failpoint.FromEnv("payment", env(map[string]string{"FAULTS": "relay.marked=error:a;times=2,relay.marked=error:b;times=0", "FAULTS_LOG": log})); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
 		_ = set.At(t.Context(), failpoint.RelayMarked)
 	}
-	again, err := failpoint.FromEnv(env(map[string]string{"FAULTS": "relay.marked=error:a;times=2,relay.marked=error:b;times=0,relay.marked=error:c", "FAULTS_LOG": log}))
+	again, err := failpoint.FromEnv("payment", env(map[string]string{"FAULTS": "relay.marked=error:a;times=2,relay.marked=error:b;times=0,relay.marked=error:c", "FAULTS_LOG": log}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,6 +107,16 @@ func Points() []Described {
 	return all
 }
 
+// passing are the services that pass a point; nil: every service.
+func passing(at Point) []string {
+	for _, p := range Points() {
+		if p.Point == at {
+			return p.Services
+		}
+	}
+	return nil
+}
+
 // named are the services that a heading of the table names.
 func named(heading string) []string {
 	if heading == "every service" {

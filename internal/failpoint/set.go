@@ -1,8 +1,10 @@
 package failpoint
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,7 +12,8 @@ import (
 
 // Set is what is armed in one process. A nil Set never fires.
 type Set struct {
-	active atomic.Bool // something is armed: all that At looks at otherwise
+	active  atomic.Bool // something is armed: all that At looks at otherwise
+	service string      // whose process it is: only what it passes can be armed; empty: any point
 
 	mu    sync.Mutex
 	armed []*Armed
@@ -41,10 +44,13 @@ func NewSet() *Set { return &Set{} }
 // Armed reports whether anything is armed at all. Ask it before doing work for the sake of At alone.
 func (s *Set) Armed() bool { return s != nil && s.active.Load() }
 
-// Arm arms a fault and returns its id.
+// Arm arms a fault and returns its id. It refuses a point that the service never passes: nothing would ever happen.
 func (s *Set) Arm(f Fault) (string, error) {
 	if err := f.check(); err != nil {
 		return "", err
+	}
+	if services := passing(f.Point); s.service != "" && services != nil && !slices.Contains(services, s.service) {
+		return "", fmt.Errorf("%s never passes %s, only %s does", s.service, f.Point, strings.Join(services, ", "))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -57,7 +57,7 @@ func Open(ctx context.Context, c Config, migrations fs.FS, sets ...Migrations) (
 func (a *App) open(ctx context.Context, sets []Migrations) error {
 	var err error
 	if a.FaultsEnabled {
-		if a.Faults, err = failpoint.FromEnv(os.Getenv); err != nil {
+		if a.Faults, err = failpoint.FromEnv(string(a.Service), os.Getenv); err != nil {
 			return err
 		}
 	}

@@ -211,6 +211,21 @@ var mutants = []mutant{
 		dir: "services/order", test: "^TestDatabase_APriceCanBeCharged$",
 	},
 	{
+		name: "a list stops in silence", file: "internal/adminapi/page.go",
+		old: "if len(list) <= limit {", new: "if len(list) <= limit+1 {",
+		dir: "internal/adminapi", test: "^TestIncidents_TheOldestIsReachedPageByPage$",
+	},
+	{
+		name: "a page ends at a time, and not at an item", file: "internal/adminapi/incidents.go",
+		old: "(opened_at, id) < ($3, $4))", new: "opened_at < $3 AND $4::uuid IS NOT NULL)",
+		dir: "internal/adminapi", test: "^TestIncidents_TheOldestIsReachedPageByPage$",
+	},
+	{
+		name: "a fault is armed where it can never fire", file: "internal/failpoint/set.go",
+		old: "!slices.Contains(services, s.service)", new: "len(services) > 9",
+		dir: "internal/failpoint", test: "^TestFromEnv$",
+	},
+	{
 		name: "the door lets in what can never be charged", file: "services/order/domain.go",
 		old: "command.PaymentMethod); why != \"\" {", new: "command.PaymentMethod); why == \"never\" {",
 		dir: "services/order", test: "^TestAccept_PricesTheCommandOrRefusesIt$",

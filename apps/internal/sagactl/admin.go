@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,27 +37,81 @@ type owned[T any] interface {
 	setService(service string)
 }
 
-// list asks the services, one after the other, for what they have in a collection.
+// list asks the services, one after the other, for what they have in a collection; next is where the last one's
+// following page begins.
 func list[T any, P owned[T]](
-	ctx context.Context, p *program, services []string, collection string, query url.Values, next string,
-) ([]T, error) {
-	all := []T{}
+	ctx context.Context, p *program, services []string, collection string, query url.Values, help string,
+) (all []T, next *string, err error) {
 	for _, service := range services {
 		var page map[string]json.RawMessage
 		r := endpoints.AdminRequest{Process: service, Method: http.MethodGet, Path: "/" + collection + "?" + query.Encode()}
-		if err := p.admin(ctx, r, &page, next); err != nil {
-			return nil, err
+		if err := p.admin(ctx, r, &page, help); err != nil {
+			return nil, nil, err
 		}
 		var items []T
+		if cursor, paged := page["next"]; paged {
+			if err := json.Unmarshal(cursor, &next); err != nil {
+				return nil, nil, fmt.Errorf("read the %s of %s: %w", collection, service, err)
+			}
+		}
 		if err := json.Unmarshal(page[strings.ReplaceAll(collection, "-", "_")], &items); err != nil {
-			return nil, fmt.Errorf("read the %s of %s: %w", collection, service, err)
+			return nil, nil, fmt.Errorf("read the %s of %s: %w", collection, service, err)
 		}
 		for i := range items {
 			P(&items[i]).setService(service)
 		}
 		all = append(all, items...)
 	}
-	return all, nil
+	return all, next, nil
+}
+
+// paging is which part of a list is wanted.
+type paging struct {
+	limit int
+	after string
+}
+
+func (g *paging) flags(c *cobra.Command) {
+	c.Flags().IntVar(&g.limit, "limit", 50, "at most so many; 0: all")
+	c.Flags().StringVar(&g.after, "after", "", "the next of the page before")
+}
+
+// most is how many items a service is asked for at once.
+const most = 500
+
+// page is a part of what all services together have in a collection, the newest first. Place is where an item stands.
+func page[T any, P owned[T]](
+	ctx context.Context, p *program, services []string, collection string, query url.Values, g paging,
+	place func(T) string,
+) (items []T, next *string, err error) {
+	help := "sagactl " + collection + " list --help"
+	if g.limit < 0 {
+		return nil, nil, &Failure{usage, fmt.Errorf("--limit is 0 or more, not %d", g.limit), help}
+	}
+	for _, service := range services {
+		for found, after := 0, g.after; ; {
+			query.Set("limit", strconv.Itoa(most))
+			if g.limit > 0 { // one more shows whether there is a next page
+				query.Set("limit", strconv.Itoa(min(g.limit+1-found, most)))
+			}
+			query.Set("after", after)
+			some, next, err := list[T, P](ctx, p, []string{service}, collection, query, help)
+			if err != nil {
+				return nil, nil, err
+			}
+			items, found = append(items, some...), found+len(some)
+			if next == nil || g.limit > 0 && found > g.limit {
+				break
+			}
+			after = *next
+		}
+	}
+	slices.SortStableFunc(items, func(a, b T) int { return strings.Compare(place(b), place(a)) })
+	if g.limit == 0 {
+		return items, nil, nil
+	}
+	items, next = adminapi.Cut(items, g.limit, place)
+	return items, next, nil
 }
 
 // find asks the services for one item, until one of them has it. Noun is what the item is called in the error.

@@ -47,7 +47,7 @@ func (p *program) showBreaks(broken []pact.Break) error {
 		fmt.Fprintln(p.out, "nobody: every consumer can still read the event")
 		return nil
 	}
-	return showTable(p, broken, "CONSUMER,EVENT,FIELD,WHY", broken, func(b pact.Break) []string {
+	return showList(p, "breaks", "CONSUMER,EVENT,FIELD,WHY", broken, nil, func(b pact.Break) []string {
 		return []string{b.Consumer, b.Event, b.Field, b.Why}
 	})
 }

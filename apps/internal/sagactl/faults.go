@@ -1,8 +1,10 @@
 package sagactl
 
 import (
+	"cmp"
 	"context"
-	"maps"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -20,11 +22,14 @@ func (p *program) faults() *cobra.Command {
 }
 
 func (p *program) faultsPoints() *cobra.Command {
-	const short = "Lists the points, with a sentence each."
-	return command("points", short, cobra.NoArgs, func(context.Context, []string) error {
-		points := failpoint.Points()
-		return showTable(p, points, "POINT,WHEN IT IS PASSED", points, func(at failpoint.Described) []string {
-			return []string{string(at.Point), at.Sentence}
+	const short = "Lists the points, who passes each, and what has happened then; of one service or of all."
+	return command("points [SERVICE]", short, cobra.MaximumNArgs(1), func(_ context.Context, args []string) error {
+		points := slices.DeleteFunc(failpoint.Points(), func(at failpoint.Described) bool {
+			return len(args) > 0 && len(at.Services) > 0 && !slices.Contains(at.Services, args[0])
+		})
+		const headings = "POINT,SERVICES,WHEN IT IS PASSED"
+		return showList(p, "points", headings, points, nil, func(at failpoint.Described) []string {
+			return []string{string(at.Point), cmp.Or(strings.Join(at.Services, ", "), "all"), at.Sentence}
 		})
 	})
 }
@@ -64,13 +69,13 @@ func (p *program) arm(ctx context.Context, service string, f failpoint.Fault) er
 	if err := p.faultsOf(ctx, service, http.MethodPost, "", a, &armed); err != nil {
 		return err
 	}
-	return p.showFaults(map[string][]failpoint.Armament{service: {armed}})
+	return p.showFaults([]armedFault{{owner{service}, armed}})
 }
 
 func (p *program) faultsList() *cobra.Command {
 	return command("list [SERVICE]", "Lists what is armed, and what became of it.", cobra.MaximumNArgs(1),
 		func(ctx context.Context, args []string) error {
-			all := map[string][]failpoint.Armament{}
+			var all []armedFault
 			for _, service := range servicesOr(args...) {
 				var list struct {
 					Faults []failpoint.Armament `json:"faults"`
@@ -78,7 +83,9 @@ func (p *program) faultsList() *cobra.Command {
 				if err := p.faultsOf(ctx, service, http.MethodGet, "", nil, &list); err != nil {
 					return err
 				}
-				all[service] = list.Faults
+				for _, fault := range list.Faults {
+					all = append(all, armedFault{owner{service}, fault})
+				}
 			}
 			return p.showFaults(all)
 		})
@@ -107,23 +114,18 @@ func (p *program) faultsRelease() *cobra.Command {
 		})
 }
 
-// armed is a fault with the service in which it is armed.
-type armed struct {
-	service string
+// armedFault is a fault with the service in which it is armed.
+type armedFault struct {
+	owner
 	failpoint.Armament
 }
 
-func (p *program) showFaults(all map[string][]failpoint.Armament) error {
-	var rows []armed
-	for _, service := range slices.Sorted(maps.Keys(all)) {
-		for _, a := range all[service] {
-			rows = append(rows, armed{service, a})
-		}
-	}
-	return showTable(p, all, "SERVICE,ID,POINT,KIND,ORDER,HITS#,FIRED#,HOLDING#", rows, func(a armed) []string {
+func (p *program) showFaults(all []armedFault) error {
+	const headings = "SERVICE,ID,POINT,KIND,ORDER,HITS#,FIRED#,HOLDING#"
+	return showList(p, "faults", headings, all, nil, func(a armedFault) []string {
 		kind := strings.Trim(string(a.Kind)+":"+a.Text+a.Delay, ":")
 		return []string{
-			a.service, a.ID, string(a.Point), kind, a.Order,
+			a.Service, a.ID, string(a.Point), kind, a.Order,
 			strconv.Itoa(a.Hits), strconv.Itoa(a.Fired), strconv.Itoa(a.Holding),
 		}
 	})
@@ -131,7 +133,17 @@ func (p *program) showFaults(all map[string][]failpoint.Armament) error {
 
 // faultsOf makes a request about the faults of a service.
 func (p *program) faultsOf(ctx context.Context, service, method, path string, body, into any) error {
-	const off = "   (faults are off unless the process was started with FAULTS_ENABLED=true)"
 	r := endpoints.AdminRequest{Process: service, Method: method, Path: "/faults" + path, Body: body}
-	return p.admin(ctx, r, into, "sagactl faults list "+service+off)
+	err := p.admin(ctx, r, into, "sagactl faults list "+service)
+	refused, _ := errors.AsType[*endpoints.Refused](err)
+	switch {
+	case refused == nil:
+		return err
+	case refused.Status == http.StatusNotFound && path == "":
+		err = fmt.Errorf("%s takes no faults: start it with FAULTS_ENABLED=true", service)
+		return &Failure{failed, err, "make demo   (its services take faults)"}
+	case refused.Status == http.StatusUnprocessableEntity:
+		return &Failure{failed, err, "sagactl faults points " + service}
+	}
+	return err
 }

@@ -35,6 +35,7 @@ type incidentDetails struct {
 }
 
 func (p *program) incidentsList() *cobra.Command {
+	var part paging
 	order, all := "", false
 	c := command("list [SERVICE]", "Lists open incidents, newest first.", cobra.MaximumNArgs(1),
 		func(ctx context.Context, args []string) error {
@@ -42,16 +43,19 @@ func (p *program) incidentsList() *cobra.Command {
 			if order != "" {
 				query.Set("order", order)
 			}
-			found, err := list[incident](ctx, p, servicesOr(args...), "incidents", query, "sagactl incidents list")
+			place := func(i incident) string { return i.Cursor() }
+			found, next, err := page(ctx, p, servicesOr(args...), "incidents", query, part, place)
 			if err != nil {
 				return err
 			}
-			return showTable(p, found, "ID,SERVICE,KIND,ORDER,OPENED,RESOLVED,REASON", found, func(i incident) []string {
+			const headings = "ID,SERVICE,KIND,ORDER,OPENED,RESOLVED,REASON"
+			return showList(p, "incidents", headings, found, next, func(i incident) []string {
 				return []string{i.ID, i.Service, i.Kind, i.OrderID, date(i.OpenedAt), deref(i.Resolution), i.Reason}
 			})
 		})
 	c.Flags().StringVar(&order, "order", "", "only those of this order")
 	c.Flags().BoolVar(&all, "all", false, "those that are resolved, too")
+	part.flags(c)
 	return c
 }
 

@@ -43,20 +43,21 @@ func (f *letterFilter) flags(c *cobra.Command) {
 
 func (p *program) lettersList() *cobra.Command {
 	var f letterFilter
-	all, limit := false, 0
+	var part paging
+	all := false
 	const short = "Lists open dead letters, newest first."
 	c := command("list", short, cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		query := url.Values{"type": {f.typ}, "reason": {f.reason}, "order": {f.order}, "limit": {strconv.Itoa(limit)}}
+		query := url.Values{"type": {f.typ}, "reason": {f.reason}, "order": {f.order}}
 		if !all {
 			query.Set("open", "true")
 		}
-		const next = "sagactl dead-letters list --help"
-		found, err := list[listedLetter](ctx, p, servicesOr(f.service), "dead-letters", query, next)
+		place := func(l listedLetter) string { return l.Cursor() }
+		found, next, err := page(ctx, p, servicesOr(f.service), "dead-letters", query, part, place)
 		if err != nil {
 			return err
 		}
 		const headings = "ID,SERVICE,TYPE,ORDER,ATTEMPTS#,LAST,CLOSED,REASON"
-		return showTable(p, found, headings, found, func(l listedLetter) []string {
+		return showList(p, "dead_letters", headings, found, next, func(l listedLetter) []string {
 			return []string{
 				l.ID, l.Service, oneLine(l.Type), oneLine(l.OrderID), strconv.Itoa(l.Attempts), date(l.LastAt),
 				deref(l.ClosedAs), oneLine(l.Reason),
@@ -65,7 +66,7 @@ func (p *program) lettersList() *cobra.Command {
 	})
 	f.flags(c)
 	c.Flags().BoolVar(&all, "all", false, "those that are closed, too")
-	c.Flags().IntVar(&limit, "limit", 50, "at most so many of each service")
+	part.flags(c)
 	return c
 }
 
@@ -81,13 +82,13 @@ func (p *program) retrying() *cobra.Command {
 	const short = "Lists events that fail repeatedly and are still retried, the one that waits longest first."
 	c := command("struggling", short, cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		query := url.Values{"attempts": {strconv.Itoa(attempts)}}
-		const next = "sagactl dead-letters struggling --help"
-		found, err := list[retryingEvent](ctx, p, servicesOr(service), "struggling", query, next)
+		const help = "sagactl dead-letters struggling --help"
+		found, _, err := list[retryingEvent](ctx, p, servicesOr(service), "struggling", query, help)
 		if err != nil {
 			return err
 		}
 		const headings = "EVENT,SERVICE,TYPE,ORDER,ATTEMPTS#,WAITS,REASON"
-		return showTable(p, found, headings, found, func(e retryingEvent) []string {
+		return showList(p, "struggling", headings, found, nil, func(e retryingEvent) []string {
 			waits := time.Since(e.Since).Round(time.Second).String()
 			return []string{e.EventID, e.Service, e.Type, e.OrderID, strconv.Itoa(e.Attempts), waits, oneLine(e.Reason)}
 		})

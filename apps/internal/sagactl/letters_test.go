@@ -2,11 +2,20 @@ package sagactl_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/internal/adminapi"
+	"example.com/ordersaga/pkg/events"
 )
 
 const shownLetter = `{"id":"l-1","event_id":"e-1","order_id":"o-1","type":"saga.order.OrderCreated.v1","subject":"s","reason":"an order for -1",
@@ -111,5 +120,79 @@ func TestDeadLetters_AllAreRedrivenInBatches(t *testing.T) {
 	if len(*sent) != 2 || first.path != "/dead-letters/redrive" || first.key == second.key || first.body["until"] != nil || second.body["until"] != "2026-01-02T03:04:07Z" ||
 		second.body["reason"] != "-1" || second.body["replace"] != "a" || second.body["with"] != "b" || second.body["by"] != "grace" {
 		t.Errorf("sent %+v", *sent)
+	}
+}
+
+// incidentsOfAll answers as the admin listeners of services that share these incidents between them: the nth is one of
+// the nth service, and was opened n seconds ago.
+func incidentsOfAll(t *testing.T, n int) (file string) {
+	t.Helper()
+	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	file = filepath.Join(t.TempDir(), "run.json")
+	urls := map[string]string{}
+	for place, service := range events.Services {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var left []adminapi.Incident
+			for i := place; i < n; i += len(events.Services) {
+				one := adminapi.Incident{ID: fmt.Sprintf("i-%04d", i), OpenedAt: begin.Add(-time.Duration(i) * time.Second)}
+				if after := r.URL.Query().Get("after"); after == "" || one.Cursor() < after {
+					left = append(left, one)
+				}
+			}
+			limit, err := strconv.Atoi(r.URL.Query().Get("limit"))
+			if err != nil || limit < 1 || limit > 500 {
+				t.Errorf("asked for %s", r.URL)
+				limit = 1
+			}
+			shown, next := adminapi.Cut(left, limit, adminapi.Incident.Cursor)
+			_ = json.NewEncoder(w).Encode(map[string]any{"incidents": shown, "next": next})
+		}))
+		t.Cleanup(server.Close)
+		urls[string(service)] = server.URL
+	}
+	if err := (endpoints.Description{URLs: urls, Admin: urls}).Write(file); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// A list that stops says so, and the command that it names goes on there, over all services, to the oldest.
+func TestLists_TheOldestIsReached(t *testing.T) {
+	t.Parallel()
+	file := incidentsOfAll(t, 1203)
+	listed := func(args ...string) (ids []string, next *string) {
+		got := run(t, nil, append([]string{"incidents", "list", "--file", file, "-o", "json"}, args...)...)
+		var page struct {
+			Incidents []struct{ ID, Service string }
+			Next      *string
+		}
+		if err := json.Unmarshal([]byte(got.out), &page); err != nil || got.code != 0 {
+			t.Fatalf("%+v: %v", got, err)
+		}
+		for _, i := range page.Incidents {
+			ids = append(ids, i.ID)
+		}
+		return ids, page.Next
+	}
+	for _, limit := range []string{"0", "1203", "1202", "7", "500", "50"} {
+		all, next := listed("--limit", limit)
+		for next != nil && len(all) < 1300 {
+			var more []string
+			more, next = listed("--limit", limit, "--after", *next)
+			all = append(all, more...)
+		}
+		if !slices.IsSorted(all) || len(slices.Compact(all)) != 1203 {
+			t.Errorf("--limit %s lists %d, in order: %v", limit, len(all), slices.IsSorted(all))
+		}
+	}
+	got := run(t, nil, "incidents", "list", "--all", "--after", "2026-01-02T03:04:05.000000Z_i-0000", "--limit", "2", "--file", file)
+	if want := "more: sagactl incidents list --all --limit 2 --file " + file + " --after 2026-01-02T03:04:03.000000Z_i-0002\n"; !strings.HasSuffix(got.out, want) {
+		t.Errorf("it ends with %q, want %q", got.out, want)
+	}
+	if got = run(t, nil, "incidents", "list", "--limit", "0", "--file", file); strings.Contains(got.out, "more:") {
+		t.Error("the whole list says that there is more")
+	}
+	if got = run(t, nil, "incidents", "list", "--limit", "-1", "--file", file); got.code != 2 {
+		t.Errorf("%+v", got)
 	}
 }

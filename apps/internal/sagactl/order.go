@@ -86,10 +86,11 @@ func (p *program) orderList() *cobra.Command {
 			return s.List(ctx, status, limit, cursor)
 		},
 		func(page api.OrderList) error {
-			err := p.showOrders(page, page.Orders...)
-			if err == nil && page.NextCursor != nil && p.output == "table" {
-				fmt.Fprintln(p.out, faint.Render("more: sagactl order list --cursor "+*page.NextCursor))
+			if p.output == "json" {
+				return p.json(orderPage{page, page.NextCursor})
 			}
+			err := p.showOrders(nil, page.Orders...)
+			p.showMore("--cursor", page.NextCursor)
 			return err
 		})
 	c.Flags().StringVar(&status, "status", "",
@@ -97,6 +98,12 @@ func (p *program) orderList() *cobra.Command {
 	c.Flags().IntVar(&limit, "limit", 20, "at most so many")
 	c.Flags().StringVar(&cursor, "cursor", "", "where the page before ended")
 	return c
+}
+
+// orderPage is the API's answer in the shape that all lists have.
+type orderPage struct {
+	api.OrderList
+	Next *string `json:"next"`
 }
 
 func (p *program) orderCancel() *cobra.Command {
@@ -153,7 +160,9 @@ func colourOf(status api.Status) lipgloss.Style {
 }
 
 func (p *program) stock() *cobra.Command {
-	show := func(s inventory.Stock) error { return p.showStock(s, s) }
+	show := func(s inventory.Stock) error {
+		return showTable(p, s, stockHeadings, []inventory.Stock{s}, stockRow)
+	}
 	reason, available := "", int64(0)
 	pieces := func(c *cobra.Command, args []string) (err error) {
 		if err := cobra.ExactArgs(2)(c, args); err != nil {
@@ -176,12 +185,12 @@ func (p *program) stock() *cobra.Command {
 			func(ctx context.Context, s *client.Client, _ []string) ([]inventory.Stock, error) {
 				return s.Stock(ctx)
 			},
-			func(all []inventory.Stock) error { return p.showStock(all, all...) }),
+			func(all []inventory.Stock) error { return showList(p, "stock", stockHeadings, all, nil, stockRow) }),
 		set)
 }
 
-func (p *program) showStock(answer any, stock ...inventory.Stock) error {
-	return showTable(p, answer, "SKU,AVAILABLE#,RESERVED#,SOLD#", stock, func(s inventory.Stock) []string {
-		return []string{s.Sku, fmt.Sprint(s.Available), fmt.Sprint(s.Reserved), fmt.Sprint(s.Sold)}
-	})
+const stockHeadings = "SKU,AVAILABLE#,RESERVED#,SOLD#"
+
+func stockRow(s inventory.Stock) []string {
+	return []string{s.Sku, fmt.Sprint(s.Available), fmt.Sprint(s.Reserved), fmt.Sprint(s.Sold)}
 }

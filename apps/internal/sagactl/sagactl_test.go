@@ -230,6 +230,10 @@ func TestFaults_AreArmedOverTheAdminListener(t *testing.T) {
 	if got := run(t, nil, "faults", "list", "payment", "--file", file); !strings.Contains(got.out, "gateway.before_charge  delay:3s") {
 		t.Errorf("listed: %+v", got)
 	}
+	if got := run(t, nil, "faults", "list", "payment", "-o", "json", "--file", file); !strings.Contains(got.out, `"service": "payment"`) ||
+		!strings.Contains(got.out, `"next": null`) {
+		t.Errorf("listed as JSON: %+v", got)
+	}
 	if got := run(t, nil, "faults", "clear", "payment", list[0].ID, "--file", file); got.code != 0 || len(set.List()) != 0 {
 		t.Errorf("cleared: %+v, left %v", got, set.List())
 	}
@@ -243,6 +247,41 @@ func TestFaults_EveryPointHasASentence(t *testing.T) {
 	got := run(t, nil, "faults", "points")
 	if lines := strings.Count(got.out, "\n"); got.code != 0 || lines != len(failpoint.Points())+1 || lines < 40 {
 		t.Errorf("code %d, %d lines", got.code, lines)
+	}
+}
+
+func TestFaults_PointsAreListedWithWhoPassesThem(t *testing.T) {
+	t.Parallel()
+	got := run(t, nil, "faults", "points", "inventory")
+	if got.code != 0 || strings.Contains(got.out, "gateway.") || !strings.Contains(got.out, "inbox.received          all ") ||
+		!strings.Contains(got.out, "idempotency.stored      order, inventory, payment  Work and answer") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A point that the service never passes is refused with the command that lists those that it does; a process that takes no
+// faults at all is named.
+func TestFaults_WhatCannotFireIsRefused(t *testing.T) {
+	t.Parallel()
+	set, err := failpoint.FromEnv("inventory", func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	takes := describe(t, failpoint.Handler(set).ServeHTTP)
+	for _, point := range []string{"gateway.before_charge", "mail.sent", "intake.gathered"} {
+		got := run(t, nil, "faults", "arm", "inventory", point+"=crash", "--file", takes)
+		if got.code != 1 || !strings.Contains(got.err, "inventory never passes "+point+", only ") || !strings.Contains(got.err, "faults points inventory") || set.Armed() {
+			t.Errorf("%+v", got)
+		}
+	}
+	for _, point := range []string{"inbox.received", "idempotency.stored"} {
+		if got := run(t, nil, "faults", "arm", "inventory", point+"=crash", "--file", takes); got.code != 0 {
+			t.Errorf("%+v", got)
+		}
+	}
+	off := describe(t, http.NotFound)
+	if got := run(t, nil, "faults", "list", "--file", off); got.code != 1 || !strings.Contains(got.err, "order takes no faults: start it with FAULTS_ENABLED=true") {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -83,10 +83,7 @@ func (p *program) schemasList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if p.output == "json" {
-			return p.json(names)
-		}
-		rows := [][]string{{"SUBJECT", "VERSIONS#", "ID#", "MODE"}}
+		var subjects []subject
 		for _, name := range names {
 			latest, err := r.Version(ctx, name, "latest")
 			if err != nil {
@@ -96,11 +93,20 @@ func (p *program) schemasList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rows = append(rows, []string{name, strconv.Itoa(latest.Version), strconv.Itoa(latest.ID), mode})
+			subjects = append(subjects, subject{name, latest.Version, latest.ID, mode})
 		}
-		table(p.out, p.width(), rows)
-		return nil
+		return showList(p, "schemas", "SUBJECT,VERSIONS#,ID#,MODE", subjects, nil, func(s subject) []string {
+			return []string{s.Subject, strconv.Itoa(s.Version), strconv.Itoa(s.ID), s.Mode}
+		})
 	})
+}
+
+// subject is one in the list, with its latest version.
+type subject struct {
+	Subject string `json:"subject"`
+	Version int    `json:"version"`
+	ID      int    `json:"id"`
+	Mode    string `json:"mode"`
 }
 
 func (p *program) schemasShow() *cobra.Command {

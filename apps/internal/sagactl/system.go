@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -120,6 +121,27 @@ func showTable[T any](p *program, answer any, headings string, items []T, row fu
 		}
 		table(p.out, p.width(), rows)
 	})
+}
+
+// showList prints a list as all lists are printed: as JSON an object with the items under their name, and where the next
+// page begins (null: nowhere); or a table for people, with the command that shows more.
+func showList[T any](
+	p *program, name, headings string, items []T, next *string, row func(T) []string,
+) error {
+	if p.output == "json" {
+		return p.json(map[string]any{name: append([]T{}, items...), "next": next})
+	}
+	err := showTable(p, nil, headings, items, row)
+	p.showMore("--after", next)
+	return err
+}
+
+// showMore prints the command that was called, for the next page, if there is one.
+func (p *program) showMore(flag string, next *string) {
+	if next != nil {
+		line := regexp.MustCompile(` `+flag+`[ =]\S+`).ReplaceAllString(p.line, "")
+		fmt.Fprintln(p.out, faint.Render("more: "+line+" "+flag+" "+shell(*next)))
+	}
 }
 
 // width is how many columns the terminal has; 0: it is none, so nothing is to be cut.

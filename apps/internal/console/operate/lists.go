@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"example.com/ordersaga/apps/internal/console/httpx"
 	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/internal/adminapi"
 	"example.com/ordersaga/pkg/events"
 )
 
@@ -32,7 +35,7 @@ var kinds = []kind{
 type Item struct {
 	Service events.Service  `json:"service"`
 	Details json.RawMessage `json:"details"`
-	since   time.Time
+	place   string          // in the list, as the service's next is
 }
 
 // Unavailable is a service that could not be asked, and why.
@@ -41,23 +44,27 @@ type Unavailable struct {
 	Problem string         `json:"problem"`
 }
 
-// List is what all services together have, the newest first.
+// List is what all services together have, the newest first; a page of it, and where the next one begins.
 type List struct {
 	Items       []Item        `json:"items"`
+	Next        *string       `json:"next"`
 	Unavailable []Unavailable `json:"unavailable"`
 }
+
+// pageSize is how many are shown at once.
+const pageSize = 200
 
 // askTime bounds the request to each service; a list is shown without the services that take longer.
 const askTime = 2 * time.Second
 
 func (a *API) list(w http.ResponseWriter, r *http.Request, k kind) {
-	path := "/" + k.path + "?limit=500" // the most that a service shows
+	path := fmt.Sprintf("/%s?limit=%d&after=%s", k.path, pageSize+1, url.QueryEscape(r.URL.Query().Get("after")))
 	if r.URL.Query().Get("all") != "true" {
 		path += "&open=true"
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), askTime)
 	defer cancel()
-	all := List{[]Item{}, []Unavailable{}}
+	all := List{Unavailable: []Unavailable{}}
 	var mu sync.Mutex
 	var asking sync.WaitGroup
 	for _, service := range events.Consumers {
@@ -72,7 +79,8 @@ func (a *API) list(w http.ResponseWriter, r *http.Request, k kind) {
 		})
 	}
 	asking.Wait()
-	slices.SortFunc(all.Items, func(a, b Item) int { return b.since.Compare(a.since) })
+	slices.SortFunc(all.Items, func(a, b Item) int { return strings.Compare(b.place, a.place) })
+	all.Items, all.Next = adminapi.Cut(all.Items, pageSize, func(i Item) string { return i.place })
 	httpx.Answer(w, r, all, nil)
 }
 
@@ -90,11 +98,14 @@ func (a *API) items(ctx context.Context, service events.Service, path string, k 
 	items := make([]Item, len(list))
 	for i, details := range list {
 		var members map[string]json.RawMessage
-		items[i] = Item{Service: service, Details: details}
-		err := errors.Join(json.Unmarshal(details, &members), json.Unmarshal(members[k.since], &items[i].since))
+		var since time.Time
+		var id string
+		err := errors.Join(json.Unmarshal(details, &members), json.Unmarshal(members[k.since], &since),
+			json.Unmarshal(members["id"], &id))
 		if err != nil {
 			return nil, fmt.Errorf("its answer cannot be read: %w", err)
 		}
+		items[i] = Item{service, details, adminapi.Cursor(since, id)}
 	}
 	return items, nil
 }

@@ -18,22 +18,37 @@ export class List {
     this.choice = el('nav.choice', { 'aria-label': `Show ${kind.title}` });
     this.note = el('p.note', { role: 'status' });
     this.list = el('ul.items', { 'aria-label': `${kind.title}, newest first` });
-    this.place = el('section', { 'aria-label': kind.title, 'data-items': kind.path }, el('h2', {}, kind.title), this.choice, this.note, this.list);
+    this.more = el('button', { type: 'button', hidden: true, onclick: () => this.older() }, 'Show older ones');
+    this.place = el('section', { 'aria-label': kind.title, 'data-items': kind.path }, el('h2', {}, kind.title), this.choice, this.note, this.list, this.more);
+    this.pages = 1;
     /** @type {Item[]} */ this.items = [];
     /** @type {{service: string, problem: string}[]} */ this.unavailable = [];
   }
 
   async read() {
-    const { items, unavailable } = await ask('GET', `/operate/${this.kind.path}${this.all ? '?all=true' : ''}`);
-    this.items = items.map((/** @type {{service: string, details: object}} */ i) => ({ service: i.service, ...i.details }));
-    this.unavailable = unavailable;
+    /** @type {Item[]} */ const read = [];
+    let next = '';
+    for (let page = 0; page < this.pages && next !== null; page++) {
+      const list = await ask('GET', `/operate/${this.kind.path}?all=${this.all}&after=${encodeURIComponent(next)}`);
+      read.push(...list.items.map((/** @type {{service: string, details: object}} */ i) => ({ service: i.service, ...i.details })));
+      this.unavailable = list.unavailable;
+      next = list.next;
+    }
+    this.items = read;
+    this.more.hidden = next === null;
     this.draw();
+  }
+
+  /** Reads one page more, from now on each time. */
+  async older() {
+    this.pages++;
+    await this.read();
   }
 
   draw() {
     if (pressed(this.list)) return;
     const { title, noneOpen, none, open } = this.kind;
-    this.choice.replaceChildren(this.link('/operate', `${this.items.filter(open).length} open`, !this.all), this.link('/operate?show=all', 'All, also closed ones', this.all));
+    this.choice.replaceChildren(this.link('/operate', `${this.items.filter(open).length}${this.more.hidden ? '' : ' or more'} open`, !this.all), this.link('/operate?show=all', 'All, also closed ones', this.all));
     this.note.textContent = [this.items.length ? '' : this.all ? none : noneOpen, ...this.unavailable.map((s) => `${title} of ${s.service} are not known: ${s.problem}.`)].join(' ').trim();
     redraw(this.list, ...this.items.map((i) => this.item(i)));
   }
