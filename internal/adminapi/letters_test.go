@@ -1,6 +1,7 @@
 package adminapi_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -12,7 +13,9 @@ import (
 	"github.com/google/uuid"
 
 	"example.com/ordersaga/internal/adminapi"
+	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/outbox"
+	"example.com/ordersaga/pkg/testkit"
 )
 
 func TestDeadLetter_IsShownWithItsMessage(t *testing.T) {
@@ -79,6 +82,71 @@ func TestDeadLetters_AreListedByFilterAndPage(t *testing.T) {
 			t.Errorf("%q lists %d, %d of them different, want %d", query, len(ids), len(seen), want)
 		}
 	}
+}
+
+// handled waits until the service has settled all messages that it was sent.
+func (o *office) handled() {
+	o.t.Helper()
+	testkit.Eventually(o.t, within, "all messages to be settled", func() bool {
+		consumer, err := o.stream.Consumer(o.t.Context(), events.Stream, string(events.Shipping))
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		info, err := consumer.Info(o.t.Context())
+		return err == nil && info.NumPending == 0 && info.NumAckPending == 0
+	})
+}
+
+// The message of an event that has taken effect comes once more, as the broker may deliver it. Its letter stays closed; a
+// discarded one opens again.
+func TestDeadLetter_OfAnEventThatHasTakenEffectStaysClosed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		close func(o *office, l adminapi.Letter)
+		open  int // letters and incidents after the message has come again
+	}{
+		"redriven as it should have been": {func(o *office, l adminapi.Letter) {
+			o.asks("/dead-letters/"+l.ID+"/redrive", "expected_attempts", 1, "payload", mended(l))
+		}, 0},
+		"a duplicate of one that took effect meanwhile": {func(o *office, l adminapi.Letter) {
+			o.deliver(l.OrderID, mended(l))
+			o.eventually(1, `SELECT count(*) FROM effect`)
+			o.asks("/dead-letters/"+l.ID+"/redrive", "expected_attempts", 1, "payload", mended(l))
+		}, 0},
+		"discarded": {func(o *office, l adminapi.Letter) {
+			o.asks("/dead-letters/"+l.ID+"/discard", "expected_attempts", 1)
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			order := uuid.NewString()
+			id, message := wanted(t, order)
+			broken := bytes.Replace(message, []byte(`"reason":"customer"`), []byte(`"reason":7`), 1)
+			o.deliver(order, broken)
+			test.close(o, o.letterOf(id))
+			for range 2 {
+				o.deliver(order, broken)
+				o.handled()
+			}
+			for sql, want := range map[string]int{
+				`SELECT count(*) FROM dead_letter WHERE closed_at IS NULL`:                     test.open,
+				`SELECT count(*) FROM incident WHERE resolved_at IS NULL`:                      test.open,
+				`SELECT count(*) FROM dead_letter`:                                             1,
+				`SELECT count(*) FROM effect`:                                                  1 - test.open,
+				`SELECT count(*) FROM outbox WHERE type LIKE 'saga.shipping.ShipmentFailed.%'`: 1 - test.open,
+			} {
+				if n := o.count(sql); n != want {
+					t.Errorf("%s: %d, want %d", sql, n, want)
+				}
+			}
+		})
+	}
+}
+
+// mended is the message of a letter as it should have been.
+func mended(l adminapi.Letter) json.RawMessage {
+	return bytes.Replace(l.Payload, []byte(`"reason":7`), []byte(`"reason":"customer"`), 1)
 }
 
 // A redriven message takes effect as a delivered one does: once, remembered, and with its answer on the way.

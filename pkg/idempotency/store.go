@@ -3,6 +3,7 @@ package idempotency
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -76,9 +77,12 @@ const readKeys = `
 	JOIN idempotency_key AS known USING (scope, key)
 	WHERE known.expires_at > now()`
 
+// ErrTakenOver is that another transaction has the key, or has stored its response.
+var ErrTakenOver = errors.New("taken over by another transaction")
+
 // Finish stores the responses of fresh requests, so that they commit together with the work. Responses that
-// are not final (see the package comment) are left out. It fails when another transaction has stored a response for
-// a key: then this transaction must not commit.
+// are not final (see the package comment) are left out. It fails with [ErrTakenOver] when another transaction has taken
+// one of the keys: then this transaction must not commit.
 func Finish(ctx context.Context, tx pgx.Tx, finished []Finished) error {
 	rows, err := tableOf(finished)
 	if err != nil || len(rows.scopes) == 0 {
@@ -99,8 +103,8 @@ func Finish(ctx context.Context, tx pgx.Tx, finished []Finished) error {
 		return fmt.Errorf("store idempotent responses: %w", err)
 	}
 	if tag.RowsAffected() != int64(len(rows.scopes)) {
-		return fmt.Errorf("store idempotent responses: %d of %d keys have a response of another transaction",
-			int64(len(rows.scopes))-tag.RowsAffected(), len(rows.scopes))
+		return fmt.Errorf("store idempotent responses: of %d keys %d: %w",
+			len(rows.scopes), int64(len(rows.scopes))-tag.RowsAffected(), ErrTakenOver)
 	}
 	return nil
 }

@@ -26,14 +26,13 @@ type DeadLetterRow struct {
 func (in *inbox) deadLetter(ctx context.Context, d delivery, reason error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workTime)
 	defer cancel()
-	about := []delivery{d}
-	err := in.failpoint(ctx, InboxPoison, about)
+	err := in.failpoint(ctx, InboxPoison, []delivery{d})
 	if err == nil {
 		err = pgx.BeginFunc(ctx, in.Pool, func(tx pgx.Tx) error { return in.storeDeadLetter(ctx, tx, d, reason) })
 	}
 	if err == nil {
 		in.afterCommit() // the application may have written an event as well
-		err = in.failpoint(ctx, InboxDeadLetter, about)
+		err = in.failpoint(ctx, InboxDeadLetter, []delivery{d})
 	}
 	if err != nil {
 		in.Log.WarnContext(ctx, "dead letter not stored, its message will be redelivered",
@@ -50,20 +49,24 @@ func (in *inbox) deadLetter(ctx context.Context, d delivery, reason error) {
 	}
 }
 
+// storeDeadLetter opens a letter, or the one of an earlier delivery again; not one that was closed because its event has
+// taken effect.
 func (in *inbox) storeDeadLetter(ctx context.Context, tx pgx.Tx, d delivery, reason error) error {
 	subject, payload := d.msg.Subject(), d.msg.Data()
 	row := DeadLetterRow{
 		ID: deadLetterID(subject, payload), EventID: Storable(d.ID), Key: Storable(d.Key), Type: Storable(d.WireType),
 		Subject: Storable(subject), Payload: payload, Reason: Storable(reason.Error()),
 	}
-	_, err := tx.Exec(ctx, `
-		INSERT INTO dead_letter (id, event_id, key, type, subject, payload, reason)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)
+	tag, err := tx.Exec(ctx, `
+		INSERT INTO dead_letter (id, event_id, key, type, subject, payload, reason) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (id) DO UPDATE SET attempts = dead_letter.attempts + 1, reason = EXCLUDED.reason,
-			last_at = now(), closed_at = NULL, closed_as = NULL`,
+			last_at = now(), closed_at = NULL, closed_as = NULL WHERE coalesce(dead_letter.closed_as, 'discarded') = 'discarded'`,
 		row.ID, row.EventID, row.Key, row.Type, row.Subject, row.Payload, row.Reason)
 	if err != nil {
 		return fmt.Errorf("store a dead letter of %s: %w", subject, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return nil
 	}
 	return in.OnDeadLetter(ctx, tx, row)
 }
@@ -76,9 +79,6 @@ func deadLetterID(subject string, payload []byte) uuid.UUID {
 // Storable makes untrusted text acceptable to Postgres, which takes neither NUL nor broken UTF-8: a message that
 // cannot be stored would be redelivered for ever. 4 KiB are enough for a person to find the cause.
 func Storable(s string) string {
-	const enough = 4 << 10
-	if len(s) > enough {
-		s = s[:enough]
-	}
+	s = s[:min(len(s), 4<<10)]
 	return strings.ReplaceAll(strings.ToValidUTF8(s, string(utf8.RuneError)), "\x00", string(utf8.RuneError))
 }

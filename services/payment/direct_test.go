@@ -186,6 +186,17 @@ func (s *shop) fail(point failpoint.Point) {
 	}
 }
 
+// leasesEndTogether reports whether a key and the one payment that there is are leased until the same moment.
+func (s *shop) leasesEndTogether(key string) (same bool) {
+	s.t.Helper()
+	err := s.db.Pool.QueryRow(s.t.Context(), `
+		SELECT coalesce(k.lease_until = p.lease_until, false) FROM idempotency_key k, payment p WHERE k.key = $1`, key).Scan(&same)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return same
+}
+
 // A request dies between two of the three steps; the next one with the key goes on from the recovery point.
 func TestDirect_ARequestIsTakenOverAtItsRecoveryPoint(t *testing.T) {
 	t.Parallel()
@@ -202,6 +213,9 @@ func TestDirect_ARequestIsTakenOverAtItsRecoveryPoint(t *testing.T) {
 			ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa"))
 			if got := s.point("k"); got != died.after {
 				t.Fatalf("died after %s", got)
+			}
+			if same := s.leasesEndTogether("k"); !same && died.after == "started" {
+				t.Error("the key is held longer than the payment")
 			}
 			busy := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa"))
 			if busy.status != http.StatusConflict || busy.header.Get("Retry-After") == "" {
@@ -241,7 +255,8 @@ func TestDirect_ARequestWhoseLeaseWasTakenOverStoresNoAnswer(t *testing.T) {
 	s.expireLeases()
 	over := ask(t, h, http.MethodPost, "/v1/charges", "k", chargeBody("r-1", "tok_visa"))
 	close(wakeUp)
-	if late := <-slept; over.status != http.StatusCreated || late.status < http.StatusBadRequest {
+	late := <-slept
+	if over.status != http.StatusCreated || late.status != http.StatusConflict || late.header.Get("Retry-After") == "" {
 		t.Errorf("%d %s\nthe one that slept: %d %s", over.status, over.body, late.status, late.body)
 	}
 	if charges, _ := s.gate.moved(t, "direct:r-1"); charges != 1 || s.metric("payment_answers_dropped_total") != 1 {

@@ -211,6 +211,16 @@ var mutants = []mutant{
 		dir: "services/order", test: "^TestDatabase_APriceCanBeCharged$",
 	},
 	{
+		name: "a message opens the letter of an event that has taken effect", file: "pkg/outbox/deadletter.go",
+		old: " WHERE coalesce(dead_letter.closed_as, 'discarded') = 'discarded'", new: "",
+		dir: "internal/adminapi", test: "^TestDeadLetter_OfAnEventThatHasTakenEffectStaysClosed$",
+	},
+	{
+		name: "a key is held longer than its payment", file: "services/payment/direct/direct.go",
+		old: "o.Request, charge.LeaseTime, keepKeys", new: "o.Request, 4*charge.LeaseTime, keepKeys",
+		dir: "services/payment", test: "^TestDirect_ARequestIsTakenOverAtItsRecoveryPoint$",
+	},
+	{
 		name: "a list stops in silence", file: "internal/adminapi/page.go",
 		old: "if len(list) <= limit {", new: "if len(list) <= limit+1 {",
 		dir: "internal/adminapi", test: "^TestIncidents_TheOldestIsReachedPageByPage$",

@@ -30,7 +30,6 @@ import (
 type API struct {
 	pool     *pgxpool.Pool
 	caller   caller
-	keyLease time.Duration // how long a request holds its key: an attempt, and the two transactions around it
 	faults   *failpoint.Set
 	starts   *batch.Batcher[operation, started]
 }
@@ -51,7 +50,7 @@ const keepKeys = 7 * 24 * time.Hour
 // New makes the API. Requests start in groups: a client that sends one request a thousand times must not take the
 // connections that the workers need to store their answers.
 func New(pool *pgxpool.Pool, w *charge.Workers, faults *failpoint.Set) API {
-	a := API{pool: pool, caller: w, keyLease: w.AttemptTime() + charge.FinishTime, faults: faults}
+	a := API{pool: pool, caller: w, faults: faults}
 	a.starts = batch.New(startAtOnce, a.startAll)
 	return a
 }
@@ -117,9 +116,11 @@ func (a API) startAll(ctx context.Context, group []operation) ([]started, error)
 	return all, err
 }
 
-// start claims the key and the payment together, so that neither is ever there without the other.
+// start claims the key and the payment together, so that neither is ever there without the other. Both are leased for the
+// same time: when the process dies, the client's next attempt need not wait longer than the workers. While it lives it
+// renews the payment's lease alone, and that is enough: whoever takes the key over meanwhile finds no payment to lease.
 func (a API) start(ctx context.Context, tx pgx.Tx, o operation, s *started) (err error) {
-	if s.lease, err = idempotency.Claim(ctx, tx, o.Request, a.keyLease, keepKeys); err != nil {
+	if s.lease, err = idempotency.Claim(ctx, tx, o.Request, charge.LeaseTime, keepKeys); err != nil {
 		return err
 	}
 	if s.payment, err = o.record(ctx, tx); err != nil {
@@ -153,7 +154,10 @@ func (a API) answer(ctx context.Context, o operation, s started) (Response, erro
 		}
 		return a.faults.At(ctx, failpoint.IdempotencyStored, s.payment.OrderID)
 	})
-	if err == nil && !decided {
+	switch {
+	case errors.Is(err, idempotency.ErrTakenOver): // by a request that stores the same answer
+		err = idempotency.Outcome{Kind: idempotency.InProgress}.Err()
+	case err == nil && !decided:
 		err = &problem.Error{
 			Status: http.StatusServiceUnavailable, Title: "Not decided yet", RetryAfter: time.Second,
 			Detail: "The card gateway has given no definite answer yet. Send the same request with the same key again.",
