@@ -19,8 +19,8 @@ const (
 	fewLetters = 50
 )
 
-// page is a part of a list that is newest first: the first items, or those behind one that was seen. The time and the id
-// of that one are its place in the list of any service, so that one cursor serves for all of them.
+// page is a part of a list that is newest first: the first items, or those behind one that was seen. Time and id of
+// that one are its place in the list of any service, so that one cursor serves for all of them.
 type page struct {
 	open  *bool // nil: either way
 	limit int

@@ -6,8 +6,6 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,8 +15,7 @@ import (
 
 const runbooks = "../../docs/operations.md"
 
-// TestIncidents_EachKindHasARunbookThatATestExecutes compares the kinds in the code with the page, in both directions,
-// and the tests that the page names with those that there are.
+// TestIncidents_EachKindHasARunbookThatATestExecutes compares the kinds in the code with the page, in both directions.
 func TestIncidents_EachKindHasARunbookThatATestExecutes(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(runbooks)
@@ -48,12 +45,6 @@ func TestIncidents_EachKindHasARunbookThatATestExecutes(t *testing.T) {
 	for heading := range written {
 		t.Errorf("%s is no kind of incident", heading)
 	}
-	there := tests(t)
-	for _, named := range regexp.MustCompile("`(Test[A-Za-z0-9_]+)`").FindAllStringSubmatch(string(page), -1) {
-		if !slices.Contains(there, named[1]) {
-			t.Errorf("the page names %s, which is no test", named[1])
-		}
-	}
 }
 
 // kinds are the values of a file's constants whose names begin with kind, exported or not.
@@ -78,25 +69,4 @@ func kinds(t *testing.T, path string) (found []string) {
 		return true
 	})
 	return found
-}
-
-// tests are the names of the tests in this repository.
-func tests(t *testing.T) (names []string) {
-	t.Helper()
-	for _, pattern := range []string{"services/*", "services/*/*", "pkg/*", "pkg/*/*", "internal/*", "contracts/*", "apps/*/*", "apps/*/*/*", "tests/*"} {
-		files, err := filepath.Glob(filepath.Join("../..", pattern, "*_test.go"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, name := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(text, -1) {
-				names = append(names, string(name[1]))
-			}
-		}
-	}
-	return names
 }
