@@ -79,7 +79,7 @@ func TestServer_AnErrorIsTheProblemOfHTTP(t *testing.T) {
 		{"a bad request", problem.New(400, "no"), codes.InvalidArgument, "no"},
 		{"a conflict", problem.New(409, "the order is CANCELLED already"), codes.FailedPrecondition, "the order is CANCELLED already"},
 		{"not now", &problem.Error{Status: 503, Detail: "busy", RetryAfter: 5 * time.Second}, codes.Unavailable, "busy"},
-		{"something of ours", errors.New("dial 10.0.0.7: secret"), codes.Internal, "the call could not be carried out; trying again is safe"},
+		{"something of ours", errors.New("dial 10.0.0.7: secret"), codes.Internal, "the request could not be carried out; trying again is safe"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			t.Parallel()

@@ -36,10 +36,9 @@ func (s Server) status(ctx context.Context, method string, err error) error {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return status.Error(codes.Canceled, "the client has left")
 	}
-	answer, isProblem := errors.AsType[*problem.Error](err)
-	if !isProblem {
+	answer, meant := problem.Of(err)
+	if !meant {
 		s.Log.ErrorContext(ctx, "call failed", "method", method, "error", err)
-		answer = problem.New(http.StatusInternalServerError, "the call could not be carried out; trying again is safe")
 	}
 	code, known := codesOf[answer.Status]
 	if !known {

@@ -7,17 +7,20 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"math"
+	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // ContentType is the media type of every error answer (RFC 9457).
 const ContentType = "application/problem+json"
 
-// Error is an error that a client may see. Anything else becomes a 500 that says nothing.
+// Error is an error that a client may see. [Of] makes one of anything else.
 type Error struct {
 	Status     int
 	Title      string        // what kind of problem; the status text when empty
@@ -41,16 +44,42 @@ type body struct {
 	Code   string `json:"code,omitempty"`
 }
 
-// Write answers with an error: a *[Error] as it is, anything else as a 500 without its text, which goes to the
-// log instead (see [WithLogger]).
+// Of is an error as a client may see it: a *[Error] as it is, and is meant for the client; anything else without its
+// text, as a 503 where something that is needed, such as the database, cannot be reached, or as a 500.
+func Of(err error) (e *Error, meant bool) {
+	switch e, meant = errors.AsType[*Error](err); {
+	case meant:
+		return e, true
+	case away(err):
+		return &Error{Status: http.StatusServiceUnavailable, RetryAfter: time.Second,
+			Detail: "something that is needed cannot be reached at the moment; trying again is safe"}, false
+	}
+	return New(http.StatusInternalServerError, "the request could not be carried out; trying again is safe"), false
+}
+
+// away reports an error of the way to another process: it refuses connections, cuts them off, takes too long, or is a
+// database that starts, ends, or has no connection left.
+func away(err error) bool {
+	if answer, answered := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err); answered {
+		state := answer.SQLState()
+		return strings.HasPrefix(state, "08") || strings.HasPrefix(state, "57P") || state == "53300"
+	}
+	_, network := errors.AsType[net.Error](err)
+	unsent, isUnsent := errors.AsType[interface { // of pgx, for a connection that has ended
+		error
+		SafeToRetry() bool
+	}](err)
+	return network || isUnsent && unsent.SafeToRetry() || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// Write answers with what [Of] makes of an error. What is not meant for the client goes to the log (see [WithLogger]).
 func Write(w http.ResponseWriter, r *http.Request, err error) {
-	var e *Error
-	if !errors.As(err, &e) {
-		if r.Context().Err() == nil {
-			logger(r.Context()).ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-		}
-		e = &Error{Status: http.StatusInternalServerError,
-			Detail: "the request could not be carried out; trying again is safe"}
+	e, meant := Of(err)
+	if !meant && r.Context().Err() == nil {
+		logger(r.Context()).ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	text, err := json.Marshal(body{"about:blank", cmp.Or(e.Title, http.StatusText(e.Status)), e.Status, e.Detail, e.Code})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/internal/service"
 )
@@ -43,4 +44,15 @@ func EmptyDatabase(t testing.TB, migrations ...Migration) string {
 		}
 	}
 	return u.String()
+}
+
+// NoDatabase is a pool of a database that cannot be reached.
+func NoDatabase(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), "postgres://nobody@127.0.0.1:1/nothing?connect_timeout=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
 }

@@ -19,6 +19,7 @@ import (
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/problem"
+	"example.com/ordersaga/pkg/testkit"
 	"example.com/ordersaga/services/inventory/api"
 )
 
@@ -312,5 +313,28 @@ func checkAvailable(t *testing.T, pool *pgxpool.Pool, sku string, want int64) {
 	level, err := stockOf(t.Context(), pool, sku)
 	if err != nil || level.Available != want {
 		t.Errorf("%d of %s are available, %v; want %d", level.Available, sku, err, want)
+	}
+}
+
+func TestAPI_ADatabaseThatIsAwayIsA503(t *testing.T) {
+	t.Parallel()
+	_, url := serve(t, testkit.NoDatabase(t))
+	for _, r := range [][3]string{
+		{"GET", "/v1/stock", ""}, {"GET", "/v1/stock/widget", ""}, {"GET", "/v1/reservations/" + uuid.NewString(), ""},
+		{"POST", "/v1/stock/widget/adjustments", `{"delta": 1, "reason": "counted"}`},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), r[0], url+r[1], strings.NewReader(r[2]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header = http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {"k"}}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		if answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" || answer.Header.Get("Content-Type") != problem.ContentType {
+			t.Errorf("%s %s: %d %v", r[0], r[1], answer.StatusCode, answer.Header)
+		}
 	}
 }

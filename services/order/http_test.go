@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -23,6 +24,7 @@ import (
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/problem"
+	"example.com/ordersaga/pkg/testkit"
 	"example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/services/order/sagaview"
 )
@@ -40,7 +42,12 @@ type shop struct {
 
 func open(t *testing.T) *shop {
 	t.Helper()
-	s := &shop{t: t, pool: database(t).Pool, faults: failpoint.NewSet(), others: &others{answers: map[string]string{}}}
+	return openWith(t, database(t).Pool)
+}
+
+func openWith(t *testing.T, pool *pgxpool.Pool) *shop {
+	t.Helper()
+	s := &shop{t: t, pool: pool, faults: failpoint.NewSet(), others: &others{answers: map[string]string{}}}
 	orders := batcher.New(maxBatch, intake{tx: in(s.pool), faults: s.faults, deadline: time.Hour}.commit)
 	listener := httptest.NewServer(routes(server{
 		db: s.pool, tx: in(s.pool), place: orders.Do, backlog: func() int { return int(s.backlog.Load()) }, limit: 10, faults: s.faults,
@@ -551,6 +558,22 @@ func TestPages_ListByThePublicStatus(t *testing.T) {
 	for status, ids := range want {
 		if got := s.pages(&status, 10, func() {}); !reflect.DeepEqual(got, [][]string{ids}) {
 			t.Errorf("%s: %v, want %v", status, got, ids)
+		}
+	}
+}
+
+// While the database is away a client learns when to come again, and nothing of the inside.
+func TestAPI_ADatabaseThatIsAwayIsA503(t *testing.T) {
+	t.Parallel()
+	s := openWith(t, testkit.NoDatabase(t))
+	for _, r := range [][3]string{
+		{"POST", "/v1/orders", body}, {"POST", "/v2/orders", bodyV2}, {"GET", "/v1/orders", ""}, {"GET", "/v2/orders", ""},
+		{"GET", "/v1/orders/" + uuid.NewString(), ""}, {"GET", "/v1/orders/" + uuid.NewString() + "/saga", ""}, {"POST", "/v1/orders/" + uuid.NewString() + "/cancel", ""},
+	} {
+		answer := s.send(r[0], r[1], r[2], "Idempotency-Key", "k", "Content-Type", plainJSON)
+		isProblem(t, answer, http.StatusServiceUnavailable)
+		if answer.header.Get("Retry-After") == "" || strings.Contains(answer.body, "127.0.0.1") {
+			t.Errorf("%s %s: %v %s", r[0], r[1], answer.header, answer.body)
 		}
 	}
 }

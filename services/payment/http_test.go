@@ -9,7 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"example.com/ordersaga/pkg/problem"
+	"example.com/ordersaga/pkg/testkit"
 	"example.com/ordersaga/services/payment/api"
 	"example.com/ordersaga/services/payment/charge"
 	"example.com/ordersaga/services/payment/direct"
@@ -177,5 +180,21 @@ func TestAPI_TheBodyIsReadOnce(t *testing.T) {
 	request.Header.Set("Content-Type", "application/json; charset=utf-8")
 	if answer := serve(s.api(), request); answer.status != http.StatusCreated {
 		t.Errorf("%d %s", answer.status, answer.body)
+	}
+}
+
+func TestAPI_ADatabaseThatIsAwayIsA503(t *testing.T) {
+	t.Parallel()
+	gate := newGate(t)
+	settings := quick()
+	settings.GatewayURL = gate.wire.URL
+	s := openShop(t, &testkit.DB{Pool: testkit.NoDatabase(t)}, gate, settings)
+	for _, r := range [][3]string{
+		{"POST", "/v1/charges", chargeBody("r-1", "tok_visa")}, {"POST", "/v1/refunds", refundBody("ch_1", 1)}, {"GET", "/v1/payments/" + uuid.NewString(), ""},
+	} {
+		answer := ask(t, s.api(), r[0], r[1], "k", r[2])
+		if answer.status != http.StatusServiceUnavailable || answer.header.Get("Retry-After") == "" || answer.header.Get("Content-Type") != problem.ContentType {
+			t.Errorf("%s %s: %d %s", r[0], r[1], answer.status, answer.body)
+		}
 	}
 }

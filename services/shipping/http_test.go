@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/pkg/problem"
+	"example.com/ordersaga/pkg/testkit"
 	"example.com/ordersaga/services/shipping/api"
 )
 
@@ -96,5 +97,25 @@ func TestAPI_BadRequestsAreRefused(t *testing.T) {
 				t.Errorf("answered %s %s %s, want a problem with status %d", response.Status, response.Header.Get("Content-Type"), body, c.status)
 			}
 		})
+	}
+}
+
+func TestAPI_ADatabaseThatIsAwayIsA503(t *testing.T) {
+	t.Parallel()
+	_, url := serve(t, testkit.NoDatabase(t))
+	for _, r := range [][3]string{{"GET", "/v1/shipments/" + uuid.NewString(), ""}} {
+		request, err := http.NewRequestWithContext(t.Context(), r[0], url+r[1], strings.NewReader(r[2]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header = http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {"k"}}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		if answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" || answer.Header.Get("Content-Type") != problem.ContentType {
+			t.Errorf("%s %s: %d %v", r[0], r[1], answer.StatusCode, answer.Header)
+		}
 	}
 }

@@ -221,6 +221,11 @@ var mutants = []mutant{
 		dir: "services/payment", test: "^TestDirect_ARequestIsTakenOverAtItsRecoveryPoint$",
 	},
 	{
+		name: "a database that is away is a fault of ours", file: "pkg/problem/problem.go",
+		old: "	case away(err):\n", new: "	case away(err) && err == nil:\n",
+		dir: "services/shipping", test: "^TestAPI_ADatabaseThatIsAwayIsA503$",
+	},
+	{
 		name: "a list stops in silence", file: "internal/adminapi/page.go",
 		old: "if len(list) <= limit {", new: "if len(list) <= limit+1 {",
 		dir: "internal/adminapi", test: "^TestIncidents_TheOldestIsReachedPageByPage$",
@@ -379,8 +384,8 @@ var mutants = []mutant{
 		dir: "internal/grpcserver", test: "^TestServer_ACallAlwaysHasADeadline$",
 	},
 	{
-		name: "gRPC: a client is told what went wrong inside", file: "internal/grpcserver/status.go",
-		old: "\"the call could not be carried out; trying again is safe\"", new: "err.Error()",
+		name: "gRPC: a client is told what went wrong inside", file: "pkg/problem/problem.go",
+		old: "StatusInternalServerError, \"the request could not be carried out; trying again is safe\"", new: "StatusInternalServerError, err.Error()",
 		dir: "internal/grpcserver", test: "^TestServer_AnErrorIsTheProblemOfHTTP$",
 	},
 	{

@@ -28,10 +28,10 @@ import (
 // A process that dies in between leaves a lease that ends. Then the client's next attempt takes over, and so do
 // the workers, who finish every payment whether its client comes back or not.
 type API struct {
-	pool     *pgxpool.Pool
-	caller   caller
-	faults   *failpoint.Set
-	starts   *batch.Batcher[operation, started]
+	pool   *pgxpool.Pool
+	caller caller
+	faults *failpoint.Set
+	starts *batch.Batcher[operation, started]
 }
 
 // caller leases a payment for this process and calls the gateway for it: [charge.Workers].
