@@ -2,6 +2,7 @@ package sagactl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -75,6 +76,10 @@ func await(ctx context.Context, s *client.Client, order api.Order, wait time.Dur
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	ended, err := s.Await(ctx, order.Id)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("order %s has not ended within %s; it goes on", order.Id, wait)
+		return ended, &Failure{failed, err, "sagactl order saga " + order.Id}
+	}
 	return ended, asked(err, "sagactl watch "+order.Id)
 }
 

@@ -17,12 +17,12 @@ import (
 	"example.com/ordersaga/internal/version"
 )
 
-// Exit codes.
+// Exit codes; docs/reference/operations.md has them for readers.
 const (
 	ok          = 0
 	failed      = 1 // something was checked or asked for, and the answer is no
 	usage       = 2 // the command line is wrong
-	unreachable = 3 // no system answers
+	unreachable = 3 // no system answers, or not in time
 )
 
 // Terminal is where the program is used. Out and Err decide about colours by what they are and by the
@@ -124,7 +124,7 @@ func (p *program) root() *cobra.Command {
 The system to drive is the one described in .ordersaga/run.json, which make demo and make up write.
 ORDERSAGA_FILE or --file name another one; ORDERSAGA_ORDER_URL and the like override single addresses.
 
-Exit codes: 0 done, 1 a check failed or a request was refused, 2 usage, 3 the system cannot be reached.`,
+Exit codes: 0 done, 1 a check failed or a request was refused, 2 usage, 3 the system does not answer.`,
 	}
 	root.PersistentFlags().StringVar(&p.file, "file", p.defaultFile(), "the description of the running system")
 	root.PersistentFlags().StringVarP(&p.output, "output", "o", "table", "table or json")

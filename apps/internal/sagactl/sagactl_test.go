@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -376,5 +378,59 @@ func TestVersion_IsPrinted(t *testing.T) {
 	}
 	if got := run(t, nil, "--help"); !strings.Contains(got.out, "completion") {
 		t.Errorf("the completions are not listed: %s", got.out)
+	}
+}
+
+// The codes that the page has are those that there are, and what each stands for is done here.
+func TestExitCodes_AreThoseOfThePage(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/reference/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "## Exit codes of sagactl")
+	table, _, _ = strings.Cut(table, "\n## ")
+	slow := describe(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	answers := func(status int) string {
+		return describe(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+	}
+	waits := describe(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusAccepted)
+		}
+		_, _ = w.Write([]byte(`{"id": "0193", "status": "CANCELLING"}`))
+	})
+	seen := map[int]bool{}
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		next string
+	}{
+		"done":                    {[]string{"version"}, 0, ""},
+		"refused":                 {[]string{"order", "get", "x", "--file", answers(404)}, 1, "order list"},
+		"another system's token":  {[]string{"incidents", "list", "--file", answers(401)}, 1, "the token is that of another system"},
+		"not now":                 {[]string{"order", "list", "--file", answers(503)}, 1, "the same again in a moment"},
+		"a wait that is over":     {[]string{"order", "cancel", "0193", "--wait=1ms", "--file", waits}, 1, "order saga 0193"},
+		"a command that is wrong": {[]string{"order", "eat"}, 2, "sagactl order --help"},
+		"nobody there":            {[]string{"order", "list", "--file", "/nowhere/run.json"}, 3, "make demo"},
+		"too slow":                {[]string{"incidents", "list", "--file", slow}, 3, "the same again   (it takes connections and did not answer in time"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := run(t, nil, test.args...)
+			if got.code != test.code || !strings.Contains(got.err, test.next) {
+				t.Errorf("%+v, want code %d and %q", got, test.code, test.next)
+			}
+			if test.code == 3 && name == "too slow" && strings.Contains(got.err, "make demo") {
+				t.Error("what is only slow is to be started")
+			}
+			seen[got.code] = true
+			if !strings.Contains(table, fmt.Sprintf("\n| %d | ", got.code)) {
+				t.Errorf("the page has no code %d", got.code)
+			}
+		})
+	}
+	if rows := len(regexp.MustCompile(`\n\| \d+ \|`).FindAllString(table, -1)); rows != len(seen) {
+		t.Errorf("the page has %d codes, %d were seen", rows, len(seen))
 	}
 }

@@ -42,7 +42,7 @@ func (p *program) registryCommand(
 		case errors.As(err, &refused) && refused.Code != schemaregistry.StorageUnavailable:
 			return &Failure{failed, err, "sagactl schemas list"}
 		}
-		return &Failure{unreachable, err, "make demo   (or docker compose up, or name another one with --file)"}
+		return unanswered(err)
 	})
 }
 

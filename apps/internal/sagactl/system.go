@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"regexp"
@@ -82,18 +83,30 @@ func request[T any](
 func asked(err error, next string) error {
 	var failure *Failure
 	var refused *endpoints.Refused
-	var unanswered *url.Error
+	var request *url.Error
 	var network net.Error
 	switch {
 	case err == nil, errors.As(err, &failure):
 		return err
-	case errors.As(err, &refused) && refused.Status < 500:
-		return &Failure{failed, err, next}
-	case errors.As(err, &unanswered), errors.As(err, &network):
-		const next = "make demo   (or docker compose up; a system that has ended leaves a stale description)"
-		return &Failure{unreachable, err, next}
+	case errors.As(err, &refused) && refused.Status == http.StatusUnauthorized:
+		return &Failure{failed, err, "sagactl --file another/run.json …   (the token is that of another system)"}
+	case errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable:
+		return &Failure{failed, err, "the same again in a moment"}
+	case errors.As(err, &request), errors.As(err, &network):
+		return unanswered(err)
 	}
 	return &Failure{failed, err, next}
+}
+
+// unanswered is that nobody answered, with what helps: what is only slow need not be started.
+func unanswered(err error) *Failure {
+	var late interface{ Timeout() bool }
+	if errors.As(err, &late) && late.Timeout() {
+		const logs = "docker compose logs, or .ordersaga/logs"
+		return &Failure{unreachable, err, "the same again   (it takes connections and did not answer in time: " + logs + ")"}
+	}
+	const next = "make demo   (or docker compose up; a system that has ended leaves a stale description)"
+	return &Failure{unreachable, err, next}
 }
 
 // json prints a value for another program to read.

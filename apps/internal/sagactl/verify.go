@@ -40,7 +40,7 @@ func (p *program) check(ctx context.Context, o verify.Options) error {
 	}
 	report, err := verify.Check(ctx, system, o)
 	if err != nil {
-		return &Failure{unreachable, err, "make demo   (or docker compose up)"}
+		return unanswered(err)
 	}
 	if p.output == "json" {
 		err = p.json(report)

@@ -55,7 +55,7 @@ func (p *program) watchOrder(ctx context.Context, orderID string, past bool) err
 	}
 	stream, err := eventlog.Open(system.NATS)
 	if err != nil {
-		return &Failure{unreachable, err, "make demo   (or docker compose up)"}
+		return unanswered(err)
 	}
 	defer stream.Close()
 	show := p.eventWriter(orderID)
