@@ -8,7 +8,7 @@ import (
 )
 
 func TestIgnoreLibpqVariables_ButNotOurs(t *testing.T) { // not parallel: the environment is the process's
-	gone := []string{"PGSERVICE", "PGHOST", "PGPORT", "PGOPTIONS", "PGSSLMODE", "PGTARGETSESSIONATTRS", "PGDATA"}
+	gone := []string{"PGSERVICE", "PGHOST", "PGPORT", "PGOPTIONS", "PGSSLMODE", "PGTARGETSESSIONATTRS", "PGDATA", "PGSERVICEFILE", "PGPASSFILE", "PGSSLROOTCERT", "PGAPPNAME"}
 	for _, name := range gone {
 		t.Setenv(name, "elsewhere")
 	}

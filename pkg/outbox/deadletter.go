@@ -49,8 +49,7 @@ func (in *inbox) deadLetter(ctx context.Context, d delivery, reason error) {
 	}
 }
 
-// storeDeadLetter opens a letter, or the one of an earlier delivery again; not one that was closed because its event has
-// taken effect.
+// storeDeadLetter opens a letter, or an earlier one again; one whose event has taken effect by now stays closed.
 func (in *inbox) storeDeadLetter(ctx context.Context, tx pgx.Tx, d delivery, reason error) error {
 	subject, payload := d.msg.Subject(), d.msg.Data()
 	row := DeadLetterRow{
@@ -60,7 +59,8 @@ func (in *inbox) storeDeadLetter(ctx context.Context, tx pgx.Tx, d delivery, rea
 	tag, err := tx.Exec(ctx, `
 		INSERT INTO dead_letter (id, event_id, key, type, subject, payload, reason) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (id) DO UPDATE SET attempts = dead_letter.attempts + 1, reason = EXCLUDED.reason,
-			last_at = now(), closed_at = NULL, closed_as = NULL WHERE coalesce(dead_letter.closed_as, 'discarded') = 'discarded'`,
+			last_at = now(), closed_at = NULL, closed_as = NULL
+		WHERE coalesce(dead_letter.closed_as, 'discarded') = 'discarded'`,
 		row.ID, row.EventID, row.Key, row.Type, row.Subject, row.Payload, row.Reason)
 	if err != nil {
 		return fmt.Errorf("store a dead letter of %s: %w", subject, err)

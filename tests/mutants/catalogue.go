@@ -212,7 +212,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "a message opens the letter of an event that has taken effect", file: "pkg/outbox/deadletter.go",
-		old: " WHERE coalesce(dead_letter.closed_as, 'discarded') = 'discarded'", new: "",
+		old: "\n		WHERE coalesce(dead_letter.closed_as, 'discarded') = 'discarded'", new: "",
 		dir: "internal/adminapi", test: "^TestDeadLetter_OfAnEventThatHasTakenEffectStaysClosed$",
 	},
 	{

@@ -136,8 +136,8 @@ func showTable[T any](p *program, answer any, headings string, items []T, row fu
 	})
 }
 
-// showList prints a list as all lists are printed: as JSON an object with the items under their name, and where the next
-// page begins (null: nowhere); or a table for people, with the command that shows more.
+// showList prints a list as all lists are printed: as JSON an object with the items under their name, and where the
+// next page begins (null: nowhere); or a table for people, with the command that shows more.
 func showList[T any](
 	p *program, name, headings string, items []T, next *string, row func(T) []string,
 ) error {

@@ -116,9 +116,9 @@ func (a API) startAll(ctx context.Context, group []operation) ([]started, error)
 	return all, err
 }
 
-// start claims the key and the payment together, so that neither is ever there without the other. Both are leased for the
-// same time: when the process dies, the client's next attempt need not wait longer than the workers. While it lives it
-// renews the payment's lease alone, and that is enough: whoever takes the key over meanwhile finds no payment to lease.
+// start claims the key and the payment together, so that neither is ever there without the other. Both are leased for
+// the same time: when the process dies, the client's next attempt need not wait longer than the workers. While it lives
+// it renews the payment's lease alone: whoever takes the key over meanwhile finds no payment to lease.
 func (a API) start(ctx context.Context, tx pgx.Tx, o operation, s *started) (err error) {
 	if s.lease, err = idempotency.Claim(ctx, tx, o.Request, charge.LeaseTime, keepKeys); err != nil {
 		return err
