@@ -130,10 +130,10 @@ func incidentsOfAll(t *testing.T, n int) (file string) {
 	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	file = filepath.Join(t.TempDir(), "run.json")
 	urls := map[string]string{}
-	for place, service := range events.Services {
+	for place, service := range events.Consumers {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			var left []adminapi.Incident
-			for i := place; i < n; i += len(events.Services) {
+			for i := place; i < n; i += len(events.Consumers) {
 				one := adminapi.Incident{ID: fmt.Sprintf("i-%04d", i), OpenedAt: begin.Add(-time.Duration(i) * time.Second)}
 				if after := r.URL.Query().Get("after"); after == "" || one.Cursor() < after {
 					left = append(left, one)
