@@ -416,19 +416,17 @@ func TestExitCodes_AreThoseOfThePage(t *testing.T) {
 		"nobody there":            {[]string{"order", "list", "--file", "/nowhere/run.json"}, 3, "make demo"},
 		"too slow":                {[]string{"incidents", "list", "--file", slow}, 3, "the same again   (it takes connections and did not answer in time"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			got := run(t, nil, test.args...)
-			if got.code != test.code || !strings.Contains(got.err, test.next) {
-				t.Errorf("%+v, want code %d and %q", got, test.code, test.next)
-			}
-			if test.code == 3 && name == "too slow" && strings.Contains(got.err, "make demo") {
-				t.Error("what is only slow is to be started")
-			}
-			seen[got.code] = true
-			if !strings.Contains(table, fmt.Sprintf("\n| %d | ", got.code)) {
-				t.Errorf("the page has no code %d", got.code)
-			}
-		})
+		got := run(t, nil, test.args...)
+		if got.code != test.code || !strings.Contains(got.err, test.next) {
+			t.Errorf("%s: %+v, want code %d and %q", name, got, test.code, test.next)
+		}
+		if name == "too slow" && strings.Contains(got.err, "make demo") {
+			t.Error("what is only slow is to be started")
+		}
+		seen[got.code] = true
+		if !strings.Contains(table, fmt.Sprintf("\n| %d | ", got.code)) {
+			t.Errorf("the page has no code %d", got.code)
+		}
 	}
 	if rows := len(regexp.MustCompile(`\n\| \d+ \|`).FindAllString(table, -1)); rows != len(seen) {
 		t.Errorf("the page has %d codes, %d were seen", rows, len(seen))
