@@ -40,6 +40,7 @@ require (
 	example.com/ordersaga/pkg v0.0.0
 	example.com/ordersaga/pkg/events v0.0.0
 	example.com/ordersaga/services/inventory v0.0.0
+	example.com/ordersaga/services/notification v0.0.0
 	example.com/ordersaga/services/order v0.0.0
 	example.com/ordersaga/services/payment v0.0.0
 	example.com/ordersaga/services/shipping v0.0.0

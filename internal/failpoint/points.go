@@ -23,7 +23,7 @@ const (
 	InboxOpened       Point = "inbox.opened"        // the durable consumer is open, and nothing has been delivered
 	InboxBeforeReturn Point = "inbox.before_return" // the process ends, and what was prefetched is still its own
 
-	// In every service: from the outbox to the broker.
+	// In order, inventory, payment and shipping: from the outbox to the broker.
 	OutboxBeforeCommit Point = "outbox.before_commit" // a request's work is done, not committed
 	OutboxAfterCommit  Point = "outbox.after_commit"  // a request's work is committed, and nobody was answered
 	RelayTaken         Point = "relay.taken"          // rows are read from the outbox, and none is published
@@ -33,8 +33,10 @@ const (
 	RelayMarked        Point = "relay.marked"         // the acknowledged rows are marked
 	RelayBeforeReplay  Point = "relay.before_replay"  // the broker forgot; marks are taken back, not committed
 	RelayReplayed      Point = "relay.replayed"       // marks are taken back, and nothing is published again
-	SweepBeforeDelete  Point = "sweep.before_delete"  // old rows of the outbox or the inbox are about to be deleted
-	SweepDeleted       Point = "sweep.deleted"        // a batch of old rows is deleted
+
+	// In every service: what is old.
+	SweepBeforeDelete Point = "sweep.before_delete" // old rows of the outbox or the inbox are about to be deleted
+	SweepDeleted      Point = "sweep.deleted"       // a batch of old rows is deleted
 
 	// In every service: what operators do, each in one transaction with its record.
 	RedriveBegun         Point = "redrive.begun"          // a dead letter is locked, and nothing is handled
@@ -51,7 +53,7 @@ const (
 	DeadlineFound      Point = "deadline.found"       // orders beyond their deadline are locked, and nothing is written
 	DeadlineCommitted  Point = "deadline.committed"   // their cancels are committed
 
-	// In order and notification: mails.
+	// In notification: mails.
 	MailBeforeSend Point = "mail.before_send" // a mail is claimed, and nothing of it is sent
 	MailSent       Point = "mail.sent"        // the mail server has taken a mail, and nothing is marked
 	MailMarked     Point = "mail.marked"      // an attempt's outcome is marked: sent, refused or to be retried

@@ -131,14 +131,14 @@ func TestSending_ASlowAnswerIsWaitedForAndTheLeaseIsKept(t *testing.T) {
 	box.end = func() error { <-answer; return nil }
 	ordered(t, pool, ada)
 	slow, other := process(pool, box.addr), process(pool, box.addr)
-	slow.lease, slow.server.times.end = 300*time.Millisecond, time.Minute
+	slow.lease, slow.server.times.end = 3*time.Second, time.Minute
 	var sender errgroup.Group
 	sender.Go(func() error { return slow.runOnce(t.Context()) })
 	testkit.Eventually(t, within, "the message to be handed over", func() bool { return len(box.messages()) == 1 })
 	// The answer comes when the first lease is long over, and another process has looked for mails all the time.
 	testkit.Eventually(t, within, "the lease to be extended beyond several leases", func() bool {
 		runOnce(t, other)
-		return slices.Equal(texts(t, pool, `SELECT 'yes' FROM mail WHERE next_attempt_at > created_at + interval '2 s'`), []string{"yes"})
+		return slices.Equal(texts(t, pool, `SELECT 'yes' FROM mail WHERE next_attempt_at > created_at + interval '8 s'`), []string{"yes"})
 	})
 	close(answer)
 	if err := sender.Wait(); err != nil {
@@ -254,6 +254,17 @@ func TestSending_AServerThatNeverAnswersGetsThreeCopies(t *testing.T) {
 			same(t, "counted", testutil.ToFloat64(s.mails.WithLabelValues("UNKNOWN")), 1.0)
 		})
 	}
+}
+
+// Should the process die after the message is handed over, the row has it that the server may have the mail.
+func TestSending_AHandOverCountsBeforeItsAnswer(t *testing.T) {
+	t.Parallel()
+	pool, box := database(t).Pool, openPostbox(t, nil)
+	during := make(chan []string, 1)
+	box.end = func() error { during <- states(t, pool); return nil }
+	ordered(t, pool, ada)
+	runOnce(t, process(pool, box.addr))
+	same(t, "states", <-during, []string{"WAITING, 1 attempts, 1 unanswered"})
 }
 
 // A definite no after the message is an answer: no copy is there, and however often it comes, the mail is not abandoned.

@@ -170,8 +170,8 @@ func price(items []Item, prices map[string]events.Money) (lines []events.Line, t
 // until every consumer handles the second: a version that no consumer subscribes to yet is delivered to nobody.
 type eventVersion int
 
-func (v eventVersion) created(order events.Snapshot) events.Event {
-	first := events.OrderCreated{Snapshot: order}
+func (v eventVersion) created(order events.Snapshot, contact string) events.Event {
+	first := events.OrderCreated{Snapshot: order, ContactEmail: contact}
 	if v == 2 {
 		return first.Upcast()
 	}

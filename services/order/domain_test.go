@@ -124,7 +124,7 @@ func TestAccept_TheOrderFitsIntoEveryEvent(t *testing.T) {
 	id := strings.Repeat("i", 255)
 	cause := events.Cause{EventID: order.OrderID, TraceParent: strings.Repeat("0", 55)}
 	for _, event := range []events.Event{
-		eventVersion(1).created(order), eventVersion(2).created(order), events.InventoryReserved{Snapshot: order},
+		eventVersion(1).created(order, ""), eventVersion(2).created(order, ""), events.InventoryReserved{Snapshot: order},
 		events.PaymentProcessed{Snapshot: order, ChargeID: id}, events.ShipmentCreated{Snapshot: order, ShipmentID: id},
 	} {
 		if _, err := events.Encode(order.OrderID, time.Now(), cause, event); err != nil {

@@ -116,8 +116,7 @@ func (s server) GetSaga(ctx context.Context, r api.GetSagaRequestObject) (api.Ge
 	if err != nil {
 		return nil, err
 	}
-	mails, err := mailsOf(ctx, s.db, order.OrderID)
-	return api.GetSaga200JSONResponse(sagaview.View(s.clients.Saga(ctx, resource(order)), mails, time.Now())), err
+	return api.GetSaga200JSONResponse(sagaview.View(s.clients.Saga(ctx, resource(order)), time.Now())), nil
 }
 
 func (s server) read(ctx context.Context, pathID string) (Order, error) {

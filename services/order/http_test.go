@@ -577,3 +577,17 @@ func TestAPI_ADatabaseThatIsAwayIsA503(t *testing.T) {
 		}
 	}
 }
+
+func TestContact_IsOneMailAddressAndNothingElse(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	with := func(contact string) string { return strings.Replace(body, "{", `{"contact_email": "`+contact+`", `, 1) }
+	for i, contact := range []string{
+		"", "   ", " ada@customers.example", "ada", "ada@", "@customers.example", "ada@customers", "ada@customers.example\\r\\nBcc: all@customers.example", "a@b.example,c@d.example",
+		"Ada <ada@customers.example>", "ada lovelace@customers.example", "ada@-.example", strings.Repeat("a", 250) + "@b.example",
+	} {
+		isProblem(t, s.place(fmt.Sprint(i), with(contact)), http.StatusUnprocessableEntity)
+	}
+	s.holdsNothing(t)
+	same(t, "a good one", s.place("good", with("ada+orders@mail.customers.example")).status, http.StatusAccepted)
+}

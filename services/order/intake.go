@@ -32,7 +32,6 @@ type intake struct {
 	faults   *failpoint.Set
 	deadline time.Duration // from acceptance
 	version  eventVersion  // of OrderCreated
-	mails    bool          // whether there is a mail server
 }
 
 // placement is one request to place an order.
@@ -192,7 +191,7 @@ func (b *batch) store(ctx context.Context, tx pgx.Tx, in intake) error {
 	if len(b.orders) == 0 {
 		return nil
 	}
-	now, err := insertOrders(ctx, tx, b.orders, in.deadline, in.mails)
+	now, err := insertOrders(ctx, tx, b.orders, in.deadline)
 	if err != nil {
 		return err
 	}
@@ -200,7 +199,8 @@ func (b *batch) store(ctx context.Context, tx pgx.Tx, in intake) error {
 	for n, i := range b.fresh {
 		order := &b.orders[n]
 		order.CreatedAt, order.UpdatedAt, order.Deadline = now, now, now.Add(in.deadline)
-		created = append(created, messaging.CausedBy(b.placements[i].cause, in.version.created(order.Snapshot)))
+		event := in.version.created(order.Snapshot, order.Contact)
+		created = append(created, messaging.CausedBy(b.placements[i].cause, event))
 	}
 	return messaging.Publish(ctx, tx, created...)
 }

@@ -13,7 +13,4 @@ var orderRows = []adminapi.Table{
 	{Name: "order_incident", SQL: `
 		SELECT service, kind, reason, opened_at, resolved_at FROM order_incident WHERE order_id = $1
 		  ORDER BY coalesce(opened_at, resolved_at)`},
-	{Name: "mail",
-		SQL: `SELECT kind, attempts, problem, created_at, sent_at, refused_at FROM mail
-		      WHERE order_id = $1 ORDER BY created_at, kind DESC`},
 }

@@ -48,7 +48,8 @@ func cancelled(ctx context.Context, tx pgx.Tx, about events.Subject, reason stri
 	if err != nil || !ended.changed {
 		return nil, err
 	}
-	return events.OrderCancelled{Subject: about, Reason: ended.reason}, closeOverdue(ctx, tx, about.OrderID, ended)
+	cancelled := events.OrderCancelled{Subject: about, Reason: ended.reason, ContactEmail: ended.contact}
+	return cancelled, closeOverdue(ctx, tx, about.OrderID, ended)
 }
 
 // shipped confirms an order, also one whose cancel was requested: a shipment means that the cancel came too late.

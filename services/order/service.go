@@ -29,7 +29,6 @@ type Settings struct {
 	OutboxLimit int                // OUTBOX_LIMIT: how many events may be unpublished before orders are refused
 	Services    sagaview.Addresses // INVENTORY_URL, PAYMENT_URL, SHIPPING_URL: asked about an order that waits
 	Version     eventVersion       // ORDER_CREATED_VERSION: the version of OrderCreated that is published, 1 or 2
-	post        post               // SMTP_ADDR, SMTP_FROM, SMTP_USER, SMTP_PASSWORD: the mail server
 }
 
 // defaultOutboxLimit is what the relay publishes in a minute or so once the broker is back, and some 100 MB.
@@ -45,9 +44,6 @@ func SettingsFromEnv(getenv func(string) string) (s Settings, err error) {
 		return s, err
 	}
 	if s.Services, err = sagaview.AddressesFromEnv(getenv); err != nil {
-		return s, err
-	}
-	if s.post, err = postFrom(getenv); err != nil {
 		return s, err
 	}
 	limit := cmp.Or(getenv("OUTBOX_LIMIT"), strconv.Itoa(defaultOutboxLimit))
@@ -85,7 +81,7 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 		return err
 	}
 	in := intake{
-		tx: box.Tx, faults: app.Faults, deadline: s.Deadline, version: s.Version, mails: s.post.addr != "",
+		tx: box.Tx, faults: app.Faults, deadline: s.Deadline, version: s.Version,
 	}
 	api := server{
 		db: app.Pool, tx: box.Tx, place: batcher.New(maxBatch, in.commit).Do, backlog: box.Backlog, limit: s.OutboxLimit,
@@ -98,13 +94,8 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 	loops := []func(context.Context) error{
 		loop.New("cancel overdue orders", app.Log, time.Second, nil, sweep.runOnce),
 		loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults.Hook())),
+		loop.New("hand over mails", app.Log, time.Second, nil, handover{box.Tx, s.Version}.runOnce),
 		calls.Run,
-	}
-	if s.post.addr != "" {
-		mails := newMailing(app.Pool, s.post, app.Faults, app.Log, app.Metrics)
-		loops = append(loops,
-			loop.New("send mails", app.Log, time.Second, nil, mails.runOnce),
-			loop.New("count mails", app.Log, 10*time.Second, nil, mails.count))
 	}
 	admin := adminapi.API{
 		Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Tables: orderRows, Waits: waits,

@@ -30,17 +30,14 @@ func TestSettings_ComeFromTheEnvironment(t *testing.T) {
 		want Settings
 		err  string // part of it; empty: none
 	}{
-		{"defaults that run", nil, Settings{15 * time.Minute, asking.Patience{Budget: 2 * time.Minute, Pause: time.Minute}, 100_000, sagaview.Addresses{}, 1, post{from: "orders@shop.example"}}, ""},
+		{"defaults that run", nil, Settings{15 * time.Minute, asking.Patience{Budget: 2 * time.Minute, Pause: time.Minute}, 100_000, sagaview.Addresses{}, 1}, ""},
 		{"all set", map[string]string{
 			"ORDER_DEADLINE": "60s", "CANCEL_BUDGET": "30s", "REPEAT_PAUSE": "1s", "OUTBOX_LIMIT": "5", "ORDER_CREATED_VERSION": "2",
 			"INVENTORY_URL": "http://i:1", "PAYMENT_URL": "http://p:2/", "SHIPPING_URL": "https://s",
-			"SMTP_ADDR": "mail:25", "SMTP_FROM": "shop@s.example", "SMTP_USER": "u", "SMTP_PASSWORD": "p",
-		}, Settings{time.Minute, asking.Patience{Budget: 30 * time.Second, Pause: time.Second}, 5, sagaview.Addresses{Inventory: "http://i:1", Payment: "http://p:2", Shipping: "https://s"}, 2, post{"mail:25", "shop@s.example", "u", "p"}}, ""},
+		}, Settings{time.Minute, asking.Patience{Budget: 30 * time.Second, Pause: time.Second}, 5, sagaview.Addresses{Inventory: "http://i:1", Payment: "http://p:2", Shipping: "https://s"}, 2}, ""},
 		{"a budget that is none", map[string]string{"CANCEL_BUDGET": "0"}, Settings{}, "CANCEL_BUDGET"},
 		{"a pause that is none", map[string]string{"REPEAT_PAUSE": "0s"}, Settings{}, "REPEAT_PAUSE"},
 		{"an address that is none", map[string]string{"SHIPPING_URL": "shipping:8080"}, Settings{}, "SHIPPING_URL"},
-		{"a mail server without a port", map[string]string{"SMTP_ADDR": "mail"}, Settings{}, "SMTP_ADDR"},
-		{"a sender that is none", map[string]string{"SMTP_FROM": "The Shop <shop@s.example>"}, Settings{}, "SMTP_FROM"},
 		{"a deadline that is none", map[string]string{"ORDER_DEADLINE": "soon"}, Settings{}, "ORDER_DEADLINE"},
 		{"a deadline in the past", map[string]string{"ORDER_DEADLINE": "-1s"}, Settings{}, "ORDER_DEADLINE"},
 		{"a limit that is none", map[string]string{"OUTBOX_LIMIT": "few"}, Settings{}, "OUTBOX_LIMIT"},

@@ -26,10 +26,9 @@ func lockOrders(ctx context.Context, tx pgx.Tx, ids []string) error {
 	return nil
 }
 
-// insertOrders stores new orders with the beginning of their history, and with the mail that they were received
-// where there is to be one, and returns the database's time, from which their deadline counts.
-func insertOrders(ctx context.Context, tx pgx.Tx, orders []Order, deadline time.Duration,
-	mails bool) (now time.Time, err error) {
+// insertOrders stores new orders with the beginning of their history, and returns the database's time, from which their
+// deadline counts.
+func insertOrders(ctx context.Context, tx pgx.Tx, orders []Order, deadline time.Duration) (now time.Time, err error) {
 	rows, err := columnsOf(orders)
 	if err != nil {
 		return now, err
@@ -42,15 +41,13 @@ func insertOrders(ctx context.Context, tx pgx.Tx, orders []Order, deadline time.
 			  now() + $9::interval, nullif(contact, '')
 			FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
 				AS new (id, customer_id, total, currency, items, payment_method, ship_to, contact)
-			RETURNING id, status, contact_email
+			RETURNING id, status
 		), noted AS (
 			INSERT INTO order_history (order_id, status) SELECT id, status FROM placed
-		), told AS (
-			INSERT INTO mail (order_id, kind) SELECT id, 'received' FROM placed WHERE $10 AND contact_email IS NOT NULL
 		)
 		SELECT now()`,
 		rows.ids, rows.customers, rows.totals, rows.currencies, rows.items, rows.methods, rows.addresses, rows.contacts,
-		deadline, mails).Scan(&now)
+		deadline).Scan(&now)
 	if err != nil {
 		return now, fmt.Errorf("insert %d orders: %w", len(orders), err)
 	}
@@ -85,6 +82,7 @@ func columnsOf(orders []Order) (c columns, err error) {
 type ending struct {
 	changed bool   // it ended just now
 	reason  string // that stands
+	contact string // the customer's mail address, where the order is cancelled
 	overdue bool   // it had lasted so long that an incident is open
 }
 
@@ -93,7 +91,7 @@ const isOverdue = `EXISTS (SELECT FROM incident WHERE order_id = $1 AND kind = '
 	`' AND resolved_at IS NULL)`
 
 func readEnding(row pgx.Row) (e ending, err error) {
-	err = row.Scan(&e.reason, &e.overdue)
+	err = row.Scan(&e.reason, &e.contact, &e.overdue)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ending{}, nil
 	}
@@ -109,14 +107,11 @@ func cancelOrder(ctx context.Context, tx pgx.Tx, orderID, reason string) (ending
 			UPDATE orders SET status = 'CANCELLED', updated_at = now(),
 				reason = CASE WHEN status = 'CANCELLING' AND $2 = 'cancelled' THEN reason ELSE $2 END
 			WHERE id = $1 AND status IN ('PENDING', 'CANCELLING')
-			RETURNING id, status, reason
-		), told AS ( -- whoever was told that the order was received is told this, too
-			INSERT INTO mail (order_id, kind)
-			SELECT id, 'cancelled' FROM ended WHERE EXISTS (SELECT FROM mail WHERE order_id = $1 AND kind = 'received')
+			RETURNING id, status, reason, contact_email
 		)
 		INSERT INTO order_history (order_id, status, reason, event_id)
 		SELECT id, status, reason, nullif($3, '')::uuid FROM ended
-		RETURNING reason, `+isOverdue,
+		RETURNING reason, (SELECT coalesce(contact_email, '') FROM ended), `+isOverdue,
 		orderID, reason, outbox.CauseOf(ctx).EventID))
 	if err != nil {
 		return ending{}, fmt.Errorf("cancel order %s: %w", orderID, err)
@@ -135,7 +130,7 @@ func confirmOrder(ctx context.Context, tx pgx.Tx, orderID, shipmentID string) (e
 		)
 		INSERT INTO order_history (order_id, status, reason, event_id)
 		SELECT id, status, reason, nullif($3, '')::uuid FROM ended
-		RETURNING coalesce(reason, ''), `+isOverdue,
+		RETURNING coalesce(reason, ''), '', `+isOverdue,
 		orderID, shipmentID, outbox.CauseOf(ctx).EventID))
 	if err != nil {
 		return ending{}, fmt.Errorf("confirm order %s: %w", orderID, err)

@@ -137,3 +137,28 @@ func requestOf(ctx context.Context, db asking.Reader, orderID string) (r asking.
 	}
 	return r, nil
 }
+
+// waitingMail is a mail that the release before this one had not sent.
+type waitingMail struct{ OrderID, Kind string }
+
+// takeMails takes up to limit mails out of the queue. One that an earlier process may be sending right now is left
+// until its lease ends.
+func takeMails(ctx context.Context, tx pgx.Tx, limit int) ([]waitingMail, error) {
+	rows, _ := tx.Query(ctx, `
+		WITH due AS (
+			SELECT order_id, kind FROM mail
+			WHERE sent_at IS NULL AND refused_at IS NULL AND next_attempt_at <= now()
+			ORDER BY next_attempt_at LIMIT $1
+			FOR UPDATE SKIP LOCKED
+		), taken AS (
+			UPDATE mail SET refused_at = now(), problem = 'handed over to notification' FROM due
+			WHERE mail.order_id = due.order_id AND mail.kind = due.kind
+			RETURNING mail.order_id, mail.kind
+		)
+		SELECT order_id::text, kind FROM taken ORDER BY order_id, kind DESC`, limit)
+	mails, err := pgx.CollectRows(rows, pgx.RowToStructByPos[waitingMail])
+	if err != nil {
+		return nil, fmt.Errorf("take mails that wait: %w", err)
+	}
+	return mails, nil
+}

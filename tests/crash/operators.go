@@ -49,10 +49,11 @@ func redrive(t *testing.T, l *lane, service string) {
 	t.Helper()
 	about := events.Subject{OrderID: l.Ends(t, another(t, l, token("tok_declined"))).Id}
 	event := map[string]events.Event{
-		"order":     events.InventoryReleased{Subject: about, Reason: "declined"},
-		"inventory": events.PaymentFailed{Subject: about, Reason: "declined"},
-		"payment":   events.ShipmentFailed{Subject: about, Reason: "cancelled"},
-		"shipping":  events.OrderCancelRequested{Subject: about, Reason: "customer"},
+		"order":        events.InventoryReleased{Subject: about, Reason: "declined"},
+		"inventory":    events.PaymentFailed{Subject: about, Reason: "declined"},
+		"payment":      events.ShipmentFailed{Subject: about, Reason: "cancelled"},
+		"shipping":     events.OrderCancelRequested{Subject: about, Reason: "customer"},
+		"notification": events.OrderCancelled{Subject: about, Reason: "card_declined"},
 	}[service]
 	message, err := events.Encode(uuid.Must(uuid.NewV7()).String(), time.Now(), events.Cause{}, event)
 	if err != nil {

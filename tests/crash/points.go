@@ -3,19 +3,27 @@
 package crash
 
 import (
+	"slices"
 	"strings"
 
 	"example.com/ordersaga/internal/failpoint"
 )
 
-var allServices = []string{"order", "inventory", "payment", "shipping"}
+var (
+	publishers  = []string{"order", "inventory", "payment", "shipping"}
+	allServices = append(slices.Clone(publishers), "notification")
+)
 
 // homes are the services that have the point.
 func homes(p failpoint.Point) []string {
 	area, _, _ := strings.Cut(string(p), ".")
 	switch area {
-	case "inbox", "outbox", "relay", "sweep", "redrive", "operator":
+	case "inbox", "sweep", "redrive", "operator":
 		return allServices
+	case "outbox", "relay":
+		return publishers
+	case "mail":
+		return []string{"notification"}
 	case "gateway", "reconcile":
 		return []string{"payment"}
 	case "idempotency":
@@ -70,7 +78,7 @@ var healings = []healed{
 	{"cancel.after_commit", "a cancel that is accepted, and a client that does not know", "asking again is accepted, and asks for nothing more", again},
 	{"cancel", "a cancel that is not committed", "the client asks again", again},
 	{"deadline", "overdue orders", "the sweeper finds them again, or their cancel is committed", nothing},
-	{"mail.marked", "nothing", "the mails are marked", nothing},
+	{"mail.marked", "nothing", "the mail is marked", nothing},
 	{"mail", "a mail that is claimed, and perhaps sent", "its lease expires, and it is sent again under the same Message-ID, by which the receiver drops a repeat", "the mail comes up to 15 s later"},
 	{"idempotency.reaped", "expired keys", "they are deleted later, or are deleted", nothing},
 	{"idempotency.committed", "work that is done, and a client that does not know", "the client asks again with the same key, and gets the stored answer", again},

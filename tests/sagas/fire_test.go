@@ -101,7 +101,7 @@ func (w *system) attempted(t *testing.T, id string) {
 // everyoneUnderLoad kills each of our processes while customers go on ordering.
 func everyoneUnderLoad(t *testing.T, w *system) {
 	w.underLoad(t, func() {
-		for _, victim := range []string{"order", "inventory", "payment", "shipping", "gateway", "ambassador", supervisor.Provisioner, supervisor.Mail} {
+		for _, victim := range []string{"order", "inventory", "payment", "shipping", "notification", "gateway", "ambassador", supervisor.Provisioner, supervisor.Mail} {
 			deaths := w.Deaths(victim)
 			kit.Must(t, w.Kill(victim, syscall.SIGKILL))
 			kit.Eventually(t, victim+" to be back", func() error {

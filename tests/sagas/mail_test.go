@@ -1,23 +1,54 @@
 package sagas
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/internal/failpoint"
+	notification "example.com/ordersaga/services/notification/api"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/kit"
 )
 
-// TestMail_LostOnTheWay is about what lies between the order service and the mail server.
+// TestMail_LostOnTheWay is about what lies between notification and the mail server.
 func TestMail_LostOnTheWay(t *testing.T) {
 	t.Parallel()
 	w := open(t, supervisor.Options{Faults: true})
-	t.Run("order dies when a mail is sent and not marked", func(t *testing.T) { diesAfterSending(t, w) })
+	t.Run("notification dies when a mail is sent and not marked", func(t *testing.T) { diesAfterSending(t, w) })
 	t.Run("the mail server is down", func(t *testing.T) { mailServerDown(t, w) })
+	t.Run("mails wait at the upgrade", func(t *testing.T) { mailsWaitAtTheUpgrade(t, w) })
 	w.Holds(t, w.Secrets()...)
+}
+
+// mailsWaitAtTheUpgrade: the release before has left mails in order's own table, and its events had no address. One of
+// the orders is cancelled already, and neither of its mails was sent.
+func mailsWaitAtTheUpgrade(t *testing.T, w *system) {
+	kept, lost := w.Place(t, client.One("widget", 1)), w.Place(t, client.One("unobtainium", 1))
+	w.Ends(t, kept)
+	w.Ends(t, lost)
+	env, err := w.Environment("order")
+	kit.Must(t, err)
+	conn, err := pgx.Connect(t.Context(), env["MIGRATIONS_URL"])
+	kit.Must(t, err)
+	_, err = conn.Exec(t.Context(), fmt.Sprintf(`
+		UPDATE orders SET contact_email = 'ada@customers.example' WHERE id IN ('%[1]s', '%[2]s');
+		INSERT INTO mail (order_id, kind) VALUES ('%[1]s', 'received'), ('%[2]s', 'received'), ('%[2]s', 'cancelled')`, kept, lost))
+	kit.Must(t, errors.Join(err, conn.Close(context.WithoutCancel(t.Context()))))
+	w.AwaitMails(t, kept, received)
+	w.AwaitMails(t, lost, received, cancelled)
+	for _, id := range []string{kept, lost} {
+		for _, mail := range w.Mails(t, id) {
+			if mail.Deliveries != 1 {
+				t.Errorf("%q has come %d times", mail.Subject, mail.Deliveries)
+			}
+		}
+	}
 }
 
 const received, cancelled = "We have received your order", "Your order is cancelled"
@@ -25,8 +56,8 @@ const received, cancelled = "We have received your order", "Your order is cancel
 // diesAfterSending: nobody knows that the mail has arrived, so it is sent again. The receiver can tell by its
 // Message-ID, and keeps one.
 func diesAfterSending(t *testing.T, w *system) {
-	deaths := w.Deaths("order")
-	w.Arm(t, "order", failpoint.Armament{Point: failpoint.MailSent, Kind: failpoint.Crash})
+	deaths := w.Deaths("notification")
+	w.Arm(t, "notification", failpoint.Armament{Point: failpoint.MailSent, Kind: failpoint.Crash})
 	wish := client.One("widget", 1)
 	wish.Email = "ada@customers.example"
 	id := w.Place(t, wish)
@@ -41,8 +72,8 @@ func diesAfterSending(t *testing.T, w *system) {
 	if len(mails) != 1 || mails[0].ID != id+".received@shop.example" {
 		t.Errorf("the mail server keeps %+v, want one message", mails)
 	}
-	if w.Deaths("order") == deaths {
-		t.Error("order has not died")
+	if w.Deaths("notification") == deaths {
+		t.Error("notification has not died")
 	}
 	w.Ends(t, id)
 }
@@ -59,11 +90,11 @@ func mailServerDown(t *testing.T, w *system) {
 		}
 	}
 	kit.Eventually(t, "a mail to have been tried", func() error {
-		mails := w.saga(t, ids[0]).Mails
-		if len(mails) != 1 || mails[0].SentAt != nil || mails[0].Attempts == 0 {
-			return fmt.Errorf("they are %+v", mails)
+		mails, err := w.Shop.Mails(t.Context(), ids[0])
+		if err == nil && (len(mails) != 1 || mails[0].State != notification.WAITING || mails[0].Attempts == 0) {
+			err = fmt.Errorf("they are %+v", mails)
 		}
-		return nil
+		return err
 	})
 	kit.Must(t, w.Up(t.Context(), supervisor.Mail))
 	w.AwaitMails(t, ids[0], received)

@@ -21,10 +21,11 @@ func rowsOfAnOrder(t *testing.T, w *system) {
 	w.Ends(t, id)
 	w.AwaitState(t, "inventory", "reservation", id, "SOLD")
 	for service, tables := range map[string]map[string]string{
-		"order":     {"orders": `"status":"CONFIRMED"`, "order_history": `"status":"PENDING"`, "mail": `"kind":"received"`},
-		"inventory": {"reservation": `"state":"SOLD"`, "stock": `"sku":"gadget"`},
-		"payment":   {"payment": `"state":"CAPTURED"`, "ledger_entry": `"account":"customers"`},
-		"shipping":  {"shipment": `"state":"CREATED"`},
+		"order":        {"orders": `"status":"CONFIRMED"`, "order_history": `"status":"PENDING"`},
+		"notification": {"mail": `"kind":"received"`},
+		"inventory":    {"reservation": `"state":"SOLD"`, "stock": `"sku":"gadget"`},
+		"payment":      {"payment": `"state":"CAPTURED"`, "ledger_entry": `"account":"customers"`},
+		"shipping":     {"shipment": `"state":"CREATED"`},
 	} {
 		var kept adminapi.OrderRows
 		kit.Must(t, w.At.AskAdmin(t.Context(), endpoints.AdminRequest{Process: service, Method: http.MethodGet, Path: "/rows?order=" + id}, &kept))

@@ -59,11 +59,8 @@ var subjects = map[events.Service][]string{
 		"sweeper.go",           // deadlines
 		"sagaview_test.go",     // the view over HTTP, with the other services answering
 		"versions_test.go",     // and what a client gets in each version
-		"letter.go",            // what customers are told
-		"post.go",              // the mail server's client
-		"mailing.go",           // mails are claimed, sent, marked
-		"mailqueue.go",
-		"grpc.go", // the same answers over gRPC
+		"handover.go",          // mails that the release before had not sent
+		"grpc.go",              // the same answers over gRPC
 		"api/buf.yaml",
 		"api/buf.gen.yaml",
 		"api/order/v1/order.proto",

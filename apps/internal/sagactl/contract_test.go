@@ -17,6 +17,7 @@ import (
 	"example.com/ordersaga/contracts/pacttest"
 	"example.com/ordersaga/pkg/events"
 	inventory "example.com/ordersaga/services/inventory/api"
+	notification "example.com/ordersaga/services/notification/api"
 	order "example.com/ordersaga/services/order/api"
 )
 
@@ -33,6 +34,10 @@ func TestPacts_SagactlReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	mails, err := notification.GetSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
 	one, cancel, saga := "/v1/orders/"+theOrder, "/v1/orders/"+theOrder+"/cancel", "/v1/orders/"+theOrder+"/saga"
 	cancelled := shows(t, orders, "cancelOrder", http.StatusAccepted)
 	cancelled.Status = http.StatusOK // the same resource, read
@@ -44,6 +49,9 @@ func TestPacts_SagactlReads(t *testing.T) {
 			reads(t, calls{"POST " + cancel: like(t, orders, "cancelOrder", 202, "a cancel is asked for", "an order is pending")}, "order", "cancel", theOrder),
 			reads(t, calls{"GET " + saga: sagaOf(t, orders)}, "order", "saga", theOrder),
 		),
+		"notification": reads(t, calls{
+			"GET /v1/mails/" + theOrder: like(t, mails, "getMails", 200, "mails are shown", "an order has a mail"),
+		}, "order", "mails", theOrder),
 		"inventory": join(
 			reads(t, calls{"GET /v1/stock": like(t, stock, "listStock", 200, "the stock is listed", "there is stock")}, "stock", "list"),
 			reads(t, calls{
@@ -67,7 +75,7 @@ func reads(t *testing.T, calls calls, args ...string) []pact.Interaction {
 	t.Helper()
 	return pacttest.Calls(t, calls, func(url string) (string, error) {
 		file := filepath.Join(t.TempDir(), "run.json")
-		if err := (endpoints.Description{URLs: map[string]string{"order": url, "inventory": url}}).Write(file); err != nil {
+		if err := (endpoints.Description{URLs: map[string]string{"order": url, "inventory": url, "notification": url}}).Write(file); err != nil {
 			return "", err
 		}
 		got := run(t, nil, append(args, "--file", file)...)

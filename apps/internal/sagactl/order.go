@@ -14,6 +14,7 @@ import (
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/pkg/events"
 	inventory "example.com/ordersaga/services/inventory/api"
+	notification "example.com/ordersaga/services/notification/api"
 	"example.com/ordersaga/services/order/api"
 )
 
@@ -30,7 +31,12 @@ func (p *program) order() *cobra.Command {
 			func(ctx context.Context, s *client.Client, args []string) (api.Saga, error) {
 				return s.Saga(ctx, args[0])
 			},
-			p.showSaga))
+			p.showSaga),
+		request(p, "mails ORDER", "Shows what became of the mails about an order.", cobra.ExactArgs(1), "sagactl order list",
+			func(ctx context.Context, s *client.Client, args []string) ([]notification.Mail, error) {
+				return s.Mails(ctx, args[0])
+			},
+			p.showMails))
 }
 
 func (p *program) orderPlace() *cobra.Command {

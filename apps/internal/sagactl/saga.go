@@ -10,6 +10,7 @@ import (
 
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/sagaview"
+	notification "example.com/ordersaga/services/notification/api"
 	"example.com/ordersaga/services/order/api"
 )
 
@@ -28,9 +29,6 @@ func (p *program) showSaga(saga api.Saga) error {
 	for _, i := range saga.Incidents {
 		fmt.Fprintln(p.out, bad.Render(fmt.Sprintf("incident %s of %s: %s: %s", i.Id, i.Service, i.Kind, i.Reason)))
 	}
-	for _, m := range saga.Mails {
-		fmt.Fprintf(p.out, "mail %s: %s\n", m.Kind, mailStatus(m))
-	}
 	if saga.WaitingFor != nil {
 		fmt.Fprintln(p.out, "waits for "+waits(saga.WaitingFor, time.Now()))
 	}
@@ -41,15 +39,15 @@ func (p *program) showSaga(saga api.Saga) error {
 	return nil
 }
 
-// mailStatus is what became of a mail.
-func mailStatus(m api.Mail) string {
-	switch {
-	case m.SentAt != nil:
-		return "sent at " + m.SentAt.Local().Format(time.TimeOnly)
-	case m.RefusedAt != nil:
-		return "refused by the mail server"
-	}
-	return fmt.Sprintf("to be sent, %d attempts", m.Attempts)
+// showMails prints what became of an order's mails.
+func (p *program) showMails(mails []notification.Mail) error {
+	return showTable(p, mails, "MAIL,STATE,ATTEMPTS#,SINCE,WHY", mails, func(m notification.Mail) []string {
+		since := m.CreatedAt
+		if m.EndedAt != nil {
+			since = *m.EndedAt
+		}
+		return []string{m.Kind, string(m.State), strconv.Itoa(m.Attempts), date(since), deref(m.Problem)}
+	})
 }
 
 // waits is a line about what an order waits for.

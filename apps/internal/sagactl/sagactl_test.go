@@ -185,7 +185,7 @@ func TestOrder_SagaIsShownWithWhatItWaitsFor(t *testing.T) {
 	saga := `{"order_id": "0193", "status": "NEEDS_ATTENTION", "state": "In Progress", "direction": "forward",
 		"steps": [{"step": "charge", "service": "payment", "progress": "Processing", "state": "UNKNOWN", "attempts": 4, "problem": "no answer"}],
 		"incidents": [{"id": "i", "service": "payment", "kind": "charge_undecided", "reason": "no answer", "opened_at": "` + since + `"}],
-		"mails": [{"kind": "received", "attempts": 2}],
+		"mails": [],
 		"expected": {"service": "payment", "events": ["PaymentProcessed", "PaymentFailed"]},
 		"waiting_for": {"step": "charge", "service": "payment", "since": "` + since + `", "attempts": 4, "why": "no answer"}}`
 	file := describe(t, func(w http.ResponseWriter, r *http.Request) {
@@ -202,7 +202,6 @@ func TestOrder_SagaIsShownWithWhatItWaitsFor(t *testing.T) {
 	for _, want := range []string{
 		"In Progress, forward; the order is NEEDS_ATTENTION", "charge  payment  Processing  UNKNOWN", "incident i of payment: charge_undecided: no answer",
 		"waits for charge by payment for ", ", 4 attempts: no answer", "next: PaymentProcessed or PaymentFailed from payment",
-		"mail received: to be sent, 2 attempts",
 	} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("%q is not in\n%s", want, got.out)
@@ -255,8 +254,9 @@ func TestFaults_EveryPointHasASentence(t *testing.T) {
 func TestFaults_PointsAreListedWithWhoPassesThem(t *testing.T) {
 	t.Parallel()
 	got := run(t, nil, "faults", "points", "inventory")
-	if got.code != 0 || strings.Contains(got.out, "gateway.") || !strings.Contains(got.out, "inbox.received          all ") ||
-		!strings.Contains(got.out, "idempotency.stored      order, inventory, payment  Work and answer") {
+	lines := strings.Join(strings.Fields(got.out), " ")
+	if got.code != 0 || strings.Contains(lines, "gateway.") || !strings.Contains(lines, "inbox.received all ") ||
+		!strings.Contains(lines, "idempotency.stored order, inventory, payment Work and answer") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -13,13 +13,15 @@ import (
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/pkg/events"
 	inventory "example.com/ordersaga/services/inventory/api"
+	notification "example.com/ordersaga/services/notification/api"
 	order "example.com/ordersaga/services/order/api"
 )
 
-// Client makes requests to the order and the inventory service.
+// Client makes requests to the services' public APIs.
 type Client struct {
 	orders *order.ClientWithResponses
 	stock  *inventory.ClientWithResponses
+	mails  *notification.ClientWithResponses
 }
 
 // New is a client of a running system. It makes no request yet.
@@ -36,7 +38,12 @@ func New(system endpoints.Description) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the inventory service's address: %w", err)
 	}
-	return &Client{orders, stock}, nil
+	mails, err := notification.NewClientWithResponses(system.URLs[string(events.Notification)],
+		notification.WithHTTPClient(web))
+	if err != nil {
+		return nil, fmt.Errorf("the notification service's address: %w", err)
+	}
+	return &Client{orders, stock, mails}, nil
 }
 
 // NewOrder is what to order.
@@ -109,6 +116,23 @@ func (c *Client) Saga(ctx context.Context, id string) (order.Saga, error) {
 	return *answer.JSON200, nil
 }
 
+// Mails are what became of the mails about an order, the oldest first.
+func (c *Client) Mails(ctx context.Context, id string) ([]notification.Mail, error) {
+	parsed, err := uuid.Parse(id)
+	if err != nil {
+		return nil, fmt.Errorf("get the mails of order %s: it is no order's id", id)
+	}
+	answer, err := c.mails.GetMailsWithResponse(ctx, parsed)
+	if err != nil {
+		return nil, fmt.Errorf("get the mails of order %s: %w", id, err)
+	}
+	if answer.JSON200 == nil {
+		return nil, fmt.Errorf("get the mails of order %s: %w", id, refused(answer.HTTPResponse,
+			answer.ApplicationproblemJSONDefault))
+	}
+	return answer.JSON200.Mails, nil
+}
+
 // List is a page of orders, the newest first; empty status: all.
 func (c *Client) List(ctx context.Context, status string, limit int, cursor string) (order.OrderList, error) {
 	params := &order.ListOrdersParams{Limit: &limit}
@@ -157,7 +181,7 @@ func (c *Client) Await(ctx context.Context, id string) (order.Order, error) {
 	}
 }
 
-func refused[P order.Problem | inventory.Problem](response *http.Response, problem *P) error {
+func refused[P order.Problem | inventory.Problem | notification.Problem](response *http.Response, problem *P) error {
 	r := &endpoints.Refused{Status: response.StatusCode, Title: http.StatusText(response.StatusCode)}
 	switch p := any(problem).(type) {
 	case *order.Problem:

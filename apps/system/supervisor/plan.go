@@ -118,19 +118,14 @@ func (s *System) serviceEnvironment(service events.Service, process string, env 
 		for _, other := range events.Services[1:] {
 			env[strings.ToUpper(string(other))+"_URL"] = s.urlsOf(string(other))[0]
 		}
-		env["SMTP_ADDR"] = s.mailServer()
 		if s.options.Deadline > 0 {
 			env["ORDER_DEADLINE"] = s.options.Deadline.String()
 		}
 	case events.Notification:
-		env["SMTP_ADDR"] = s.mailServer()
+		i := slices.IndexFunc(s.members, func(m member) bool { return m.smtp != 0 })
+		env["SMTP_ADDR"] = address(s.members[i].smtp)
 	default: // the others call no other process
 	}
-}
-
-func (s *System) mailServer() string {
-	i := slices.IndexFunc(s.members, func(m member) bool { return m.smtp != 0 })
-	return address(s.members[i].smtp)
 }
 
 // consoleEnvironment has the addresses that the console reads from.

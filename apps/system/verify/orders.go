@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"example.com/ordersaga/pkg/events"
 )
@@ -81,7 +82,8 @@ func cancelledIsUndone(_ context.Context, l *look) ([]Offender, error) {
 	}), nil
 }
 
-// customersAreMailed looks for mails that are still to be sent, and for cancels that were not announced.
+// customersAreMailed looks for mails that are still to be sent, and for cancels that were not announced. What the
+// release before this one has sent, or had refused, stands in order's own table.
 func customersAreMailed(ctx context.Context, l *look) ([]Offender, error) {
 	unsent, err := l.offenders(ctx, events.Notification, `
 		SELECT order_id::text, format('the mail that it is %s is %s: %s', kind, state, coalesce(problem, 'it was not tried'))
@@ -89,15 +91,37 @@ func customersAreMailed(ctx context.Context, l *look) ([]Offender, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := l.offenders(ctx, events.Order, `
-		SELECT order_id::text, format('the mail that it is %s has not left', kind)
-		FROM mail WHERE sent_at IS NULL AND refused_at IS NULL
-		UNION ALL
-		SELECT o.id::text, format('is %s, and there are the mails %s', o.status, array_agg(m.kind))
-		FROM orders o JOIN mail m ON m.order_id = o.id
-		GROUP BY o.id, o.status
-		HAVING (o.status = 'CANCELLED') <> bool_or(m.kind = 'cancelled') OR NOT bool_or(m.kind = 'received')`)
-	return append(unsent, found...), err
+	written, err := query[struct{ ID, Kind string }](ctx, l, events.Notification, `SELECT order_id::text, kind FROM mail`)
+	if err != nil {
+		return nil, err
+	}
+	kinds := map[string][]string{}
+	for _, mail := range written {
+		kinds[mail.ID] = append(kinds[mail.ID], mail.Kind)
+	}
+	orders, err := query[struct {
+		ID, Status string
+		Before     []string
+		Waiting    bool
+		Young      bool
+	}](ctx, l, events.Order, `
+		SELECT id::text, status, array(SELECT kind FROM mail WHERE order_id = id),
+		       EXISTS (SELECT FROM mail WHERE order_id = id AND sent_at IS NULL AND refused_at IS NULL),
+		       created_at > now() - interval '23 hours'
+		FROM orders WHERE contact_email IS NOT NULL`)
+	found := unsent
+	for _, o := range orders {
+		all := slices.Concat(o.Before, kinds[o.ID])
+		switch {
+		case o.Waiting:
+			found = append(found, Offender{o.ID, "a mail of the release before is not handed over"})
+		case len(all) == 0 && !o.Young: // that release had no mail server
+		case !slices.Contains(all, "received") && o.Status != cancelled,
+			slices.Contains(all, "cancelled") != (o.Status == cancelled):
+			found = append(found, Offender{o.ID, fmt.Sprintf("is %s, and there are the mails %v", o.Status, all)})
+		}
+	}
+	return found, err
 }
 
 // keysAreKept checks the answers that are stored under Idempotency-Keys. A second execution under a key

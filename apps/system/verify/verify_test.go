@@ -144,7 +144,7 @@ func orderDamages() []damage {
 		{"a second shipment", "I4", sold, sql(events.Shipping, `
 			ALTER TABLE shipment DROP CONSTRAINT shipment_pkey;
 			INSERT INTO shipment (order_id, state, reason, ship_to) VALUES ('`+sold+`', 'FAILED', 'x', '{}')`), verify.Options{}},
-		{"no key on payments", "I4", "payment", sql(events.Payment, `ALTER TABLE payment DROP CONSTRAINT payment_pkey`), verify.Options{}},
+		{"no key on payments", "I4", "payment", sql(events.Payment, `ALTER TABLE payment DROP CONSTRAINT payment_pkey CASCADE`), verify.Options{}},
 		{"a change after the end", "I5", sold, sql(events.Order, `INSERT INTO order_history (order_id, status) VALUES ('`+sold+`', 'CANCELLING')`), verify.Options{}},
 		{"both ends", "I5", sold, sql(events.Order, `
 			DROP INDEX order_history_end;
@@ -172,22 +172,30 @@ func orderDamages() []damage {
 		}, verify.Options{}},
 		{"cancelled, stock held", "I13", returned, sql(events.Inventory, `UPDATE reservation SET state = 'RESERVED', reason = NULL WHERE state = 'RELEASED'`), verify.Options{}},
 		{"an acknowledged order that is gone", "I17", stranger, func(*world) {}, verify.Options{Acknowledged: []verify.Acknowledged{{OrderID: stranger}}}},
-		{"a mail that has not left", "I19", sold, sql(events.Order, `INSERT INTO mail (order_id, kind) VALUES ('`+sold+`', 'received')`), verify.Options{}},
-		{"a mail that is to be sent", "I19", sold, sql(events.Notification, addMail(sold, "WAITING", "NULL")), verify.Options{}},
-		{"a mail of which nobody knows whether it arrived", "I19", sold, sql(events.Notification, addMail(sold, "UNKNOWN", "now()")), verify.Options{}},
-		{"a cancel that nobody was told of", "I19", returned, sql(events.Order, `INSERT INTO mail (order_id, kind, sent_at) VALUES ('`+returned+`', 'received', now())`), verify.Options{}},
-		{"a confirmed order that was told to be cancelled", "I19", sold, sql(events.Order, `
-			INSERT INTO mail (order_id, kind, sent_at) VALUES ('`+sold+`', 'received', now()), ('`+sold+`', 'cancelled', now())`), verify.Options{}},
-		{"a cancel of what nobody was told of", "I19", returned, sql(events.Order, `
-			INSERT INTO mail (order_id, kind, sent_at) VALUES ('`+returned+`', 'cancelled', now())`), verify.Options{}},
+		{"a mail of the release before that is not handed over", "I19", sold, mails(sold, nil, `INSERT INTO mail (order_id, kind) VALUES ('`+sold+`', 'received')`), verify.Options{}},
+		{"a mail that is to be sent", "I19", sold, mails(sold, []string{addMail(sold, "received", "WAITING", "NULL")}, ""), verify.Options{}},
+		{"a mail of which nobody knows whether it arrived", "I19", sold, mails(sold, []string{addMail(sold, "received", "UNKNOWN", "now()")}, ""), verify.Options{}},
+		{"a customer who was not written to", "I19", sold, mails(sold, nil, ""), verify.Options{}},
+		{"a cancel that nobody was told of", "I19", returned, mails(returned, []string{addMail(returned, "received", "SENT", "now()")}, ""), verify.Options{}},
+		{"a confirmed order that was told to be cancelled", "I19", sold, mails(sold, []string{
+			addMail(sold, "received", "SENT", "now()"), addMail(sold, "cancelled", "SENT", "now()"),
+		}, ""), verify.Options{}},
 		{"an answered order that is gone", "I17", sold, sql(events.Order, `DELETE FROM orders WHERE id = '`+sold+`'`), verify.Options{}},
 	}
 }
 
-// addMail is the mail that an order was received.
-func addMail(order, state, ended string) string {
+// mails has a customer who wants mails about an order, those that there are, and what is done in order's own database.
+func mails(id string, written []string, before string) func(*world) {
+	return func(w *world) {
+		w.exec(events.Order, `UPDATE orders SET contact_email = 'ada@customers.example' WHERE id = '`+id+`';`+before)
+		w.exec(events.Notification, strings.Join(append(written, "SELECT"), ";"))
+	}
+}
+
+// addMail is a mail about an order.
+func addMail(order, kind, state, ended string) string {
 	return `INSERT INTO mail (order_id, kind, recipient, name, body, state, problem, ended_at)
-		VALUES ('` + order + `', 'received', 'ada@customers.example', '', '', '` + state + `', 'no answer', ` + ended + `)`
+		VALUES ('` + order + `', '` + kind + `', 'ada@customers.example', '', '', '` + state + `', 'no answer', ` + ended + `)`
 }
 
 func messageDamages() []damage {

@@ -8,7 +8,7 @@ import (
 )
 
 // View is a saga as the API shows it.
-func View(s Saga, mails []api.Mail, now time.Time) api.Saga {
+func View(s Saga, now time.Time) api.Saga {
 	o := s.Order
 	view := api.Saga{
 		OrderId:   o.Id,
@@ -21,7 +21,7 @@ func View(s Saga, mails []api.Mail, now time.Time) api.Saga {
 			stepView("ship", events.Shipping, s.ship(), s.Shipping),
 		},
 		Incidents:  []api.Incident{},
-		Mails:      mails,
+		Mails:      []api.Mail{}, // they are notification's now
 		WaitingFor: s.waiting(now),
 	}
 	switch {

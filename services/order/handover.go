@@ -1,0 +1,56 @@
+package order
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/internal/messaging"
+	"example.com/ordersaga/pkg/events"
+)
+
+// handover gives notification the mails that the release before this one had not sent: the events that they follow from
+// are published once more, with the address. Nobody else does anything on an event that comes again. To be deleted with
+// the table in the next release.
+type handover struct {
+	tx      transaction
+	version eventVersion
+}
+
+// handedOverAtOnce is how many mails share a transaction.
+const handedOverAtOnce = 50
+
+func (h handover) runOnce(ctx context.Context) error {
+	for more := true; more; {
+		err := h.tx(ctx, func(tx pgx.Tx) error {
+			waiting, err := takeMails(ctx, tx, handedOverAtOnce)
+			more = len(waiting) == handedOverAtOnce
+			if err != nil || len(waiting) == 0 {
+				return err
+			}
+			list := make([]events.Event, len(waiting))
+			for i, m := range waiting {
+				o, err := readOrder(ctx, tx, m.OrderID)
+				if err != nil {
+					return err
+				}
+				list[i] = h.event(m.Kind, o)
+			}
+			return messaging.Publish(ctx, tx, list...)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// event is what a mail about an order follows from.
+func (h handover) event(kind string, o Order) events.Event {
+	if kind == "cancelled" {
+		return events.OrderCancelled{
+			Subject: events.Subject{OrderID: o.OrderID}, Reason: o.Reason, ContactEmail: o.Contact,
+		}
+	}
+	return h.version.created(o.Snapshot, o.Contact)
+}
