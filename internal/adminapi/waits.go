@@ -44,7 +44,7 @@ func (w Waits) inspect(ctx context.Context, db asking.Reader, i Incident) (any, 
 		return nil, nil, nil
 	}
 	request, err := w.For(ctx, db, i.OrderID)
-	if err != nil || !i.Open() {
+	if err != nil || !i.Open() || request.Final {
 		return request, nil, err
 	}
 	return request, []Step{{
@@ -70,6 +70,9 @@ func (a API) retry(r *http.Request, request idempotency.Request, c *askAgain) ([
 		}
 		if before.State != c.ExpectedState {
 			return refuse(fmt.Sprintf("The order is %s, not %s any more.", before.State, c.ExpectedState))
+		}
+		if before.Final {
+			return refuse("The request cannot be made again: the order is from before an upgrade, and its events are gone.")
 		}
 		again, err := a.Waits.Repeat(ctx, tx, incident.OrderID)
 		if err != nil {

@@ -56,4 +56,5 @@ type Reader interface {
 type Request struct {
 	State   string `json:"state"`   // of the row that waits
 	Attempt int    `json:"attempt"` // the number of the last one
+	Final   bool   `json:"-"`       // it cannot be made again: the row is from before what it consists of was stored
 }

@@ -2,11 +2,27 @@ package inventory
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
 	"testing"
+	"testing/fstest"
+	"time"
 
+	"github.com/go-chi/chi/v5"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"example.com/ordersaga/internal/adminapi"
+	"example.com/ordersaga/internal/asking"
+	"example.com/ordersaga/internal/messaging"
+	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/testkit"
 )
 
@@ -113,4 +129,89 @@ func ownerPool(t *testing.T, db *testkit.DB) *pgxpool.Pool {
 	}
 	t.Cleanup(pool.Close)
 	return pool
+}
+
+// Stock that was held before the order was stored beside it: what can be asked about is, whatever cannot be, and for that
+// there is an incident, which offers nothing that would be refused.
+func TestDatabase_StockHeldFromBeforeIsAskedAbout(t *testing.T) {
+	t.Parallel()
+	before := fstest.MapFS{}
+	for _, name := range []string{"00001_stock.sql", "00002_opening_stock.sql", "00003_counts.sql"} {
+		text, err := fs.ReadFile(Migrations(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before[name] = &fstest.MapFile{Data: text}
+	}
+	db := testkit.Database(t, events.Inventory, testkit.Migration{Table: idempotency.Table, FS: idempotency.Migrations()},
+		testkit.Migration{Table: "goose_db_version", FS: before})
+	known := orderFor("ffffffff-7c3e-7d10-9a55-0c2f6a1b7e42", "widget", 2) // the last one in the order of the ids
+	const held = `INSERT INTO reservation (order_id, state, lines, created_at) VALUES ($1, 'RESERVED', '[]', now() - interval '1 hour')`
+	err := pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error {
+		for n := range asking.AtOnce + 1 {
+			if _, err := tx.Exec(t.Context(), held, fmt.Sprintf("00000000-7c3e-7d10-9a55-%012d", n)); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.Exec(t.Context(), held, known.OrderID); err != nil {
+			return err
+		}
+		return messaging.Publish(t.Context(), tx, events.InventoryReserved{Snapshot: known.Snapshot})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = service.Apply(t.Context(), db.OwnerURL, service.Migrations{Table: "goose_db_version", Files: Migrations()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pause := range []time.Duration{time.Hour, time.Hour, 0} { // the last round opens incidents
+		if err := (sweeper{in(db.Pool), asking.Patience{Budget: time.Minute, Pause: pause}}).runOnce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := events.InventoryReserved{Snapshot: known.Snapshot, Repeat: events.Repeat{Attempt: 2}}
+	if got := asked(t, db.Pool, known.OrderID); len(got) < 2 || !reflect.DeepEqual(got[1], want) {
+		t.Errorf("asked %+v, want %+v", got, want)
+	}
+	if n := count(t, db.Pool, `SELECT count(*) FROM outbox WHERE type LIKE '%InventoryReserved%' AND key <> $1`, known.OrderID); n != 0 {
+		t.Errorf("asked %d times about an order that nothing is known of", n)
+	}
+	unknown := fmt.Sprintf("00000000-7c3e-7d10-9a55-%012d", 0)
+	offersNothing(t, db.Pool, unknown)
+	if _, err := batch(t.Context(), db.Pool, events.PaymentRefunded{Subject: events.Subject{OrderID: unknown}, Reason: "cancelled"}); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, db.Pool, `SELECT count(*) FROM incident WHERE order_id = $1 AND resolution = 'RELEASED'`, unknown); n != 1 {
+		t.Errorf("%d incidents are closed by the end", n)
+	}
+}
+
+// offersNothing wants the one incident of an order to offer no action, and to refuse the one that others offer.
+func offersNothing(t *testing.T, pool *pgxpool.Pool, orderID string) {
+	t.Helper()
+	var incident string
+	err := pool.QueryRow(t.Context(), `SELECT id::text FROM incident WHERE order_id = $1 AND kind = $2`, orderID, kindUnanswered).Scan(&incident)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := adminapi.API{Pool: pool, Transact: in(pool), Waits: waits}
+	router := chi.NewRouter()
+	api.Routes(router)
+	for _, c := range []struct {
+		method, path, body, want string
+		code                     int
+	}{
+		{http.MethodGet, "/incidents/" + incident, "", `"possible":[]`, http.StatusOK},
+		{http.MethodPost, "/incidents/" + incident + "/retry", `{"by": "grace", "why": "payment is back", "expected_state": "RESERVED"}`,
+			"cannot be made again", http.StatusConflict},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), c.method, c.path, strings.NewReader(c.body))
+		r.Header.Set("Idempotency-Key", "a")
+		w := httptest.NewRecorder()
+		router.ServeHTTP(w, r)
+		if w.Code != c.code || !strings.Contains(w.Body.String(), c.want) {
+			t.Errorf("%s %s: %d %s", c.method, c.path, w.Code, w.Body)
+		}
+	}
 }

@@ -132,11 +132,16 @@ func repeatRequest(ctx context.Context, tx pgx.Tx, orderID string) ([]events.Eve
 	return repeat(ctx, tx, `SELECT order_id FROM reservation WHERE state = 'RESERVED' AND order_id = $1`, orderID)
 }
 
+// repeat counts an attempt for an order without a snapshot, too: it must not be in the way of the others, and an
+// incident is opened for it.
 func repeat(ctx context.Context, tx pgx.Tx, which string, args ...any) ([]events.Event, error) {
 	rows, _ := tx.Query(ctx, `
-		UPDATE reservation SET attempt = attempt + 1, asked_at = now()
-		WHERE snapshot IS NOT NULL AND order_id IN (`+which+`)
-		RETURNING snapshot, attempt`, args...)
+		WITH repeated AS (
+			UPDATE reservation SET attempt = attempt + 1, asked_at = now()
+			WHERE order_id IN (`+which+`)
+			RETURNING snapshot, attempt
+		)
+		SELECT snapshot, attempt FROM repeated WHERE snapshot IS NOT NULL`, args...)
 	requests, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (events.Event, error) {
 		var r events.InventoryReserved
 		err := row.Scan(&r.Snapshot, &r.Attempt)
@@ -167,8 +172,9 @@ func lockUnanswered(ctx context.Context, tx pgx.Tx, patience asking.Patience) (i
 
 // requestOf is what the stock of an order is held for; pgx.ErrNoRows when nothing is known of the order.
 func requestOf(ctx context.Context, db asking.Reader, orderID string) (r asking.Request, err error) {
-	err = db.QueryRow(ctx, `SELECT state, attempt FROM reservation WHERE order_id = $1`, orderID).
-		Scan(&r.State, &r.Attempt)
+	err = db.QueryRow(ctx, `
+		SELECT state, attempt, state = 'RESERVED' AND snapshot IS NULL FROM reservation
+		WHERE order_id = $1`, orderID).Scan(&r.State, &r.Attempt, &r.Final)
 	if err != nil {
 		return r, fmt.Errorf("read what order %s waits for: %w", orderID, err)
 	}

@@ -31,7 +31,7 @@ func (s sweeper) runOnce(ctx context.Context) error {
 			return err
 		}
 		for _, id := range stuck {
-			why := fmt.Sprintf("its stock has been held for %v, and payment was asked again in vain", s.patience.Budget)
+			why := fmt.Sprintf("its stock has been held for %v, and nobody answers what became of it", s.patience.Budget)
 			if _, err := incident.Open(ctx, tx, events.Inventory, id, kindUnanswered, why); err != nil {
 				return err
 			}
