@@ -95,7 +95,7 @@ func TestFind_WithoutAFileTheEnvironmentIsEnough(t *testing.T) {
 func TestComplete_NamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	err := example().Complete()
-	want := "the description of the system lacks the inventory database, the payment database, the shipping database, the gateway's address"
+	want := "the description of the system lacks the inventory database, the payment database, the shipping database, the notification database, the gateway's address"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
