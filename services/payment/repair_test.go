@@ -144,7 +144,7 @@ func TestRepair_EveryActionIsRecordedWithWhatItChanged(t *testing.T) {
 	}
 	list := s.operator(http.MethodGet, "/incidents?open=true", "", nil)
 	one := s.operator(http.MethodGet, "/incidents?order="+id, "", nil)
-	if list.body != `{"incidents":[]}` || !strings.Contains(one.body, incident) {
+	if list.body != `{"incidents":[],"next":null}` || !strings.Contains(one.body, incident) {
 		t.Errorf("open %s, of the order %s", list.body, one.body)
 	}
 }
