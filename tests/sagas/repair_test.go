@@ -56,9 +56,11 @@ func TestRefund_OneThatIsRefusedIsRepaired(t *testing.T) {
 			if n := w.Count(t, "payment", `SELECT count(*) FROM operator_action WHERE by = 'grace' AND target_id = $1`, saga.Incidents[0].Id); n != 1 {
 				t.Errorf("%d actions were recorded", n)
 			}
-			var open []json.RawMessage
-			if kit.Must(t, json.Unmarshal(w.sagactl(t, "incidents", "list", "-o", "json"), &open)); len(open) != 0 {
-				t.Errorf("open at the end: %s", open)
+			var open struct {
+				Incidents []json.RawMessage `json:"incidents"`
+			}
+			if kit.Must(t, json.Unmarshal(w.sagactl(t, "incidents", "list", "-o", "json"), &open)); len(open.Incidents) != 0 {
+				t.Errorf("open at the end: %s", open.Incidents)
 			}
 			if captured, refunded := w.Gateway(t, id); captured != 1 || refunded != repair.refunded {
 				t.Errorf("the gateway has %d charges and %d refunds", captured, refunded)
