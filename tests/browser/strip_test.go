@@ -15,6 +15,16 @@ import (
 	"example.com/ordersaga/tests/kit"
 )
 
+// away kills a service for longer than a busy machine takes to show it.
+func (p *page) away(service string) {
+	p.t.Helper()
+	const kill = `fetch('/api/break/processes/%s/kill', {method: 'POST', body: '{"for": "30s"}'}).then((answer) => answer.ok)`
+	if !value[bool](p, fmt.Sprintf(kill, service)) {
+		p.t.Fatalf("%s was not killed", service)
+	}
+	p.reads("[data-runs="+service+"]", "✖ "+service+" away")
+}
+
 // firstThreeSteps does what the first page offers: it kills payment, places an order, and follows it.
 func firstThreeSteps(t *testing.T, s *shop) {
 	p := s.visit(t, "/", 1280, 800)
@@ -24,6 +34,8 @@ func firstThreeSteps(t *testing.T, s *shop) {
 	p.press("kill-payment")
 	p.reads(".landing .result", "Payment was killed")
 	p.reads("[data-runs=payment]", "✖ payment away")
+	p.reads("[data-runs=payment] [data-is=back]", "back after")
+	p.away("payment")
 	p.press("place")
 	p.reads("h1", "Order")
 	id := value[string](p, `new URLSearchParams(location.search).get('id')`)
@@ -47,6 +59,8 @@ func killForAWhile(t *testing.T, s *shop) {
 	p.press("sure")
 	p.reads("[data-note=shipping]", "shipping was killed, and stays away for 10 seconds")
 	p.reads("[data-runs=shipping]", "✖ shipping away")
+	p.reads("[data-runs=shipping] [data-is=back]", "back after")
+	p.away("shipping")
 	id := s.Place(t, client.One("widget", 1))
 	p.reads(fmt.Sprintf("[aria-label='Sagas under way'] [data-order='%s']", id), "In Progress")
 	p.reads("[data-runs=shipping]", "1 order waits for it")

@@ -70,7 +70,7 @@ func (c *Console) api(router chi.Router) {
 	router.Get("/time", func(w http.ResponseWriter, r *http.Request) { // ages are by this clock, not by the browser's
 		httpx.Answer(w, r, map[string]time.Time{"now": time.Now().UTC()}, nil)
 	})
-	router.Method(http.MethodGet, "/processes/watch", c.processes)
+	router.Method(http.MethodGet, "/processes", c.processes)
 	router.Route("/simulator", c.simulator.Routes)
 	router.Route("/operate", c.operate.Routes)
 	router.Route("/sagas", c.sagas.Routes(c.system, c.shop))

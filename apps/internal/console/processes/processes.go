@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// pace is how often it looks: a death is on the screen within a second.
+	// pace is how often it looks at most: a death is on the screen within a second.
 	pace = 200 * time.Millisecond
 	// askTime is how long a process may take to answer: a process that is stopped refuses nothing.
 	askTime = 700 * time.Millisecond
@@ -72,10 +72,11 @@ func (w *Watcher) Run(ctx context.Context) error {
 	return nil
 }
 
-// ServeHTTP sends all processes whenever something has changed (server-sent events).
+// ServeHTTP answers with all processes. Pages ask again and again: a browser has six connections to the console, for all of
+// its tabs, and a stream on every page would use them up.
 func (w *Watcher) ServeHTTP(response http.ResponseWriter, request *http.Request) {
 	defer w.board.Visit()()
-	httpx.Watch(response, request, pace, func(ctx context.Context) (any, error) { return w.look(ctx), ctx.Err() })
+	httpx.Answer(response, request, w.look(request.Context()), request.Context().Err())
 }
 
 // look asks all at once, one that hangs delays none of the others; pages that are open at the same time share a look.

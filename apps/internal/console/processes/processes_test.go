@@ -1,17 +1,17 @@
 package processes_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"example.com/ordersaga/apps/internal/console/processes"
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/testkit"
 )
 
 // board has orders that wait for payment, and for order.
@@ -79,41 +79,29 @@ func TestProcesses_AreRedWhileTheyDoNotAnswer(t *testing.T) {
 	next(func(all map[string]processes.Process) bool { return all["payment"].Since.After(back["payment"].Since) })
 }
 
-// watch opens the stream, and returns what reads it until a picture is as wanted.
+// watch asks as a page does, and returns what asks until a picture is as wanted.
 func watch(t *testing.T, system endpoints.Description) func(wanted func(map[string]processes.Process) bool) map[string]processes.Process {
 	t.Helper()
 	page := httptest.NewServer(processes.New(system, board{}))
 	t.Cleanup(page.Close)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, page.URL, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = response.Body.Close() })
-	lines := bufio.NewScanner(response.Body)
-	return func(wanted func(map[string]processes.Process) bool) map[string]processes.Process {
+	return func(wanted func(map[string]processes.Process) bool) (all map[string]processes.Process) {
 		t.Helper()
-		for lines.Scan() {
-			text, is := strings.CutPrefix(lines.Text(), "data: ")
-			if !is {
-				continue
-			}
-			var picture []processes.Process
-			if err := json.Unmarshal([]byte(text), &picture); err != nil {
+		testkit.Eventually(t, time.Minute, "the picture to be as wanted", func() bool {
+			response, err := http.Get(page.URL)
+			if err != nil {
 				t.Fatal(err)
 			}
-			all := map[string]processes.Process{}
+			defer response.Body.Close()
+			var picture []processes.Process
+			if err := json.NewDecoder(response.Body).Decode(&picture); err != nil {
+				t.Fatal(err)
+			}
+			all = map[string]processes.Process{}
 			for _, p := range picture {
 				all[p.Name] = p
 			}
-			if wanted(all) {
-				return all
-			}
-		}
-		t.Fatalf("the stream ended: %v", lines.Err())
-		return nil
+			return wanted(all)
+		})
+		return all
 	}
 }

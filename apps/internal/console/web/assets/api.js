@@ -4,10 +4,10 @@
 import { synchronise } from './clock.js';
 
 /** Makes a request. A refusal is thrown as an Error with the refusal's own text.
- * @param {string} method @param {string} path @param {object} [body] @param {string} [key] the Idempotency-Key: a request that is sent twice is carried out once */
-export async function ask(method, path, body, key) {
+ * @param {string} method @param {string} path @param {object} [body] @param {string} [key] the Idempotency-Key: a request that is sent twice is carried out once @param {number} [limit] how long it may take, in milliseconds */
+export async function ask(method, path, body, key, limit) {
   const headers = { 'Content-Type': 'application/json', ...(key && { 'Idempotency-Key': key }) };
-  const response = await fetch(`/api${path}`, { method, headers, body: body && JSON.stringify(body) })
+  const response = await fetch(`/api${path}`, { method, headers, body: body && JSON.stringify(body), signal: limit ? AbortSignal.timeout(limit) : undefined })
     .catch(() => { throw new Error('The console does not answer. Try again when it is back.'); });
   if (response.status === 204) return null;
   const answer = await response.json();

@@ -1,13 +1,15 @@
 // @ts-check
 // The strip on every page: each process and the broker, red while it does not answer.
 
-import { watch } from './api.js';
+import { ask } from './api.js';
 import { now } from './clock.js';
 import { el, redraw } from './dom.js';
 import { span } from './text.js';
 
 /** @typedef {{name: string, answers: boolean, since: string, away_ms?: number, waiting: number}} Process */
 
+/** How often the strip asks, and when it takes the console for dead, in milliseconds. It holds no stream open: a browser has few connections. */
+const [EVERY, SILENCE] = [300, 5000];
 /** For so long a process that is back shows how long it was away, in milliseconds. */
 const BACK = 15_000;
 
@@ -19,13 +21,22 @@ export function strip(place) {
   /** @type {Process[]} */ let processes = [];
   let connected = true;
   const draw = () => redraw(list, ...(connected ? processes.map(item) : [el('li.away', {}, '✖ the console does not answer')]));
-  watch('/processes/watch', 'message', (all) => {
-    const changed = difference(processes, all);
-    if (changed) announced.textContent = changed;
-    processes = all;
+  const read = async () => {
+    try {
+      const all = await ask('GET', '/processes', undefined, undefined, SILENCE);
+      const changed = difference(processes, all);
+      if (changed) announced.textContent = changed;
+      [processes, connected] = [all, true];
+    } catch {
+      connected = false;
+    }
     draw();
-  }, (is) => { connected = is; draw(); });
-  setInterval(() => document.hidden || draw(), 1000); // an outage grows
+  };
+  const again = async () => {
+    if (!document.hidden) await read();
+    setTimeout(again, EVERY);
+  };
+  again();
 }
 
 /** @param {Process} p */
