@@ -19,7 +19,7 @@ func TestModel_WithAllGuardsEverySagaComesToRest(t *testing.T) {
 	t.Parallel()
 	for name, limits := range map[string]Limits{
 		"one order": oneOrder, "nothing in stock": soldOut, "two orders, one unit": lastOfThem,
-		"a stream that forgets": forgetful,
+		"a stream that forgets":                       forgetful,
 		"a stream that forgets, and nothing in stock": {Orders: 1, Forgets: 3},
 	} {
 		t.Run(name, func(t *testing.T) {

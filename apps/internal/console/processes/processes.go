@@ -72,8 +72,8 @@ func (w *Watcher) Run(ctx context.Context) error {
 	return nil
 }
 
-// ServeHTTP answers with all processes. Pages ask again and again: a browser has six connections to the console, for all of
-// its tabs, and a stream on every page would use them up.
+// ServeHTTP answers with all processes. Pages ask again and again: a browser has six connections to the console, for
+// all of its tabs, and a stream on every page would use them up.
 func (w *Watcher) ServeHTTP(response http.ResponseWriter, request *http.Request) {
 	defer w.board.Visit()()
 	httpx.Answer(response, request, w.look(request.Context()), request.Context().Err())
