@@ -94,7 +94,7 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 	loops := []func(context.Context) error{
 		loop.New("cancel overdue orders", app.Log, time.Second, nil, sweep.runOnce),
 		loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults.Hook())),
-		loop.New("hand over mails", app.Log, time.Second, nil, handover{box.Tx, s.Version}.runOnce),
+		loop.New("publish for old mails", app.Log, time.Second, nil, oldMails{box.Tx, s.Version}.runOnce),
 		calls.Run,
 	}
 	admin := adminapi.API{

@@ -34,7 +34,7 @@ func TestChaos(t *testing.T) {
 	watcher.Go(func() { counters.watch(watching, s.Describe().URLs) })
 
 	load := startCustomers(ctx, s, *seed)
-	s.rage(ctx, t, *minutes)
+	s.strikes(ctx, t, *minutes)
 	orders := load.stop()
 	atRest := s.comesToRest(ctx, t)
 	for _, id := range orders { // each that was accepted is there, and has ended as the customer sees it

@@ -38,7 +38,7 @@ func disasters() []disaster {
 			if err := s.signal(ctx, supervisor.NATS, syscall.SIGSTOP); err != nil {
 				return err
 			}
-			s.breathe(ctx, 2*time.Second)
+			s.pause(ctx, 2*time.Second)
 			return s.Continue(supervisor.NATS)
 		}},
 		{"the broker's volume is lost", func(ctx context.Context, s *storm) error { return s.WipeBroker(ctx) }},
@@ -91,7 +91,7 @@ func pause(ctx context.Context, s *storm) error {
 	if err := s.signal(ctx, name, syscall.SIGSTOP); err != nil {
 		return err
 	}
-	s.breathe(ctx, 7*time.Second)
+	s.pause(ctx, 7*time.Second)
 	return s.Continue(name)
 }
 
@@ -102,7 +102,7 @@ func misbehave(ctx context.Context, s *storm) error {
 	if err := s.gateway(ctx, faults[s.dice.IntN(len(faults))]); err != nil {
 		return err
 	}
-	s.breathe(ctx, 3*time.Second)
+	s.pause(ctx, 3*time.Second)
 	return s.gateway(ctx, `{}`)
 }
 
@@ -111,7 +111,7 @@ func (s *storm) onAWire(ctx context.Context, harm func(*Proxy)) error {
 	names := slices.Sorted(maps.Keys(s.wires))
 	wire := s.wires[names[s.dice.IntN(len(names))]]
 	harm(wire)
-	s.breathe(ctx, time.Duration(1+s.dice.IntN(3))*time.Second)
+	s.pause(ctx, time.Duration(1+s.dice.IntN(3))*time.Second)
 	wire.Heal()
 	return nil
 }
@@ -131,7 +131,7 @@ func (s *storm) endConnections(ctx context.Context) error {
 // arm arms a fault. A process that is being started again at this moment is spared.
 func (s *storm) arm(ctx context.Context, name, fault string) error {
 	_ = s.ask(ctx, http.MethodPost, s.Describe().Admin[name]+"/faults", fault)
-	s.breathe(ctx, time.Second)
+	s.pause(ctx, time.Second)
 	return nil
 }
 
@@ -146,7 +146,7 @@ func (s *storm) gateway(ctx context.Context, faults string) error {
 		if err = s.ask(ctx, http.MethodPut, s.Describe().Admin[supervisor.Gateway]+"/faults", faults); err == nil {
 			return nil
 		}
-		s.breathe(ctx, 100*time.Millisecond)
+		s.pause(ctx, 100*time.Millisecond)
 	}
 	return err
 }

@@ -70,7 +70,7 @@ func fillDisk(ctx context.Context, s *storm) error {
 	if !errors.Is(err, syscall.ENOSPC) {
 		return errors.Join(fmt.Errorf("fill the disk: %w", err), ballast.Close())
 	}
-	s.breathe(ctx, 3*time.Second)
+	s.pause(ctx, 3*time.Second)
 	if err := errors.Join(ballast.Close(), os.Remove(s.disk.ballast())); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func forgetTail(ctx context.Context, s *storm) error {
 	if err := s.Up(ctx, supervisor.NATS); err != nil {
 		return err
 	}
-	s.breathe(ctx, 1500*time.Millisecond)
+	s.pause(ctx, 1500*time.Millisecond)
 	if err := s.Down(ctx, supervisor.NATS); err != nil {
 		return err
 	}

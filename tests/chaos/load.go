@@ -70,20 +70,20 @@ func (c *customers) objective(t *testing.T) {
 
 // order places one order of any kind, and now and then cancels it.
 func (c *customers) order(ctx context.Context, s *storm, dice *rand.Rand) {
-	wish := client.One(load.SKU(dice.IntN(3)), 1+dice.IntN(3))
+	placing := client.One(load.SKU(dice.IntN(3)), 1+dice.IntN(3))
 	switch dice.IntN(10) {
 	case 0:
-		wish.Token = "tok_declined"
+		placing.Token = "tok_declined"
 	case 1:
-		wish.Country = "AQ"
+		placing.Country = "AQ"
 	case 2:
-		wish.Token = "tok_lost_response"
+		placing.Token = "tok_lost_response"
 	case 3:
-		wish.Token = "tok_settles_late"
+		placing.Token = "tok_settles_late"
 	case 4:
-		wish.Items[0].Sku = "unobtainium"
+		placing.Items[0].Sku = "unobtainium"
 	}
-	id, err := s.TryPlace(ctx, wish)
+	id, err := s.TryPlace(ctx, placing)
 	c.mu.Lock()
 	switch {
 	case err == nil:
@@ -98,5 +98,5 @@ func (c *customers) order(ctx context.Context, s *storm, dice *rand.Rand) {
 	if dice.IntN(5) == 0 {
 		_, _ = s.Shop.Cancel(ctx, id) // it may be too late, or not be heard
 	}
-	s.breathe(ctx, time.Duration(dice.IntN(50))*time.Millisecond)
+	s.pause(ctx, time.Duration(dice.IntN(50))*time.Millisecond)
 }

@@ -15,13 +15,13 @@ import (
 // rare are the paths that a run is for, and the counters that tell of them. One that was never taken proves
 // nothing about what is on it. Tombstones are counted in the tables, see [storm.tombstonesHit].
 var rare = map[string]string{
-	"a duplicate was absorbed":                   "inbox_duplicates_total",
-	"a message was delivered again":              "inbox_redeliveries_total",
-	"an event was published again after amnesia": "outbox_republished_total",
-	"a lease was taken over":                     "payment_leases_taken_over_total",
-	"an unknown outcome was resolved by look-up": `payment_unknown_resolved_total{by="look_up"}`,
-	"an unknown outcome was resolved by its key": `payment_unknown_resolved_total{by="same_key"}`,
-	"a delivery was put off after a failure":     "inbox_retries_total",
+	"a duplicate was absorbed":                                  "inbox_duplicates_total",
+	"a message was delivered again":                             "inbox_redeliveries_total",
+	"an event was published again after the broker had lost it": "outbox_republished_total",
+	"a lease was taken over":                                    "payment_leases_taken_over_total",
+	"an unknown outcome was resolved by look-up":                `payment_unknown_resolved_total{by="look_up"}`,
+	"an unknown outcome was resolved by its key":                `payment_unknown_resolved_total{by="same_key"}`,
+	"a delivery was put off after a failure":                    "inbox_retries_total",
 }
 
 // meter adds up counters over processes and their deaths: a counter that has become smaller began anew.

@@ -77,8 +77,8 @@ func (s *storm) wire(ctx context.Context, process string) error {
 	return s.Restart(ctx, process, env)
 }
 
-// rage lets disaster follow on disaster until the time is over; then everything is healed.
-func (s *storm) rage(ctx context.Context, t *testing.T, minutes float64) {
+// strikes causes one disaster after the other until the time is over; then everything is healed.
+func (s *storm) strikes(ctx context.Context, t *testing.T, minutes float64) {
 	t.Helper()
 	over := time.Now().Add(time.Duration(minutes * float64(time.Minute)))
 	all := disasters()
@@ -92,13 +92,13 @@ func (s *storm) rage(ctx context.Context, t *testing.T, minutes float64) {
 		s.mu.Lock()
 		s.faults[d.name]++
 		s.mu.Unlock()
-		s.breathe(ctx, time.Duration(500+s.dice.IntN(1500))*time.Millisecond)
+		s.pause(ctx, time.Duration(500+s.dice.IntN(1500))*time.Millisecond)
 	}
 	s.heal(ctx, t)
 }
 
-// breathe is the time between two disasters, or that one lasts.
-func (s *storm) breathe(ctx context.Context, d time.Duration) {
+// pause is the time between two disasters, or that one lasts.
+func (s *storm) pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(d):

@@ -140,9 +140,9 @@ func secrets(t *testing.T, dir string) (all []string) {
 
 // paymentKilled: the gateway takes a second over the charge, and payment does not live to hear the answer.
 func paymentKilled(t *testing.T, w *containers) {
-	wish := client.One("widget", 1)
-	wish.Token = "tok_slow"
-	id := w.Place(t, wish)
+	wanted := client.One("widget", 1)
+	wanted.Token = "tok_slow"
+	id := w.Place(t, wanted)
 	kit.Eventually(t, "the charge to be asked for", func() error {
 		if w.Count(t, "payment", `SELECT count(*)::int FROM payment WHERE order_id = $1 AND attempts > 0`, id) == 0 {
 			return errors.New("it is not")

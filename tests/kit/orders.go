@@ -13,26 +13,26 @@ import (
 )
 
 // Place places an order that must be accepted.
-func (s *System) Place(t testing.TB, wish client.NewOrder) string {
+func (s *System) Place(t testing.TB, wanted client.NewOrder) string {
 	t.Helper()
-	id, err := s.TryPlace(t.Context(), wish)
+	id, err := s.TryPlace(t.Context(), wanted)
 	Must(t, err)
 	return id
 }
 
 // TryPlace is [System.Place] for a customer of their own. Whoever is not answered, or answered "not now", asks
 // again with the same key.
-func (s *System) TryPlace(ctx context.Context, wish client.NewOrder) (id string, err error) {
-	if wish.Key == "" {
-		wish.Key = uuid.NewString()
+func (s *System) TryPlace(ctx context.Context, wanted client.NewOrder) (id string, err error) {
+	if wanted.Key == "" {
+		wanted.Key = uuid.NewString()
 	}
 	err = Until(ctx, "the order to be accepted", func() error {
-		got, body, err := s.Shop.Place(ctx, wish)
+		got, body, err := s.Shop.Place(ctx, wanted)
 		if err != nil {
 			return err
 		}
 		id = got.Id
-		s.Promised(verify.Acknowledged{OrderID: id, Key: wish.Key, Body: body})
+		s.Promised(verify.Acknowledged{OrderID: id, Key: wanted.Key, Body: body})
 		return nil
 	})
 	return id, err

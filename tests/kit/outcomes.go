@@ -13,7 +13,7 @@ import (
 func Outcomes(t *testing.T, s *System) {
 	for _, test := range []struct {
 		name                           string
-		wish                           func(*client.NewOrder)
+		wanted                         func(*client.NewOrder)
 		status                         order.Status
 		reason                         string // a part of it
 		reservation, payment, shipment string // states; empty: the service knows nothing of the order
@@ -27,9 +27,9 @@ func Outcomes(t *testing.T, s *System) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			wish := client.One("gadget", 2)
-			test.wish(&wish)
-			id := s.Place(t, wish)
+			wanted := client.One("gadget", 2)
+			test.wanted(&wanted)
+			id := s.Place(t, wanted)
 			got := s.Ends(t, id)
 			if got.Status != test.status || !strings.Contains(Deref(got.Reason), test.reason) {
 				t.Errorf("the order is %s because of %q, want %s because of %q", got.Status, Deref(got.Reason), test.status, test.reason)
@@ -51,9 +51,9 @@ func Outcomes(t *testing.T, s *System) {
 // CancelInTime has a customer change their mind while the gateway still thinks, so that what it captures is
 // refunded.
 func CancelInTime(t *testing.T, s *System) {
-	wish := client.One("gizmo", 1)
-	wish.Token = "tok_slow"
-	id := s.Place(t, wish)
+	wanted := client.One("gizmo", 1)
+	wanted.Token = "tok_slow"
+	id := s.Place(t, wanted)
 	if _, err := s.Shop.Cancel(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}

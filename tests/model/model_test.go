@@ -12,14 +12,14 @@ var (
 	oneOrder   = Limits{Orders: 1, Stock: 1, Replays: 1, Leases: 1, Gateway: true}
 	soldOut    = Limits{Orders: 1, Stock: 0, Replays: 1, Leases: 1, Gateway: true}
 	lastOfThem = Limits{Orders: 2, Stock: 1, Replays: 1}
-	forgetful  = Limits{Orders: 1, Stock: 1, Forgets: 3}
+	lossy      = Limits{Orders: 1, Stock: 1, Forgets: 3}
 )
 
 func TestModel_WithAllGuardsEverySagaComesToRest(t *testing.T) {
 	t.Parallel()
 	for name, limits := range map[string]Limits{
 		"one order": oneOrder, "nothing in stock": soldOut, "two orders, one unit": lastOfThem,
-		"a stream that forgets":                       forgetful,
+		"a stream that forgets":                       lossy,
 		"a stream that forgets, and nothing in stock": {Orders: 1, Forgets: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -57,11 +57,11 @@ func TestModel_EachGuardTakenAwayBreaksWhatItIsFor(t *testing.T) {
 		{"the outbox", Outbox, oneOrder, "I12 stuck"},
 		{"the lease token and the state guard, which hide each other", LeaseToken | StateGuard, oneOrder, "I6 confirmed, not paid"},
 		{"the look before an operator's retry", LookBeforeRetry, oneOrder, "I2 more refunded than captured"},
-		{"the order that asks again", OrderAsks, forgetful, "I12 stuck"},
-		{"inventory that asks again", HoldAsks, forgetful, "I6 confirmed, not sold"},
-		{"shipping that repeats its answer", ShippingRepeats, forgetful, "never comes to rest"},
-		{"payment that repeats its answer", PaymentRepeats, forgetful, "never comes to rest"},
-		{"inventory that repeats its answer", HoldRepeats, forgetful, "never comes to rest"},
+		{"the order that asks again", OrderAsks, lossy, "I12 stuck"},
+		{"inventory that asks again", HoldAsks, lossy, "I6 confirmed, not sold"},
+		{"shipping that repeats its answer", ShippingRepeats, lossy, "never comes to rest"},
+		{"payment that repeats its answer", PaymentRepeats, lossy, "never comes to rest"},
+		{"inventory that repeats its answer", HoldRepeats, lossy, "never comes to rest"},
 		{"inventory's tombstone, with two orders on the last unit", HoldTombstone, lastOfThem, "I13 stock held"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

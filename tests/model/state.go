@@ -134,7 +134,7 @@ type one struct {
 	refundNumber, lease    uint8
 	calls                  [2]call
 	published              event
-	handled                uint32 // a bit per listener and event; see listeners
+	handled                uint32 // a bit per handler and event; see handlers
 	incidents              event  // what the order service knows: opened and resolved bits
 	charged, refunded      uint8  // at the gateway
 	declined               bool   // stored under the charge key

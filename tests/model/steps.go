@@ -68,25 +68,25 @@ func (w *world) asks(quiet bool) {
 	}
 }
 
-// listener is a service that hears an event, and the step that it answers with.
-type listener struct {
-	name  string
-	hears event
-	react func(w *world, s *state, o *one) []func(*state, *one) event
+// handler is a service that consumes an event, and the step that it answers with.
+type handler struct {
+	name     string
+	consumes event
+	react    func(w *world, s *state, o *one) []func(*state, *one) event
 }
 
-// deliveries lets every published event reach every listener, now or later, in any order, and again.
+// deliveries lets every published event reach every handler, now or later, in any order, and again.
 func (w *world) deliveries() {
 	o := &w.now.orders[w.which]
-	for i, l := range listeners {
-		if o.published&l.hears == 0 {
+	for i, l := range handlers {
+		if o.published&l.consumes == 0 {
 			continue
 		}
 		bit := uint32(1) << i
 		switch again := o.handled&bit != 0; {
 		case !again:
 			w.handle(l, bit, true)
-			if w.now.forgotten < w.limits.Forgets && l.hears&aboutIncidents == 0 {
+			if w.now.forgotten < w.limits.Forgets && l.consumes&aboutIncidents == 0 {
 				w.step(false, "the stream forgets what "+l.name, func(s *state, o *one) {
 					s.forgotten++
 					o.handled |= bit
@@ -100,8 +100,8 @@ func (w *world) deliveries() {
 	}
 }
 
-// handle runs the step of a listener in one transaction: its state, its inbox row and its answer.
-func (w *world) handle(l listener, bit uint32, first bool) {
+// handle runs the step of a handler in one transaction: its state, its inbox row and its answer.
+func (w *world) handle(l handler, bit uint32, first bool) {
 	for _, outcome := range l.react(w, &w.now, &w.now.orders[w.which]) {
 		w.step(first, l.name, func(s *state, o *one) {
 			if !first {

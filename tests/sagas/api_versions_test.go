@@ -12,7 +12,7 @@ import (
 	"example.com/ordersaga/tests/kit"
 )
 
-const wishV2 = `{"customer_id": "ada", "items": [{"sku": "widget", "quantity": 1}], "payment_method": "tok_visa",
+const wantedV2 = `{"customer_id": "ada", "items": [{"sku": "widget", "quantity": 1}], "payment_method": "tok_visa",
 	"ship_to": {"recipient": "Ada", "address": {"street": "Rue 1", "city": "Bern", "postal_code": "3000", "country": "CH"}}}`
 
 // bothAPIs: a customer who speaks the second version of the API is served like everybody else, in whatever way
@@ -30,7 +30,7 @@ func bothAPIs(t *testing.T, w *system) {
 			t.Parallel()
 			key := uuid.NewString()
 			choice.header.Set("Idempotency-Key", key)
-			got := request(t, http.DefaultClient, http.MethodPost, w.At.URLs["order"]+choice.path, wishV2, choice.header)
+			got := request(t, http.DefaultClient, http.MethodPost, w.At.URLs["order"]+choice.path, wantedV2, choice.header)
 			var placed order.OrderV2
 			if err := json.Unmarshal([]byte(got.body), &placed); err != nil || got.status != http.StatusAccepted {
 				t.Fatalf("answered %d %s", got.status, got.body)

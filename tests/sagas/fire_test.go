@@ -160,9 +160,9 @@ func (w *system) underLoad(t *testing.T, do func()) {
 }
 
 func (w *system) shopping(ctx context.Context) error {
-	wish := client.One("gizmo", 1)
-	wish.Email = "ada@customers.example"
-	id, err := w.TryPlace(ctx, wish)
+	wanted := client.One("gizmo", 1)
+	wanted.Email = "ada@customers.example"
+	id, err := w.TryPlace(ctx, wanted)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ import (
 type forgotten struct {
 	event    events.Event
 	consumer events.Service
-	wish     client.NewOrder
+	wanted   client.NewOrder
 	held     events.Service // is away until the order has come as far as …
 	until    string         // a service, its table and the state there; empty: it is placed
 	cancels  bool           // the customer does, before the event is published
@@ -79,7 +79,7 @@ func (w *system) loses(t *testing.T, js jetstream.JetStream, f forgotten) {
 		kit.Must(t, w.Restart(ctx, string(asker), map[string]string{impatience[asker]: "", "REPEAT_PAUSE": ""}))
 	})
 	kit.Must(t, w.Down(t.Context(), string(f.held)))
-	id := w.Place(t, f.wish)
+	id := w.Place(t, f.wanted)
 	w.awaitPlace(t, id, f.until)
 	if f.consumer != f.held {
 		kit.Must(t, w.Down(t.Context(), string(f.consumer)))

@@ -27,7 +27,7 @@ type bad struct {
 }
 
 const (
-	wish = `{"customer_id": "ada", "items": [{"sku": "widget", "quantity": 1}], "payment_method": "tok_visa",
+	wanted = `{"customer_id": "ada", "items": [{"sku": "widget", "quantity": 1}], "payment_method": "tok_visa",
 		"ship_to": {"name": "Ada", "street": "Rue 1", "city": "Bern", "postal_code": "3000", "country": "CH"}}`
 	adjustment = `{"delta": 1, "reason": "found one"}`
 	charge     = `{"reference": "invoice-1", "amount": 100, "currency": "USD", "payment_method": "tok_visa"}`
@@ -37,7 +37,7 @@ const (
 
 // posts are the requests with a body, each with a good one.
 var posts = []bad{
-	{service: "order", path: "/v1/orders", body: wish},
+	{service: "order", path: "/v1/orders", body: wanted},
 	{service: "inventory", path: "/v1/stock/widget/adjustments", body: adjustment},
 	{service: "payment", path: "/v1/charges", body: charge},
 	{service: "payment", path: "/v1/refunds", body: refund},
@@ -98,7 +98,7 @@ func badOrders() []bad {
 		"expected total is wrong":   {`{"customer_id"`, `{"expected_total": {"amount": 1, "currency": "USD"}, "customer_id"`},
 		"expected in another money": {`{"customer_id"`, `{"expected_total": {"amount": 1999, "currency": "EUR"}, "customer_id"`},
 	} {
-		all = append(all, bad{name: name, service: "order", path: "/v1/orders", body: strings.Replace(wish, change[0], change[1], 1), status: http.StatusUnprocessableEntity})
+		all = append(all, bad{name: name, service: "order", path: "/v1/orders", body: strings.Replace(wanted, change[0], change[1], 1), status: http.StatusUnprocessableEntity})
 	}
 	return all
 }
@@ -116,11 +116,11 @@ var badOthers = []bad{
 	{name: "limit in words", service: "order", method: http.MethodGet, path: "/v1/orders?limit=all", status: http.StatusBadRequest},
 	{name: "unknown status", service: "order", method: http.MethodGet, path: "/v1/orders?status=LOST", status: http.StatusBadRequest},
 	{name: "cursor that is none", service: "order", method: http.MethodGet, path: "/v1/orders?cursor=nonsense", status: http.StatusBadRequest},
-	{name: "a version that there is not", service: "order", path: "/v3/orders", body: wish, status: http.StatusNotFound},
-	{name: "a version that there is not, in the header", service: "order", path: "/orders", body: wish, header: []string{"API-Version", "3"}, status: http.StatusBadRequest},
-	{name: "a media type that there is not", service: "order", path: "/orders", body: wish, header: []string{"Accept", "application/vnd.ordersaga.v3+json"}, status: http.StatusNotAcceptable},
-	{name: "the first version's body", service: "order", path: "/v2/orders", body: wish, status: http.StatusUnprocessableEntity},
-	{name: "orders by PUT", service: "order", method: http.MethodPut, path: "/v1/orders", body: wish, status: http.StatusMethodNotAllowed},
+	{name: "a version that there is not", service: "order", path: "/v3/orders", body: wanted, status: http.StatusNotFound},
+	{name: "a version that there is not, in the header", service: "order", path: "/orders", body: wanted, header: []string{"API-Version", "3"}, status: http.StatusBadRequest},
+	{name: "a media type that there is not", service: "order", path: "/orders", body: wanted, header: []string{"Accept", "application/vnd.ordersaga.v3+json"}, status: http.StatusNotAcceptable},
+	{name: "the first version's body", service: "order", path: "/v2/orders", body: wanted, status: http.StatusUnprocessableEntity},
+	{name: "orders by PUT", service: "order", method: http.MethodPut, path: "/v1/orders", body: wanted, status: http.StatusMethodNotAllowed},
 
 	{name: "unknown SKU", service: "inventory", method: http.MethodGet, path: "/v1/stock/perpetuum-mobile", status: http.StatusNotFound},
 	{name: "SKU with a slash", service: "inventory", method: http.MethodGet, path: "/v1/stock/a%2Fb", status: http.StatusBadRequest},

@@ -58,9 +58,9 @@ const received, cancelled = "We have received your order", "Your order is cancel
 func diesAfterSending(t *testing.T, w *system) {
 	deaths := w.Deaths("notification")
 	w.Arm(t, "notification", failpoint.Armament{Point: failpoint.MailSent, Kind: failpoint.Crash})
-	wish := client.One("widget", 1)
-	wish.Email = "ada@customers.example"
-	id := w.Place(t, wish)
+	wanted := client.One("widget", 1)
+	wanted.Email = "ada@customers.example"
+	id := w.Place(t, wanted)
 	var mails []kit.Mail
 	kit.Eventually(t, "the mail to come a second time", func() error {
 		mails = w.Mails(t, id)

@@ -37,11 +37,11 @@ func TestSystem_Outcomes(t *testing.T) {
 }
 
 // cancelTooLate: the shipment exists and the order service has not heard of it yet, when the customer
-// cancels. The wish is recorded, and the order is confirmed in spite of it.
+// cancels. The wanted is recorded, and the order is confirmed in spite of it.
 func cancelTooLate(t *testing.T, w *system) {
-	wish := client.One("gizmo", 1)
-	wish.Token = "tok_slow" // so that the order service is deaf before there is something to hear
-	id := w.Place(t, wish)
+	wanted := client.One("gizmo", 1)
+	wanted.Token = "tok_slow" // so that the order service is deaf before there is something to hear
+	id := w.Place(t, wanted)
 	release := w.hold(t, "order", failpoint.InboxReceived, id)
 	w.AwaitState(t, "shipping", "shipment", id, "CREATED")
 	if got, err := w.Shop.Cancel(t.Context(), id); err != nil || got.Status != order.CANCELLING {

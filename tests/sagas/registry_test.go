@@ -75,12 +75,12 @@ func TestSchemaRegistry(t *testing.T) {
 	if err == nil {
 		t.Error("payment has started with a schema that breaks its readers")
 	}
-	kit.Eventually(t, "payment to say why it does not start", func() error {
-		said, err := os.ReadFile(filepath.Join(w.Dir, "logs", "payment.log"))
+	kit.Eventually(t, "payment to show why it does not start", func() error {
+		text, err := os.ReadFile(filepath.Join(w.Dir, "logs", "payment.log"))
 		if err != nil {
 			return err
 		}
-		lines := strings.Split(strings.TrimSpace(string(said)), "\n")
+		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 		last := lines[len(lines)-1]
 		for _, want := range []string{"payment: the schema of saga.payment.PaymentProcessed.v1 is refused", "/charge_id", "version 1", "it is read by shipping ("} {
 			if !strings.Contains(last, want) {

@@ -30,9 +30,9 @@ func TestRefund_OneThatIsRefusedIsRepaired(t *testing.T) {
 		{"of which a part was made by hand, settled", false, 500, []string{"resolve", "--outcome", "settlement", "--reference", "transfer 4712"}, "SETTLED", 1},
 	} {
 		t.Run(repair.name, func(t *testing.T) {
-			wish := client.One("widget", 1)
-			wish.Token, wish.Country = "tok_refund_refused", "AQ"
-			id := w.Place(t, wish)
+			wanted := client.One("widget", 1)
+			wanted.Token, wanted.Country = "tok_refund_refused", "AQ"
+			id := w.Place(t, wanted)
 			saga := w.awaitSaga(t, id, "to need attention", func(s order.Saga) bool {
 				return s.Status == order.NEEDSATTENTION && len(s.Incidents) == 1 && s.Incidents[0].Kind == "refund_refused"
 			})

@@ -15,9 +15,9 @@ import (
 
 // rowsOfAnOrder: each service shows its own rows of an order on its admin listener, without address, card or mail address.
 func rowsOfAnOrder(t *testing.T, w *system) {
-	wish := client.One("gadget", 3)
-	wish.Email = "ada@example.com"
-	id := w.Place(t, wish)
+	wanted := client.One("gadget", 3)
+	wanted.Email = "ada@example.com"
+	id := w.Place(t, wanted)
 	w.Ends(t, id)
 	w.AwaitState(t, "inventory", "reservation", id, "SOLD")
 	for service, tables := range map[string]map[string]string{

@@ -29,13 +29,13 @@ func TestVersions_AMixedFleet(t *testing.T) {
 		Env:      map[string]map[string]string{"order-2": {"ORDER_CREATED_VERSION": "2"}},
 	})
 	old, upgraded := w.Through(t, "order"), w.Through(t, "order-2")
-	t.Run("each speaks its version, and both are heard", func(t *testing.T) {
+	t.Run("each speaks its version, and both are consumed", func(t *testing.T) {
 		for customers, version := range map[*kit.System]string{old: first, upgraded: second} {
 			id := customers.Place(t, client.One("widget", 1))
 			if got := customers.Ends(t, id); got.Status != order.CONFIRMED {
-				t.Errorf("said as %s the order is %s because of %q", version, got.Status, kit.Deref(got.Reason))
+				t.Errorf("published as %s the order is %s because of %q", version, got.Status, kit.Deref(got.Reason))
 			}
-			w.heard(t, id, version)
+			w.consumed(t, id, version)
 		}
 	})
 	t.Run("a rolling upgrade under load loses nothing", func(t *testing.T) { rollingUpgrade(t, w, upgraded) })
@@ -45,13 +45,13 @@ func TestVersions_AMixedFleet(t *testing.T) {
 	}
 }
 
-// heard wants inventory to have heard of an order in one version, and in no other.
-func (w *system) heard(t *testing.T, id, version string) {
+// consumed wants inventory to have consumed an order in one version, and in no other.
+func (w *system) consumed(t *testing.T, id, version string) {
 	t.Helper()
 	got := kit.Query[[]string](t, w.At.Databases["inventory"],
 		`SELECT coalesce(array_agg(type), '{}') FROM inbox WHERE key = $1 AND type LIKE 'saga.order.OrderCreated.%'`, id)
 	if !slices.Equal(got, []string{version}) {
-		t.Errorf("inventory has heard of order %s as %v, want %s", id, got, version)
+		t.Errorf("inventory has consumed order %s as %v, want %s", id, got, version)
 	}
 }
 
@@ -143,7 +143,7 @@ func TestVersions_LegacyConsumers(t *testing.T) {
 			kit.Must(t, w.AwaitReady(t.Context()))
 		})
 	})
-	w.saidOnce(t)
+	w.publishedOnce(t)
 	t.Run("the consumers learn the second version under load", func(t *testing.T) { consumersLearn(t, w) })
 	w.noDeadLetters(t)
 	w.Holds(t, w.Secrets()...)
@@ -156,34 +156,34 @@ func consumersLearn(t *testing.T, w *system) {
 		kit.Must(t, w.Restart(t.Context(), supervisor.Provisioner, map[string]string{"TRANSLATED": ""}))
 		kit.Eventually(t, "inventory to hear the second version", func() error {
 			if n := w.Count(t, "inventory", `SELECT count(*)::int FROM inbox WHERE type = $1`, second); n < 16 {
-				return fmt.Errorf("it has heard %d", n)
+				return fmt.Errorf("it has consumed %d", n)
 			}
 			return nil
 		})
 	})
 }
 
-// saidOnce wants the stream to hold each order once in each version, and inventory to have heard the first alone.
-// What the broker had lost is said again for orders that have ended long ago, so it may take a while.
-func (w *system) saidOnce(t *testing.T) {
+// publishedOnce wants the stream to hold each order once in each version, and inventory to have consumed the first alone.
+// What the broker had lost is published again for orders that have ended long ago, so it may take a while.
+func (w *system) publishedOnce(t *testing.T) {
 	t.Helper()
 	stream, err := eventlog.Open(w.At.NATS)
 	kit.Must(t, err)
 	defer stream.Close()
-	kit.Eventually(t, "every order to be said once in each version", func() error {
-		said := map[string]map[string]int{first: {}, second: {}}
+	kit.Eventually(t, "every order to be published once in each version", func() error {
+		published := map[string]map[string]int{first: {}, second: {}}
 		err := stream.History(t.Context(), "", func(seen eventlog.Seen) error {
-			if orders := said[seen.Envelope.Type]; orders != nil {
+			if orders := published[seen.Envelope.Type]; orders != nil {
 				orders[seen.Envelope.Subject]++
 			}
 			return nil
 		})
-		if err == nil && (len(said[second]) == 0 || !maps.Equal(said[first], said[second])) {
-			err = fmt.Errorf("%d orders are said as %s and %d as %s", len(said[first]), first, len(said[second]), second)
+		if err == nil && (len(published[second]) == 0 || !maps.Equal(published[first], published[second])) {
+			err = fmt.Errorf("%d orders are published as %s and %d as %s", len(published[first]), first, len(published[second]), second)
 		}
-		for id, n := range said[first] {
+		for id, n := range published[first] {
 			if n != 1 {
-				return fmt.Errorf("order %s is said %d times as %s", id, n, first)
+				return fmt.Errorf("order %s is published %d times as %s", id, n, first)
 			}
 		}
 		return err

@@ -36,9 +36,9 @@ func TestOrder_OneThatWaitsShowsWhy(t *testing.T) {
 }
 
 func gatewaySilent(t *testing.T, w *system) {
-	wish := client.One("widget", 1)
-	wish.Token = "tok_error_always"
-	id := w.Place(t, wish)
+	placing := client.One("widget", 1)
+	placing.Token = "tok_error_always"
+	id := w.Place(t, placing)
 	saga := w.awaitSaga(t, id, "to wait for the gateway", func(s order.Saga) bool {
 		return s.WaitingFor != nil && s.WaitingFor.Attempts > 0 && s.WaitingFor.Why == "the gateway answered 500"
 	})
@@ -79,7 +79,7 @@ func shippingDown(t *testing.T, w *system) {
 		t.Errorf("the order waits for %+v (%v)", got.WaitingFor, err)
 	}
 	kit.Must(t, w.Up(t.Context(), "shipping"))
-	// Both had waited for it: the paid order, and the wish to cancel. Either may be first.
+	// Both had waited for it: the paid order, and the placing to cancel. Either may be first.
 	got = w.Ends(t, id)
 	if late := got.Status == order.CONFIRMED; late != (got.ShipmentId != nil) || late && kit.Deref(got.Reason) != "cancel_too_late" {
 		t.Errorf("the order ended %+v", got)
@@ -138,11 +138,11 @@ func TestCancel_AStormOfThem(t *testing.T) {
 	ends := map[order.Status]int{}
 	for n := range orders {
 		customers.Go(func() error {
-			wish := client.One("widget", 1)
+			placing := client.One("widget", 1)
 			if n%2 == 0 {
-				wish.Token = "tok_slow" // so that some cancels meet an open charge
+				placing.Token = "tok_slow" // so that some cancels meet an open charge
 			}
-			id, err := w.TryPlace(t.Context(), wish)
+			id, err := w.TryPlace(t.Context(), placing)
 			if err != nil {
 				return err
 			}
@@ -165,7 +165,7 @@ func TestCancel_AStormOfThem(t *testing.T) {
 }
 
 // storm cancels an order many times over, each at a moment of its own within what a saga takes. What it is answered
-// is that the wish is recorded, or that the order has ended; whoever is not answered asks again.
+// is that the placing is recorded, or that the order has ended; whoever is not answered asks again.
 func (w *system) storm(t *testing.T, id string, cancels int) error {
 	moments := make([]time.Duration, cancels)
 	for i := range moments {

@@ -7,44 +7,44 @@ func nothing(*state, *one) event { return 0 }
 
 func only(f func(s *state, o *one) event) outcomes { return outcomes{f} }
 
-// listeners is the table of who reacts to what.
-var listeners = []listener{
-	{"inventory hears OrderCreated", orderCreated, reserve},
-	{"inventory hears PaymentFailed", paymentFailed, release},
-	{"inventory hears PaymentRefunded", paymentRefunded, release},
-	{"inventory hears PaymentVoided", paymentVoided, release},
-	{"inventory hears ShipmentCreated", shipmentCreated, sell},
-	{"payment hears InventoryReserved", inventoryReserved, intend},
-	{"payment hears ShipmentFailed", shipmentFailed, undoCharge},
-	{"shipping hears PaymentProcessed", paymentProcessed, ship},
-	{"shipping hears OrderCancelRequested", cancelRequested, fence},
-	{"order hears InventoryRejected", inventoryRejected, end(orderCancelled)},
-	{"order hears InventoryReleased", inventoryReleased, end(orderCancelled)},
-	{"order hears ShipmentCreated", shipmentCreated, end(orderConfirmed)},
-	{"order hears IncidentOpened refund_refused", refusedOpened, note(refusedOpened)},
-	{"order hears IncidentResolved refund_refused", refusedResolved, note(refusedResolved)},
-	{"order hears IncidentOpened charge_undecided", undecidedOpened, note(undecidedOpened)},
-	{"order hears IncidentResolved charge_undecided", undecidedResolved, note(undecidedResolved)},
-	{"order hears IncidentOpened late_capture", lateOpened, note(lateOpened)},
-	{"order hears IncidentResolved late_capture", lateResolved, note(lateResolved)},
-	{"inventory hears PaymentFailed again", failedAgain, releaseAgain},
-	{"inventory hears PaymentRefunded again", refundedAgain, releaseAgain},
-	{"inventory hears PaymentVoided again", voidedAgain, releaseAgain},
-	{"inventory hears ShipmentCreated again", shipmentAgain, sell},
-	{"payment hears InventoryReserved again", reservedAgain, intendAgain},
-	{"payment hears ShipmentFailed again", noShipmentAgain, undoChargeAgain},
-	{"shipping hears PaymentProcessed again", processedAgain, shipAgain},
-	{"shipping hears OrderCancelRequested again", cancelAgain, fenceAgain},
-	{"order hears InventoryRejected again", rejectedAgain, end(orderCancelled)},
-	{"order hears InventoryReleased again", releasedAgain, end(orderCancelled)},
-	{"order hears ShipmentCreated again", shipmentAgain, end(orderConfirmed)},
+// handlers is the table of who reacts to what.
+var handlers = []handler{
+	{"inventory consumes OrderCreated", orderCreated, reserve},
+	{"inventory consumes PaymentFailed", paymentFailed, release},
+	{"inventory consumes PaymentRefunded", paymentRefunded, release},
+	{"inventory consumes PaymentVoided", paymentVoided, release},
+	{"inventory consumes ShipmentCreated", shipmentCreated, sell},
+	{"payment consumes InventoryReserved", inventoryReserved, intend},
+	{"payment consumes ShipmentFailed", shipmentFailed, undoCharge},
+	{"shipping consumes PaymentProcessed", paymentProcessed, ship},
+	{"shipping consumes OrderCancelRequested", cancelRequested, fence},
+	{"order consumes InventoryRejected", inventoryRejected, end(orderCancelled)},
+	{"order consumes InventoryReleased", inventoryReleased, end(orderCancelled)},
+	{"order consumes ShipmentCreated", shipmentCreated, end(orderConfirmed)},
+	{"order consumes IncidentOpened refund_refused", refusedOpened, note(refusedOpened)},
+	{"order consumes IncidentResolved refund_refused", refusedResolved, note(refusedResolved)},
+	{"order consumes IncidentOpened charge_undecided", undecidedOpened, note(undecidedOpened)},
+	{"order consumes IncidentResolved charge_undecided", undecidedResolved, note(undecidedResolved)},
+	{"order consumes IncidentOpened late_capture", lateOpened, note(lateOpened)},
+	{"order consumes IncidentResolved late_capture", lateResolved, note(lateResolved)},
+	{"inventory consumes PaymentFailed again", failedAgain, releaseAgain},
+	{"inventory consumes PaymentRefunded again", refundedAgain, releaseAgain},
+	{"inventory consumes PaymentVoided again", voidedAgain, releaseAgain},
+	{"inventory consumes ShipmentCreated again", shipmentAgain, sell},
+	{"payment consumes InventoryReserved again", reservedAgain, intendAgain},
+	{"payment consumes ShipmentFailed again", noShipmentAgain, undoChargeAgain},
+	{"shipping consumes PaymentProcessed again", processedAgain, shipAgain},
+	{"shipping consumes OrderCancelRequested again", cancelAgain, fenceAgain},
+	{"order consumes InventoryRejected again", rejectedAgain, end(orderCancelled)},
+	{"order consumes InventoryReleased again", releasedAgain, end(orderCancelled)},
+	{"order consumes ShipmentCreated again", shipmentAgain, end(orderConfirmed)},
 }
 
-// hearing are the bits of the listeners of each event.
-var hearing = func() map[event]uint32 {
+// consuming are the bits of the handlers of each event.
+var consuming = func() map[event]uint32 {
 	bits := map[event]uint32{}
-	for i, l := range listeners {
-		bits[l.hears] |= 1 << i
+	for i, l := range handlers {
+		bits[l.consumes] |= 1 << i
 	}
 	return bits
 }()
@@ -53,7 +53,7 @@ var hearing = func() map[event]uint32 {
 func (o *one) publish(e event) {
 	o.published |= e
 	if e >= cancelAgain {
-		o.handled &^= hearing[e]
+		o.handled &^= consuming[e]
 	}
 }
 

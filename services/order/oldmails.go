@@ -9,22 +9,22 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-// handover gives notification the mails that the release before this one had not sent: the events that they follow from
+// oldMails gives notification the mails that the release before this one had not sent: the events that they follow from
 // are published once more, with the address. Nobody else does anything on an event that comes again. To be deleted with
 // the table in the next release.
-type handover struct {
+type oldMails struct {
 	tx      transaction
 	version eventVersion
 }
 
-// handedOverAtOnce is how many mails share a transaction.
-const handedOverAtOnce = 50
+// oldMailsAtOnce is how many mails share a transaction.
+const oldMailsAtOnce = 50
 
-func (h handover) runOnce(ctx context.Context) error {
+func (h oldMails) runOnce(ctx context.Context) error {
 	for more := true; more; {
 		err := h.tx(ctx, func(tx pgx.Tx) error {
-			waiting, err := takeMails(ctx, tx, handedOverAtOnce)
-			more = len(waiting) == handedOverAtOnce
+			waiting, err := takeMails(ctx, tx, oldMailsAtOnce)
+			more = len(waiting) == oldMailsAtOnce
 			if err != nil || len(waiting) == 0 {
 				return err
 			}
@@ -46,7 +46,7 @@ func (h handover) runOnce(ctx context.Context) error {
 }
 
 // event is what a mail about an order follows from.
-func (h handover) event(kind string, o Order) events.Event {
+func (h oldMails) event(kind string, o Order) events.Event {
 	if kind == "cancelled" {
 		return events.OrderCancelled{
 			Subject: events.Subject{OrderID: o.OrderID}, Reason: o.Reason, ContactEmail: o.Contact,

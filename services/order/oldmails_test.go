@@ -69,7 +69,7 @@ func TestMail_WaitingAtTheUpgrade(t *testing.T) {
 	}
 	created, ended := "OrderCreated v1 ", "OrderCancelled v1 "
 	want := map[string][]string{}
-	for range 2 * handedOverAtOnce {
+	for range 2 * oldMailsAtOnce {
 		want[leave(false, `('received', 0, '0 s', NULL::timestamptz, NULL::timestamptz)`)] = []string{created + "nobody", created + ada}
 	}
 	// The cancel of an order is published already, and its receipt was never sent: the receipt comes first.
@@ -86,7 +86,7 @@ func TestMail_WaitingAtTheUpgrade(t *testing.T) {
 		t.Helper()
 		var processes errgroup.Group
 		for range 4 {
-			processes.Go(func() error { return handover{in(pool), 1}.runOnce(t.Context()) })
+			processes.Go(func() error { return oldMails{in(pool), 1}.runOnce(t.Context()) })
 		}
 		if err := processes.Wait(); err != nil {
 			t.Fatal(err)
@@ -117,9 +117,9 @@ func TestMail_WaitingAtTheUpgrade(t *testing.T) {
 	check()
 }
 
-func TestHandover_IsOfTheVersionThatIsPublished(t *testing.T) {
+func TestOldMails_IsOfTheVersionThatIsPublished(t *testing.T) {
 	t.Parallel()
 	o := Order{Contact: ada}
-	same(t, "the first", handover{version: 1}.event("received", o).Type(), events.OrderCreated{}.Type())
-	same(t, "the second", handover{version: 2}.event("received", o).Type(), events.OrderCreatedV2{}.Type())
+	same(t, "the first", oldMails{version: 1}.event("received", o).Type(), events.OrderCreated{}.Type())
+	same(t, "the second", oldMails{version: 2}.event("received", o).Type(), events.OrderCreatedV2{}.Type())
 }
