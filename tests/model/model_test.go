@@ -12,7 +12,8 @@ var (
 	oneOrder   = Limits{Orders: 1, Stock: 1, Replays: 1, Leases: 1, Gateway: true}
 	soldOut    = Limits{Orders: 1, Stock: 0, Replays: 1, Leases: 1, Gateway: true}
 	lastOfThem = Limits{Orders: 2, Stock: 1, Replays: 1}
-	lossy      = Limits{Orders: 1, Stock: 1, Forgets: 3}
+	lossyBoth  = Limits{Orders: 1, Stock: 1, Forgets: 1, Gateway: true}
+	lossy      = Limits{Orders: 1, Stock: 1, Forgets: 3, Eager: true}
 )
 
 func TestModel_WithAllGuardsEverySagaComesToRest(t *testing.T) {
@@ -20,7 +21,8 @@ func TestModel_WithAllGuardsEverySagaComesToRest(t *testing.T) {
 	for name, limits := range map[string]Limits{
 		"one order": oneOrder, "nothing in stock": soldOut, "two orders, one unit": lastOfThem,
 		"a stream that forgets":                       lossy,
-		"a stream that forgets, and nothing in stock": {Orders: 1, Forgets: 3},
+		"a stream that forgets, and a bad gateway":    lossyBoth,
+		"a stream that forgets, and nothing in stock": {Orders: 1, Forgets: 3, Eager: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

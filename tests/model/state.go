@@ -35,6 +35,7 @@ type Limits struct {
 	Leases  uint8 // how often a lease may expire under its worker
 	Gateway bool  // whether answers get lost, charges settle late, refunds are refused, operators act
 	Forgets uint8 // how often the stream forgets a message before its consumer has handled it
+	Eager   bool  // whether who waits may ask again at any time, or only when nothing else can happen
 }
 
 // The order's saga state.

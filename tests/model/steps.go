@@ -52,6 +52,9 @@ func (w *world) successors(s state) []next {
 // asks: time passes, and whoever waits asks again; an order that is pending is to be cancelled. That may happen at any
 // time, and happens in the end when there is nothing else to happen and no person to look.
 func (w *world) asks(quiet bool) {
+	if !quiet && !w.limits.Eager {
+		return
+	}
 	o := &w.now.orders[w.which]
 	quiet = quiet && !o.openIncident()
 	switch {
