@@ -143,6 +143,12 @@ func (d Description) Replicas(service string) []string {
 	})
 }
 
+// ServiceOf is the service that a process belongs to: order-2 is a replica of order.
+func ServiceOf(process string) events.Service {
+	name, _, _ := strings.Cut(process, "-")
+	return events.Service(name)
+}
+
 // Complete returns an error that names what [verify] would miss; nil when nothing is missing.
 func (d Description) Complete() error {
 	var missing []string

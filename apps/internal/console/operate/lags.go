@@ -57,7 +57,7 @@ func readLags(ctx context.Context, system endpoints.Description) Lags {
 	asking.Go(func() { backlogs, broker = readBacklogs(ctx, system.NATS) })
 	lags := Lags{Processes: []Lag{}, Breakers: []Breaker{}}
 	for _, process := range slices.Sorted(maps.Keys(system.URLs)) {
-		if slices.Contains(events.Consumers, serviceOf(process)) {
+		if slices.Contains(events.Consumers, endpoints.ServiceOf(process)) {
 			lags.Processes = append(lags.Processes, Lag{Process: process})
 		}
 	}
@@ -71,7 +71,7 @@ func readLags(ctx context.Context, system endpoints.Description) Lags {
 	}
 	asking.Wait()
 	for i, lag := range lags.Processes {
-		backlog := backlogs[serviceOf(lag.Process)]
+		backlog := backlogs[endpoints.ServiceOf(lag.Process)]
 		lags.Processes[i].Pending, lags.Processes[i].Unacknowledged = backlog.Pending, backlog.Unacknowledged
 	}
 	lags.Breakers = append(lags.Breakers, breakers(ambassadors)...)
@@ -84,12 +84,6 @@ func readLags(ctx context.Context, system endpoints.Description) Lags {
 		lags.Problem = "the ambassador does not answer"
 	}
 	return lags
-}
-
-// serviceOf is the service of a process: order-2 is a replica of order.
-func serviceOf(process string) events.Service {
-	name, _, _ := strings.Cut(process, "-")
-	return events.Service(name)
 }
 
 func (l *Lag) read(ctx context.Context, url string) {

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -180,8 +179,7 @@ func (w *Watcher) picture() []Process {
 	picture := make([]Process, 0, len(w.known))
 	for _, name := range w.names() {
 		p := w.known[name]
-		service, _, _ := strings.Cut(name, "-") // order-2 is a replica of order
-		if p.Waiting = waiting[events.Service(service)]; name == broker {
+		if p.Waiting = waiting[endpoints.ServiceOf(name)]; name == broker {
 			p.Waiting = all
 		}
 		if p.Answers {
