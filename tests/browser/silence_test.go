@@ -39,6 +39,31 @@ func silentConsole(t *testing.T, s *shop) {
 	comeBack(t, s, open)
 }
 
+// brokenModule answers once with 502 for a module that the page needs: the page loads itself again.
+func brokenModule(t *testing.T, s *shop) {
+	console, err := url.Parse(s.At.URLs[endpoints.Console])
+	kit.Must(t, err)
+	for _, module := range []string{"/assets/strip.js", "/assets/simulator/page.js"} { // imported by the frame, and by the page
+		var failed atomic.Bool
+		through := httputil.NewSingleHostReverseProxy(console)
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == module && !failed.Swap(true) {
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			through.ServeHTTP(w, r)
+		}))
+		p := s.visit(t, "/", 1280, 800)
+		p.at = proxy.URL
+		p.do(chromedp.Navigate(p.at + "/simulator"))
+		p.reads("h1", "Saga flow simulator")
+		if !failed.Load() {
+			t.Errorf("%s was not asked for", module)
+		}
+		proxy.Close()
+	}
+}
+
 // brokenProxy answers with 502 what a proxy cannot pass on; a browser takes that for the end of a stream.
 func brokenProxy(t *testing.T, s *shop) {
 	console, err := url.Parse(s.At.URLs[endpoints.Console])

@@ -51,6 +51,7 @@ func TestConsole(t *testing.T) {
 		"the first page's three steps show what a kill does":             firstThreeSteps,
 		"a service is killed for a while":                                killForAWhile,
 		"a process or a broker that is stopped is red in the strip":      stoppedProcesses,
+		"a module that did not load is loaded again":                     brokenModule,
 		"only the broker is away, and nobody else is blamed":             onlyTheBroker,
 		"a paused consumer waits until it is resumed":                    pauseAConsumer,
 		"a gateway that loses answers charges once":                      gatewayMisbehaves,
