@@ -160,7 +160,7 @@ func (c catalogue) breaks(i Interaction, data reader) ([]Break, error) {
 	}
 	envelope := maps.Clone(message)
 	delete(envelope, "data")
-	around, err := c.compare(needs, Schema("$", envelope, i.MatchingRules), "/schemas/envelope/v1")
+	around, err := c.compare(needs, Schema("$", envelope, i.MatchingRules), "/schemas/envelope/v2")
 	return append(inside, around...), err
 }
 

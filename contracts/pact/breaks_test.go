@@ -42,7 +42,7 @@ func TestBreaks_NamesTheConsumersAndTheFields(t *testing.T) {
 		{"an optional field has another type", "OrderCreated.v2", `"maxLength":254,"type":"string"`, `"type":"integer"`, []string{"translator contact_email: it may be integer, the reader takes string"}},
 		{"a field that is new", "PaymentVoided.v1", `"properties":{`, `"properties":{"at":{"type":"string"},`, nil},
 		{"something that several events share", "common.v1", `"required":["amount","currency"]`, `"required":["currency"]`, []string{"timeline total.amount: it may be missing"}},
-		{"the envelope", "envelope.v1", `"time",`, ``, []string{"timeline time: it may be missing"}},
+		{"the envelope", "envelope.v2", `"time",`, ``, []string{"timeline time: it may be missing"}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			t.Parallel()
@@ -108,7 +108,7 @@ func TestBreaks_AgreesWithTheComparer(t *testing.T) {
 	refused, accepted := 0, 0
 	for _, file := range files {
 		id := schemaID(file.Name())
-		if id == "/schemas/envelope/v1" {
+		if strings.HasPrefix(id, "/schemas/envelope/") {
 			continue // services read it field by field
 		}
 		for what, changed := range changes(t, file.Name()) {

@@ -72,7 +72,7 @@ func Wrap(id string, at time.Time, cause Cause, event Event) (Envelope, error) {
 		Subject:     event.Order(),
 		Time:        at.UTC(),
 		ContentType: "application/json",
-		DataSchema:  SchemaID(typ),
+		DataSchema:  DataSchema(typ),
 		CausationID: cause.EventID,
 		TraceParent: cause.TraceParent,
 		Data:        data,
@@ -102,7 +102,11 @@ func (e Envelope) Encode() ([]byte, error) {
 	return message, nil
 }
 
-// SchemaID is the dataschema attribute of events of this type, for example "/schemas/OrderCreated/v1".
+// DataSchema is the dataschema attribute of events of this type, for example "urn:example:ordersaga:OrderCreated.v1".
+// CloudEvents 1.0 wants an absolute URI. Before, it was "/schemas/OrderCreated/v1"; a reader takes any.
+func DataSchema(t Type) string { return fmt.Sprintf("urn:example:ordersaga:%s.v%d", t.Name, t.Major) }
+
+// SchemaID is the $id of the schema of events of this type, for example "/schemas/OrderCreated/v1".
 func SchemaID(t Type) string { return fmt.Sprintf("/schemas/%s/v%d", t.Name, t.Major) }
 
 // check refuses attributes that this contract does not allow, and reads the type.

@@ -3,6 +3,7 @@ package events_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -128,6 +129,19 @@ func TestGolden_EveryPublishedEventIsStillDecoded(t *testing.T) {
 			t.Errorf("%s was read as %+v", file, event)
 		}
 		checkAttributes(t, envelope, event)
+		checkRelative(t, message, event)
+	}
+}
+
+// checkRelative: until 0.1.0 dataschema was a relative reference. Such events are in outboxes, streams and dead letters.
+func checkRelative(t *testing.T, message []byte, event events.Event) {
+	t.Helper()
+	typ := event.Type()
+	relative := fmt.Sprintf("/schemas/%s/v%d", typ.Name, typ.Major)
+	old := bytes.Replace(message, []byte(events.DataSchema(typ)), []byte(relative), 1)
+	envelope, decoded, err := events.Decode(old)
+	if err != nil || envelope.DataSchema != relative || !reflect.DeepEqual(decoded, event) {
+		t.Errorf("with %s: got %+v of %+v, %v", relative, decoded, envelope, err)
 	}
 }
 
@@ -142,7 +156,7 @@ func checkAttributes(t *testing.T, got events.Envelope, event events.Event) {
 		Subject:     anOrder,
 		Time:        anInstant,
 		ContentType: "application/json",
-		DataSchema:  events.SchemaID(event.Type()),
+		DataSchema:  events.DataSchema(event.Type()),
 		CausationID: aCause,
 		TraceParent: because.TraceParent,
 	}

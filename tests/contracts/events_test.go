@@ -68,7 +68,7 @@ func compile(t *testing.T, compiler *jsonschema.Compiler, id string) *jsonschema
 func TestSchemas_EveryGoldenFileFollowsItsSchema(t *testing.T) {
 	t.Parallel()
 	compiler := schemas(t)
-	envelope := compile(t, compiler, "/schemas/envelope/v1")
+	envelope := compile(t, compiler, "/schemas/envelope/v2")
 	for _, version := range events.Versions() {
 		data := compile(t, compiler, idOf(version.String()))
 		t.Run(version.String(), func(t *testing.T) {

@@ -171,7 +171,7 @@ func asyncAPIOf(t *testing.T) string {
 			seen[name] = true
 			fmt.Fprintf(&messages, "    %s:\n      name: %s\n      title: %[2]s\n      summary: %q\n      contentType: application/cloudevents+json\n"+
 				"      payload:\n        schemaFormat: application/schema+json;version=draft-2020-12\n        schema:\n          allOf:\n"+
-				"            - $ref: schemas/envelope.v1.json\n            - properties:\n                data:\n"+
+				"            - $ref: schemas/envelope.v2.json\n            - properties:\n                data:\n"+
 				"                  $ref: schemas/%s.v%d.json\n", name, typ.Name, descriptionOf(t, typ), typ.Name, typ.Major)
 		}
 	}
