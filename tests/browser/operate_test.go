@@ -58,7 +58,7 @@ func repaired(t *testing.T, s *shop) {
 	p.reads("li[data-open=false] .waits", "resolved")
 }
 
-// repairRefused: an action that does not fit the state is refused with a reason, and changes nothing.
+// repairRefused: an action that cannot be recorded is refused with a reason, and changes nothing; the form stays.
 func repairRefused(t *testing.T, s *shop) {
 	wanted := client.One("widget", 1)
 	wanted.Country, wanted.Token = "AQ", "tok_refund_refused"
@@ -68,14 +68,16 @@ func repairRefused(t *testing.T, s *shop) {
 		`(document.querySelector('[data-open=true] a[href="/order?id=%s"]'))`, id))
 	p.reads(".facts", "REFUND_REFUSED")
 	p.accessible()
-	p.do(chromedp.Click(`[name=step][value="resolve refund"]`, chromedp.ByQuery),
-		chromedp.SendKeys("[name=refund_id]", "re_none", chromedp.ByQuery),
+	p.do(chromedp.Click(`[name=step][value="resolve settlement"]`, chromedp.ByQuery),
+		chromedp.SendKeys("[name=reference]", strings.Repeat("é", 200), chromedp.ByQuery),
 		chromedp.SetValue("[name=by]", "grace", chromedp.ByQuery),
 		chromedp.SendKeys("[name=why]", "the customer called", chromedp.ByQuery))
 	p.press("repair")
-	p.reads("[data-is=result]", "The gateway shows no refund of the charge")
-	p.do(chromedp.Click(`[name=step][value="resolve settlement"]`, chromedp.ByQuery),
-		chromedp.SendKeys("[name=reference]", "cash", chromedp.ByQuery))
+	p.reads("[data-is=result]", "A reference has at most 200 bytes")
+	if state := s.State(t, "payment", "payment", id); state != "REFUND_REFUSED" {
+		t.Errorf("the payment is %s", state)
+	}
+	p.do(chromedp.SetValue("[name=reference]", "cash", chromedp.ByQuery))
 	p.press("repair")
 	p.reads("[data-is=resolved]", "resolved")
 	s.Ends(t, id)

@@ -5,12 +5,15 @@ package browser
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"example.com/ordersaga/apps/system/supervisor"
 	order "example.com/ordersaga/services/order/api"
+	"example.com/ordersaga/tests/kit"
 )
 
 // TestConsole is everything that people do with the console, over one running system.
@@ -93,6 +96,12 @@ func reasons(t *testing.T, s *shop) {
 func firstScreen(t *testing.T, s *shop) {
 	p := s.visit(t, "/simulator?scenario=declined&step=3", 1280, 800)
 	p.reads(".payload pre", "card_declined")
+	for _, short := range []string{"shipping", "notification", supervisor.Registry} { // after it, the strip has more to show
+		kit.Must(t, s.Kill(short, syscall.SIGSTOP))
+		p.reads("[data-runs="+short+"]", "✖ "+short+" away")
+		kit.Must(t, s.Kill(short, syscall.SIGCONT))
+		p.reads("[data-runs="+short+"] [data-is=back]", "back after")
+	}
 	for _, shown := range []string{"[data-is=saga-state]", "[data-does=next]", ".picture", ".status", ".payload pre"} {
 		if bottom := value[float64](p, fmt.Sprintf("document.querySelector(%q).getBoundingClientRect().bottom", shown)); bottom > 800 {
 			t.Errorf("%s ends at %.0f of 800 pixels", shown, bottom)

@@ -25,6 +25,12 @@ func (p *page) away(service string) {
 	p.reads("[data-runs="+service+"]", "✖ "+service+" away")
 }
 
+// waitedFor reads that orders wait for a service: one, or more where other tests have left some.
+func (p *page) waitedFor(service string) {
+	p.t.Helper()
+	p.wait("orders to wait for "+service, fmt.Sprintf(`/, (1 order waits|\d+ orders wait) for it/.test(document.querySelector('[data-runs=%s]').textContent)`, service))
+}
+
 // firstThreeSteps does what the first page offers: it kills payment, places an order, and follows it.
 func firstThreeSteps(t *testing.T, s *shop) {
 	p := s.visit(t, "/", 1280, 800)
@@ -39,7 +45,7 @@ func firstThreeSteps(t *testing.T, s *shop) {
 	p.press("place")
 	p.reads("h1", "Order")
 	id := value[string](p, `new URLSearchParams(location.search).get('id')`)
-	p.reads("[data-runs=payment]", "1 order waits for it")
+	p.waitedFor("payment")
 	p.reads("[data-is=waiting]", "Waits for charge by payment")
 	p.picture("killed")
 	p.accessible()
@@ -63,7 +69,7 @@ func killForAWhile(t *testing.T, s *shop) {
 	p.away("shipping")
 	id := s.Place(t, client.One("widget", 1))
 	p.reads(fmt.Sprintf("[aria-label='Sagas under way'] [data-order='%s']", id), "In Progress")
-	p.reads("[data-runs=shipping]", "1 order waits for it")
+	p.waitedFor("shipping")
 	p.reads("[data-runs=shipping] [data-is=back]", "back after")
 	p.reads(fmt.Sprintf("[aria-label='Sagas under way'] [data-order='%s']", id), "Succeeded")
 }

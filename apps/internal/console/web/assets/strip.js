@@ -43,10 +43,12 @@ export function strip(place) {
 function item(p) {
   const age = Math.max(0, now() - Date.parse(p.since));
   const back = p.answers && p.away_ms !== undefined && age < BACK;
-  return el(`li.${p.answers ? 'well' : 'away'}`, { 'data-runs': p.name, 'data-answers': String(p.answers) },
+  const chip = el(`li.${p.answers ? 'well' : 'away'}`, { 'data-runs': p.name, 'data-answers': String(p.answers) },
     el('b', {}, `${p.answers ? '✔' : '✖'} ${p.name}`), !p.answers && ` away for ${span(Math.floor(age / 1000) * 1000)}`,
     p.waiting > 0 && el('span', { 'data-is': 'waiting' }, `, ${p.waiting === 1 ? '1 order waits' : `${p.waiting} orders wait`} for it`),
     back && el('span', { 'data-is': 'back' }, ` back after ${span(p.away_ms ?? 0)}`));
+  chip.setAttribute('title', chip.textContent ?? ''); // what a narrow chip cuts off
+  return chip;
 }
 
 /** What has changed, for those who do not see it. @param {Process[]} before @param {Process[]} after */
