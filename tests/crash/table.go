@@ -14,23 +14,43 @@ import (
 // least is how many combinations a run must have seen.
 const least = 120
 
+// read takes the cells that an earlier run has written and this one does not try.
+func (f *table) read(t *testing.T, path string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(line, " | ")
+		if point, is := strings.CutPrefix(cells[0], "| `"); is && len(cells) > len(scenarios)+2 {
+			for i, scenario := range scenarios {
+				c := combination{failpoint.Point(strings.TrimSuffix(point, "`")), cells[1], scenario}
+				if end := cells[i+2]; end != "—" && !c.wanted() {
+					f.ends[c.String()] = end
+				}
+			}
+		}
+	}
+}
+
 // check fails when a point has not fired in any combination.
 func (f *table) check(t *testing.T) {
 	t.Helper()
-	fired, points := 0, map[failpoint.Point]bool{}
+	fired, points := 0, map[failpoint.Point]bool{} // of what was tried: whether any combination fired
 	for _, c := range combinations() {
+		points[c.point] = points[c.point] || f.ends[c.String()] != ""
 		if f.ends[c.String()] != "" {
 			fired++
-			points[c.point] = true
 		}
 	}
 	for _, p := range failpoint.Points() {
-		if !points[p.Point] {
+		if some, tried := points[p.Point]; (tried || *onlyFlag == "") && !some {
 			t.Errorf("%s has not fired in any combination", p.Point)
 		}
 	}
 	t.Logf("%d of %d combinations fired, over %d points", fired, len(combinations()), len(points))
-	if fired < least {
+	if fired < least && *onlyFlag == "" {
 		t.Errorf("%d combinations are fewer than %d", fired, least)
 	}
 }
