@@ -156,7 +156,7 @@ generate: tools build ## writes the generated files anew: HTTP servers and clien
 check: lint test check-tidy check-generated ## what must be green before a change goes in
 
 .PHONY: check-full
-check-full: check test-browser test-compose crash-matrix mutants ## everything that there is, with 10 minutes of chaos: hours
+check-full: check test-browser test-compose test-module crash-matrix mutants ## everything that there is, with 10 minutes of chaos: hours
 	@$(MAKE) chaos MINUTES=10
 
 .PHONY: check-tidy
@@ -177,6 +177,15 @@ check-generated: ## fails when a generated file is not what its source says
 .PHONY: tidy
 tidy: ## makes every go.mod what the imports need
 	@for module in $(MODULES); do (cd $$module && GOWORK=off go mod tidy); done
+
+.PHONY: module
+module: tools ## gives all Go modules another path: make module MODULE=github.com/you/saga
+	@cd tests && go run ./rename '$(MODULE)'
+	@for module in $(MODULES); do (cd $$module && go generate -run 'buf generate' ./...); done
+
+.PHONY: test-module
+test-module: tools ## renames the modules in a copy, and builds, vets and tests it
+	@cd tests && go test -tags=renamed -count=1 -timeout=30m -v ./rename
 
 .PHONY: tools
 tools: .bin/.golangci-lint-$(LINT) .bin/.oapi-codegen-$(OAPI) .bin/.oasdiff-$(OASDIFF) .bin/.buf-$(BUF) ## installs linter, generators and contract gates into .bin/
