@@ -182,6 +182,7 @@ tidy: ## makes every go.mod what the imports need
 module: tools ## gives all Go modules another path: make module MODULE=github.com/you/saga
 	@cd tests && go run ./rename '$(MODULE)'
 	@for module in $(MODULES); do (cd $$module && go generate -run 'buf generate' ./...); done
+	@$(MAKE) tidy
 
 .PHONY: test-module
 test-module: tools ## renames the modules in a copy, and builds, vets and tests it
