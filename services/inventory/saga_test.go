@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // nothing is known of an order that no event has reached the inventory about.
@@ -234,6 +236,54 @@ func TestSaga_ARepeatedEventIsAnsweredFromTheRow(t *testing.T) {
 			if got := stateOf(t, pool, order.OrderID); got != c.then {
 				t.Errorf("%s: it is %s, want %s", c.sentence, got, c.then)
 			}
+		}
+	}
+	checkStock(t, pool)
+}
+
+// The order's id alone is no answer: it stands for these lines.
+func TestSaga_AnotherOrderUnderTheSameIDIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	for sentence, c := range map[string]struct {
+		sku  string
+		then func(about events.Subject) events.Event
+	}{
+		"held": {"widget", nil},
+		"sold": {"widget", func(about events.Subject) events.Event {
+			return events.ShipmentCreated{Snapshot: events.Snapshot{OrderID: about.OrderID}, ShipmentID: "shp_1"}
+		}},
+		"released": {"widget", func(about events.Subject) events.Event {
+			return events.PaymentFailed{Subject: about, Reason: "card_declined"}
+		}},
+		"rejected": {"unobtainium", nil},
+	} {
+		order := orderFor(newOrderID(t), c.sku, 2)
+		list := []events.Event{order}
+		if c.then != nil {
+			list = append(list, c.then(events.Subject{OrderID: order.OrderID}))
+		}
+		if _, err := batch(t.Context(), pool, list...); err != nil {
+			t.Fatal(err)
+		}
+		more := orderFor(order.OrderID, c.sku, 3)
+		others := map[string]events.Event{
+			"quantity": more, "quantity, in version 2,": more.Upcast(), "SKU": orderFor(order.OrderID, "gadget", 2),
+		}
+		if sentence == "held" { // of what has ended the lines are known
+			elsewhere := order
+			elsewhere.ShipTo.City = "Bern"
+			others["city"] = elsewhere
+		}
+		for what, other := range others {
+			answers, err := batch(t.Context(), pool, other)
+			deadLetter := outbox.DeadLetter(err)
+			if err == nil || reflect.TypeOf(err) != reflect.TypeOf(deadLetter) || !strings.Contains(err.Error(), order.OrderID) {
+				t.Errorf("%s: another %s: answered %v, %v", sentence, what, answers, err)
+			}
+		}
+		if _, err := batch(t.Context(), pool, order, order.Upcast()); err != nil {
+			t.Errorf("%s: the same once more: %v", sentence, err)
 		}
 	}
 	checkStock(t, pool)

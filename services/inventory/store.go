@@ -10,6 +10,7 @@ import (
 
 	"example.com/ordersaga/internal/asking"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // lockStock locks, in SKU order, the stock that new orders need and that earlier ones hold, until the
@@ -29,7 +30,8 @@ func lockStock(ctx context.Context, tx pgx.Tx, skus, orderIDs []string) error {
 }
 
 // holdStock holds what an order needs, all of it or nothing, and stores which. It returns no
-// reservation when one exists already, or its tombstone: then this order's stock is not touched.
+// reservation when one exists already, or its tombstone: then this order's stock is not touched. When that is for
+// another order the event is a dead letter.
 //
 // What is missing is found in rows that lockStock has locked. Were they not, somebody could take the last
 // unit after we looked; then CHECK (available >= 0) fails the transaction and the event is retried.
@@ -56,12 +58,27 @@ func holdStock(ctx context.Context, tx pgx.Tx, order events.Snapshot, lines []Li
 		)
 		SELECT state, coalesce(reason, '') FROM recorded`, order.OrderID, lines, order).Scan(&r.State, &r.Reason)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
+		return nil, sameOrder(ctx, tx, order, lines)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("hold stock for order %s: %w", order.OrderID, err)
 	}
 	return r, nil
+}
+
+// sameOrder compares an order with what is known of it. Of what is no longer held only the lines are known.
+func sameOrder(ctx context.Context, tx pgx.Tx, order events.Snapshot, lines []Line) error {
+	same := false
+	err := tx.QueryRow(ctx, `
+		SELECT coalesce(lines = $2, true) AND coalesce(snapshot = $3, true) FROM reservation WHERE order_id = $1`,
+		order.OrderID, lines, order).Scan(&same)
+	if err != nil {
+		return fmt.Errorf("compare reservation of order %s: %w", order.OrderID, err)
+	}
+	if !same {
+		return outbox.DeadLetter(fmt.Errorf("order %s came with other lines or details before", order.OrderID))
+	}
+	return nil
 }
 
 // releaseReservation gives up what an order has reserved. Where nothing is known of the order it leaves a

@@ -1,9 +1,13 @@
 package notification
 
 import (
+	"reflect"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // TestSaga_EveryOrderOfEvents plays events in every order and twice: each mail that the customer is to get is left once.
@@ -57,4 +61,32 @@ func TestSaga_AMailToNobodyEndsVisibly(t *testing.T) {
 	same(t, "mails", len(box.messages()), 0)
 	same(t, "states", texts(t, pool, `SELECT DISTINCT state || ': ' || problem || ', ' || attempts FROM mail WHERE ended_at IS NOT NULL`),
 		[]string{"REFUSED: the recipient is not a mail address, 0"})
+}
+
+// An order and a kind are no mail: they stand for what was written to whom. Nobody gets a second one of the kind.
+func TestSaga_AnotherMailOfTheSameKindIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	id := ordered(t, pool, ada)[0]
+	handle(t, pool, cancelledFor(id, ada, "customer"))
+	more := createdFor(id, ada)
+	more.Lines[0].Quantity = 3
+	for what, other := range map[string]events.Event{
+		"recipient": createdFor(id, "eve@customers.example"), "quantity": more,
+		"reason": cancelledFor(id, ada, "deadline"), "recipient of a cancel": cancelledFor(id, "eve@customers.example", "customer"),
+	} {
+		err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+			_, err := react(t.Context(), tx, other)
+			return err
+		})
+		deadLetter := outbox.DeadLetter(err)
+		if err == nil || reflect.TypeOf(err) != reflect.TypeOf(deadLetter) {
+			t.Errorf("another %s: %v", what, err)
+		}
+	}
+	anonymous := createdFor(id, ada)
+	anonymous.ShipTo.Recipient = "A. Lövelace" // the first name stays
+	handle(t, pool, createdFor(id, ada), createdFor(id, ""), anonymous, cancelledFor(id, "", "customer"))
+	same(t, "mails", texts(t, pool, `SELECT kind || ' ' || name FROM mail WHERE order_id = $1 ORDER BY kind`, id),
+		[]string{"cancelled Ada Lövelace", "received Ada Lövelace"})
 }

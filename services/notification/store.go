@@ -8,19 +8,37 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // leave stores a mail, unless it has no recipient: not every customer wants mails. An order has one of each kind, from
-// the event that came first; the event may be published again.
+// the event that came first; the event may be published again. An event from which another mail follows is a dead letter.
 func leave(ctx context.Context, tx pgx.Tx, m Mail) error {
-	_, err := tx.Exec(ctx, `
+	if m.Recipient == "" {
+		return nil
+	}
+	tag, err := tx.Exec(ctx, `
 		INSERT INTO mail (order_id, kind, recipient, name, body, state, problem, ended_at)
-		SELECT $1, $2, $3, $4, $5, $6, nullif($7, ''), CASE WHEN $6 <> 'WAITING' THEN now() END
-		WHERE $3 <> ''
+		VALUES ($1, $2, $3, $4, $5, $6, nullif($7, ''), CASE WHEN $6 <> 'WAITING' THEN now() END)
 		ON CONFLICT (order_id, kind) DO NOTHING`,
 		m.OrderID, m.Kind, m.Recipient, m.Name, m.Body, m.State, m.Problem)
 	if err != nil {
 		return fmt.Errorf("leave the mail that order %s is %s: %w", m.OrderID, m.Kind, err)
+	}
+	if tag.RowsAffected() == 1 {
+		return nil
+	}
+	other := false
+	err = tx.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM mail WHERE (order_id, kind) = ($1, $2) AND (recipient, body) <> ($3, $4))`,
+		m.OrderID, m.Kind, m.Recipient, m.Body).Scan(&other)
+	if err != nil {
+		return fmt.Errorf("compare the mail that order %s is %s: %w", m.OrderID, m.Kind, err)
+	}
+	if other {
+		return outbox.DeadLetter(fmt.Errorf("the mail that order %s is %s had another recipient or text before",
+			m.OrderID, m.Kind))
 	}
 	return nil
 }

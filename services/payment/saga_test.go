@@ -89,7 +89,9 @@ func TestSaga_AnotherChargeUnderTheSameOrderIsRefused(t *testing.T) {
 	s.handle(reserved(id, "tok_visa"))
 	amount, currency := reserved(id, "tok_visa"), reserved(id, "tok_visa")
 	amount.Total.Amount, currency.Total.Currency = 2999, "EUR"
-	for _, other := range []events.InventoryReserved{amount, currency, reserved(id, "tok_declined")} {
+	elsewhere, goods := reserved(id, "tok_visa"), reserved(id, "tok_visa")
+	elsewhere.ShipTo.City, goods.Lines = "Elsewhere", []events.Line{{SKU: "gadget", Quantity: 1, UnitPrice: 1999}}
+	for _, other := range []events.InventoryReserved{amount, currency, reserved(id, "tok_declined"), elsewhere, goods} {
 		if err := s.tryHandle(other); err == nil || !strings.Contains(err.Error(), "order "+id+" was to be charged another") {
 			t.Errorf("%+v: %v", other.Total, err)
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 // insertIntent records what is to be charged, and reports whether it did. A row that is there already stays as it is,
-// whatever its state. When it is about another charge the event is a dead letter.
+// whatever its state. When it is about another charge, or another order, the event is a dead letter.
 func insertIntent(ctx context.Context, tx pgx.Tx, order events.Snapshot, cause outbox.Cause) (bool, error) {
 	tag, err := tx.Exec(ctx, `
 		INSERT INTO payment (order_id, state, charge_key, amount, currency, payment_method, snapshot, cause_id, traceparent)
@@ -27,12 +27,12 @@ func insertIntent(ctx context.Context, tx pgx.Tx, order events.Snapshot, cause o
 	same := false
 	err = tx.QueryRow(ctx, `
 		SELECT direct_reference IS NULL
-		   AND (charge_key IS NULL OR (amount, currency, payment_method) = ($2, $3, $4))
+		   AND (charge_key IS NULL OR (amount, currency, payment_method) = ($2, $3, $4)) AND coalesce(snapshot = $5, true)
 		FROM payment WHERE order_id = $1`,
-		order.OrderID, order.Total.Amount, order.Total.Currency, order.PaymentMethod).Scan(&same)
+		order.OrderID, order.Total.Amount, order.Total.Currency, order.PaymentMethod, order).Scan(&same)
 	if err == nil && !same {
-		return false, outbox.DeadLetter(fmt.Errorf("order %s was to be charged another amount, currency or card before",
-			order.OrderID))
+		return false, outbox.DeadLetter(fmt.Errorf("order %s was to be charged another amount, currency or card before, "+
+			"or for something else", order.OrderID))
 	}
 	return false, charge.Wrap(err, "compare the charge of order", order.OrderID)
 }

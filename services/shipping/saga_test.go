@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // nothing is known of an order that no event has reached shipping about.
@@ -153,4 +154,44 @@ func shipmentIn(t *testing.T, pool *pgxpool.Pool, orderID string) Shipment {
 		t.Fatal(err)
 	}
 	return shipment
+}
+
+// The order's id alone is no answer: it stands for these goods at this address.
+func TestSaga_AnotherParcelForTheSameOrderIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	for country, state := range map[string]State{"GB": Created, "AQ": Failed} {
+		order := paidOrder(newOrderID(t), country)
+		if _, err := batch(t.Context(), pool, order); err != nil {
+			t.Fatal(err)
+		}
+		others := map[string]events.PaymentProcessed{"country": paidOrder(order.OrderID, "FR"), "street": order}
+		street := others["street"]
+		street.ShipTo.Street = "Elsewhere 1"
+		others["street"] = street
+		if state == Created { // what cannot be shipped has an address, and no parcel
+			goods, total := order, order
+			goods.Lines, total.Total.Amount = []events.Line{{SKU: "gadget", Quantity: 1, UnitPrice: 1999}}, 2999
+			others["goods"], others["total"] = goods, total
+		}
+		for what, other := range others {
+			for _, other.Attempt = range []int{0, 2} {
+				answers, err := batch(t.Context(), pool, other)
+				deadLetter := outbox.DeadLetter(err)
+				if err == nil || reflect.TypeOf(err) != reflect.TypeOf(deadLetter) || !strings.Contains(err.Error(), order.OrderID) {
+					t.Errorf("%s: another %s, attempt %d: answered %v, %v", state, what, other.Attempt, answers, err)
+				}
+			}
+		}
+		if got := shipmentIn(t, pool, order.OrderID); got.State != state || *got.ShipTo != order.ShipTo {
+			t.Errorf("it is %+v", got)
+		}
+		if _, err := batch(t.Context(), pool, order, cancelOf(order.OrderID)); err != nil {
+			t.Errorf("%s: the same once more: %v", state, err)
+		}
+	}
+	fenced := paidOrder(newOrderID(t), "GB") // a fence knows no parcel
+	if answers, err := batch(t.Context(), pool, cancelOf(fenced.OrderID), fenced, paidOrder(fenced.OrderID, "FR")); err != nil {
+		t.Errorf("%v, %v", answers, err)
+	}
 }

@@ -5,10 +5,13 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // record stores the outcome of an order's shipment, unless there is one already; it reports whether it did. Two that
-// decide at once both insert: the second one waits for the first one's commit, and then finds the row there.
+// decide at once both insert: the second one waits for the first one's commit, and then finds the row there. When that
+// is about other goods or another address the event is a dead letter.
 func record(ctx context.Context, tx pgx.Tx, orderID string, s Shipment) (bool, error) {
 	tag, err := tx.Exec(ctx, `
 		INSERT INTO shipment (order_id, state, shipment_id, reason, ship_to, snapshot)
@@ -17,7 +20,20 @@ func record(ctx context.Context, tx pgx.Tx, orderID string, s Shipment) (bool, e
 	if err != nil {
 		return false, fmt.Errorf("record shipment of order %s: %w", orderID, err)
 	}
-	return tag.RowsAffected() == 1, nil
+	if tag.RowsAffected() == 1 {
+		return true, nil
+	}
+	same := false
+	err = tx.QueryRow(ctx, `
+		SELECT coalesce(ship_to = $2, true) AND coalesce(snapshot = $3, true) FROM shipment WHERE order_id = $1`,
+		orderID, s.ShipTo, s.Order).Scan(&same)
+	if err != nil {
+		return false, fmt.Errorf("compare shipment of order %s: %w", orderID, err)
+	}
+	if !same {
+		return false, outbox.DeadLetter(fmt.Errorf("order %s was to be shipped with other goods or elsewhere before", orderID))
+	}
+	return false, nil
 }
 
 // reader is a pool or a transaction.

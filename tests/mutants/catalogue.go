@@ -301,6 +301,41 @@ var mutants = []mutant{
 		dir: "services/payment", test: "^TestSaga_AnotherChargeUnderTheSameOrderIsRefused$",
 	},
 	{
+		name: "an order's charge is compared, and not what it is for", file: "services/payment/store.go",
+		old: "coalesce(snapshot = $5, true)", new: "$5::jsonb IS NOT NULL",
+		dir: "services/payment", test: "^TestSaga_AnotherChargeUnderTheSameOrderIsRefused$",
+	},
+	{
+		name: "an order is shipped once, whatever the address", file: "services/shipping/store.go",
+		old: "coalesce(ship_to = $2, true) AND", new: "($2::jsonb IS NULL OR true) AND",
+		dir: "services/shipping", test: "^TestSaga_AnotherParcelForTheSameOrderIsADeadLetter$",
+	},
+	{
+		name: "an order is shipped once, whatever the goods", file: "services/shipping/store.go",
+		old: "AND coalesce(snapshot = $3, true)", new: "AND ($3::jsonb IS NULL OR true)",
+		dir: "services/shipping", test: "^TestSaga_AnotherParcelForTheSameOrderIsADeadLetter$",
+	},
+	{
+		name: "stock is held once, whatever the lines", file: "services/inventory/store.go",
+		old: "coalesce(lines = $2, true) AND", new: "($2::jsonb IS NULL OR true) AND",
+		dir: "services/inventory", test: "^TestSaga_AnotherOrderUnderTheSameIDIsADeadLetter$",
+	},
+	{
+		name: "stock is held once, whatever the order", file: "services/inventory/store.go",
+		old: "AND coalesce(snapshot = $3, true)", new: "AND ($3::jsonb IS NULL OR true)",
+		dir: "services/inventory", test: "^TestSaga_AnotherOrderUnderTheSameIDIsADeadLetter$",
+	},
+	{
+		name: "a mail is left once, whatever its text", file: "services/notification/store.go",
+		old: "AND (recipient, body) <> ($3, $4))", new: "AND (recipient, $4) <> ($3, $4))",
+		dir: "services/notification", test: "^TestSaga_AnotherMailOfTheSameKindIsADeadLetter$",
+	},
+	{
+		name: "HEAD is not GET", file: "internal/httpserver/process.go",
+		old: "asGet(handler)", new: "handler",
+		dir: "internal/httpserver", test: "^TestNew_HEADIsAnsweredAsGETWithoutABody$",
+	},
+	{
 		name: "not found is definite at once", file: "services/payment/charge/classify.go",
 		old: "case len(charges) == 0 && c.Horizon:", new: "case len(charges) == 0:\n		return Outcome{Decision: No, Reason: NotCharged}\n	case len(charges) == 0 && c.Horizon:",
 		dir: "services/payment", test: "^TestResolve_NotFoundIsDefiniteOnlyBehindTheHorizon$",
