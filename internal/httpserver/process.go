@@ -119,16 +119,46 @@ func (s *Server) Start() {
 }
 
 // New bounds everything that a client could otherwise take as long as it likes for, but not how long an answer
-// takes: some handlers stream.
+// takes: some handlers stream. HEAD is answered wherever GET is (RFC 9110, 9.3.2).
 func New(handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           handler,
+		Handler:           asGet(handler),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 	}
 }
+
+// asGet shows HEAD as GET to a handler. The server keeps the request as it came, and sends no body.
+func asGet(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodHead {
+			next.ServeHTTP(w, r)
+			return
+		}
+		ctx, end := context.WithCancel(r.Context())
+		defer end()
+		get := r.WithContext(ctx)
+		get.Method = http.MethodGet
+		next.ServeHTTP(headWriter{w, end}, get)
+	})
+}
+
+// headWriter ends a stream when its header is sent: nobody gets more of it.
+type headWriter struct {
+	http.ResponseWriter
+	end context.CancelFunc
+}
+
+// FlushError sends the header.
+func (w headWriter) FlushError() error {
+	defer w.end()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// Unwrap gives the writer beneath to http.ResponseController.
+func (w headWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Serve answers on all servers and runs all loops until ctx ends. Then it drains: no new requests, and what has begun
 // is finished, at most 10 s. An error of one part ends all.

@@ -13,7 +13,6 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
-	"github.com/go-chi/chi/v5"
 	"github.com/go-json-experiment/json/jsontext"
 	nethttpmiddleware "github.com/oapi-codegen/nethttp-middleware"
 
@@ -25,7 +24,7 @@ const MaxBody = 16 << 10
 
 // ValidateRequests refuses every request that the contract does not allow, before any handler sees it:
 // 400 for what cannot be read and for bad parameters, 404, 405 with Allow, 413, 415, and 422 for a body
-// that can be read but breaks the schema. HEAD is answered wherever GET is (RFC 9110, 9.3.2).
+// that can be read but breaks the schema.
 func ValidateRequests(spec *openapi3.T) func(http.Handler) http.Handler {
 	return ValidateWithCode(spec, "")
 }
@@ -71,22 +70,9 @@ func ValidateWithCode(spec *openapi3.T, code string) func(http.Handler) http.Han
 			if r.Body != nil {
 				r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
 			}
-			if r.Method == http.MethodHead {
-				r = asGet(r)
-			}
 			checked.ServeHTTP(w, r)
 		})
 	}
-}
-
-// asGet is a HEAD request as the handlers see it. The server keeps the request as it came, and sends no body.
-func asGet(r *http.Request) *http.Request {
-	get := *r
-	get.Method = http.MethodGet
-	if route := chi.RouteContext(r.Context()); route != nil { // of a router that this one stands in
-		route.RouteMethod = http.MethodGet
-	}
-	return &get
 }
 
 // unsupported refuses a body in another encoding than the contract's: JSON is UTF-8 (RFC 8259, 8.1), and nothing here

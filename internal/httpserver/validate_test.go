@@ -91,7 +91,7 @@ func TestValidateRequests_RequestsOutsideTheContractAreRefused(t *testing.T) {
 				r.Header.Set(key, value)
 			}
 			w := httptest.NewRecorder()
-			api.ServeHTTP(w, r)
+			New(api).Handler.ServeHTTP(w, r) // HEAD is the server's
 			body, err := io.ReadAll(w.Result().Body)
 			if err != nil {
 				t.Fatal(err)

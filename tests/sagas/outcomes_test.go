@@ -29,6 +29,7 @@ func TestSystem_Outcomes(t *testing.T) {
 		t.Run("one key, a thousand requests", func(t *testing.T) { t.Parallel(); oneKey(t, w) })
 		t.Run("both versions of the API", func(t *testing.T) { t.Parallel(); bothAPIs(t, w) })
 		t.Run("rows of an order", func(t *testing.T) { t.Parallel(); rowsOfAnOrder(t, w) })
+		t.Run("HEAD", func(t *testing.T) { t.Parallel(); heads(t, w) })
 		t.Run("logins", func(t *testing.T) { t.Parallel(); databaseLogins(t, w); brokerLogins(t, w) })
 	})
 	w.Holds(t, w.Secrets()...)
