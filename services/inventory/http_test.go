@@ -262,6 +262,8 @@ func TestAPI_BadRequestsAreRefusedAndChangeNothing(t *testing.T) {
 		{"a delta beyond 64 bits", "POST", path, `{"delta":9223372036854775808,"reason":"r"}`, good, 422},
 		{"a delta that is text", "POST", path, `{"delta":"1","reason":"r"}`, good, 422},
 		{"no reason", "POST", path, `{"delta":1,"reason":""}`, good, 422},
+		{"a reason of three blanks", "POST", path, `{"delta":1,"reason":"   "}`, good, 422},
+		{"a reason of blanks that break no line", "POST", path, `{"delta":1,"reason":"\u00a0\u2003"}`, good, 422},
 		{"a reason with a zero byte", "POST", path, `{"delta":1,"reason":"a\u0000b"}`, good, 422},
 		{"a long reason", "POST", path, `{"delta":1,"reason":"` + strings.Repeat("r", 201) + `"}`, good, 422},
 		{"an unknown SKU", "POST", "/v1/stock/nothing/adjustments", `{"delta":1,"reason":"r"}`, good, 404},

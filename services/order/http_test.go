@@ -578,6 +578,45 @@ func TestAPI_ADatabaseThatIsAwayIsA503(t *testing.T) {
 	}
 }
 
+// What is nothing but blanks names nobody, and no place: the field is named, however the version is chosen. A name may
+// have blanks, of every kind, beside something that can be seen.
+func TestPlaceOrder_ABlankTextIsRefused(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	bodies := map[string]struct{ body, header string }{
+		"/v1/orders": {body, "1"}, "/v2/orders": {bodyV2, "2"}, "/orders": {bodyV2, "2"},
+	}
+	for path, c := range bodies {
+		for field, value := range map[string]string{
+			"customer_id": "ada", "name": "Ada", "recipient": "Ada", "street": "Rue 1", "city": "Bern", "postal_code": "3000",
+		} {
+			old := fmt.Sprintf("%q: %q", field, value)
+			if !strings.Contains(c.body, old) { // the other version's
+				continue
+			}
+			send := func(value string) answer {
+				return s.send(http.MethodPost, path, strings.Replace(c.body, old, fmt.Sprintf(`"%s": "%s"`, field, value), 1),
+					"Content-Type", plainJSON, "API-Version", c.header, "Idempotency-Key", path+field+value)
+			}
+			for _, blank := range []string{" ", "   ", `\u00a0\u00a0\u00a0`, `\u2003 \u3000`, `\u200b`, `\u2028`} {
+				refused := send(blank)
+				isProblem(t, refused, http.StatusUnprocessableEntity)
+				if !strings.Contains(refused.body, "/"+field) {
+					t.Errorf("%s: a %s of %q is refused with %s", path, field, blank, refused.body)
+				}
+			}
+			s.holdsNothing(t)
+		}
+	}
+	for path, c := range bodies {
+		for i, name := range []string{"O", " Ada ", "李", `A\u00a0B`, `\u3000ב\u200f`, `👩\u200d🚀`, "-", "ə́"} {
+			placed := s.send(http.MethodPost, path, strings.NewReplacer(`"Ada"`, `"`+name+`"`, `"Bern"`, `"`+name+`"`).Replace(c.body),
+				"Content-Type", plainJSON, "API-Version", c.header, "Idempotency-Key", fmt.Sprint(path, i))
+			same(t, path+" for "+name, placed.status, http.StatusAccepted)
+		}
+	}
+}
+
 func TestContact_IsOneMailAddressAndNothingElse(t *testing.T) {
 	t.Parallel()
 	s := open(t)

@@ -593,7 +593,7 @@ type ClientInterface interface {
 
 	// PlaceOrderWithBody Place an order
 	//
-	// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters.
+	// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters. A text in which there is nothing to see, such as a name of blanks, is refused with 422.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -604,7 +604,7 @@ type ClientInterface interface {
 
 	// PlaceOrder Place an order
 	//
-	// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters.
+	// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters. A text in which there is nothing to see, such as a name of blanks, is refused with 422.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -690,7 +690,7 @@ func (c *Client) ListOrders(ctx context.Context, params *ListOrdersParams, reqEd
 
 // PlaceOrderWithBody Place an order
 //
-// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters.
+// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters. A text in which there is nothing to see, such as a name of blanks, is refused with 422.
 //
 // Takes any type of body and a specified content type.
 //
@@ -710,7 +710,7 @@ func (c *Client) PlaceOrderWithBody(ctx context.Context, params *PlaceOrderParam
 
 // PlaceOrder Place an order
 //
-// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters.
+// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters. A text in which there is nothing to see, such as a name of blanks, is refused with 422.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1351,7 +1351,7 @@ type ClientWithResponsesInterface interface {
 
 	// PlaceOrderWithBodyWithResponse Place an order
 	//
-	// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters.
+	// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters. A text in which there is nothing to see, such as a name of blanks, is refused with 422.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1362,7 +1362,7 @@ type ClientWithResponsesInterface interface {
 
 	// PlaceOrderWithResponse Place an order
 	//
-	// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters.
+	// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters. A text in which there is nothing to see, such as a name of blanks, is refused with 422.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1970,7 +1970,7 @@ func (c *ClientWithResponses) ListOrdersWithResponse(ctx context.Context, params
 
 // PlaceOrderWithBodyWithResponse Place an order
 //
-// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters.
+// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters. A text in which there is nothing to see, such as a name of blanks, is refused with 422.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1987,7 +1987,7 @@ func (c *ClientWithResponses) PlaceOrderWithBodyWithResponse(ctx context.Context
 
 // PlaceOrderWithResponse Place an order
 //
-// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters.
+// The answer means that the order is stored and its saga begins, not that it will succeed. Send the same Idempotency-Key to try again: the order is placed once, and the first answer comes again. What could never be paid is refused with 422 and nothing is stored: every line has a price of at least 1 minor unit, the total is at most 100000000000 in a currency that cards can be charged in, and the payment method is tok_ with a to z, digits and _, at most 64 characters. A text in which there is nothing to see, such as a name of blanks, is refused with 422.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3920,96 +3920,97 @@ func (sh *strictHandler) CancelOrderV2(w http.ResponseWriter, r *http.Request, i
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7Hxtc9s4kvBfwcOdpybZoWRJtuNYW1e73sSZ9W3WzsWeTFVijwoiWxLGJMAAkGWNT/fbr/BGgiIkSxPn",
-	"PDvjfIkpgkB3o9+7gbsoYXnBKFApov5dVGCOc5DA9dMZT4GfvFZ/wi3OiwyiftTpHnbwftprHSRdaB0M",
-	"d3HrMNk/aO3i7ujFsJfuwctRFEeERv2owHISxRHFufqSpFEccfg8JRzSqC/5FOJIJBPIsVpCzgs1SkhO",
-	"6DhaLBZqsCgYFaChecfZMINc/ZkwKoFK9ScuiowkWBJGdwoz4rufBaM1oO+iFCQmWdSP5AQ4ICIQZUhM",
-	"kwliCskojoTEciqi/l5nL44kkRrZUybRGzalCnILHx6yqewPM0yvo4UP/zccRlE/+tNORdId81bsONg1",
-	"VimIhJNCgRz1ox8ncyQngBRhQEg0wwo2iRLMOYEUsalsR3E0AZzabXkPks9bRyMJ3KDmT3cOCaOpQFi9",
-	"RrMJSSZI8jmhY4THmFCU42sQSAAVoOZt0J9QCWPgCtRFiZ9e9yhNOQjDJ5wVwCUxO5MQOQ/sYBwlbEol",
-	"D78zTBF4UTAhcTZIWBp+LyQHkCGO8bnrk1mgHB4bKOvTVxBelfvLhj9DItVCr0FIQrEh7DLOuCLG2o3P",
-	"cAKRhiwhBbFMux7wamhcLhOC7/i2gESqb+4aPIUlSlgOAlG4lX9BeCiASjSbANXMJvAYowkWCGgKqeKD",
-	"OnZw4zRCfeIzCoiN1BSGe0oJ+xS9w/McqHzHWQJCgJIY+9MbTDJIFQpEQi6Cm+qEi3M815sM/IYkEEKN",
-	"KemVDAk8R0TLxnpyuqlih9U6Wl4wiTO7v0QtibN3HmVGOBMQh6itqJpkatfQEDICNyD0b1q9oIQJKWIr",
-	"jkr5wA1w1GmjE6keOYymAlKzP0Sa4UiwHORESS5khtxLLJgr5lV/jRjPsTTC+2IviqOcUJJP86jfiRty",
-	"HUfJlHOgydxofCmBKzR++nTU+nh1t7v45l6S2pW9mUI0PaEJSS3H1yEnaZAJrglN68ZGEYamA0ufJlxx",
-	"xAqgkA5wnQ4pltCSRCuAxiccsDUQgVeCZTdbzreSVy+UpJmXSGqRxFSp9jFDjN7PuNpeVtyrqVNC72Me",
-	"JL40prJO+M9TTGVdW3t8Ia6nQapMKZGDggdxPKEoJ5RxpAYJqxwM138rkOMPhWyDSRsGZ0lur6dRXEFc",
-	"AyOE8VtCr0VIYSiDL5mi+oizHKnnNtJCS4ypNT6B3ZwhoJRRQJTNmiKXYJpAtmYRLK7RiHGjDvRgJfQZ",
-	"eLpgYg18qXqbDIXHuLnG8Q3wueOnbwUqMJeI0Grm8FyQje43OXqUXThE239p56mBNZETRIEo+imPQg6w",
-	"RIoXrLyqR6KpLCTJMkWfIeiBAWUmJeSFFGHOdJqhvj6HBMiN8pG4JXa2gqIVQMG9M0TMMck0ffUmpaVW",
-	"JlJv6ZixtMbH9ygFTY4tlpP4Wmv/TddY2kKrHko6BreRUZg3QTqiyGh0xU5L0owpOjk/Q3u97kFNmjc2",
-	"RevNz0PYmVOYea7pWsMd9ltzfPsW6FhOon6v09HW0z1345qF/Ony8rbTaV1e3nbfXF7eHry5+u6b0O57",
-	"ju+Sujw/Q7vdFy9aXYSzYoJbvZobFb36RxQ3bXJvEVzFudAPD/+SD15b4CHmr3z4h4b9oYOAU5gtxQFb",
-	"MNiGQcIpzMJxwlcmzqaBxinMnDuxBfK+r5HjW+OPdjsWD/sYr3ZDKqGYkXSsd8+jx4u9deQ4an3ErV86",
-	"rcP2oLUJJZZ8jRVE0PmQbXUMoxIncgB52IQ6x2HGibReYuUqzLCKDayRwzSNkZiwaZaaGCHXH6pPYvOh",
-	"sbWVJUTKQLOpfkGZNjgCYW5N8CWtaR6c4r8lUyFZDly03e81mvf291aR+f/96Zv/fzntdHov/vzdzn/8",
-	"9afB3X8v/qd19d3fqjFXz6q/W1d/9l48/+uzy8v2ZiOfr1C4FvKBCS08oLsPoxHBBogD6SLEdRJdDycX",
-	"XuRb/nGPQtACt9DkPzGf7Bs87FO3GTMXJtweqKiRpeFwJME8RWMsYYbn36owWvkcyruZsJnipgLP6wZJ",
-	"suvBDRG4zgmaqB4Z1ahqmwartP6EFAPJNsDe2fNlOfW32RG1gXi10Do5/tB7kuQnSX6S5K8syb7z9HWk",
-	"2bhOfyzP/3fjn/96x7x0xkIZmoGtptwX8jsORDZlkwJOM0IBYXEN6VImZ/Pgv2EqmiM4YLllnnFJMzbe",
-	"O+DX4GuMkW9aEBnVcjQF0JTQ8ea4rgCG2OSvWFGduIZCKqpfAxR+plyn6MaM0DFiFA3niEgB2ShGLEtB",
-	"SDQiXOgUyUbqt0xBB0oM2ylyp8XvV9Vr8s3Nyt+SoVcUGYJC3rP9ZxRhlDA6IjzXQ3RFwfC5ZGyQYQl9",
-	"m8RUfga2L2PlaJhyz4QUuS4AYYFynAIawohxQKThPLCpHLDRQEiWXH+B5i8dOPOFJhFZYclK6NioiWg4",
-	"qWlrtethODej1KZtYulNcmwRR9Mi3Vo2Z5hIQseDEeP3rfOjGRpO99dNosXTIVDZSLcLAWvpaZYaKp5+",
-	"8KVzpWp9S0SgckPhVg6SKReMr3SBJ6CrjqjAY8VoY0JFWYFkRg9lWKi/Ibi7et83l0xjCBqiuURdO+la",
-	"dE1I8O+B8IfeF6McQvdxLNcfxIa84ySBdJUlyVz9at0Upsi1md3ZUFXXPPTHVdfa9XhS2O6h4n/HHSFZ",
-	"LuOfB2jKeajem1/v1nsy8lWq1xsw1BfWob0+tTr4rgftbp2ENPGyvWgrm2bu2wv91k1TLhWC/NzWnZfA",
-	"JhwSV/xo2D9d+y0toJBQoJSB37yiq4n133TkS6e5Am/E+AxzLQgsL4AKrIXtak3mZtOczT025GLChE3U",
-	"YQ6IFUC/gonQuTqzeMEhwbLqfVyqwmYzPBcI8kLO2+hIXCPKJBnZ5kY0U3AOIcE52Lqsa7Iw2cBn3x9f",
-	"oJ2b7o5+3LnTbwckXTzfGA1d5Q+g4KZaybqBkPMfbFZ1mgml2gXSsclswjJoI9MUhnLAVJg9gBvgc8My",
-	"KkxRPGP8JccpJxS942ys44o4Op8mCUCqu4Je+ZwTR1XD2RdHDoqhxdrOHvGt7sQQca0XQz3Y5ssJzHXv",
-	"ieHzjTfjXEIR2owHMFzlfnoGy2xj7Em7Q75uhww7B7WHs99BXnD8ankhRjjLFJEYBVQoC7aq2eaRUzmP",
-	"k1QZEYqz9fpWb5ha0q6RTDAd+/HFkLEMMP3yDERc9deU+QblWAedvy0yCU5xbCKJDf/CcKuhk7dLKxjT",
-	"ynwd+9Pj49fng6OLi+PTi5OzU0WGd8enr09Ov1cIvzo6fXX89q16Mh1cmCInCGqoMhe+drKfKm1Ufqke",
-	"zk7fnLz/1/Hr6oX+e2nxoLLSKqDZeex1SjXljI2k6/G1nYcTpXa1DCj7O2TpHLGpFCQFKxREtIN9Ojr0",
-	"tatt5VsXlQcU7nXX0bCdGaWgiJoqa6eUv+a2mR3ocFCSRDLbOBZab+z6LOoLvjOC19cNd4YIc5BtZLuU",
-	"9Sv9s8mVudY8TMUMOKRt9IrlOZES0r4KIo1/YzSYfldaHe+16U4egrNg1Tg1i8VSmfClCWMlipXlU2Qw",
-	"bcJ6FpOmc7xm0Iq0s2kRMWbQANs0iR4MQVZbpyGMtoECjYzNZnzJQK/riN3UX/As6rcCsRlFM8aN2iZL",
-	"DexElhs1AczTWtOpgk47m9U+LtVZjt5d/PBey2AANiNwgVwDkXraPuKge/ZipXD5WG+TCu426ENXk/sN",
-	"vUXlzKzt2nNmPAxYaViVYyAUwQwvz4xud5RKWA5tdEazuSKicnepZ7k44NSli7Gst6iiGVEsi+SMIWFO",
-	"lxhufCS1tMHRgJSFTwbEkSDUfLphF+cahnBirqSgwRaxZooYjYAmECPTx67+zwALzTRAw62qs8m83v2k",
-	"JiqsQbYNyhxwMgn1w9/HcgZ9j9/Mek2uW+jQacQCgqrPD5ncouEYyDKxHJ7ICeRtdEQrFsNJAoWEFGGJ",
-	"GE1Af+sdckLDOcImXGBK643YlJc+9l+0suQg2JQngMSEzYQudI8wNx5MG5n+aOCcmfWQNUMoZclUJ6ye",
-	"vX/zCh3u7R88b6MLLQQq7lN8fQNcEEaFH1khzYvDuf5ff2CiQjV5FcsZxW8UjdBnUgRTfu1rO0KFbmbd",
-	"g7395zE6n1IBFpSX+4d7zzUd3hJ63UY/ULXsjqFtrOVOEQY78FyEYXv1YoSRORaGkgljQpFJgIrEx0wS",
-	"BVx7jvPMCGtGEqACzOkLoCqwBK6izkKxUqvX7lQH9bzfqvyDyRkrjrHQRP2o1+7o725bn6c405mZT0oT",
-	"DHImZNTf1wVjwGLKdQhjOWBQHB4OdFZM6Q/bVxnpIODMHsbTHlfUj17sKZxHGRlPlCr05u516pMr3zGD",
-	"h5q9uwS59QfCc49BLs/8ctXEnXan0/Wn1vw64Mad/VUQK42iZz48rMF8g0mGhyQzSat7p3aiFqMUSzzE",
-	"AkRZPxxydq1EEpMs1qcc3FEnkzwR18IeLlQsqwXiWmdmfcSDnIBpOsjU+w0AxNRkB6LFleI4q+dqx9U+",
-	"6RMMbULVM+Pz9on76z38rFNC7ZuuPecQHqXVsz/Kad/2uU17vzLpWm+IiX1cDuhMH8tZ+fq9PWG0ApAV",
-	"czSHBOaxmeXVsywPCMxRortyksYIf5YrbTU4FpJPE6k3+9NdpGyDcsaZkGMO5//1Vu2qUW5RP3Iecc1G",
-	"0DIe0CGusXkperbf2X2uGcvOeXp0cY7+E+S55IDz2rzORCk178+r/KQYTakkmXEbp3LIbtXyo2mWuSWu",
-	"PI4UGgs20n6I3YimDnivPQBscycVHGUWTAUxE+3ZWsWu3pQT2hM9Gjm9lN2t5kLvyhebLGKnaUzv9rE5",
-	"v+P0DRdwE5UrXC3suTxckKgf7ba72kgUWE60tO7cdHeqkucYZDg7WkJ1kkb96C0RsrRA/jH1T80zqtnc",
-	"+SfWm70B7U8ik+1yR7v0EfXPU9CbaU1flQ/b6Fx3lZ4IOb05piUk2FSHtdcrkdKJq0DISE5kDYIURnia",
-	"Sds46Frpe/d10jeBurB5elvQdoGTrVuPGIdVQNkKuA/VchPhsit6tXR+v9fprDm7HzizXyu9R0cfX2Ud",
-	"OgP45XPy4Rc2wvPu2c+zqKqef7qr1aajXqf3otXttnq9i26n393vdzoflwp2ulfWTx8tf7XbsV/pwRtf",
-	"fVCWHD5Vh54/+fWrni1XVUcb/CpV9/DwUJFvucbrt3B6xV1T6Yv+Djwj1Cuv9aPXx55Tl2L0lt2ArhYu",
-	"Vfqibqfb3a/OyfSjVxM8FQJASN5GXT9z7iW6yiqtO/61e3j40j/fFf1w/nq5QBvel8XVxncpVN0pgdsU",
-	"jgwzs5GVu7bJ4Vr5CU9ccql3TUMciWmeY01FtRZyTjmFWVkf0p5vpbhadfT29Wuh/X3z+4H6fbfjCq2b",
-	"FIWUxBrv0y+V1LLOQjJuTZvOKCklbZpQYnu61aQvZiTLkDBVkzY6B9cbpiK2kxTygkm1a61/wlx3o/O5",
-	"cer69eW0b5bqEK5qMDOBkQXUXDygv7XnbBPd6m6yWUOlb0haO/auvMa9Xq9m9kvM+qYyhHQyX+tPpOVE",
-	"x2oSafcXdb1zi7EGSTOndiqMukXdTvVPedG4PM/oDmfzVDhvw0TxKSK0QtKKIzLiaBIA1wMDPVYk+yVG",
-	"KRmbeDBFg7hc+sWenhAnymSZeKxu3d75Du9a69ZVC/X299ENEWSYATo6f3Vy4k0fo6GuZnJTbvs8Zcrx",
-	"KR2ytDUikOkfXCG2zDS8hM7u4cFLaO110v3W3m6atobJ4W7rxcvDPbx/MDrc7e05+2ACz0q9LHHQVje9",
-	"XJnBIOTfWTrfzkgsNSytPPwQUvvNkwD3KbJNdPlvTHNvrFfLA26LehpJ7d6iYct7W27Tk2X+d7XMW9nl",
-	"kE2+8M2HC8WW7jTy1cd7KDI8D91rcxkpZryM3EU2RGgtXNlIyRCmCDDPCHB3pVLwmiMvY/qWJXhlfwv3",
-	"r27wQtH1ky6+3OvQJqFMRv5qV2MRe/HWzh1JF1sEXd9Xma0loxTCqBqy424O+/Ig4ElxfEXF4bd6RmJS",
-	"DEpyvEy73dZBcohbw+5or/UCd9Ld0T4cJL2ud1darbr9UDqn+7A6Bwvb4qCj/i+Xy/eA068hljvV3TKb",
-	"BgdHLq21fMWMvddmDrLWouF1eTzb6xyqD+hz5aKbrhLi7gwjFEmSgyl0mOL8cF7meWIkmEuc6aOrRNRb",
-	"nzIsgesONuXHy5kt4GPzrAKHkAv8SsP24OpmWz8l1HMUYNLex3rn7u9dN7n+gBKfR3V0ah02D6V3eg+l",
-	"d2ZETEx4myiBSB9C6xzZe6XK4qSpPZcC/ZCKyF0/VToJtVuocDJZuoQqVjpWh9DlZWe6JEwk0rkKIlDO",
-	"FGf5mQQ3VBeP5ARyE2fjNBVoWrTRUf3mtKWWDl9FmWw0dh1Cf7G3aQpZpjeJjnxd305A93wPUvc+P56b",
-	"4zVZex3RfsNzVePa5KbFskmiLCMsGprCdiarP6sO3021jm3jWWrKDYQitoP2k98h0vF7tmptSxXcfqXF",
-	"Lfb++Pz4/QftbZjOjMi2Xdhao5u/F2heC0j87sfIa1bTJQ57oB6lJA2wW1SDu9Z71SR4BfYPp/88Pfvx",
-	"tILaZJeWgK4TpWrxqmb2SjZ2IvXLNrlTzeUr1JZOHD60t3QOUPZpeC3rtpJk1U+vWQ5aVfz50Nu6/IM5",
-	"GP/EFoDgqf7zVP+pO2T/p+5W5agox6vpqCjClWcBXVDgScnOJoC6aMJdJukb+Y2+F8Yemusjt109dEBx",
-	"RaTrXZF2jxO5tbvoXaVWdz1r50Dud8ZtM769SMQpdWfhFo9eB/vQe/xKWK2kVQOjDA5Njcg2j+newOWq",
-	"0xAyRse6r5LR6kZ0e0rEftlHU90mR2wZTIeuZYOcQJian+zX3qXLrtykq0y6FoVtQ6s9vrC2MHO/5Xkq",
-	"zfyOSjOPope2rtU40f+NVGue7OiTHf2N2NGtrGjYgj7VrR6gblWP8JYLUOFyU8jU/uYLTr9d3fekuYKa",
-	"60uLX1uoPOtlWY1XFc0Wj1g1u0/nfd26WUAtBAtgf4Ry18OquydX78nV+8qu3lZF0m39wmCl0WnOqu63",
-	"eMTC32rV+SilP+W2/W8AAAD//w==",
+	"7Dx/Vxs5kl9F1zv3JplpG9tACJ53b5clZJbbLOSAybwXYPzk7rKtoVvqSDLGw/k++z396lbbsrEnZMju",
+	"kj+C7VZLVaX6XSXdRwnLC0aBShF176MCc5yDBK6/nfIU+PEb9RHucF5kEHWjVnu/hXfTTmMvaUNjr7+N",
+	"G/vJ7l5jG7cHr/qddAdeD6I4IjTqRgWWoyiOKM7VmySN4ojDpzHhkEZdyccQRyIZQY7VEnJaqFFCckKH",
+	"0Ww2U4NFwagADc17zvoZ5OpjwqgEKtVHXBQZSbAkjG4VZsT3vwpGa0DfRylITLKoG8kRcEBEIMqQGCcj",
+	"xBSSURwJieVYRN2d1k4cSSI1sidMordsTBXkFj7cZ2PZ7WeY3kQzH/5vOAyibvSnrYqkW+ap2HKwa6xS",
+	"EAknhQI56kY/j6ZIjgApwoCQaIIVbBIlmHMCKWJj2YziaAQ4tdtyBpJPGwcDCdyg5k93DgmjqUBYPUaT",
+	"EUlGSPIpoUOEh5hQlOMbEEgAFaDmXaA/oRKGwBWosxI/ve5BmnIQhk84K4BLYnYmIXIa2ME4StiYSh5+",
+	"Zpgi8KBgQuKsl7A0/FxIDiBDHONz16VZoBweGyjr01cQXpf7y/q/QiLVQm9ASEKxIew8zrgixsqNz3AC",
+	"kYYsIQWxTLsa8GpoXC4Tgu/oroBEqnfuF3gKS5SwHASicCd/QLgvgEo0GQHVzCbwEKMRFghoCqnigzp2",
+	"cOs0Qn3iUwqIDdQUhntKCbuM3uNpDlS+5ywBIUBJjP3pLSYZpAoFIiEXwU11wsU5nupNBn5LEgihxpT0",
+	"SoYEniKiZWM1Od1UscNqFS0vmMSZ3V+ilsTZe48yA5wJiEPUVlRNMrVrqA8ZgVsQ+jetXlDChBSxFUel",
+	"fOAWOGo10bFUXzkMxgJSsz9EmuFIsBzkSEkuZIbccyyYK+ZVnwaM51ga4X21E8VRTijJx3nUbcULch1H",
+	"yZhzoMnUaHwpgSs0frk8aHy8vt+effMgSe3K3kwhmh7ThKSW4+uQkzTIBDeEpnVjowhD056lzyJcccQK",
+	"oJD2cJ0OKZbQkEQrgIVXOGBrIAKPBMtuN5xvKa9eKEkzD5HUIompUu1Dhhh9mHG1vay4V1OnhN7HPEh8",
+	"aUxlnfCfxpjKurb2+ELcjINUGVMiewUP4nhMUU4o40gNElY5GK7/ViDHHwrZBSZdMDhzcnszjuIK4hoY",
+	"IYzfEXojQgpDGXzJFNUHnOVIfW8iLbTEmFrjE9jN6QNKGQVE2WRR5BJME8hWLILFDRowbtSBHqyEPgNP",
+	"F4ysgS9V7yJD4SFeXOPoFvjU8dO3AhWYS0RoNXN4LsgGD5scPcouHKLtP7TztIA1kSNEgSj6KY9C9rBE",
+	"ihesvKqvRFNZSJJlij590AMDykxKyAspwpzpNEN9fQ4JkFvlI3FL7GwJRSuAgntniJhjkmn66k1KS61M",
+	"pN7SIWNpjY8fUAqaHBssJ/GN1v7rrjG3hVY9lHQMbiOjMF0E6YAio9EVO81JM6bo+PwU7XTaezVpXtsU",
+	"rTY/j2FnTmDiuaYrDXfYb83x3TugQzmKup1WS1tP970d1yzkL1dXd61W4+rqrv326upu7+31d+q34v7j",
+	"TP1/mJg/g9l1aOg3IUbxfOQ5zXp+irbbr1412ghnxQg3OjWPKzr8WxQvmu/OLLiK87afFNU5z74Gyx8M",
+	"ShVEPCFFHjtgOYHJXMyygTCsGdCcwCQc03w9dFw3fjqBifOSNqCT70Ll+M642e2WRdl+jZd7V5UAT0g6",
+	"1Bvtke7VzirKHTQ+4sZvrcZ+s9e4/v5hSsy5UEuIoNM8m6pORiVOZA/ysGfg/KEJJ9I6v5UHNMEq5LG2",
+	"G9M0RmLExllqQp9cv6heic2LxoWoDDxSfgcb6weUaTsqEObWs7iiNS2JU/yXZCwky4GLpvu9RvPO7s4y",
+	"Mv/Hn775z6txq9V59d33W//151969/87+7/G9fd/qcZcv6g+N66/8x68/POLq6vmeiNffh82DhbynomY",
+	"PKDbf7j2Bhsi96SLkVfpiXpAPfNi//LDA2pGy+ZM79SxeWXXoGy/tRezBoVJOPRU3MzScECWYJ6iIZYw",
+	"wdNvBZJMeV3KvxuxiWK8Ak/rdlaym94tEbjONJr+HsXVqGpHe9fh/RQjUvQkWwN759HMi7TPEY6oC4hX",
+	"C60S+Q+dZ6F/Fvpnof96hN733r6M4Bvf7TlMWhImPUcoq/3J3x2alD5mKJ/Ws7WvhxI0TgSQTbClgNOM",
+	"UEBY3EA6l3dbP1WzYNYWR3DAcsOs8JwWX3jugF+BrzGcvhlEZFDLqBVAU0KH6+O6BBhiU/ViSS3pBgqp",
+	"qH4DUPh1DZ1QHTJCh4hR1J8iIgVkgxixLAUh0YBwoRNaa+n/smAQKAhtZkmcGXnYVqyoDizWaeecEkWR",
+	"PijkPT/llCKMEkYHhOd6iK7/GD6XjPUyLKFrU87KJ8L2YaycIlOcG5Ei1+U6LFCOU0B9GDAOiCw4Omws",
+	"e2zQE5IlN59hekpn07yhSUSWmNISOjZYRDScgraV9dUwnJtRatPWcTVMKnMWR+Mi3Vg2J5hIQoe9AeMP",
+	"rfOzGRouztRtssXTIVAZabcLAXPtaZYaKp5+8KVzqWp9R0SgzkbhTvaSMReML3XXR6BrxKjAQ8VoQ0JF",
+	"WS9mRg9lWKjPENxdve/rS6YxBAuiOUddO+lKdE348s+B8IfOZ6McQvdpLNe/iQ15z0kC6TJLkrlq46op",
+	"TElyPbuzpqquhQhPq6616/GssN2Xiv8dd4RkuQzAHqGF6rE6pX6/W+/JyBfpNViDoT6za8DrKqyD7zoG",
+	"71dJyCJetnNwaYvTQ3uhn7ppyqVCkJ/bLoE5sAmHxJV/FuyfrtSXFlBIKFDKwG810rXf+m86nqbjXIE3",
+	"YHyCuRYElhdABdbCdr0idbRu0ugBG3IxYsImFTEHxAqgX8BE6LyiWbzgkGBZdarO1cyzCZ4KBHkhp010",
+	"IG4QZZIMbCsqmig4+5DgHGwV3bXEmMzlix+PLtDWbXtLf9261097JJ29XBsN3ZMRQMFNtZR1AyHn39ik",
+	"6gsUSrULpGOTyYhl0ESmhQ/lgKkwewC3wKeGZVSYonjG+EuOU44pes/ZUMcVcXQ+ThKAVPdwHfqcE0dV",
+	"e+BnRw6KocXKPizxre6bEXGtc0Z9sa2yI5jqTiHD52tvxrmEIrQZj2C4yv30DJbZxtiTdod83Q4Zdg5q",
+	"D2e/g7zg+NXyQoxwlikiMQqoUBZsWWvUE6dyniapMiAUZ6v1rd4wtaRdIxlhOvTjiz5jGWD6+RmIuOqG",
+	"KvMNyrEOOn8bZBKc4lhHEhf8C8Othk7eLi1hTCvzdexPjo7enPcOLi6OTi6OT08UGd4fnbw5PvlRIXx4",
+	"cHJ49O6d+mb67TBFThDUUGUufO1kX1XaqHxTfTk9eXt89o+jN9UD/Xlu8aCy0ipgsU/c62tblDM2kK4j",
+	"2/aJjpTa1TKg7G+fpVPExlKQFKxQENEMdlXp0NeutpFvXVQeUPhkgo6G7cwoBUXUVFk7pfw1t03sQIeD",
+	"kiSS2Ta/0HpD12lSX/C9Ebyubo80RJiCbCLbU64f6Z9Nrsw1UmIqJsAhbaJDludESki7Kog0/o3RYPpZ",
+	"aXW8x6aXvA/OglXj1CwWS2XC5yaMlShWlk+RwTR161lMms7xmkEr0s6mRcSYQQPsokn0YAiy2ioNYbQN",
+	"FGhgbDbjcwZ6Vf/yuv6CZ1G/FYhNKJowbtQ2mTtuQGS5USPAPK21CCvotLNZ7eNc9ebg/cVPZ1oGA7AZ",
+	"gQvkGojU03YRB91hGSuFy4d6m1Rwt8apATW5335dVM7Myh5LZ8bDgJWGVTkGQhHM8PLE6HZHqYTl0ESn",
+	"NJsqIip3l3qWiwNOXboYy3pDMZoQxbJIThgS5iyQ4cYnUktrHORIWfgcRxwJQs2ra/bcrmAIJ+ZKChbY",
+	"ItZMEaMB0ARiZE4dqL8ZYKGZBmi4sXgymtabutREhTXItp2cA05GodMLD7GcQd/jN7PeItfNdOg0YAFB",
+	"1ae9TG7RcAxkmZgPT+QI8iY6oBWL4SSBQkKKsESMJqDf9Y6kof4UYRMuMKX1BmzMSx/7B60sOQg25gkg",
+	"MWIToSvtA8yNB9NEppsdOGdmPWTNEEpZMtYJqxdnbw/R/s7u3ssmutBCoOI+xde3wAVhVPiRFdK82J/q",
+	"v/oFExWqyatYzih+o2iEPkEkmPJr39gRKnQz6+7t7L6M0fmYCrCgvN7d33mp6fCO0Jsm+omqZbcMbWMt",
+	"d4ow2IHnIgzbghgjjMwhPpSMGBOKTAJUJD5kkijgmlOcZ0ZYM5IAFWDOygBVgSVwFXUWipUanWarOlbp",
+	"/VblH0zOWHGMhSbqRp1mS7931/g0xpnOzFwqTdDLmZBRd1fXlgGLMdchjOWAXrG/39NZMaU/bGdppIOA",
+	"U3t0UntcUTd6taNwHmRkOFKq0Ju706pPrnzHDB5r9vYc5NYfCM89BDk/8+tlE7earVbbn1rza48bd/Z3",
+	"Qaw0ip55f78G8y0mGe6TzCStHpzaiVqMUixxHwsQZf2wz9mNEklMslifSXEH00zyRNwIexRUsawWiBud",
+	"mfURD3ICpmkvU8/XABBTkx2IZteK46yeqx0uvNTnTZqEqu+MT5vH7tMZ/KpTQs3btj2VEh6l1bM/ymnf",
+	"5rlNex+adK03xMQ+Lgd0qg9RLX18Zs+DLQFkyRyLQwLz2Mzy8lnmBwTmKNFdOsnCCH+Wa201OBaSjxOp",
+	"N/vyPlK2QTnjTMghh/P/ead21Si3qBs5j7hmI2gZD+gQ19i8FL3YbW2/1Ixl5zw5uDhH/w3yXHLAeW1e",
+	"Z6KUmvfnVX5SjMZUksy4jWPZZ3dq+cE4y9wS1x5HCo0FG2g/xG7Eog440x4AtrmTCo4yC6aCmJH2bK1i",
+	"V0/KCe35K42cXsru1uJC78sH6yxip1mY3u3j4vyO09dcwE1UrnA9s6cocUGibrTdbGsjUWA50tK6ddve",
+	"qkqeQ5Dh7GgJ1XEadaN3RMjSAvmXClwunijOps4/sd7sLWh/EplslzuIpy8U+DQGvZnW9FX5sLVO4Vfp",
+	"iZDTm2NaQoJNdVh7vRIpnbgMhIzkRNYgSGGAx5m0nYvuhEDnoQMCi0Bd2Dy9LWi7wMnWrQeMwzKgbAXc",
+	"h2q+i3HeFb2eu22h02qtuGkhcMNCrfQeHXw8zFp0AvDbp+TDb2yAp+3TXydRVT2/vK/VpqNOq/Oq0W43",
+	"Op2Ldqvb3u22Wh/nCna6r9dPH82/td2yb+nBa19UUZYcLqsj6pd+/apjy1XViQ2/StXe399X5Juv8fo9",
+	"pF5x11T6or8Czwj1ymvd6M2R59SlGL1jt6CrhXOVvqjdard3q5NC3ehwhMdCAAjJm6jtZ869RFdZpXWH",
+	"9bb391/7p/Gin87fzBdow/syu1775ouqOyVw98WBYWY2sHLXNDlcKz/hiUsu9S7ViCMxznOsqajWQs4p",
+	"pzAp60Pa860UV6OO3q5+LLS/b37fU79vt1yhdZ2ikJJY4336pZJa1llIxq1p0xklpaRNE0pszyKb9MWE",
+	"ZBkSpmrSROfgesNUxHacQl4wqXat8XeY6s55PjVOXbe+nPbNUh3CVQ1mJjCygJprIvS79lR0otvyTTar",
+	"r/QNSWuXFCivcafTqZn9ErOuqQwhnczX+hNpOdGxmkTa/UVt75RprEHSzKmdCqNuUbtV/VNeNC5Pn7qj",
+	"9DwVztswUXyKCK2QtOKIjDiaBMBNz0CPFcl+i1FKhiYeTFEvLpd+taMnxIkyWU10gCTcyVqJyN0gY3CX",
+	"TAVysblORmNMbVytb4kRcYh6Js6rW833viO90mq21aKd3V10SwTpZ4AOzg+Pjz2wY9TXVVJuAPo0Zsqh",
+	"Kh29tDEgkOkfXIG3zGC8htb2/t5raOy00t3GznaaNvrJ/nbj1ev9Hby7N9jf7uw4u2MC2kptzXHmRvf9",
+	"XJvBIORfWTrdzPjMNUItPQASMieLRxweUpDr2IivzCKsra/L84CzenpK7d5swUfobLhNzxb/n9Xib2Tv",
+	"Q7b+wjdLLsSbu9nKVx9nUGR4Grrd6CpSzHgVueuMiNDavbK9kiFMEWCeEeDuYq3gZVdeJvYdS/DSvhnu",
+	"X+DhhbirJ519vjejTUKZ5PzdLsws9uK4rXuSzjYI5n6sMmZzRimEUTVky90f9/nBxbPi+IKKw28hjcSo",
+	"6JXkeJ222429ZB83+u3BTuMVbqXbg13YSzpt78a8WtX8sXRO+3F1Dha2dUJnEz5fLs8Ap19CLLeqG4bW",
+	"DToOXLps/qIhe7vRFGSt9cPrHnmx09pXL9CXyvU33SrE3RxHKJIkB1NAMUX//rTMH8VIMJeQ08d3iai3",
+	"VGVYAtedcdpHntjGAGy+q4Ak5AIfatgeXd1s6qeEepkCTNr5WO8I/lfXTa7voMTnSR2dWufOY+mdzmPp",
+	"nQkRIxP4JUog0sfQOgf2drGy6Glq2qVAP6YicpeQlU5C7S4ynIzmriKLlY7VoXl55Z0uNROJdA6ECJQz",
+	"xVl+hsIN1UUpOYLcxO84TQUaFyr2rt2fN9cq4qsok+XGrvPoB3unqpBl2pToyNf1AwV0z48gdU/107k5",
+	"XvO212ntN1JXtbN17tssmy/K8sRsQVPYjmf1seocXlfr2PaguWbfQChiO3Mv/c6Tlt8LVmuHquD2Kzhu",
+	"sbOj86OzD9rbMB0fkW3nsDVMN38n0BQXkPjtj5HXBKdLJ/amAJSSNMBuUQ3uWk/XIsErsH86+fvJ6c8n",
+	"FdQmazUHdJ0oVetYNbNXCrITqV82yclqLl+itnRC8rG9pXOAsv/Da4W3FSqrfjqLZaZlRaUPnY3LSpiD",
+	"8U9sYQme60rPdaW6Q/aHuluVo6Icr0VHRRGuPGPoggJPSrbWAdRFE+5KUd/Ir/W+MPbQXCK66eqhg49L",
+	"Il3v8rkHnMiN3UXvkrq661k7X/KwM26b/O0NKU6pOws3e/L62ofO01fYaqWyGhhlcGhqT7YpTfcczlez",
+	"+pAxOtT9moxW9+Lb0yf2zS4a6/Y7YstrOnQtG+8EwtT8ZN/2rt52hRhdvdI1LmwbZe2xiJWFmYctz3Np",
+	"5l+oNPMkemnjWo0T/a+kWvNsR5/t6FdiRzeyomEL+ly3eoS6VT3Cmy9AhctNIVP71Recvl7d96y5gprr",
+	"c4tfG6g862VZjVcVzWZPWDV7SOd92bpZQC0EC2D/DuWux1V3z67es6v3hV29jYqkm/qFwUqj05xV3W/2",
+	"hIW/5arzSUp/ym37/wAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
