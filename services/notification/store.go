@@ -13,7 +13,7 @@ import (
 )
 
 // leave stores a mail, unless it has no recipient: not every customer wants mails. An order has one of each kind, from
-// the event that came first; the event may be published again. An event from which another mail follows is a dead letter.
+// the event that came first; the event may be published again. One from which another mail follows is a dead letter.
 func leave(ctx context.Context, tx pgx.Tx, m Mail) error {
 	if m.Recipient == "" {
 		return nil
