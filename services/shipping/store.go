@@ -31,7 +31,7 @@ func record(ctx context.Context, tx pgx.Tx, orderID string, s Shipment) (bool, e
 		return false, fmt.Errorf("compare shipment of order %s: %w", orderID, err)
 	}
 	if !same {
-		return false, outbox.DeadLetter(fmt.Errorf("order %s was to be shipped with other goods or elsewhere before", orderID))
+		return false, outbox.DeadLetter(fmt.Errorf("order %s has a shipment of other goods, or elsewhere", orderID))
 	}
 	return false, nil
 }
