@@ -2,6 +2,7 @@ package sagas
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -124,7 +125,7 @@ func (w *system) asked(ctx context.Context, method, address string) (status int,
 	}
 	defer response.Body.Close()
 	body, err = io.ReadAtLeast(response.Body, make([]byte, 1), 1)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = nil
 	}
 	response.Header.Del("Date")
