@@ -16,6 +16,7 @@ import (
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/apps/system/verify"
+	"example.com/ordersaga/pkg/events"
 )
 
 // play are the flags of the demo.
@@ -38,9 +39,9 @@ func (p *program) demo() *cobra.Command {
 		Use:   "demo",
 		Short: "Runs the whole system on this machine, without containers, and plays scenes on it.",
 		Long: `Runs the whole system as processes on this machine: Postgres, NATS, the card gateway, the ambassador and the
-four services. Then it plays scenes: orders that succeed, fail, are undone, and survive a kill. It shows their sagas as
-they happen, what money and stock add up to, and whether everything holds that must. After that the system stays
-up, until Ctrl-C, for the other commands.`,
+services. Then it plays scenes: orders that succeed, fail, are undone, and survive a kill. It shows their sagas as they
+happen, what money and stock add up to, and whether everything holds that must. After that the system stays up, until
+Ctrl-C, for the other commands.`,
 		Args: cobra.NoArgs,
 		RunE: runs(func(c *cobra.Command, _ []string) error { return p.runDemo(c.Context(), &d) }),
 	}
@@ -141,7 +142,7 @@ func (p *program) playScenes(ctx context.Context, s *supervisor.System, deaths <
 // startSystem starts the system in the wanted directory; when none is wanted, in the first that is free.
 func (p *program) startSystem(ctx context.Context, d *play) (*supervisor.System, error) {
 	began := time.Now()
-	fmt.Fprintln(p.out, faint.Render("starting Postgres, NATS, the gateway, the ambassador and the four services"))
+	fmt.Fprintln(p.out, faint.Render("starting Postgres, NATS, the gateway, the ambassador and the services"))
 	explicit := d.system.Dir != ""
 	base := filepath.Dir(endpoints.DefaultFile)
 	for n := 1; ; n++ {
@@ -211,17 +212,18 @@ func (p *program) showAddresses(where endpoints.Description, verdict error) {
 		fmt.Fprintln(p.err, bad.Render("the scenes did not end as they should: ")+verdict.Error())
 	}
 	fmt.Fprintln(p.out, "\n"+strong.Render("The system stays up until Ctrl-C"))
-	for _, name := range []string{"order", "inventory", "payment", "shipping", "gateway"} {
-		fmt.Fprintf(p.out, "  %-10s %s\n", name, where.URLs[name])
+	for _, service := range events.Consumers {
+		fmt.Fprintf(p.out, "  %-12s %s\n", service, where.URLs[string(service)])
 	}
-	fmt.Fprintf(p.out, "  %-10s %s/messages\n", "mails", where.URLs[endpoints.Mail])
-	fmt.Fprintf(p.out, "  %-10s %s\n", "console", strong.Render(where.URLs[endpoints.Console]))
+	fmt.Fprintf(p.out, "  %-12s %s\n", endpoints.Gateway, where.URLs[endpoints.Gateway])
+	fmt.Fprintf(p.out, "  %-12s %s/messages\n", "mails", where.URLs[endpoints.Mail])
+	fmt.Fprintf(p.out, "  %-12s %s\n", "console", strong.Render(where.URLs[endpoints.Console]))
 	file := filepath.Join(filepath.Dir(where.Logs), filepath.Base(endpoints.DefaultFile))
 	which := ""
 	if inDefault, err := filepath.Abs(endpoints.DefaultFile); err != nil || inDefault != file {
 		which = " --file " + file
 	}
-	fmt.Fprintf(p.out, "  logs       %s\n\n", where.Logs)
+	fmt.Fprintf(p.out, "  %-12s %s\n\n", "logs", where.Logs)
 	for _, command := range []string{"order place --sku widget --wait", "watch", "verify --at-rest"} {
 		fmt.Fprintf(p.out, "  bin/sagactl %s%s\n", command, which)
 	}
