@@ -39,7 +39,7 @@ func answered(p charge.Payment, asked events.Repeat) events.Event {
 	case charge.Refunded, charge.Settled:
 		return events.PaymentRefunded{
 			Subject: p.Subject(), RefundID: p.RefundID, Reason: p.Reason, Repeat: asked,
-			Amount: events.Money{Amount: p.Captured, Currency: p.Currency},
+			Amount: p.Money(p.Captured),
 		}
 	default:
 		return nil

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -301,5 +302,172 @@ func TestIncident_OffersWhatWouldBeAccepted(t *testing.T) {
 	}
 	if a := s.operator(http.MethodGet, "/incidents/"+incident, "", nil); !strings.Contains(a.body, "could not be looked up") {
 		t.Errorf("%s", a.body)
+	}
+}
+
+// byHandOfAStandingOrder is an order that is paid and shipped, of which parts were refunded by hand, with its incident.
+func (s *shop) byHandOfAStandingOrder(parts ...int) (orderID, incident string, refunds []string) {
+	s.t.Helper()
+	s.work()
+	orderID = s.captured()
+	for _, part := range parts {
+		refunds = append(refunds, s.refundByHand(orderID, part))
+	}
+	s.hasOpen(orderID, charge.KindReconciliation)
+	return orderID, s.incident(orderID, charge.KindReconciliation), refunds
+}
+
+// accept is the command that accepts a refund made by hand.
+func (s *shop) accept(incident, key, refund string) answer {
+	s.t.Helper()
+	return s.operator(http.MethodPost, "/incidents/"+incident+"/resolve", key, wants(charge.Captured, 0, "outcome", "refund", "refund_id", refund))
+}
+
+// stands checks that an order's payment is as it was but for what came back, and that nothing was published about it.
+func (s *shop) stands(orderID string, returned int) {
+	s.t.Helper()
+	s.hasOpen(orderID)
+	sums := text(s.t, s.db.Pool, `SELECT concat(state, ' ', captured_amount, ' ', returned_amount, ' ', returned_by) FROM payment WHERE order_id = $1`, orderID)
+	if want := fmt.Sprintf("CAPTURED 4950 %d refund", returned); sums != want {
+		s.t.Errorf("the payment is %s, want %s", sums, want)
+	}
+	if published := s.published(orderID); slices.Contains(published, "PaymentRefunded") {
+		s.t.Errorf("published %v", published)
+	}
+	s.checkLedgers()
+}
+
+// Nobody wants the order undone: an operator reads what is back, accepts it, and the order stays as it is.
+func TestParts_OfAnOrderThatStandsAreAccepted(t *testing.T) {
+	t.Parallel()
+	for name, parts := range map[string][]int{"a part": {500}, "all of it": {4950}, "two parts": {500, 700}, "all of it in parts": {2000, 2950}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t)
+			id, incident, refunds := s.byHandOfAStandingOrder(parts...)
+			back := 0
+			for _, part := range parts {
+				back += part
+			}
+			if offers := s.offers(incident); !slices.Equal(offers, []string{"resolve refund"}) {
+				t.Fatalf("offered: %v", offers)
+			}
+			words := fmt.Sprintf("the gateway shows %s, which makes %s back of the 49.50 USD that were captured", strings.Join(refunds, ", "),
+				events.Money{Amount: int64(back), Currency: "USD"})
+			if means := s.details(incident).Possible[0].Means; !strings.HasPrefix(means, words) {
+				t.Errorf("the operator reads %q, want %q", means, words)
+			}
+			if a := s.accept(incident, "k", refunds[0]); a.status != http.StatusOK {
+				t.Fatalf("%+v", a)
+			}
+			s.stands(id, back)
+			if a := s.accept(incident, "again", refunds[0]); a.status != http.StatusConflict {
+				t.Errorf("a refund that is booked: %+v", a)
+			}
+		})
+	}
+}
+
+// Each time that somebody refunds another part there is another incident, and another decision.
+func TestParts_OfAnOrderThatStandsAreAcceptedAgain(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	id, incident, refunds := s.byHandOfAStandingOrder(500)
+	if a := s.accept(incident, "first", refunds[0]); a.status != http.StatusOK {
+		t.Fatalf("%+v", a)
+	}
+	s.stands(id, 500)
+	last := s.refundByHand(id, 4450)
+	s.hasOpen(id, charge.KindReconciliation)
+	if a := s.accept(s.incident(id, charge.KindReconciliation), "second", last); a.status != http.StatusOK {
+		t.Fatalf("%+v", a)
+	}
+	s.stands(id, 4950)
+	decisions := text(t, s.db.Pool, `
+		SELECT string_agg(concat(before->>'returned', '→', after->>'returned'), ', ' ORDER BY at) FROM operator_action WHERE action = 'resolve refund'`)
+	if decisions != "→500, 500→4950" {
+		t.Errorf("decided: %s", decisions)
+	}
+}
+
+// An order may be undone after its refunds were accepted: payment asks for what is left, if anything is.
+func TestParts_OfAnOrderThatIsUndoneAfterTheyWereAccepted(t *testing.T) {
+	t.Parallel()
+	for name, parts := range map[string][]int{"the rest is asked for": {500, 4450}, "nothing is left to ask for": {4950}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t)
+			id, incident, refunds := s.byHandOfAStandingOrder(parts[0])
+			if a := s.accept(incident, "k", refunds[0]); a.status != http.StatusOK {
+				t.Fatalf("%+v", a)
+			}
+			s.stands(id, parts[0])
+			var asked atomic.Int32
+			s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
+				if r.Method == http.MethodPost {
+					asked.Add(1)
+				}
+				pass(w, r)
+			})
+			s.handle(cancelled(id))
+			s.isBack(id, charge.Refunded, parts...)
+			if want := len(parts) - 1; int(asked.Load()) != want {
+				t.Errorf("the gateway was asked %d times, want %d", asked.Load(), want)
+			}
+		})
+	}
+}
+
+// What is accepted is what the gateway shows, for the state that was seen, and by one of two operators.
+func TestParts_OfAnOrderThatStandsAreNotBelieved(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	id, incident, refunds := s.byHandOfAStandingOrder(500)
+	path := "/incidents/" + incident
+	for name, c := range map[string]struct {
+		action string
+		body   map[string]any
+		status int
+	}{
+		"a refund that the gateway does not show": {"resolve", wants(charge.Captured, 0, "outcome", "refund", "refund_id", "re_no"), http.StatusConflict},
+		"a refund without its name":               {"resolve", wants(charge.Captured, 0, "outcome", "refund"), http.StatusBadRequest},
+		"another state":                           {"resolve", wants(charge.RefundRefused, 1, "outcome", "refund", "refund_id", refunds[0]), http.StatusConflict},
+		"a settlement":                            {"resolve", wants(charge.Captured, 0, "outcome", "settlement", "reference", "bank 7"), http.StatusConflict},
+		"a charge that is known":                  {"resolve", wants(charge.Captured, 0, "outcome", "captured"), http.StatusConflict},
+		"another try":                             {"retry", wants(charge.Captured, 0), http.StatusConflict},
+	} {
+		if a := s.operator(http.MethodPost, path+"/"+c.action, newID(t), c.body); a.status != c.status {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+	s.gate.wire.set(func(http.ResponseWriter, *http.Request, http.HandlerFunc) { panic(http.ErrAbortHandler) })
+	if a := s.accept(incident, newID(t), refunds[0]); a.status != http.StatusServiceUnavailable || len(s.offers(incident)) != 0 {
+		t.Errorf("without the gateway: %+v, offered %v", a, s.offers(incident))
+	}
+	s.gate.wire.heal()
+	answers := make(chan int)
+	for n := range 8 {
+		go func() { answers <- s.accept(incident, fmt.Sprint("operator-", n), refunds[0]).status }()
+	}
+	statuses := map[int]int{}
+	for range 8 {
+		statuses[<-answers]++
+	}
+	if statuses[http.StatusOK] != 1 || statuses[http.StatusConflict] != 7 {
+		t.Errorf("8 operators at once got %v", statuses)
+	}
+	s.stands(id, 500)
+}
+
+// Money that came back and an order that nobody of payment knows: there is nothing to accept.
+func TestParts_OfAnOrderWithoutAPaymentAreNotAccepted(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	id := newID(t)
+	s.gate.charge(t, "k", id, 1999)
+	s.hasOpen(id, charge.KindReconciliation)
+	incident := s.incident(id, charge.KindReconciliation)
+	if a := s.accept(incident, "k", "re_1"); a.status != http.StatusConflict || len(s.offers(incident)) != 0 {
+		t.Errorf("%+v, offered %v", a, s.offers(incident))
 	}
 }

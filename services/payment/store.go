@@ -68,12 +68,12 @@ func lockState(ctx context.Context, tx pgx.Tx, orderID string) (charge.State, er
 	return state, charge.Wrap(err, "look at the payment of order", orderID)
 }
 
-// startRefund makes captured money work for the workers, who refund it.
+// startRefund makes captured money work for the workers, who refund what is not back yet.
 func startRefund(ctx context.Context, tx pgx.Tx, orderID, reason string, cause outbox.Cause) error {
 	tag, err := tx.Exec(ctx, `
 		UPDATE payment SET state = 'REFUNDING', captured_amount = coalesce(captured_amount, amount),
-			refund_amount = coalesce(captured_amount, amount) - returned_amount, reason = $2, cause_id = $3, traceparent = $4,
-			attempts = 0, next_attempt_at = now(), updated_at = now()
+			refund_amount = coalesce(nullif(coalesce(captured_amount, amount) - returned_amount, 0), captured_amount),
+			reason = $2, cause_id = $3, traceparent = $4, attempts = 0, next_attempt_at = now(), updated_at = now()
 		WHERE order_id = $1 AND state = 'CAPTURED'`, orderID, reason, cause.EventID, cause.TraceParent)
 	return charge.ExactlyOne(tag, err, "refund order", orderID)
 }

@@ -85,8 +85,9 @@ func (s *System) RefundRefusals(t testing.TB, which string) {
 	}, nil))
 }
 
-// RefundByHand refunds a part of an order's charge at the gateway, past payment and even where the card takes nothing back.
-func (s *System) RefundByHand(t testing.TB, id string, amount int64) {
+// RefundByHand refunds a part of an order's charge at the gateway, past payment and even where the card takes nothing
+// back. It returns the gateway's name of the refund.
+func (s *System) RefundByHand(t testing.TB, id string, amount int64) string {
 	t.Helper()
 	s.RefundRefusals(t, "never")
 	defer s.RefundRefusals(t, "token")
@@ -95,9 +96,10 @@ func (s *System) RefundByHand(t testing.TB, id string, amount int64) {
 		strings.NewReader(fmt.Sprintf(`{"charge_id": %q, "amount": %d, "currency": %q}`, charge.ID, amount, charge.Currency)))
 	Must(t, err)
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Idempotency-Key", "by-hand-"+id)
+	request.Header.Set("Idempotency-Key", fmt.Sprintf("by-hand-%s-%d", id, len(charge.Refunds)))
 	var made struct{ ID string }
 	answered(t, request, http.StatusCreated, &made)
+	return made.ID
 }
 
 // StockIs says what is different from the expected stock; nil: nothing.

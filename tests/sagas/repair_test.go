@@ -2,11 +2,15 @@ package sagas
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/supervisor"
+	"example.com/ordersaga/apps/system/verify"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/kit"
 )
@@ -68,6 +72,62 @@ func TestRefund_OneThatIsRefusedIsRepaired(t *testing.T) {
 		})
 	}
 	w.Holds(t, w.Secrets()...)
+}
+
+// TestRefund_ByHandOfAConfirmedOrderIsAccepted is about money that somebody gives back at the gateway for an order that
+// nobody undoes: both ledgers differ until an operator accepts that, and agree for good then.
+func TestRefund_ByHandOfAConfirmedOrderIsAccepted(t *testing.T) {
+	t.Parallel()
+	w := open(t, supervisor.Options{Env: map[string]map[string]string{"payment": {"RECONCILE_EVERY": "1s", "RECONCILE_GRACE": "1s"}}})
+	orders := map[string]string{} // with the refund that is named
+	for _, parts := range [][]int64{{500}, {4950}, {500, 700}} {
+		id := w.Place(t, client.One("gadget", 1))
+		if got := w.Ends(t, id); got.Status != order.CONFIRMED {
+			t.Fatalf("the order ended %s", got.Status)
+		}
+		for _, part := range parts {
+			orders[id] = w.RefundByHand(t, id, part)
+		}
+	}
+	report, err := verify.Check(t.Context(), w.At, verify.Options{})
+	kit.Must(t, err)
+	if report.Holds {
+		t.Error("before anybody has accepted that the money is back, verify has nothing to report")
+	}
+	for id, refund := range orders {
+		var incident string
+		kit.Eventually(t, "the ledgers' difference to be reported", func() (err error) {
+			incident, err = w.openIncident(t, id)
+			return err
+		})
+		shown := string(w.sagactl(t, "incidents", "show", incident))
+		if !strings.Contains(shown, refund) || !strings.Contains(shown, "back of the 49.50 USD that were captured") {
+			t.Errorf("the operator reads\n%s", shown)
+		}
+		w.sagactl(t, "incidents", "resolve", incident, "--outcome", "refund", "--refund-id", refund, "--by", "grace", "--why", "the parcel was damaged")
+		kit.Eventually(t, "the incident to close", func() error {
+			if still, _ := w.openIncident(t, id); still != "" {
+				return errors.New("it is open")
+			}
+			return nil
+		})
+		w.AwaitState(t, "payment", "payment", id, "CAPTURED")
+		w.AwaitState(t, "inventory", "reservation", id, "SOLD")
+	}
+	w.Holds(t, w.Secrets()...)
+}
+
+// openIncident is the one open incident of an order.
+func (w *system) openIncident(t *testing.T, orderID string) (string, error) {
+	t.Helper()
+	var open struct {
+		Incidents []struct{ ID, Kind string } `json:"incidents"`
+	}
+	kit.Must(t, json.Unmarshal(w.sagactl(t, "incidents", "list", "--order", orderID, "-o", "json"), &open))
+	if len(open.Incidents) != 1 {
+		return "", fmt.Errorf("open: %v", open.Incidents)
+	}
+	return open.Incidents[0].ID, nil
 }
 
 // sagactl runs a command on the system, and returns what it printed.

@@ -35,8 +35,9 @@ func confirmedIsDone(_ context.Context, l *look) ([]Offender, error) {
 		switch {
 		case l.shipments[id].State != "CREATED":
 			return "is not shipped"
-		case captured-returned != o.Amount:
-			return fmt.Sprintf("total %d %s, captured %d, returned %d", o.Amount, o.Currency, captured, returned)
+		case captured-returned+l.payments[id].Accepted != o.Amount:
+			return fmt.Sprintf("total %d %s, captured %d, returned %d, of which %d are accepted", o.Amount, o.Currency, captured,
+				returned, l.payments[id].Accepted)
 		case held.State != "SOLD" && held.State != "RESERVED":
 			return fmt.Sprintf("its stock is neither sold nor held but %q", held.State)
 		case !sameItems(o.Items, held.Lines):

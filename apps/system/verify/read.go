@@ -34,6 +34,7 @@ type (
 		Incident    bool  // one is open
 		LateCapture bool  // the open one is that money was found which should not be there
 		Settled     int64 // returned outside the gateway, audited
+		Accepted    int64 // refunded by hand at the gateway, which an operator has accepted
 	}
 	shipment struct {
 		OrderID string
@@ -96,7 +97,11 @@ func (l *look) readPayments(ctx context.Context) error {
 		       EXISTS (SELECT FROM incident i WHERE i.order_id = p.order_id AND i.resolved_at IS NULL
 		         AND i.kind = 'late_capture'),
 		       coalesce((SELECT sum(abs(e.amount)) FROM ledger_entry e
-		                 WHERE e.merchant_reference = p.order_id::text AND e.account = 'manual_settlement'), 0)::bigint
+		                 WHERE e.merchant_reference = p.order_id::text AND e.account = 'manual_settlement'), 0)::bigint,
+		       coalesce((SELECT sum((a.after->>'returned')::bigint - coalesce((a.before->>'returned')::bigint, 0))
+		                 FROM incident i JOIN operator_action a ON a.target_kind = 'incident' AND a.target_id = i.id::text
+		                 WHERE i.order_id = p.order_id AND a.action = 'resolve refund'
+		                   AND a.after->>'state' = 'CAPTURED'), 0)::bigint
 		FROM payment p`)
 	l.payments = byKey(payments, func(p payment) string { return p.OrderID })
 	return err

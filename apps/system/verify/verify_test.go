@@ -152,6 +152,16 @@ func orderDamages() []damage {
 		{"confirmed, not shipped", "I6", sold, sql(events.Shipping, `DELETE FROM shipment WHERE order_id = '`+sold+`'`), verify.Options{}},
 		{"confirmed, not paid", "I6", sold, func(w *world) { w.ledger = w.ledger[1:] }, verify.Options{}},
 		{"confirmed, paid back", "I6", sold, ledger(entry{"re_1", "refund", sold, "ch_1", 3998, "USD", "succeeded"}), verify.Options{}},
+		{"confirmed, a part paid back", "I6", sold, ledger(entry{"re_1", "refund", sold, "ch_1", 500, "USD", "succeeded"}), verify.Options{}},
+		{"confirmed, more paid back than was accepted", "I6", sold, func(w *world) {
+			w.ledger = append(w.ledger, entry{"re_1", "refund", sold, "ch_1", 600, "USD", "succeeded"})
+			w.exec(events.Payment, acceptedRefund("CAPTURED"))
+		}, verify.Options{}},
+		{"confirmed, paid back as if it were to be undone", "I6", sold, func(w *world) {
+			w.ledger = append(w.ledger, entry{"re_1", "refund", sold, "ch_1", 500, "USD", "succeeded"})
+			w.exec(events.Payment, acceptedRefund("REFUND_REFUSED"))
+		}, verify.Options{}},
+		{"confirmed, what was accepted never came", "I6", sold, sql(events.Payment, acceptedRefund("CAPTURED")), verify.Options{}},
 		{"confirmed, stock let go", "I6", sold, sql(events.Inventory, `UPDATE reservation SET state = 'RELEASED', reason = 'x' WHERE state = 'SOLD'`), verify.Options{}},
 		{"confirmed, fewer held", "I6", sold, sql(events.Inventory, `UPDATE reservation SET lines = '[{"sku":"widget","quantity":1}]' WHERE state = 'SOLD'`), verify.Options{}},
 		{"cancelled and shipped", "I7", returned, sql(events.Shipping, `UPDATE shipment SET state = 'CREATED', shipment_id = 'shp_2', reason = NULL WHERE state = 'FAILED'`), verify.Options{}},
@@ -182,6 +192,17 @@ func orderDamages() []damage {
 		}, ""), verify.Options{}},
 		{"an answered order that is gone", "I17", sold, sql(events.Order, `DELETE FROM orders WHERE id = '`+sold+`'`), verify.Options{}},
 	}
+}
+
+// acceptedRefund is that an operator has accepted a refund of 5.00 of the sold order, which was made by hand.
+func acceptedRefund(state string) string {
+	return `
+		UPDATE payment SET returned_amount = 500, refund_id = 're_1' WHERE charge_id = 'ch_1';` + posting(sold, "re_1", "refund", -500) + `
+		INSERT INTO incident (id, order_id, kind, reason, resolved_at, resolution)
+		VALUES ('` + stranger + `', '` + sold + `', 'reconciliation', 'x', now(), 'the ledgers agree');
+		INSERT INTO operator_action (id, request_key, fingerprint, by, why, action, target_kind, target_id, before, after, answer)
+		VALUES (gen_random_uuid(), 'k', '', 'grace', 'y', 'resolve refund', 'incident', '` + stranger + `',
+			'{"state": "` + state + `"}', '{"state": "` + state + `", "returned": 500}', '')`
 }
 
 // mails has a customer who wants mails about an order, those that there are, and what is done in order's own database.
@@ -229,6 +250,10 @@ func TestVerify_ExceptionsAreNoOffences(t *testing.T) {
 				INSERT INTO ledger_entry (posting_id, account, amount, currency, merchant_reference, kind)
 				SELECT '`+stranger+`'::uuid, account, 4950 * sign, 'USD', '`+returned+`', 'settlement'
 				FROM (VALUES ('customers', 1), ('manual_settlement', -1)) AS side (account, sign)`)
+		},
+		"a refund of a confirmed order, accepted": func(w *world) {
+			w.ledger = append(w.ledger, entry{"re_1", "refund", sold, "ch_1", 500, "USD", "succeeded"})
+			w.exec(events.Payment, acceptedRefund("CAPTURED"))
 		},
 		"money that should not be there, with its incident": func(w *world) {
 			w.ledger = w.ledger[:2]

@@ -121,6 +121,9 @@ func (w *Workers) confirmRefusal(ctx context.Context, c Claim, asked Outcome) Ou
 // asked for under the same key for as long as it takes: unlike a charge, nothing else can be done about it.
 // From the second attempt on, and after a refusal, the gateway's list is a second way to learn what is back.
 func (w *Workers) refund(ctx context.Context, c Claim) Outcome {
+	if c.Returned > 0 && c.Rest(nil) == 0 { // all of it came back by hand, which was accepted before
+		return Outcome{Decision: Yes}
+	}
 	outcome := w.gateway.Refund(ctx, c.Payment)
 	if outcome.Decision == Yes || outcome.Decision == Undecided && !outcome.Refused && c.Attempts == 1 {
 		return outcome

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"example.com/ordersaga/contracts/gateway/api"
-	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -153,9 +152,7 @@ func (p Payment) NewRefunds(charges []GatewayResponse) (found []GatewayResponse,
 		found = append(found, refund)
 	}
 	if rest := p.Rest(found); rest < 0 {
-		captured := events.Money{Amount: p.Captured, Currency: p.Currency}
-		returned := events.Money{Amount: p.Captured - rest, Currency: p.Currency}
-		return nil, fmt.Errorf("%s are back, of %s that were captured", returned, captured)
+		return nil, fmt.Errorf("%s are back, of %s that were captured", p.Money(p.Captured-rest), p.Money(p.Captured))
 	}
 	return found, nil
 }

@@ -110,6 +110,11 @@ func Key(reference string) string { return "charge:" + reference }
 // is missing another key could refund twice.
 func (p Payment) refundKey() string { return fmt.Sprintf("refund:%s:%d", p.ChargeID, p.RefundNumber) }
 
+// Money is a sum in the payment's currency.
+func (p Payment) Money(amount int64) events.Money {
+	return events.Money{Amount: amount, Currency: p.Currency}
+}
+
 // Posting is one movement of money, as it is written to the ledger.
 type Posting struct {
 	Kind      string // "charge", "refund" or "settlement"
@@ -212,7 +217,7 @@ func (p Payment) Rest(found []GatewayResponse) int64 {
 // Book books refunds one by one. When all that was captured is back the payment has ended; otherwise it is in the next
 // state, and an order's has the rest to be asked for.
 func (p Payment) Book(found []GatewayResponse, next State, reason string) Change {
-	change := Change{State: next, Reason: reason, RefundAmount: p.RefundAmount}
+	change := Change{State: next, Reason: reason, RefundID: p.RefundID, RefundAmount: p.RefundAmount}
 	for _, refund := range found {
 		change.RefundID, change.ReturnedBy = refund.ID, "refund"
 		change.Postings = append(change.Postings,
@@ -225,6 +230,13 @@ func (p Payment) Book(found []GatewayResponse, next State, reason string) Change
 	case p.Direct == "":
 		change.RefundAmount = rest
 	}
+	return change
+}
+
+// Accept books refunds that were made by hand and undo nothing: the payment stands, whatever is left of it.
+func (p Payment) Accept(found []GatewayResponse) Change {
+	change := p.Book(found, Captured, p.Reason)
+	change.State, change.RefundAmount, change.Event, change.Closes = Captured, p.RefundAmount, nil, nil
 	return change
 }
 
@@ -242,7 +254,7 @@ func (p Payment) ended(change Change) Change {
 	if p.Direct == "" {
 		change.Event = events.PaymentRefunded{
 			Subject: p.Subject(), RefundID: change.RefundID, Reason: change.Reason,
-			Amount: events.Money{Amount: p.Captured, Currency: p.Currency},
+			Amount: p.Money(p.Captured),
 		}
 	}
 	return change

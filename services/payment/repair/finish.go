@@ -62,7 +62,7 @@ func (o Operator) describe(ctx context.Context, incident adminapi.Incident) (any
 		return nil, nil, nil
 	}
 	state := shownState{snapshot: snapshotOf(p)}
-	if err != nil || !incident.Open() || incident.Kind == charge.KindReconciliation {
+	if err != nil || !incident.Open() {
 		return state, nil, err
 	}
 	found, err := o.look(ctx, p)

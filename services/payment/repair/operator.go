@@ -83,8 +83,8 @@ func (c command) check(action string) error {
 	case c.Outcome != "" && c.Outcome != asCaptured && c.Outcome != asDeclined && c.Outcome != asRefund &&
 		c.Outcome != asSettled:
 		return bad("The outcome is captured, declined, refund or settlement.")
-	case (c.RefundID != "") != (c.Outcome == asRefund && c.ExpectedState == charge.RefundRefused):
-		return bad("The outcome refund of a refused refund says refund_id, nothing else does.")
+	case (c.RefundID != "") != (c.Outcome == asRefund && c.ExpectedState != charge.Unknown):
+		return bad("The outcome refund names refund_id, unless the charge is UNKNOWN; nothing else does.")
 	case (c.Reference != "") != (c.Outcome == asSettled):
 		return bad("The outcome settlement says its reference, nothing else does.")
 	case len(c.Reference) > maxReference || strings.ContainsRune(c.Reference+c.RefundID, 0):
@@ -163,10 +163,10 @@ func (o Operator) load(ctx context.Context, incident adminapi.Incident, c comman
 	if !incident.Open() {
 		return found, refuse("The incident is resolved: %s.", *incident.Resolution)
 	}
-	if incident.Kind == charge.KindReconciliation {
-		return found, refuse("This incident closes by itself when the ledgers agree.")
-	}
 	p, err := charge.Load(ctx, o.app.Pool, incident.OrderID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return found, refuse("There is no payment of this order; the incident closes by itself when the ledgers agree.")
+	}
 	if err != nil {
 		return found, err
 	}
@@ -181,7 +181,7 @@ func (o Operator) load(ctx context.Context, incident adminapi.Incident, c comman
 
 // look asks the gateway about a payment that only its answer can decide.
 func (o Operator) look(ctx context.Context, p charge.Payment) (found evidence, err error) {
-	if p.State != charge.Unknown && p.State != charge.RefundRefused {
+	if p.State != charge.Unknown && p.State != charge.RefundRefused && p.State != charge.Captured {
 		return found, nil
 	}
 	if found.definite, err = behindHorizon(ctx, o.app.Pool, p.OrderID, o.horizon); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"example.com/ordersaga/internal/adminapi"
 	"example.com/ordersaga/pkg/problem"
@@ -21,16 +22,20 @@ const (
 	actionResolve = "resolve"
 	asCaptured    = "captured" // the charge was made after all
 	asDeclined    = "declined" // it was not, and will not be
-	// of a refused refund: it was made after all; of a charge over a wrong amount: refund that
+	// of a refused refund: it was made after all; of a charge over a wrong amount: refund that; of a captured charge:
+	// somebody made a refund by hand, and the order stays as it is
 	asRefund  = "refund"
 	asSettled = "settlement" // the money was returned outside the gateway
 	asSameKey = "asked"      // a retry: the gateway is asked once more, under the same key
 	asNextKey = "next_key"   // a retry: under the next key, since the last one was refused for good
 )
 
-// offered is what may be asked for in a state. [possible] leaves out what would be refused.
-func offered(s charge.State) []adminapi.Step {
-	switch s {
+// offered is what may be asked for in a state, where the gateway shows refunds that are not booked. [possible] leaves
+// out what would be refused.
+func offered(p charge.Payment, refunds []charge.GatewayResponse) []adminapi.Step {
+	shown := fmt.Sprintf("the gateway shows %s, which makes %s back of the %s that were captured: ", names(refunds),
+		p.Money(p.Captured-p.Rest(refunds)), p.Money(p.Captured))
+	switch p.State {
 	case charge.Unknown:
 		return []adminapi.Step{
 			{Action: actionRetry, Means: "the charge is sent again under the same key, for another CHARGE_BUDGET"},
@@ -44,20 +49,34 @@ func offered(s charge.State) []adminapi.Step {
 	case charge.RefundRefused:
 		return []adminapi.Step{
 			{Action: actionRetry, Means: "what is not back yet is asked for under the next key"},
-			{Action: actionResolve, Outcome: asRefund, Means: "the refunds that the gateway shows are booked as ours"},
+			{Action: actionResolve, Outcome: asRefund, Means: shown + "that is booked as ours"},
 			{Action: actionResolve, Outcome: asSettled,
 				Means: "what is not back yet was returned outside the gateway; the reference of that is recorded"},
+		}
+	case charge.Captured:
+		return []adminapi.Step{
+			{Action: actionResolve, Outcome: asRefund, Means: shown + "that is accepted, and the order stays as it is"},
 		}
 	default:
 		return nil
 	}
 }
 
+// names are the gateway's names of refunds.
+func names(refunds []charge.GatewayResponse) string {
+	all := make([]string, 0, len(refunds))
+	for _, r := range refunds {
+		all = append(all, r.ID)
+	}
+	return strings.Join(all, ", ")
+}
+
 // possible is what can be done about a payment now: what [decide] accepts.
 func possible(p charge.Payment, found evidence) (steps []adminapi.Step) {
-	for _, step := range offered(p.State) {
+	refunds, _ := p.NewRefunds(found.shown) // where there is an error, decide refuses
+	for _, step := range offered(p, refunds) {
 		c := command{Outcome: step.Outcome}
-		if refunds, err := p.NewRefunds(found.shown); err == nil && len(refunds) > 0 {
+		if len(refunds) > 0 {
 			c.RefundID = refunds[0].ID
 		}
 		if _, err := decide(p, c, found.shown, found.definite != nil); err == nil {
@@ -84,7 +103,7 @@ func decide(p charge.Payment, c command, shown []charge.GatewayResponse, horizon
 	switch {
 	case p.State == charge.Unknown && c.Outcome != "":
 		return decideCharge(p, c, shown, horizon)
-	case p.State == charge.RefundRefused:
+	case p.State == charge.RefundRefused, p.State == charge.Captured && c.Outcome == asRefund:
 		return decideRefund(p, c, shown)
 	case c.Outcome == "" && (p.State == charge.Unknown || p.State == charge.Refunding):
 		return plan{outcome: asSameKey}, nil
@@ -135,8 +154,8 @@ func decideWrongAmount(p charge.Payment, found charge.GatewayResponse) (plan, er
 	return plan{asRefund, change}, nil
 }
 
-// decideRefund decides about a refund that was refused for good. Whatever was asked for: the refunds that the gateway
-// shows are booked, and when they are all of the money, that is the end of it.
+// decideRefund decides about a refund that was refused for good, or that nobody asked for. Whatever was asked for: the
+// refunds that the gateway shows are booked. When they are all of the money, that is the end of a refused one.
 func decideRefund(p charge.Payment, c command, shown []charge.GatewayResponse) (plan, error) {
 	refunds, err := p.NewRefunds(shown)
 	if err != nil {
@@ -147,6 +166,8 @@ func decideRefund(p charge.Payment, c command, shown []charge.GatewayResponse) (
 	case c.Outcome == asRefund && !named:
 		return plan{}, refuse("The gateway shows no refund %q of the charge that is not booked; %q cannot be recorded.",
 			c.RefundID, c.Outcome)
+	case p.State == charge.Captured:
+		return plan{asRefund, p.Accept(refunds)}, nil
 	case c.Outcome == asRefund || p.Rest(refunds) == 0:
 		change := p.Book(refunds, charge.RefundRefused, p.Reason)
 		change.Problem = p.Problem

@@ -25,11 +25,16 @@ func behindHorizon(ctx context.Context, pool *pgxpool.Pool, orderID string, hori
 // so when nothing was sent since.
 func lock(ctx context.Context, tx pgx.Tx, orderID string,
 	definite *time.Time) (locked charge.Locked, still bool, err error) {
+	// The row is read by a statement of its own: the one that waits for the lock does not see what was booked meanwhile.
+	_, err = tx.Exec(ctx, `SELECT FROM payment WHERE order_id = $1 FOR UPDATE`, orderID)
+	if err != nil {
+		return locked, false, charge.Wrap(err, "lock the payment of order", orderID)
+	}
 	locked.Incidents = true
 	locked.Payment, err = charge.Scan(tx.QueryRow(ctx, `
 		SELECT `+charge.Columns+`, coalesce(p.sent_until = $2, false)
-		FROM payment p WHERE p.order_id = $1 AND p.direct_reference IS NULL FOR UPDATE`, orderID, definite), &still)
-	return locked, still, charge.Wrap(err, "lock the payment of order", orderID)
+		FROM payment p WHERE p.order_id = $1 AND p.direct_reference IS NULL`, orderID, definite), &still)
+	return locked, still, charge.Wrap(err, "read the payment of order", orderID)
 }
 
 // retryNow makes a payment due. An unknown charge gets a new budget, within which it is sent.
