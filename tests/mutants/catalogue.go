@@ -281,6 +281,21 @@ var mutants = []mutant{
 		dir: "services/payment", test: "^TestIncident_OffersWhatWouldBeAccepted$",
 	},
 	{
+		name: "a refund by hand undoes an order that stands", file: "services/payment/charge/domain.go",
+		old: "Captured, p.RefundAmount, nil, nil\n", new: "change.State, p.RefundAmount, change.Event, nil\n",
+		dir: "services/payment", test: "^TestParts_OfAnOrderThatStandsAreAccepted$",
+	},
+	{
+		name: "a refund that nobody shows is accepted", file: "services/payment/repair/plan.go",
+		old: "case c.Outcome == asRefund && !named:", new: "case c.Outcome == asRefund && !named && p.State != charge.Captured:",
+		dir: "services/payment", test: "^TestParts_OfAnOrderThatStandsAreNotBelieved$",
+	},
+	{
+		name: "what is back already is asked for when the order is undone", file: "services/payment/charge/charge.go",
+		old: "if c.Returned > 0 && c.Rest(nil) == 0 {", new: "if c.Returned > 0 && c.Rest(nil) < 0 {",
+		dir: "services/payment", test: "^TestParts_OfAnOrderThatIsUndoneAfterTheyWereAccepted$",
+	},
+	{
 		name: "an expired key is a new refund", file: "services/payment/direct/requests.go",
 		old: "case err == nil && !before.same(p, refund):", new: "case err == nil && before.orderID == \"\":",
 		dir: "services/payment", test: "^TestDirect_AnExpiredKeyIsNoNewRefund$",
