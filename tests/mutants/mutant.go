@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // mutant is one guard taken away, and the test that must notice.
@@ -46,9 +47,11 @@ const (
 // try runs the test twice: without the mutation it must pass, or its failure would say nothing; with the
 // mutation it must fail.
 func (m mutant) try(ctx context.Context, root string) (verdict, error) {
+	started := time.Now()
 	if output, err := m.goTest(ctx, root, ""); err != nil {
 		return unknown, fmt.Errorf("the test fails without the mutation:\n%s", output)
 	}
+	usual := time.Since(started)
 	overlay, clean, err := m.overlay(root)
 	if err != nil {
 		return unknown, err
@@ -61,6 +64,8 @@ func (m mutant) try(ctx context.Context, root string) (verdict, error) {
 		return alive, nil
 	case bytes.Contains(output, []byte("[build failed]")) || bytes.Contains(output, []byte("[setup failed]")):
 		return unknown, fmt.Errorf("the mutant does not compile:\n%s", output)
+	case bytes.Contains(output, []byte("panic: test timed out")) && usual > limit/4:
+		return unknown, fmt.Errorf("no end within %v, on a machine so busy that %.0f s is usual: try it again alone", limit, usual.Seconds())
 	case errors.As(err, &exit):
 		return dead, nil
 	}
