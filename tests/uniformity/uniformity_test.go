@@ -1,4 +1,4 @@
-// Package uniformity compares the four services: know one, know four.
+// Package uniformity compares the services: know one, know all.
 package uniformity
 
 import (

@@ -247,13 +247,15 @@ func TestTokens_ARefusedRefundWorksUnderANewKeyOnceTheGatewayRecovers(t *testing
 	}
 }
 
-func TestTokens_TheREADMEListsTheTokens(t *testing.T) {
+func TestTokens_ThePagesListTheTokens(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(readme), TokenTable()) {
-		t.Errorf("README.md does not contain this table:\n%s", TokenTable())
+	for _, page := range []string{"README.md", "../../../docs/reference/payment.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), TokenTable()) {
+			t.Errorf("%s does not contain this table:\n%s", page, TokenTable())
+		}
 	}
 }
