@@ -55,8 +55,8 @@ const (
 
 // healings are looked through from the top; the first that fits counts.
 var healings = []healed{
-	{"inbox.before_park", "a message that nobody understands", "it is delivered again and parked then", nothing},
-	{"inbox.parked", "a dead letter, and a broker that does not know of it", "it is delivered again; parking it twice is one dead letter", nothing},
+	{"inbox.before_park", "a message that nobody understands", "it is delivered again, and becomes a dead letter then", nothing},
+	{"inbox.parked", "a dead letter, and a broker that does not know of it", "it is delivered again; that is the same dead letter", nothing},
 	{"inbox.opened", "nothing", "the consumer is opened again; the broker kept its place", nothing},
 	{"inbox.before_return", "prefetched messages", "the broker delivers them again when their wait is over", waits},
 	{"inbox.after_commit", "effects that are committed, and a broker that does not know", "the event is delivered again, and the inbox row recognises it", nothing},
@@ -86,6 +86,7 @@ var healings = []healed{
 	{"gateway.before_claim", "a payment that is due", "it is due after the start, too", waits},
 	{"gateway.claimed", "a leased payment, no call made", "the lease expires, and another worker calls", waits},
 	{"gateway.before", "a leased payment, perhaps a call", "the lease expires, and another worker calls with the same key", waits},
+	{"gateway.charge_sent", "a leased payment, and a request that the gateway has or gets", "the lease expires, and another worker calls with the same key", waits},
 	{"gateway.after", "the gateway's answer", "the lease expires; the same key gets the same answer", waits},
 	{"gateway.finished", "nothing", "outcome and event are committed", nothing},
 	{"reconcile", "a difference between two ledgers", "the next reconciliation finds it, or it is booked", nothing},

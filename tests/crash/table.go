@@ -48,6 +48,9 @@ func (f *table) check(t *testing.T) {
 		if some, tried := points[p.Point]; (tried || *onlyFlag == "") && !some {
 			t.Errorf("%s has not fired in any combination", p.Point)
 		}
+		if _, heals, _ := healing(p.Point); heals == "" {
+			t.Errorf("there are no words on what heals a crash at %s", p.Point)
+		}
 	}
 	t.Logf("%d of %d combinations fired, over %d points", fired, len(combinations()), len(points))
 	if fired < least && *onlyFlag == "" {
