@@ -86,6 +86,7 @@ func countAndClear(t *testing.T, s *shop) {
 	}
 	p.arm("shipping", "relay.taken", "delay", "0")
 	p.reads("[data-fault='relay.taken']", "delay of 500ms at relay.taken in shipping, every time")
+	p.arm("notification", "mail.marked", "delay", "1")
 	p.accessible()
 	p.do(chromedp.Evaluate(`document.querySelector("[data-fault='inbox.before_commit'] button").click()`, nil))
 	p.wait("one to be cleared, and not the other",

@@ -10,7 +10,7 @@ import { span } from '../text.js';
 /** @typedef {import('./page.js').Point} Point @typedef {import('./page.js').Picture} Picture @typedef {import('./page.js').Fault} Fault */
 /** @typedef {(what: () => Promise<any>, done: string) => void} Does */
 
-const services = { order: 'order', inventory: 'inventory', payment: 'payment', shipping: 'shipping' };
+const services = { order: 'order', inventory: 'inventory', payment: 'payment', shipping: 'shipping', notification: 'notification' };
 const kinds = {
   crash: 'crash: the process dies there, as by SIGKILL', error: 'error: the step fails, and is retried', delay: 'delay: it takes longer',
   duplicate: 'duplicate: it is done, or delivered, twice', hold: 'hold: everything waits there, until cleared',
