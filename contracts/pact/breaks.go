@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -74,8 +75,7 @@ func schemas(changed []byte) (catalogue, error) {
 		return all, err
 	}
 	for _, name := range names {
-		id, version, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(name, "schemas/"), ".json"), ".")
-		if all.texts["/schemas/"+id+"/"+version], err = events.Schemas.ReadFile(name); err != nil {
+		if all.texts[path.Base(name)], err = events.Schemas.ReadFile(name); err != nil {
 			return all, err
 		}
 	}
@@ -160,7 +160,7 @@ func (c catalogue) breaks(i Interaction, data reader) ([]Break, error) {
 	}
 	envelope := maps.Clone(message)
 	delete(envelope, "data")
-	around, err := c.compare(needs, Schema("$", envelope, i.MatchingRules), "/schemas/envelope/v2")
+	around, err := c.compare(needs, Schema("$", envelope, i.MatchingRules), "envelope.v2.json")
 	return append(inside, around...), err
 }
 

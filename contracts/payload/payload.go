@@ -8,7 +8,6 @@ package payload
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 
 	"example.com/ordersaga/contracts/validator"
@@ -49,8 +48,7 @@ var schemas = sync.OnceValues(func() (map[events.Version]*validator.Validator, e
 		if err != nil {
 			return nil, fmt.Errorf("the schema %s: %w", file.Name(), err)
 		}
-		name, version, _ := strings.Cut(strings.TrimSuffix(file.Name(), ".json"), ".")
-		documents["/schemas/"+name+"/"+version] = document
+		documents[file.Name()] = document
 	}
 	all := map[events.Version]*validator.Validator{}
 	for _, version := range events.Versions() {

@@ -109,8 +109,8 @@ var catalogue = []chapter{
 	}},
 	{"What is written otherwise, or elsewhere", field, []change{
 		{"a description, a title and an example change", `{"type": "string", "description": "a", "title": "b", "examples": ["c"]}`, `{"type": "string", "description": "d", "default": "e"}`, "✓✓", "✓✓", "they decide nothing"},
-		{"a schema is replaced by a reference to it", `{"type": "object", "required": ["amount", "currency"], "properties": {"amount": {"type": "integer", "minimum": 0}, "currency": {"type": "string", "pattern": "^[A-Z]{3}$"}}}`, `{"$ref": "/schemas/common/v1#/$defs/Money"}`, "✓✓", "✓✓", "references are followed first"},
-		{"what is referred to is narrowed beside the reference", `{"$ref": "/schemas/common/v1#/$defs/Reason"}`, `{"$ref": "/schemas/common/v1#/$defs/Reason", "maxLength": 10}`, "✗✓", "✗✓", "a reader keeps the reference and what stands beside it"},
+		{"a schema is replaced by a reference to it", `{"type": "object", "required": ["amount", "currency"], "properties": {"amount": {"type": "integer", "minimum": 0}, "currency": {"type": "string", "pattern": "^[A-Z]{3}$"}}}`, `{"$ref": "common.v1.json#/$defs/Money"}`, "✓✓", "✓✓", "references are followed first"},
+		{"what is referred to is narrowed beside the reference", `{"$ref": "common.v1.json#/$defs/Reason"}`, `{"$ref": "common.v1.json#/$defs/Reason", "maxLength": 10}`, "✗✓", "✗✓", "a reader keeps the reference and what stands beside it"},
 		{"a note of one's own is added", `{"type": "string"}`, `{"type": "string", "x-owner": "order"}`, "✓✓", "✓✓", "x-… decides nothing"},
 		{"a keyword that is not judged stays as it is", `{"type": "array", "uniqueItems": true}`, `{"type": "array", "uniqueItems": true, "description": "a set"}`, "✓✓", "✓✓", "the two are the same"},
 	}},

@@ -12,7 +12,7 @@ import (
 
 // resolve finds the schemas of the events by their $id.
 func resolve(ref string) ([]byte, error) {
-	return events.Schemas.ReadFile("schemas/" + strings.ReplaceAll(strings.TrimPrefix(ref, "/schemas/"), "/", ".") + ".json")
+	return events.Schemas.ReadFile("schemas/" + ref)
 }
 
 // parse reads a schema that is right.
@@ -66,7 +66,7 @@ func TestParse_RefusesInOneClearLine(t *testing.T) {
 		"a reference in a circle":          {`{"$ref": "#/$defs/a", "$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}}`, "/$defs/a/items/$ref: #/$defs/a leads back to itself"},
 		"a reference by its own name":      {`{"$id": "/schemas/me/v1", "items": {"$ref": "/schemas/me/v1"}}`, "/items/$ref: /schemas/me/v1 leads back to itself"},
 		"a reference to nowhere":           {`{"$ref": "#/$defs/b", "$defs": {"a": {}}}`, "/$ref: #/$defs/b leads nowhere"},
-		"a reference to no such schema":    {`{"$ref": "/schemas/Nothing/v1"}`, "/$ref: find /schemas/Nothing/v1: open schemas/Nothing.v1.json: file does not exist"},
+		"a reference to no such schema":    {`{"$ref": "Nothing.v1.json"}`, "/$ref: find Nothing.v1.json: open schemas/Nothing.v1.json: file does not exist"},
 		"a reference without an end":       {`{"$ref": "/schemas/` + strings.Repeat("x", 3000) + `"}`, "…xxx"},
 		"a name of two lines":              {`{"properties": {"a\nb": 1}}`, "/properties/a b: a schema is an object, or true or false"},
 		"a reference to an anchor":         {`{"$ref": "#here"}`, "/$ref: #here does not name a place by its path"},
@@ -103,7 +103,7 @@ func multiplying(n int) string {
 
 func TestParse_FollowsReferencesToOtherSchemas(t *testing.T) {
 	t.Parallel()
-	s := parse(t, `{"properties": {"total": {"$ref": "/schemas/common/v1#/$defs/Money", "description": "What it costs."}}}`)
+	s := parse(t, `{"properties": {"total": {"$ref": "common.v1.json#/$defs/Money", "description": "What it costs."}}}`)
 	if err := s.Validate([]byte(`{"total": {"amount": 1, "currency": "EUR"}}`)); err != nil {
 		t.Error(err)
 	}
@@ -119,7 +119,7 @@ func TestParse_FollowsReferencesToOtherSchemas(t *testing.T) {
 
 func TestParse_RefusesReferencesToUnknownSchemas(t *testing.T) {
 	t.Parallel()
-	if _, err := schema.Parse([]byte(`{"$ref": "/schemas/common/v1"}`), nil); err == nil || !strings.Contains(err.Error(), "there are no other schemas") {
+	if _, err := schema.Parse([]byte(`{"$ref": "common.v1.json"}`), nil); err == nil || !strings.Contains(err.Error(), "there are no other schemas") {
 		t.Errorf("the error is %v", err)
 	}
 	broken := errors.New("the bucket is away")

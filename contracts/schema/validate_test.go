@@ -13,7 +13,7 @@ import (
 // order is the largest schema of the events, and an event of it.
 func order(t testing.TB) (*schema.Schema, []byte) {
 	t.Helper()
-	text, err := resolve("/schemas/OrderCreated/v2")
+	text, err := resolve("OrderCreated.v2.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func BenchmarkValidate(b *testing.B) {
 }
 
 func BenchmarkParse(b *testing.B) {
-	text, err := resolve("/schemas/OrderCreated/v2")
+	text, err := resolve("OrderCreated.v2.json")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func New(id string, documents map[string]any) (*Validator, error) {
 }
 
 // address makes a URL of an id. Nothing is ever read from it.
-const address = "schema://"
+const address = "schema:///"
 
 // Accepts is whether the schema allows a value, made by [Decode].
 func (v *Validator) Accepts(value any) bool { return v.compiled.Validate(value) == nil }

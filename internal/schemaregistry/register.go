@@ -13,7 +13,7 @@ import (
 const Shared = "saga.common.v1"
 
 // sharedID is how the events' schemas refer to it.
-const sharedID = "/schemas/common/v1"
+const sharedID = "common.v1.json"
 
 // Subject is the name under which an event's schema is registered: its type with the major version. The versions of one
 // subject are compatible with each other; a new major version is another subject.
@@ -84,7 +84,6 @@ func (s Schema) Sharing(version int) Schema {
 
 // schemaOf is a schema of this program by its $id.
 func schemaOf(id string) (Schema, error) {
-	name, version, _ := strings.Cut(strings.TrimPrefix(id, "/schemas/"), "/")
-	content, err := events.Schemas.ReadFile("schemas/" + name + "." + version + ".json")
+	content, err := events.Schemas.ReadFile("schemas/" + id)
 	return Schema{Type: JSON, Text: string(content)}, err
 }

@@ -98,7 +98,7 @@ func TestType_NamesItsSubjects(t *testing.T) {
 		created.SubjectOf(anOrder): "saga.order.OrderCreated.v1." + anOrder,
 		created.Filter():           "saga.order.OrderCreated.v1.*",
 		events.DataSchema(created): "urn:example:ordersaga:OrderCreated.v1",
-		events.SchemaID(created):   "/schemas/OrderCreated/v1",
+		events.SchemaID(created):   "OrderCreated.v1.json",
 		events.StreamSubjects:      "saga.>",
 		events.Stream:              "SAGA",
 	} {

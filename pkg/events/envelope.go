@@ -106,8 +106,8 @@ func (e Envelope) Encode() ([]byte, error) {
 // CloudEvents 1.0 wants an absolute URI. Before, it was "/schemas/OrderCreated/v1"; a reader takes any.
 func DataSchema(t Type) string { return fmt.Sprintf("urn:example:ordersaga:%s.v%d", t.Name, t.Major) }
 
-// SchemaID is the $id of the schema of events of this type, for example "/schemas/OrderCreated/v1".
-func SchemaID(t Type) string { return fmt.Sprintf("/schemas/%s/v%d", t.Name, t.Major) }
+// SchemaID is the $id of the schema of events of this type, the name of its file: "OrderCreated.v1.json".
+func SchemaID(t Type) string { return fmt.Sprintf("%s.v%d.json", t.Name, t.Major) }
 
 // check refuses attributes that this contract does not allow, and reads the type.
 func (e Envelope) check() (Type, error) {

@@ -3,7 +3,8 @@ package events
 import "embed"
 
 // Schemas are the JSON Schemas (draft 2020-12) of the events, one file for each version of each event:
-// schemas/<event>.v<major>.json with the $id that [SchemaID] gives. Beside them stand the envelope's and
+// schemas/<event>.v<major>.json, whose name is the $id ([SchemaID]) and what other schemas refer to: so a tool that
+// follows files finds them, and one that follows ids. Beside them stand the envelope's and
 // what they share. They are open: a field that a schema does not name is allowed, and a reader ignores it.
 //
 //go:embed schemas/*.json

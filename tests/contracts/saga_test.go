@@ -172,7 +172,8 @@ func asyncAPIOf(t *testing.T) string {
 			fmt.Fprintf(&messages, "    %s:\n      name: %s\n      title: %[2]s\n      summary: %q\n      contentType: application/cloudevents+json\n"+
 				"      payload:\n        schemaFormat: application/schema+json;version=draft-2020-12\n        schema:\n          allOf:\n"+
 				"            - $ref: schemas/envelope.v2.json\n            - properties:\n                data:\n"+
-				"                  $ref: schemas/%s.v%d.json\n", name, typ.Name, descriptionOf(t, typ), typ.Name, typ.Major)
+				"                  $ref: schemas/%s.v%d.json\n      examples:\n        - payload: %s\n",
+				name, typ.Name, descriptionOf(t, typ), typ.Name, typ.Major, exampleOf(t, typ))
 		}
 	}
 	return "channels:\n" + channels.String() + "operations:\n" + operations.String() + "components:\n  messages:\n" + messages.String()
@@ -189,6 +190,16 @@ func channelOf(typ events.Type) string {
 		return string(typ.Service) + "." + messageOf(typ)
 	}
 	return messageOf(typ)
+}
+
+// exampleOf is an event of this type as it is published: JSON is YAML.
+func exampleOf(t *testing.T, typ events.Type) string {
+	t.Helper()
+	message, err := events.Examples.ReadFile(fmt.Sprintf("testdata/%s.v%d.json", typ.Name, typ.Major))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(strings.TrimSpace(string(message)), "\n", "\n            ")
 }
 
 // descriptionOf is the description in an event's schema.

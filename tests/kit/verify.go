@@ -84,9 +84,9 @@ func (s schemas) follow(seen eventlog.Seen) error {
 	if err != nil {
 		return err
 	}
-	envelope := "/schemas/envelope/v2"
-	if seen.Envelope.DataSchema == events.SchemaID(typ) {
-		envelope = "/schemas/envelope/v1" // of a release before, out of an outbox that is as old
+	envelope := "envelope.v2.json"
+	if strings.HasPrefix(seen.Envelope.DataSchema, "/") {
+		envelope = "envelope.v1.json" // of 0.1.0, out of an outbox that is as old
 	}
 	for id, payload := range map[string][]byte{envelope: seen.Raw, events.SchemaID(typ): seen.Envelope.Data} {
 		expected, err := s.of(id)
@@ -113,6 +113,5 @@ func (s schemas) of(id string) (*schema.Schema, error) {
 }
 
 func schemaText(id string) ([]byte, error) {
-	name := strings.ReplaceAll(strings.TrimPrefix(id, "/schemas/"), "/", ".")
-	return events.Schemas.ReadFile("schemas/" + name + ".json")
+	return events.Schemas.ReadFile("schemas/" + id)
 }

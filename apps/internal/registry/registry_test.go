@@ -161,7 +161,7 @@ func TestRegistry_RefusesWhatIsNoSchema(t *testing.T) {
 		"another dialect":              {schema(`{"$schema": "http://json-schema.org/draft-07/schema#"}`), "dialect"},
 		"a type that there is not":     {schema(`{"type": "money"}`), "/type"},
 		"one that leads to itself":     {schema(`{"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}`), "itself"},
-		"a reference that nobody gave": {schema(`{"$ref": "/schemas/common/v1#/$defs/Money"}`), "no reference is named"},
+		"a reference that nobody gave": {schema(`{"$ref": "common.v1.json#/$defs/Money"}`), "no reference is named"},
 		"a reference to nothing":       {`{"schemaType": "JSON", "schema": "{}", "references": [{"name": "a", "subject": "b", "version": 1}]}`, "Subject 'b' not found"},
 		"a megabyte":                   {schema(`{"description": "` + strings.Repeat("x", 1<<20) + `"}`), "the request has more than"},
 		"what the broker would refuse": {schema(`{"description": "` + strings.Repeat("x", 60<<10) + `"}`), "as it would be kept"},
@@ -291,6 +291,43 @@ func TestRegistry_KeepsNothingInTheProcess(t *testing.T) {
 	testkit.Eventually(t, within, "everything to be registered again", func() bool {
 		return first.RegisterPublications(t.Context(), events.Order) == nil
 	})
+}
+
+// Until 0.1.0 the schemas had addresses as $id and in $ref. What a service of that release has registered is an earlier
+// version of what is registered now, and it may start beside the newer ones.
+func TestRegistry_TakesTheSchemasOfAnEarlierReleaseBesideTheNewOnes(t *testing.T) {
+	t.Parallel()
+	client := run(t, testkit.Broker(t))
+	older := func(file, id string) api.Schema {
+		text, err := events.Schemas.ReadFile("schemas/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		addresses := strings.NewReplacer(`"$id": "`+file+`"`, `"$id": "`+id+`"`, "common.v1.json#", "/schemas/common/v1#")
+		return api.Schema{Type: api.JSON, Text: addresses.Replace(string(text))}
+	}
+	shared, event := older("common.v1.json", "/schemas/common/v1"), older("OrderCreated.v1.json", "/schemas/OrderCreated/v1")
+	event.References = []api.Reference{{Name: "/schemas/common/v1", Subject: api.Shared, Version: 1}}
+	start := func() (ids [2]int) {
+		for i, subject := range []string{api.Shared, "saga.order.OrderCreated.v1"} {
+			var err error
+			if ids[i], err = client.Register(t.Context(), subject, []api.Schema{shared, event}[i]); err != nil {
+				t.Fatalf("%s: %v", subject, err)
+			}
+		}
+		return ids
+	}
+	before := start()
+	if err := client.RegisterPublications(t.Context(), events.Order); err != nil {
+		t.Fatal(err)
+	}
+	if after := start(); after != before {
+		t.Errorf("the older service's schemas had the ids %v and have %v", before, after)
+	}
+	latest, err := client.Version(t.Context(), "saga.order.OrderCreated.v1", "latest")
+	if err != nil || latest.Version != 2 || latest.References[0].Name != "common.v1.json" || latest.References[0].Version != 2 {
+		t.Errorf("the latest version is %+v, %v", latest, err)
+	}
 }
 
 // A refusal names the field, what would break, and who reads the event.
