@@ -61,8 +61,8 @@ func (s Server) Serve(ctx context.Context, listener net.Listener) error {
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: time.Minute}),
 	)
 	s.Register(server)
-	grpc_health_v1.RegisterHealthServer(server, health{ready: s.Ready})
 	reflection.Register(server)
+	grpc_health_v1.RegisterHealthServer(server, newHealth(ctx, s.Ready, server))
 	s.Log.InfoContext(ctx, "serving gRPC", "grpc_addr", listener.Addr().String())
 
 	ended := make(chan error, 1)
@@ -94,20 +94,4 @@ func (s Server) answer(ctx context.Context, request any, info *grpc.UnaryServerI
 		err = s.ToProblem(err)
 	}
 	return nil, s.status(ctx, info.FullMethod, err)
-}
-
-// health answers whether the service can do its work, as /readyz does.
-type health struct {
-	grpc_health_v1.UnimplementedHealthServer
-	ready func(context.Context) error
-}
-
-// Check asks now.
-func (h health) Check(ctx context.Context,
-	_ *grpc_health_v1.HealthCheckRequest) (*grpc_health_v1.HealthCheckResponse, error) {
-	state := grpc_health_v1.HealthCheckResponse_SERVING
-	if reason := h.ready(ctx); reason != nil {
-		state = grpc_health_v1.HealthCheckResponse_NOT_SERVING
-	}
-	return &grpc_health_v1.HealthCheckResponse{Status: state}, nil
 }

@@ -67,6 +67,12 @@ func ask(ctx context.Context, connection *grpc.ClientConn, text string) error {
 	return connection.Invoke(ctx, call, wrapperspb.String(text), &emptypb.Empty{})
 }
 
+// reasons are the codes as an ErrorInfo has them: UPPER_SNAKE_CASE.
+var reasons = map[codes.Code]string{
+	codes.NotFound: "NOT_FOUND", codes.InvalidArgument: "INVALID_ARGUMENT", codes.FailedPrecondition: "FAILED_PRECONDITION",
+	codes.Unavailable: "UNAVAILABLE", codes.Internal: "INTERNAL",
+}
+
 func TestServer_AnErrorIsTheProblemOfHTTP(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -89,7 +95,7 @@ func TestServer_AnErrorIsTheProblemOfHTTP(t *testing.T) {
 				t.Fatalf("answered %s %q, want %s %q", got.Code(), got.Message(), c.code, c.message)
 			}
 			info, is := got.Details()[0].(*errdetails.ErrorInfo)
-			if !is || info.GetMetadata()["title"] == "" || info.GetMetadata()["detail"] != c.message {
+			if !is || info.GetReason() != reasons[c.code] || info.GetMetadata()["title"] == "" || info.GetMetadata()["detail"] != c.message {
 				t.Errorf("the details %v are no problem", got.Details())
 			}
 			var busy *problem.Error
@@ -148,6 +154,59 @@ func TestServer_HealthIsReadiness(t *testing.T) {
 		}
 		reason.Store(new(errors.New("the database is away")))
 	}
+}
+
+const (
+	serving    = grpc_health_v1.HealthCheckResponse_SERVING
+	notServing = grpc_health_v1.HealthCheckResponse_NOT_SERVING
+	noService  = grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN
+)
+
+func TestServer_HealthKnowsItsServices(t *testing.T) {
+	t.Parallel()
+	connection, _ := serve(t, nil, func(context.Context) error { return nil })
+	client := grpc_health_v1.NewHealthClient(connection)
+	for name, want := range map[string]codes.Code{"": codes.OK, "echo.v1.EchoService": codes.OK, "echo.v1.Nothing": codes.NotFound} {
+		if _, err := client.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: name}); status.Code(err) != want {
+			t.Errorf("the check of %q ends %v, want %s", name, err, want)
+		}
+	}
+	all, err := client.List(t.Context(), &grpc_health_v1.HealthListRequest{})
+	for _, name := range []string{"", "echo.v1.EchoService"} {
+		if err != nil || all.GetStatuses()[name].GetStatus() != serving {
+			t.Errorf("%q is listed as %v, %v", name, all, err)
+		}
+	}
+}
+
+func TestServer_HealthCanBeWatched(t *testing.T) {
+	t.Parallel()
+	var reason atomic.Pointer[error]
+	reason.Store(new(error))
+	connection, end := serve(t, nil, func(context.Context) error { return *reason.Load() })
+	watch := func(name string) func(grpc_health_v1.HealthCheckResponse_ServingStatus) {
+		stream, err := grpc_health_v1.NewHealthClient(connection).Watch(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func(want grpc_health_v1.HealthCheckResponse_ServingStatus) {
+			t.Helper()
+			if got, err := stream.Recv(); err != nil || got.GetStatus() != want {
+				t.Fatalf("the health of %q is %s, %v; want %s", name, got.GetStatus(), err, want)
+			}
+		}
+	}
+	service, nothing := watch("echo.v1.EchoService"), watch("echo.v1.Nothing")
+	service(serving)
+	nothing(noService)
+	reason.Store(new(errors.New("the database is away")))
+	service(notServing)
+	reason.Store(new(error))
+	service(serving)
+	if err := end(); err != nil { // without waiting for those who watch
+		t.Errorf("the server ended with %v", err)
+	}
+	service(notServing)
 }
 
 func TestServer_CallsThatHaveBegunAreAnsweredAtTheEnd(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	rpccode "google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -49,7 +50,7 @@ func (s Server) status(ctx context.Context, method string, err error) error {
 		title = http.StatusText(answer.Status)
 	}
 	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{
-		Reason: code.String(), Domain: "ordersaga",
+		Reason: rpccode.Code(code).String(), Domain: "ordersaga",
 		Metadata: map[string]string{"type": "about:blank", "title": title, "status": strconv.Itoa(answer.Status),
 			"detail": answer.Detail},
 	}}
