@@ -97,7 +97,7 @@ func TestOpenAPI_EveryBodyHasAValidExample(t *testing.T) {
 		compiler := jsonschema.NewCompiler()
 		compiler.DefaultDraft(jsonschema.Draft2020) // the dialect of OpenAPI 3.1
 		compiler.AssertFormat()
-		if err := compiler.AddResource("schema://contracts/"+name, document); err != nil {
+		if err := compiler.AddResource("schema:///contracts/"+name, document); err != nil {
 			t.Fatal(err)
 		}
 		checked := 0
