@@ -28,12 +28,20 @@ const (
 	NoSubject          = 40401
 	NoVersion          = 40402
 	NoSchema           = 40403
+	SubjectDeleted     = 40404
+	SubjectNotDeleted  = 40405
+	VersionDeleted     = 40406
+	VersionNotDeleted  = 40407
 	NoSubjectConfig    = 40408
+	NoSubjectMode      = 40409
 	IncompatibleSchema = 409
 	InvalidSchema      = 42201
 	InvalidVersion     = 42202
 	InvalidMode        = 42203
+	NotPermitted       = 42205
+	ReferenceExists    = 42206
 	InvalidSubject     = 42208
+	InvalidRules       = 42210
 	StorageUnavailable = 50001
 )
 

@@ -91,6 +91,18 @@ func (b *bucket) put(ctx context.Context, key string, value any, revision uint64
 	return nil
 }
 
+// remove takes an entry away.
+func (b *bucket) remove(ctx context.Context, key string) error {
+	kv, err := b.open(ctx)
+	if err != nil {
+		return err
+	}
+	if err := kv.Delete(ctx, key); err != nil {
+		return fmt.Errorf("remove %s: %w", key, err)
+	}
+	return nil
+}
+
 const (
 	schemaKey  = "schemas."
 	textKey    = "texts."

@@ -25,7 +25,8 @@
 // that are newer (the stream, an outbox and dead letters store what older publishers have published), and each
 // validates with its own copy of the schema. Any other change is a new major version, a subject of its own.
 //
-// There is no way to delete: what was published once can be read again at any time.
+// A version can be deleted unless another schema refers to it. It keeps its number and its schema the id, and what
+// was published by it can be read again at any time: GET /schemas/ids/{id} still has the text.
 package registry
 
 import (

@@ -11,6 +11,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	api "example.com/ordersaga/internal/schemaregistry"
 )
 
@@ -39,13 +41,56 @@ func subjectOf(q *http.Request) (string, error) {
 	return name, nil
 }
 
-// schemaOf reads the body. No type of schema means Avro there, which is refused later.
-func schemaOf(q *http.Request) (given api.Schema, err error) {
-	if err := read(q, &given); err != nil {
+// isSet is whether a parameter of the address is true.
+func isSet(q *http.Request, name string) bool {
+	is, _ := strconv.ParseBool(q.URL.Query().Get(name))
+	return is
+}
+
+// sightOf is which versions are asked for.
+func sightOf(q *http.Request) sight {
+	switch {
+	case isSet(q, "deletedOnly"):
+		return onlyDeleted
+	case isSet(q, "deleted"):
+		return deleted
+	}
+	return live
+}
+
+// request is a schema as a client sends it.
+type request struct {
+	api.Schema
+	normalize bool
+}
+
+// schemaOf reads the body. No type of schema means Avro there, which is refused later. What other registries store
+// beside a schema is refused: a rule that says that a field is to be encrypted must not be lost in silence.
+func schemaOf(q *http.Request) (given request, err error) {
+	var body struct {
+		api.Schema
+		ID       int `json:"id"`
+		Metadata any `json:"metadata"`
+		RuleSet  any `json:"ruleSet"`
+	}
+	if err := read(q, &body); err != nil {
 		return given, err
 	}
-	if given.Text == "" {
+	given = request{body.Schema, isSet(q, "normalize")}
+	switch text := jsontext.Value(given.Text); {
+	case given.Text == "":
 		return given, invalid("there is none")
+	case json.Valid(text) && !text.IsValid():
+		return given, invalid("it must be UTF-8, and no object may have two members with one name")
+	case body.Metadata != nil || body.RuleSet != nil:
+		return given, refuse(http.StatusUnprocessableEntity, api.InvalidRules,
+			"A schema has no metadata and no ruleSet here; register it without")
+	case body.ID > 0:
+		return given, refuse(http.StatusUnprocessableEntity, api.NotPermitted,
+			"A schema's id is given here and cannot be chosen")
+	}
+	if given.normalize {
+		given.Schema = normal(given.Schema)
 	}
 	return given, nil
 }
@@ -62,6 +107,9 @@ func read(q *http.Request, value any) error {
 	}
 	if err := json.Unmarshal(content, value); err != nil {
 		return invalid("the request is not the JSON that belongs here: %v", err)
+	}
+	if !jsontext.Value(content).IsValid() {
+		return invalid("the request must be UTF-8, and no object may have two members with one name")
 	}
 	return nil
 }

@@ -8,15 +8,42 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"example.com/ordersaga/contracts/schema"
+	"example.com/ordersaga/contracts/validator"
 	api "example.com/ordersaga/internal/schemaregistry"
 )
 
-// subject is what is stored of one: the ids of its versions, the first of which is version 1.
+// subject is what is stored of one: the ids of its versions, the first of which is version 1. A version that is deleted
+// keeps its number and its id; no other one ever gets that number.
 type subject struct {
-	Name string `json:"name"`
-	IDs  []int  `json:"ids"`
+	Name    string `json:"name"`
+	IDs     []int  `json:"ids"`
+	Deleted []int  `json:"deleted,omitempty"` // versions that are only seen when they are asked for
+	Gone    []int  `json:"gone,omitempty"`    // versions that are not seen any more
+}
+
+// sight is which versions are seen.
+type sight int
+
+const (
+	live        sight = iota
+	deleted           // those that are deleted, and not permanently, among the others
+	onlyDeleted       // those alone
+)
+
+// versions are the numbers of those that are seen.
+func (s subject) versions(which sight) []int {
+	seen := []int{}
+	for n := 1; n <= len(s.IDs); n++ {
+		marked := slices.Contains(s.Deleted, n)
+		if !slices.Contains(s.Gone, n) && (which == deleted || marked == (which == onlyDeleted)) {
+			seen = append(seen, n)
+		}
+	}
+	return seen
 }
 
 // stored is a schema as it is stored. Equal schemas have equal hashes.
@@ -30,7 +57,7 @@ const tries = 100
 
 // register adds a version to a subject, unless it has this schema already. When another process has changed the subject
 // meanwhile, it begins anew. Within a process registrations take turns: they would only make each other begin anew.
-func (r *registry) register(ctx context.Context, name string, given api.Schema) (id int, err error) {
+func (r *registry) register(ctx context.Context, name string, given request) (id int, err error) {
 	r.turns.Lock()
 	defer r.turns.Unlock()
 	for range tries {
@@ -41,41 +68,40 @@ func (r *registry) register(ctx context.Context, name string, given api.Schema) 
 	return 0, err
 }
 
-func (r *registry) tryRegister(ctx context.Context, name string, given api.Schema) (int, error) {
-	var s subject
-	revision, err := r.bucket.get(ctx, named(subjectKey, name), &s)
+func (r *registry) tryRegister(ctx context.Context, name string, given request) (int, error) {
+	s, revision, err := r.stored(ctx, name)
 	if err != nil {
 		return 0, err
 	}
-	if version, err := r.versionOf(ctx, s, given); err != nil {
+	if version, err := r.versionOf(ctx, s, live, given); err != nil {
 		return 0, err
 	} else if version > 0 {
 		return s.IDs[version-1], nil
 	}
-	verdict, err := r.judge(ctx, name, s.IDs, given)
+	verdict, err := r.judge(ctx, s, s.versions(live), given)
 	if err != nil {
 		return 0, err
 	}
 	if verdict.Answer != schema.Compatible {
 		return 0, incompatible(name, verdict)
 	}
-	id, err := r.identify(ctx, given)
+	id, err := r.identify(ctx, given.Schema)
 	if err != nil {
 		return 0, err
 	}
-	s.Name, s.IDs = name, append(s.IDs, id)
+	s.IDs = append(s.IDs, id)
 	return id, r.bucket.put(ctx, named(subjectKey, name), s, revision)
 }
 
 // versionOf is which version of a subject the schema is; 0: none.
-func (r *registry) versionOf(ctx context.Context, s subject, given api.Schema) (int, error) {
-	for i, id := range s.IDs {
-		known, err := r.byID(ctx, id)
+func (r *registry) versionOf(ctx context.Context, s subject, which sight, given request) (int, error) {
+	for _, n := range s.versions(which) {
+		known, err := r.byID(ctx, s.IDs[n-1])
 		if err != nil {
 			return 0, err
 		}
-		if known.Hash == hash(given) {
-			return i + 1, nil
+		if known.Hash == hash(given.Schema) || given.normalize && hash(normal(known.Schema)) == hash(given.Schema) {
+			return n, nil
 		}
 	}
 	return 0, nil
@@ -123,30 +149,62 @@ func (r *registry) byID(ctx context.Context, id int) (stored, error) {
 	return schema, err
 }
 
-// find is a subject that there is.
-func (r *registry) find(ctx context.Context, name string) (subject, error) {
-	var s subject
-	revision, err := r.bucket.get(ctx, named(subjectKey, name), &s)
-	if err == nil && revision == 0 {
-		err = refuse(http.StatusNotFound, api.NoSubject, "Subject '%.100s' not found.", name)
+// stored is what is stored of a subject, and the revision of that; 0: nothing is.
+func (r *registry) stored(ctx context.Context, name string) (s subject, revision uint64, err error) {
+	s.Name = name
+	revision, err = r.bucket.get(ctx, named(subjectKey, name), &s)
+	return s, revision, err
+}
+
+// find is a subject with a version that is seen.
+func (r *registry) find(ctx context.Context, name string, which sight) (subject, error) {
+	s, _, err := r.stored(ctx, name)
+	if err == nil && len(s.versions(which)) == 0 {
+		err = noSubject(name)
 	}
 	return s, err
 }
 
-// version is one of a subject's versions; 0 is the latest.
-func (r *registry) version(ctx context.Context, name string, n int) (api.Version, error) {
-	s, err := r.find(ctx, name)
+func noSubject(name string) error {
+	return refuse(http.StatusNotFound, api.NoSubject, "Subject '%.100s' not found.", name)
+}
+
+// version is one of a subject's versions that are seen; 0 is the latest.
+func (r *registry) version(ctx context.Context, name string, n int, which sight) (api.Version, error) {
+	s, err := r.find(ctx, name, which)
 	if err != nil {
 		return api.Version{}, err
 	}
+	seen := s.versions(which)
 	if n == 0 {
-		n = len(s.IDs)
+		n = slices.Max(seen)
 	}
-	if n > len(s.IDs) {
+	if !slices.Contains(seen, n) {
 		return api.Version{}, refuse(http.StatusNotFound, api.NoVersion, "Version %d not found.", n)
 	}
+	return r.read(ctx, s, n)
+}
+
+// read is a version of a subject.
+func (r *registry) read(ctx context.Context, s subject, n int) (api.Version, error) {
 	known, err := r.byID(ctx, s.IDs[n-1])
-	return api.Version{Subject: name, ID: s.IDs[n-1], Version: n, Schema: known.Schema}, err
+	return api.Version{Subject: s.Name, ID: s.IDs[n-1], Version: n, Schema: known.Schema}, err
+}
+
+// normal is a schema in the form that all have that differ in the order of members and references alone.
+func normal(given api.Schema) api.Schema {
+	if document, err := validator.Decode([]byte(given.Text)); err == nil {
+		var text bytes.Buffer
+		encoder := json.NewEncoder(&text)
+		encoder.SetEscapeHTML(false)
+		if encoder.Encode(document) == nil {
+			given.Text = strings.TrimSpace(text.String())
+		}
+	}
+	given.References = slices.SortedFunc(slices.Values(given.References), func(a, b api.Reference) int {
+		return strings.Compare(a.Name, b.Name)
+	})
+	return given
 }
 
 // hash is the same for schemas that differ in nothing but their spaces.

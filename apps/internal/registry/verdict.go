@@ -46,32 +46,51 @@ func (r *registry) setMode(ctx context.Context, name string, mode schema.Mode) (
 	return errTaken
 }
 
-// judge is whether a schema may follow the versions with these ids, under the subject's mode. An [api.Error] means that
+// resetMode takes the mode of a subject away, or of all that have none of their own (""), and returns what it was.
+func (r *registry) resetMode(ctx context.Context, name string) (before schema.Mode, err error) {
+	key := modeKey + everywhere
+	if name != "" {
+		key = named(modeKey, name)
+	}
+	revision, err := r.bucket.get(ctx, key, &before)
+	switch {
+	case err != nil:
+		return before, err
+	case revision == 0 && name != "":
+		return before, refuse(http.StatusNotFound, api.NoSubjectConfig,
+			"Subject '%.100s' does not have subject-level compatibility configured", name)
+	case revision == 0:
+		return defaultMode, nil
+	}
+	return before, r.bucket.remove(ctx, key)
+}
+
+// judge is whether a schema may follow these versions, under the subject's mode. An [api.Error] means that
 // it is no schema that could be registered at all.
-func (r *registry) judge(ctx context.Context, name string, ids []int, given api.Schema) (schema.Verdict, error) {
-	next, err := r.parse(ctx, given)
+func (r *registry) judge(ctx context.Context, s subject, versions []int, given request) (schema.Verdict, error) {
+	next, err := r.parse(ctx, given.Schema)
 	if err != nil {
 		return schema.Verdict{}, err
 	}
-	mode, _, err := r.mode(ctx, name)
+	mode, _, err := r.mode(ctx, s.Name)
 	if err != nil {
 		return schema.Verdict{}, err
 	}
 	var earlier []*schema.Schema
-	for i, id := range ids {
-		if i < len(ids)-1 && !strings.HasSuffix(string(mode), "_TRANSITIVE") {
+	for i, n := range versions {
+		if i < len(versions)-1 && !strings.HasSuffix(string(mode), "_TRANSITIVE") {
 			continue
 		}
-		known, err := r.byID(ctx, id)
+		known, err := r.byID(ctx, s.IDs[n-1])
 		if err != nil {
 			return schema.Verdict{}, err
 		}
 		old, err := r.parse(ctx, known.Schema)
 		if err != nil {
 			//nolint:errorlint // an earlier schema that cannot be read is no error of this client
-			return schema.Verdict{}, fmt.Errorf("version %d of %s: %v", i+1, name, err)
+			return schema.Verdict{}, fmt.Errorf("version %d of %s: %v", n, s.Name, err)
 		}
-		old.Name = fmt.Sprintf("version %d", i+1)
+		old.Name = fmt.Sprintf("version %d", n)
 		earlier = append(earlier, old)
 	}
 	return schema.Check(mode, next, earlier, schema.Lenient), nil
@@ -118,7 +137,7 @@ func (r *registry) follow(ctx context.Context, given api.Schema, texts map[strin
 		if reference.Name == "" || reference.Version < 1 {
 			return invalid("a reference has a name, a subject and a version")
 		}
-		found, err := r.version(ctx, reference.Subject, reference.Version)
+		found, err := r.version(ctx, reference.Subject, reference.Version, deleted)
 		if refused, is := errors.AsType[*api.Error](err); is {
 			return invalid("the reference %.100q: %s", reference.Name, refused.Message)
 		}
