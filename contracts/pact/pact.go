@@ -90,19 +90,20 @@ type Response struct {
 	MatchingRules Rules `json:"matchingRules,omitempty"`
 }
 
-// Generators put the provider's own values into a request.
+// Generators put the provider's own values into a request, and new ones for each try.
 type Generators struct {
-	Path *Generator           `json:"path,omitempty"`
-	Body map[string]Generator `json:"body,omitempty"`
+	Path   *Generator           `json:"path,omitempty"`
+	Header map[string]Generator `json:"header,omitempty"`
+	Body   map[string]Generator `json:"body,omitempty"`
 }
 
-// Generator is an expression over the values of a provider state, such as /v1/orders/${order_id}.
+// Generator is an expression over the values of a provider state, such as /v1/orders/${order_id}, or a new UUID.
 type Generator struct {
-	Type       string `json:"type"` // ProviderState
-	Expression string `json:"expression"`
+	Type       string `json:"type"` // ProviderState or Uuid
+	Expression string `json:"expression,omitempty"`
 }
 
-// Rules are how values are compared, by category (here always body) and path.
+// Rules are how values are compared, by category (body, and a message's metadata) and path.
 type Rules map[string]map[string]Rule
 
 // Rule is how the values at a path are compared. Without one they must be equal. Optional is no part of the
@@ -113,9 +114,11 @@ type Rule struct {
 	Optional bool      `json:"optional,omitempty"`
 }
 
-// Matcher is a comparison: "type" wants the same JSON type, and of a list at least Min items like the first.
+// Matcher is a comparison: "type" wants the same JSON type, and of a list at least Min items like the first; "regex" a
+// text that the expression matches.
 type Matcher struct {
 	Match string `json:"match"`
+	Regex string `json:"regex,omitempty"`
 	Min   int    `json:"min,omitempty"`
 }
 

@@ -8,7 +8,10 @@ import (
 	"strings"
 )
 
-// With marks the places in a request at which the provider puts its own values: where the examples stand.
+// key is the header that must be new with each request: a provider remembers the one that it has answered.
+const key = "Idempotency-Key"
+
+// With marks the places in a request at which the provider puts its own values: where the examples stand, and a key.
 func (r Request) With(params map[string]string) Request {
 	g := Generators{Body: map[string]Generator{}}
 	mark := func(text string) (string, bool) {
@@ -19,7 +22,7 @@ func (r Request) With(params map[string]string) Request {
 		return marked, marked != text
 	}
 	if path, has := mark(r.Path); has {
-		g.Path = &Generator{"ProviderState", path}
+		g.Path = &Generator{Type: "ProviderState", Expression: path}
 	}
 	if r.Body != nil {
 		body, _ := Decode(r.Body.Content) // what is no JSON has no places
@@ -27,12 +30,15 @@ func (r Request) With(params map[string]string) Request {
 		for name, value := range object {
 			if text, is := value.(string); is {
 				if marked, has := mark(text); has {
-					g.Body["$."+name] = Generator{"ProviderState", marked}
+					g.Body["$."+name] = Generator{Type: "ProviderState", Expression: marked}
 				}
 			}
 		}
 	}
-	if g.Path != nil || len(g.Body) > 0 {
+	if len(r.Headers[key]) > 0 {
+		g.Header = map[string]Generator{key: {Type: "Uuid"}}
+	}
+	if g.Path != nil || len(g.Body) > 0 || len(g.Header) > 0 {
 		r.Generators = &g
 	}
 	return r

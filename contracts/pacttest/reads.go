@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -58,13 +59,19 @@ func Consumes(t testing.TB, event events.Type, outcome func(message []byte) (str
 			rules["body"][path] = rule
 		}
 	}
+	rules["metadata"] = map[string]pact.Rule{"subject": {Combine: "AND", Matchers: []pact.Matcher{
+		{Match: "regex", Regex: "^" + regexp.QuoteMeta(event.String()) + `\.[^.]+$`},
+	}}}
 	return pact.Interaction{
 		Type: pact.Message, Key: event.String(), Description: event.String(),
 		Contents:      &pact.Body{Content: encode(t, content), ContentType: events.ContentType},
 		MatchingRules: rules,
-		Attributes:    map[string]string{"subject": event.Filter()},
+		Attributes:    map[string]string{"subject": event.SubjectOf(anOrder)},
 	}
 }
+
+// anOrder is the order in the examples.
+const anOrder = "01936f2e-7c00-7000-8000-000000000001"
 
 // optional reports whether an event's schema has this field and does not require it.
 func optional(t testing.TB, event events.Type, field string) bool {

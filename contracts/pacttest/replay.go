@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"testing"
 
 	"github.com/google/uuid"
@@ -55,17 +56,25 @@ func Publishes(t *testing.T, provider events.Service, pool *pgxpool.Pool) {
 	}
 	of(t, string(provider), pact.Message, func(t *testing.T, i pact.Interaction) {
 		t.Helper()
-		rows, err := pool.Query(t.Context(), `SELECT payload FROM outbox WHERE type = $1`, i.Key)
+		rows, err := pool.Query(t.Context(), `SELECT subject, payload FROM outbox WHERE type = $1`, i.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		messages, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
+		type published struct {
+			Subject string
+			Payload []byte
+		}
+		messages, err := pgx.CollectRows(rows, pgx.RowToStructByPos[published])
 		if err != nil || len(messages) == 0 {
 			t.Fatalf("%s never publishes %s: %v", provider, i.Key, err)
 		}
+		expected := regexp.MustCompile(i.MatchingRules["metadata"]["subject"].Matchers[0].Regex)
 		for _, message := range messages {
-			for _, wrong := range i.Contents.Match(i.MatchingRules, message) {
-				t.Errorf("%s in %s", wrong, message)
+			if !expected.MatchString(message.Subject) {
+				t.Errorf("%s is published on %s", i.Key, message.Subject)
+			}
+			for _, wrong := range i.Contents.Match(i.MatchingRules, message.Payload) {
+				t.Errorf("%s in %s", wrong, message.Payload)
 			}
 		}
 	})
@@ -95,8 +104,10 @@ func Answers(t *testing.T, provider string, api http.Handler, states map[string]
 		target := url.URL{Path: path, RawQuery: url.Values(i.Request.Query).Encode()}
 		request := httptest.NewRequestWithContext(t.Context(), i.Request.Method, target.String(), bytes.NewReader(body))
 		maps.Copy(request.Header, i.Request.Headers)
-		if request.Header.Get("Idempotency-Key") != "" {
-			request.Header.Set("Idempotency-Key", uuid.NewString()) // the state may have been made before
+		if g := i.Request.Generators; g != nil {
+			for name := range g.Header {
+				request.Header.Set(name, uuid.NewString()) // the state may have been made before
+			}
 		}
 		recorder := httptest.NewRecorder()
 		api.ServeHTTP(recorder, request)

@@ -3,6 +3,7 @@ package contracts
 import (
 	"encoding/json"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,39 @@ func TestPacts_EverySubscriptionHasOne(t *testing.T) {
 			}
 		}
 		same(t, string(service)+" has pacts about", got, want)
+	}
+}
+
+// TestPacts_AreWhatOtherVerifiersReplay: they compare a message's metadata by the rules in the file alone, and send what
+// stands in a request, again and again.
+func TestPacts_AreWhatOtherVerifiersReplay(t *testing.T) {
+	t.Parallel()
+	const key = "Idempotency-Key"
+	for _, p := range pactsOf(t) {
+		for _, i := range p.Interactions {
+			what := p.Consumer.Name + "-" + p.Provider.Name + " " + i.Key
+			if i.Type == pact.HTTP {
+				if len(i.Request.Headers[key]) > 0 && (i.Request.Generators == nil || i.Request.Generators.Header[key].Type != "Uuid") {
+					t.Errorf("%s: every request would have the same key", what)
+				}
+				continue
+			}
+			typ, err := events.ParseType(i.Key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rule := i.MatchingRules["metadata"]["subject"].Matchers
+			if len(rule) != 1 || rule[0].Match != "regex" {
+				t.Fatalf("%s: the subject is compared by %v", what, rule)
+			}
+			for subject, want := range map[string]bool{
+				i.Attributes["subject"]: true, typ.SubjectOf("any-other"): true, typ.Filter() + ".more": false, "saga.order.Other.v1.x": false,
+			} {
+				if got := regexp.MustCompile(rule[0].Regex).MatchString(subject); got != want {
+					t.Errorf("%s: takes %s: %v", what, subject, got)
+				}
+			}
+		}
 	}
 }
 
