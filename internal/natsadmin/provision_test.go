@@ -210,6 +210,8 @@ func TestPermissions_RefuseWhatALoginDoesNotNeed(t *testing.T) {
 	w.refusesPublish(natsadmin.Observer, "an event", "saga.order.OrderConfirmed.v1."+uuid.NewString())
 	w.refusesPublish(natsadmin.Observer, "taking a service's messages", "$JS.API.CONSUMER.MSG.NEXT.SAGA.order")
 	w.refusesSubscribe(natsadmin.Observer, "the services' acknowledgements", "$JS.ACK.>")
+	w.refusesPublish(natsadmin.Observer, "the schemas' bucket", "$JS.API.STREAM.MSG.GET.KV_schemas")
+	w.refusesPublish(natsadmin.Console, "listing what it does not show", "$JS.API.STREAM.LIST")
 	w.refusesPublish(natsadmin.Provisioner, "an event", "saga.order.OrderConfirmed.v1."+uuid.NewString())
 	w.refusesPublish(natsadmin.Provisioner, "deleting the stream", "$JS.API.STREAM.DELETE.SAGA")
 	w.refusesSubscribe(natsadmin.Provisioner, "all events", "saga.>")
@@ -288,6 +290,21 @@ func TestPermissions_TheObserverReads(t *testing.T) {
 		t.Errorf("read %v (%v)", msg, err)
 	}
 	if _, err := stream.Consumer(t.Context(), "shipping"); err != nil {
+		t.Error(err)
+	}
+	streams := jetStream(t, nc).ListStreams(t.Context())
+	names := []string{}
+	for info := range streams.Info() {
+		names = append(names, info.Config.Name)
+	}
+	consumers := stream.ConsumerNames(t.Context())
+	for name := range consumers.Name() {
+		names = append(names, name)
+	}
+	if streams.Err() != nil || consumers.Err() != nil || !slices.Contains(names, events.Stream) || !slices.Contains(names, "shipping") {
+		t.Errorf("it lists %v: %v, %v", names, streams.Err(), consumers.Err())
+	}
+	if _, err := jetStream(t, nc).AccountInfo(t.Context()); err != nil {
 		t.Error(err)
 	}
 	seen := make(chan struct{}, 1)

@@ -86,7 +86,7 @@ func ServerConfig(o ServerOptions) string {
 	writeUser(&b, Translator, append([]string{events.OrderCreated{}.Type().Filter()}, consumes(Translator)...), nil)
 	writeUser(&b, Registry, registryPublishes(), nil)
 	writeUser(&b, Provisioner, provisionerPublishes(), nil)
-	writeUser(&b, Observer, observerPublishes(), []string{events.StreamSubjects})
+	writeUser(&b, Observer, append(observerPublishes(), lists()...), []string{events.StreamSubjects})
 	writeUser(&b, Console, observerPublishes(), nil)
 	b.WriteString("  ]\n}\n")
 	return b.String()
@@ -163,6 +163,14 @@ func registryPublishes() []string {
 		"$KV." + Schemas + ".>",
 		"$JS.API.STREAM.INFO." + schemaStream,
 		"$JS.API.DIRECT.GET." + schemaStream + ".>",
+	}
+}
+
+// lists is what it takes to list the streams, and the consumers of one: what the reports of the nats CLI are made of.
+func lists() []string {
+	return []string{
+		"$JS.API.INFO", "$JS.API.STREAM.LIST", "$JS.API.STREAM.NAMES",
+		"$JS.API.CONSUMER.LIST." + events.Stream, "$JS.API.CONSUMER.NAMES." + events.Stream,
 	}
 }
 
