@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"example.com/ordersaga/pkg/idempotency"
@@ -113,10 +112,7 @@ func Read(w http.ResponseWriter, r *http.Request, into any) (idempotency.Request
 	if err != nil {
 		return idempotency.Request{}, problem.New(http.StatusBadRequest, "The body cannot be read, or is longer than 64 KiB.")
 	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	// One value in UTF-8 without a member twice (RFC 7493): what is kept is then what was sent.
-	if err := decoder.Decode(into); err != nil || !jsontext.Value(body).IsValid() {
+	if err := ijson.Read(bytes.NewReader(body), into); err != nil {
 		return idempotency.Request{}, problem.New(http.StatusBadRequest,
 			"The body is not the JSON object that is wanted here; the documentation shows one.")
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"example.com/ordersaga/internal/ijson"
 )
 
 // Armament is a fault as JSON: what arms one, and what a list shows.
@@ -81,10 +83,8 @@ func (s *Set) serveArm(w http.ResponseWriter, r *http.Request) {
 }
 
 func readFault(w http.ResponseWriter, r *http.Request) (Fault, error) {
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10))
-	decoder.DisallowUnknownFields()
 	var a Armament
-	if err := decoder.Decode(&a); err != nil {
+	if err := ijson.Read(http.MaxBytesReader(w, r.Body, 4<<10), &a); err != nil {
 		return Fault{}, fmt.Errorf("the body is not a fault: %w", err)
 	}
 	f := Fault{Point: a.Point, Kind: a.Kind, Text: a.Text, Order: a.Order, Times: 1, Percent: a.Percent}

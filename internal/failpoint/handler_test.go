@@ -70,6 +70,7 @@ func TestHandler_Refuses(t *testing.T) {
 	}{
 		"what is not JSON":                  {"POST", "/faults", `crash`, 400},
 		"a field that it does not know":     {"POST", "/faults", `{"point":"relay.marked","kind":"crash","when":"now"}`, 400},
+		"a point twice":                     {"POST", "/faults", `{"point":"relay.marked","point":"relay.read","kind":"crash"}`, 400},
 		"a duration that is none":           {"POST", "/faults", `{"point":"relay.marked","kind":"delay","delay":"long"}`, 400},
 		"a body without an end":             {"POST", "/faults", `{"text":"` + strings.Repeat("x", 5000) + `"}`, 400},
 		"a point that there is not":         {"POST", "/faults", `{"point":"nowhere","kind":"crash"}`, 422},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -113,10 +114,17 @@ func mediaType(r *http.Request) string {
 	return name
 }
 
+// named finds the parameter in an error of the generated code, whose types are each service's own.
+var named = regexp.MustCompile(`^(?:Expected one value for|Invalid format for parameter) ([A-Za-z0-9_-]+)`)
+
 // Unreadable answers 400 where the generated code cannot read what the contract allows: 1.0 or 1e2 is an
-// integer in JSON Schema but not in Go, and a header can be there twice.
-func Unreadable(w http.ResponseWriter, r *http.Request, _ error) {
-	problem.Write(w, r, problem.New(http.StatusBadRequest, "a number or a header of the request cannot be read"))
+// integer in JSON Schema but not in Go, and a header or a parameter can be there twice.
+func Unreadable(w http.ResponseWriter, r *http.Request, err error) {
+	what := "a number in the body cannot be read"
+	if found := named.FindStringSubmatch(err.Error()); found != nil {
+		what = "parameter " + found[1] + ": cannot be read, or is there more than once"
+	}
+	problem.Write(w, r, problem.New(http.StatusBadRequest, what))
 }
 
 // refusal is, in the client's terms, what the validator found.

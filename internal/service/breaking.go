@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/ijson"
 	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/problem"
@@ -100,9 +101,7 @@ func duration(w http.ResponseWriter, r *http.Request, longest time.Duration) (d 
 	var wanted struct {
 		For string `json:"for"`
 	}
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&wanted); err != nil {
+	if err := ijson.Read(http.MaxBytesReader(w, r.Body, 1<<10), &wanted); err != nil {
 		problem.Write(w, r, problem.New(http.StatusBadRequest, "the body is not a JSON object with for"))
 		return 0, false
 	}

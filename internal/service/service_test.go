@@ -101,7 +101,7 @@ func TestFaults_DurationsAreBounded(t *testing.T) {
 	for request, longest := range map[string]string{"PUT /consumer/pause": "15m", "POST /process/kill": "1m"} {
 		method, path, _ := strings.Cut(request, " ")
 		for body, want := range map[string]int{
-			"30s": 400, `{"until": "noon"}`: 400, `{"for": "long"}`: 422, `{"for": "0s"}`: 422, `{"for": "-1s"}`: 422, `{"for": "16m"}`: 422,
+			"30s": 400, `{"until": "noon"}`: 400, `{"for": "1s", "for": "2s"}`: 400, `{"for": "long"}`: 422, `{"for": "0s"}`: 422, `{"for": "-1s"}`: 422, `{"for": "16m"}`: 422,
 		} {
 			w := httptest.NewRecorder()
 			router.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body)))

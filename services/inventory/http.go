@@ -28,9 +28,9 @@ func routes(s server) http.Handler {
 		RequestErrorHandlerFunc:  httpserver.Unreadable,
 		ResponseErrorHandlerFunc: problem.Write,
 	})
-	return httpserver.ValidateRequests(spec)(api.HandlerWithOptions(handlers, api.ChiServerOptions{
+	return httpserver.Tagged(httpserver.ValidateRequests(spec)(api.HandlerWithOptions(handlers, api.ChiServerOptions{
 		ErrorHandlerFunc: httpserver.Unreadable,
-	}))
+	})))
 }
 
 // server answers requests.

@@ -63,6 +63,34 @@ func TestStock_IsListedInSKUOrder(t *testing.T) {
 	}
 }
 
+func TestStock_IsSentAgainOnlyWhenItHasChanged(t *testing.T) {
+	t.Parallel()
+	client, url := serve(t, database(t).Pool)
+	read := func(path, known string) (status int, tag string) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("If-None-Match", known)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return response.StatusCode, response.Header.Get("ETag")
+	}
+	for _, path := range []string{"/v1/stock", "/v1/stock/widget"} {
+		_, before := read(path, "")
+		if status, _ := read(path, before); status != http.StatusNotModified {
+			t.Errorf("%s is answered %d to whoever has it", path, status)
+		}
+		adjustBy(t, client, "widget", "key"+path, 1, "delivery")
+		if status, after := read(path, before); status != http.StatusOK || after == before {
+			t.Errorf("%s is answered %d after a change", path, status)
+		}
+	}
+}
+
 func TestAdjustment_ChangesTheStockAndTheLedger(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool

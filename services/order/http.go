@@ -44,9 +44,8 @@ func routes(s server) http.Handler {
 			problem.Write(w, r, toProblem(err))
 		},
 	})
-	return apiversion.Choose(spec, httpserver.ValidateRequests(spec)(api.HandlerWithOptions(handlers, api.ChiServerOptions{
-		ErrorHandlerFunc: httpserver.Unreadable,
-	})))
+	return httpserver.Tagged(apiversion.Choose(spec, httpserver.ValidateRequests(spec)(api.HandlerWithOptions(handlers,
+		api.ChiServerOptions{ErrorHandlerFunc: httpserver.Unreadable}))))
 }
 
 // toProblem maps the errors of this service to HTTP.

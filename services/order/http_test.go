@@ -315,6 +315,7 @@ func TestAPI_BadRequestsAreRefused(t *testing.T) {
 		{"no idempotency key", "POST", "/v1/orders", json, 400},
 		{"an empty idempotency key", "POST", "/v1/orders", headers(json, []string{"Idempotency-Key", ""}), 400},
 		{"two idempotency keys", "POST", "/v1/orders", headers(json, key, key), 400},
+		{"two limits", "GET", "/v1/orders?limit=1&limit=2", nil, 400},
 		{"an idempotency key with a space", "POST", "/v1/orders", headers(json, []string{"Idempotency-Key", "a b"}), 400},
 		{"an idempotency key of 256 characters", "POST", "/v1/orders", headers(json, []string{"Idempotency-Key", strings.Repeat("k", 256)}), 400},
 		{"an idempotency key that is not ASCII", "POST", "/v1/orders", headers(json, []string{"Idempotency-Key", "clé"}), 400},
@@ -350,6 +351,43 @@ func TestAPI_BadRequestsAreRefused(t *testing.T) {
 			}
 			s.holdsNothing(t)
 		})
+	}
+}
+
+func TestAPI_WhatIsThereTwiceIsNamed(t *testing.T) {
+	s := open(t)
+	for want, got := range map[string]answer{
+		"Idempotency-Key": s.send("POST", "/v1/orders", body, "Content-Type", "application/json", "Idempotency-Key", "a", "Idempotency-Key", "b"),
+		"limit":           s.send("GET", "/v1/orders?limit=1&limit=2", ""),
+	} {
+		isProblem(t, got, http.StatusBadRequest)
+		if !strings.Contains(got.body, want) {
+			t.Errorf("%s is not named: %s", want, got.body)
+		}
+	}
+}
+
+func TestOrder_IsSentAgainOnlyWhenItHasChanged(t *testing.T) {
+	s := open(t)
+	order := s.placed("k")
+	for _, path := range []string{"/v1/orders/" + order.Id, "/v2/orders/" + order.Id, "/v1/orders", "/orders/" + order.Id} {
+		first := s.send("GET", path, "")
+		tag := first.header.Get("ETag")
+		if again := s.send("GET", path, "", "If-None-Match", tag); first.status != 200 || again.status != http.StatusNotModified ||
+			again.body != "" || again.header.Get("ETag") != tag || again.header.Get("Vary") != first.header.Get("Vary") {
+			t.Errorf("%s: %d %v, then %d %v %s", path, first.status, first.header, again.status, again.header, again.body)
+		}
+		if other := s.send("GET", path, "", "If-None-Match", `"other"`); other.status != 200 || other.body != first.body {
+			t.Errorf("%s: another tag is answered %d %s", path, other.status, other.body)
+		}
+	}
+	one, two := s.send("GET", "/v1/orders/"+order.Id, ""), s.send("GET", "/v2/orders/"+order.Id, "")
+	if one.header.Get("ETag") == two.header.Get("ETag") {
+		t.Error("both versions have one tag")
+	}
+	s.send("POST", "/v1/orders/"+order.Id+"/cancel", "")
+	if after := s.send("GET", "/v1/orders/"+order.Id, "", "If-None-Match", one.header.Get("ETag")); after.status != 200 {
+		t.Errorf("after the cancel the order is answered %d", after.status)
 	}
 }
 

@@ -508,4 +508,24 @@ var mutants = []mutant{
 		old: "	c.sent += max(sent, 1)\n", new: "	c.sent += min(sent, 1)\n",
 		dir: "apps/internal/ambassador", test: "^TestAmbassador_EveryRequestThatTheGatewayGotIsCounted$",
 	},
+	{
+		name: "a member may be there twice", file: "internal/ijson/ijson.go",
+		old: "if !jsontext.Value(text).IsValid() {", new: "if jsontext.Value(text) == nil {",
+		dir: "internal/ijson", test: "^TestRead_TakesOneValueAsItWasSent$",
+	},
+	{
+		name: "a schema that others refer to is deleted", file: "apps/internal/registry/deletes.go",
+		old: "if len(referrers) > 0 {", new: "if len(referrers) < 0 {",
+		dir: "apps/internal/registry", test: "^TestDelete_IsRefusedWhereSomethingRefersToIt$",
+	},
+	{
+		name: "a schema's rules are lost in silence", file: "apps/internal/registry/requests.go",
+		old: "case body.Metadata != nil || body.RuleSet != nil:", new: "case body.Metadata != nil && body.Metadata == nil:",
+		dir: "apps/internal/registry", test: "^TestRegister_RefusesWhatItWouldLose$",
+	},
+	{
+		name: "any service is healthy", file: "internal/grpcserver/health.go",
+		old: "	if !slices.Contains(h.names, request.GetService()) {\n		return nil,", new: "	if h.names == nil {\n		return nil,",
+		dir: "internal/grpcserver", test: "^TestServer_HealthKnowsItsServices$",
+	},
 }

@@ -60,6 +60,7 @@ func TestConsole_RefusesInvalidRequests(t *testing.T) {
 		{"a repair from another site's page", "POST", "/api/operate/incidents/payment/" + uuid.NewString() + "/retry", "{}", func(r *http.Request) { r.Header.Set("Origin", "https://elsewhere.example") }, http.StatusForbidden},
 		{"no JSON", "POST", "/api/simulator/orders", "no", nil, http.StatusBadRequest},
 		{"an unknown field", "POST", "/api/simulator/orders", `{"end": "declined"}`, nil, http.StatusBadRequest},
+		{"a member twice", "POST", "/api/simulator/orders", `{"ending": "declined", "ending": "confirmed"}`, nil, http.StatusBadRequest},
 		{"an unknown ending", "POST", "/api/simulator/orders", `{"ending": "happy"}`, nil, http.StatusUnprocessableEntity},
 		{"an unknown service", "POST", "/api/simulator/orders/1/step", `{"service": "mail"}`, nil, http.StatusUnprocessableEntity},
 		{"something is broken from another site's page", "POST", "/api/break/processes/order/kill", "", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, http.StatusForbidden},

@@ -9,6 +9,7 @@ import (
 
 	"example.com/ordersaga/contracts/gateway"
 	"example.com/ordersaga/internal/httpserver"
+	"example.com/ordersaga/internal/ijson"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -52,9 +53,7 @@ func (g *Gateway) capture(w http.ResponseWriter, r *http.Request) {
 		Amount            int64  `json:"amount"`
 		Currency          string `json:"currency"`
 	}
-	decoder := json.NewDecoder(r.Body)
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&body); err != nil {
+	if err := ijson.Read(r.Body, &body); err != nil {
 		problem.Write(w, r,
 			problem.New(http.StatusBadRequest, "the body is not a JSON object with merchant_reference, amount and currency"))
 		return

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/ordersaga/internal/ijson"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -133,9 +133,7 @@ func (discarded) WriteHeader(int)                {}
 // readFaults reads new settings from a request.
 func readFaults(r *http.Request) (*Faults, error) {
 	var f Faults
-	decoder := json.NewDecoder(r.Body)
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&f); err != nil {
+	if err := ijson.Read(r.Body, &f); err != nil {
 		return nil, problem.New(http.StatusBadRequest, "the body is not a JSON object with the fields of GET /faults")
 	}
 	if err := f.check(); err != nil {

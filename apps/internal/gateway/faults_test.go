@@ -86,19 +86,21 @@ func TestFaults_TheAdminListener(t *testing.T) {
 		method, path, token, body string
 		status                    int
 	}{
-		"no token":             {http.MethodGet, "/faults", "", "", 401},
-		"another token":        {http.MethodPut, "/faults", "guess", `{}`, 401},
-		"not JSON":             {http.MethodPut, "/faults", "secret", `{`, 400},
-		"an unknown fault":     {http.MethodPut, "/faults", "secret", `{"explode":1}`, 400},
-		"more than all":        {http.MethodPut, "/faults", "secret", `{"drop_after":101}`, 422},
-		"more than all in sum": {http.MethodPut, "/faults", "secret", `{"drop_after":60,"hang_after":60}`, 422},
-		"negative":             {http.MethodPut, "/faults", "secret", `{"drop_after":-1}`, 422},
-		"too slow":             {http.MethodPut, "/faults", "secret", `{"latency_ms":60000}`, 422},
-		"a strange refusal":    {http.MethodPut, "/faults", "secret", `{"refund_refusals":"perhaps"}`, 422},
-		"another address":      {http.MethodGet, "/ledger", "secret", "", 404},
-		"another method":       {http.MethodPost, "/faults", "secret", `{}`, 405},
-		"a capture of less":    {http.MethodPost, "/captures", "secret", `{"merchant_reference":"x","amount":0,"currency":"USD"}`, 422},
-		"not a capture":        {http.MethodPost, "/captures", "secret", `[]`, 400},
+		"no token":              {http.MethodGet, "/faults", "", "", 401},
+		"another token":         {http.MethodPut, "/faults", "guess", `{}`, 401},
+		"not JSON":              {http.MethodPut, "/faults", "secret", `{`, 400},
+		"an unknown fault":      {http.MethodPut, "/faults", "secret", `{"explode":1}`, 400},
+		"a fault twice":         {http.MethodPut, "/faults", "secret", `{"drop_after":1,"drop_after":2}`, 400},
+		"a capture's sum twice": {http.MethodPost, "/captures", "secret", `{"merchant_reference":"x","amount":1,"amount":2,"currency":"USD"}`, 400},
+		"more than all":         {http.MethodPut, "/faults", "secret", `{"drop_after":101}`, 422},
+		"more than all in sum":  {http.MethodPut, "/faults", "secret", `{"drop_after":60,"hang_after":60}`, 422},
+		"negative":              {http.MethodPut, "/faults", "secret", `{"drop_after":-1}`, 422},
+		"too slow":              {http.MethodPut, "/faults", "secret", `{"latency_ms":60000}`, 422},
+		"a strange refusal":     {http.MethodPut, "/faults", "secret", `{"refund_refusals":"perhaps"}`, 422},
+		"another address":       {http.MethodGet, "/ledger", "secret", "", 404},
+		"another method":        {http.MethodPost, "/faults", "secret", `{}`, 405},
+		"a capture of less":     {http.MethodPost, "/captures", "secret", `{"merchant_reference":"x","amount":0,"currency":"USD"}`, 422},
+		"not a capture":         {http.MethodPost, "/captures", "secret", `[]`, 400},
 	}
 	for what, test := range tests {
 		assertProblem(t, what, g.admin(t, test.method, test.path, test.token, test.body), test.status)

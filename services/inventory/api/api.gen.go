@@ -1006,6 +1006,9 @@ func ParseGetReservationResponse(rsp *http.Response) (*GetReservationResponse, e
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest Malformed
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -1053,6 +1056,9 @@ func ParseListStockResponse(rsp *http.Response) (*ListStockResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -1085,6 +1091,9 @@ func ParseGetStockResponse(rsp *http.Response) (*GetStockResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest Malformed
@@ -1521,6 +1530,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 
 type MalformedApplicationProblemPlusJSONResponse Problem
 
+type NotModifiedResponse struct {
+}
+
 type ProblemApplicationProblemPlusJSONResponse Problem
 
 type TooLargeApplicationProblemPlusJSONResponse Problem
@@ -1551,6 +1563,13 @@ func (response GetReservation200JSONResponse) VisitGetReservationResponse(w http
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type GetReservation304Response = NotModifiedResponse
+
+func (response GetReservation304Response) VisitGetReservationResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetReservation400ApplicationProblemPlusJSONResponse struct {
@@ -1621,6 +1640,13 @@ func (response ListStock200JSONResponse) VisitListStockResponse(w http.ResponseW
 	return err
 }
 
+type ListStock304Response = NotModifiedResponse
+
+func (response ListStock304Response) VisitListStockResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
 type ListStockdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -1658,6 +1684,13 @@ func (response GetStock200JSONResponse) VisitGetStockResponse(w http.ResponseWri
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type GetStock304Response = NotModifiedResponse
+
+func (response GetStock304Response) VisitGetStockResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetStock400ApplicationProblemPlusJSONResponse struct {
@@ -2038,63 +2071,65 @@ func (sh *strictHandler) AdjustStock(w http.ResponseWriter, r *http.Request, sku
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"xFp7cxs3kv8qKNxWbfZuSJGUZEX0X44jbxxrHZ8eu1VraiVw0CQRzgATACOKUfG7X3VjnuRIlqw45z8s",
-	"aQbT6Hf/uoF7Hps0Mxq0d3x8zxcgJFj69b2ENDMedLw+gywRa5D4WIKLrcq8MpqP+ScLDrRnqwVo5hfK",
-	"MeWYXwAT2q3AMm+Y0AyETRRYZuG3HJxnK+UXtMqJFNgS1n0ecRcvIBW4Beg85ePP3Nsc+FXE/ToDPubO",
-	"W6XnfLOJ+Bl4u34z82B3WaLHbGFWLBV6zRzERktHnLglE3OhdHu7VGmV4o7DaiulPczB8g1ulgkrUvC7",
-	"avkA693t3y6MA82maxIwThRoHzENKzYzlsEt2DVD8tozoWWthfqt8B7SzDPhmfIRE+zy8v2P4f2dSLME",
-	"+uwMUkinYEHSc8GkWPcnmke8WMLH/Gh2ONuPh9AbykHcOxD7R73j2b7oHc6O5Wg2gO+nwyGPuEKmg9l5",
-	"xLVI8duGkD2UMuJoOmXRBdAqLfWJu1PQc7/g49HhYYTqLP8edtnuFyvBvv9xV3MXC2AGX/7VMSX7LWEG",
-	"w2MxHcxGvaN4H3pHcjjoHYvDw94gHs1eieH0CA5GpTCZ8ItaFKJ4reSjMsyMTYXnY57ntHKX6/MPl90c",
-	"O2/iJVsCZErPWa6V73cz4pb5ozz8xcKMj/l/7dURuRfeuj3cnXzRgsuMdkCu+A+RIOMhLmNDToW/iixL",
-	"VCyQyb3MmmkC6f/86pDj+1qlKIsXKiE+CwdnW3YfYzRXHEfceeFzx8cHg0HEvfJkmh+EZGchsGvNianJ",
-	"/XiaCL3km6dK+SnwGiTdCmpWMRlRzNxssXrDjKUXUyPXLBZaG8+mwCwI2UcWSuJfpapS8MOm4O+1B6tF",
-	"ws7B3oJlJ9Ya+w1VoNfM+AVYBrgRCXVhzKmwc3iZVAfD/VqqwpTsRHvl1+zCGBa2+GaCXZRWU44luBUa",
-	"Umg2fMU+qB9Izku91GaliyB8gauj/gA30oadf7hkLrMmXoJvOfdBrY2PxrN3Jtfym4pfseTyeIF8FUIj",
-	"c+CcmCbwQrn3JCRejFlmTQbWr9mE05MJx51T5RwmuoYSRqNaCS1GCsf4c9zh5/NfPrJp7hlGs9BMyF9z",
-	"51MqqUW87yaClXAsd2Vp1CFmCuiBRXIT8X9Zo+f/AKnEBQnxsug5bKrK5VlmrAfJiD6jDf4UZZGOGrwj",
-	"z30qXgUh3OdNpUH8q3AHFepJbEF4kNfCt2qiFB56XqWwWxij4EWt5Ur7Vwd8F0pFXMkn1FqscaLQ9s4r",
-	"rKFPKZXoyCZefnEtLQp1tSzLnzlxFap1kK5iKWqqqNyjBqhm+ivEHnc/VRp29ftbLkLsdKnrMRT6dMG3",
-	"RAlSVPt2sfoRVm2fEFIq9B+RfGpwPxOJg23vO7kTsU/WzGhgZsZuSF03hGtvxK1QCSaMm6jG+0GPCJDa",
-	"mqkW72KsnxDIY1pUjlXLmECQvxJWuj7DGKCdcQkqJsfoW1FaxehHXBabFBxTmk3BrwD0a6Y8S8UaIcLv",
-	"YA2ytGsScVeYZFD+a9hp0GWnKhzaQvywDg0JyrFaILBvChMvhJ6De00R/JXc9JpPtfGNPmpwtelitQ6z",
-	"Nq//WqwjSp2rhcGGhCBUaOoSkFidE+HB9gNLFfQvuGlA/wwbGYsk//P5P5PJ3WDQm0zuhu8mk7ujd1f/",
-	"jc+y+39v8P+3cfgx21x1Lf1LJyRvOnohTJeDN4DfNqAKSCpiglzj7N1bdnxweLTrnmUZ3VVVMOUKy0lo",
-	"fzFP9ruyWlkuunqIny4uPrGwoN+ZOYvy0rn/UmmJ0UeyoFsr18mALyqdhJnIE79VjL6k4MBBJUaXos/A",
-	"gb0Vgbc/orYkSoN7QGpfNotsJbQHGWHHff7h8jXD3nldDiQw5SQgHLAYm+wpzIyF+mNq1Tyk7kvJlRJ6",
-	"HUbCWrHGv6vu8nmFbSfi0G6IWyygNkEiuik4l2MmWGwkhKh0hoYFSWJWIFFofJkYTVk3OKqLApAUbqJv",
-	"TO6vzeyaatWYrZScg7+J2E0sdAxJApI6p5tYWHktIUady5swS+j04Q43PDs5Pzn758mPY7aAJMCuWsPs",
-	"/JfTH8fMLVSWgeyzs5PTkzfnuHiubkGzqYiXBOY0JRtvMCUjnf5En538fPL2Atf6qtOWSlKedPlspmKI",
-	"qhSvXPkZj6oRUskajzjywSNe7k+/BvIdM6aI55l8psNuRUxj8BD0Vjr0FopobNQVVUXPU49Cggnb2ffV",
-	"QTvdit7vg97xVfGz15lBI35eYqQnF2MKPUHTrBB8sdBsIW6hu2I9WiotpYuuoWKZVitvor2wBOHuFliu",
-	"Q+Cvv2LbZ0BIkzzE3EI4NgXQlVs/l49OnFYrvqGdgo9O10D7nSrXAeUr+Puk7Fbg4O30ts3kA3AX1yk9",
-	"Mx2Joa4IjgyXCgmUqMrcVs5JnZiLvzoGt8hXVOQCSm5F4zYO5fXNp/fMLcyK8Ejan+jCIzOwzugSSbGy",
-	"pa7ThvIOkhlVibqJbLjUEjJfzWD7Ez3RxSAkMB4nJmRizfIwi2Azhe6JQK7AEX12Vk7n6BuTgR4zNddY",
-	"cmh1sd/a5EyaCY2okFafndDgt6jgDuUJoIVJE+fIKfuuRCd/CwkuUTFoRyGqJGivZgosgppMxAvojfqD",
-	"evLYeIZunaepsGs+Dv4TkT1WzZAzMyxHdeARnKiGXmgiY9c84rdgXTD0sD+gDe96v+UioRbn8z0X/jo1",
-	"6J1DAocgXG7JvehsAOR1dnx8nWJCRNctgANPlPPBISO+Wija9XvEZ7NEzRfo+A3K3XSFlteJoXlkk3Iw",
-	"/DZt9JFivoEaWCosinxzhdIU7k8BFHyTAkHMRT9UNxpmvw3pvH87xGh96OWofJmJNZq0/yn8fCdU0vp4",
-	"6/0ZzDDfPbLin0a131NWUnreP1+oDFc0OLyiYLXCeZvHnhT3+Z6j/fmYfzLOzy2c/+8pKkj5hcnxcaPE",
-	"lnmJvKbqroQuZ63su8PB/t/ISAXNj28uztnP4M+9BZFu0S3KiAX00BCvqvSw143wbe6AOwdTkp0w/WCo",
-	"iUzxMd/vD8kTM+EXZLa92+GebeShvfuyMG/wNZbS8X3tJu8lH/O/g2+C2fYR0OfuXFov2StPONCHWgP7",
-	"0WDwyKxpa8ZEX5R4kHJ6FbgXD6EhjNRbkeSwDbn5aDB61RsOe6PRxXAwHh6OB4N/V4gEZaqHE8OiSPJc",
-	"m6kXSqs8JVlqsPuU85j9em4y5m0U2iRcocoajrXBVzfrmy0EUSuHcmnwS7/bKbgWsAiHNS/W2KjUWIHN",
-	"nq+sUUsPFWZ9mh68SafOmzByqhVxVtXY0PUIXaglNBpBdxFzJuipDGYqvSuVJGz69f70bAUcNL2l6k1a",
-	"Wqlw+1O08uThajPQHxiwloeSjTRCA/qDEM5d1Kuw36sP6eiLgxcO8hupOMAQauIDOCI+/x9PMj6aAOB2",
-	"eCK8HHK8bOf40PkZz9bg+2GAVkwnvqTXmo8mpNlpHYSuO30v5i4Mi+pywKl+YJGoIHNRErpOaRDWzWDF",
-	"zj9cugCcjE4QpaZqHuoHE1I6ZjQUgQUM8QwpQBuWiTkQnGrXm9MG5Pn6gtHA/Z9bXdwx/vu+mS8HZcKa",
-	"i6KZDM3OiMBV/eWg+VFVFxLhfA/TTfnZYHP1ZP+pm5YHoo1E+CN8IYDq8w+XZKhq/lodARLMjRBZ4pod",
-	"LynanZZ77N27Zf4obvhjzLhtvKOmHbarTWmF4fNs8Kj+UTnovOVZ5Fenuse/aJzrvtzeP3VZ2OhCiF3D",
-	"PhfWEZdXu+6w12goqRP/CqoRz4zrSDt/N0ZiN2kV1Wpsbxh2NsWvscm1RzBOt5roJKRmpuxNtacrR0yU",
-	"8/ui3E+NXE80IuvQNr+mPOa8WJLystwzix0X9czFMWpNvc/e+6rf3j3ToPYAocREe5MTuC8XVS0ETTNp",
-	"YofddgbCB9AGD1wU2z3qDey4CruQHsK0cKas88U1tImmbX1udZgU+3DfCn8pTqdatMv7bmPmbQ7FNLQd",
-	"6m9aveTzTL51hSy0CSTwD0aun9khkAu0gV9wmqaDtHBcI7kc0nFRhbvIqb1YluNMCYnCJNpFvvDJFuXi",
-	"9Gt02KBZ0mAFUPueKCfGuW6qwOZGQxfZ3n6D7Ep4sEyKVMzhOXCvfdy5ac+40Nqbndw9fF7ufgpMbijq",
-	"OR3CI0rdrQklnGmYm84Ig3V2kMBWMRk8XaXb+twtKY2chL1HKiQZuPuyaa9527Rr3+Kzva4LqsTAn1Ks",
-	"DgbHL4TyI6xPQe3k95WhIrbfuMGG+Vi3UP1xG9WDNvl8Eer2twP3p8V8rE7xdElLueLIhtgkOC+20zf2",
-	"KkBXVJwPfSV1ocYusQjoif7OL0CzG7rV26P7uzfMibUrTvEaN3eL6ee38JziVnGvulb8GIXGBeTgcsP9",
-	"LztQdVuPPjj88gdb15Tws9HoKY7avDj2cmD1Rko0wm6RNzMmEF2Fy1iIG2bWpMVUZQdHI026KRmKZNu9",
-	"wnUN8pVq5o25Yla0rLmla2xULAvK2yQ6ET42nchi4x5ucdixy8EDrWP9aatx3Fxt/i8AAP//",
+	"xFptc9s4kv4rKNxW7ewdJUuynYyVT5mMM+OJJ5Pzy27VRl4bIpsiRiTAAUDLWpf++1U3+CrRjh1v5vIh",
+	"tiUS6Jenu59u4J6HOsu1AuUsn97zBEQEhn49iSDLtQMVrs8gT8UaIvw4AhsamTupFZ/yTwYsKMdWCSjm",
+	"EmmZtMwlwISyKzDMaSYUA2FSCYYZ+KMA69hKuoSesiIDtoT1kAfchglkArcAVWR8+pk7UwC/Crhb58Cn",
+	"3Doj1YJvNgE/A2fWb2MHZlck+pglesUyodbMQqhVZEkSu2RiIaTqbpdJJTPccVxvJZWDBRi+wc1yYUQG",
+	"btcsH2C9u/27RFtQbL4mBcNUgnIBU7BisTYMbsGsGS6vHBMqaqzQfCucgyx3TDgmXcAEu7w8+dF/fyey",
+	"PIUhO4MMsjkYiOhzwSKxHs4UD3j5CJ/y1/FhvB+OYTCORuHgQOy/HhzF+2JwGB9Fk3gE38/HYx5wiUJ7",
+	"t/OAK5Hhuy0lB6hlwNF10iAE0Csd84m7U1ALl/Dp5PAwQHNWf4/7fPebicCc/LhruYsEmMYv/2qZjIYd",
+	"ZUbjIzEfxZPB63AfBq+j8WhwJA4PB6NwEr8S4/lrOJhUyuTCJY0qtOK1jB7VIdYmE45PeVHQk7tSn3+4",
+	"7JfYOh0u2RIgl2rBCiXdsF8QuyweleEvBmI+5f+110Tknv/W7uHuhEUDNtfKAkHxV5Gi4D4uQ02gwl9F",
+	"nqcyFCjkXm70PIXsf363KPF9Y1LUxQmZkpwlwNmW36cYzbXEAbdOuMLy6cFoFHAnHbnmBxGxMx/YjeXE",
+	"XBduOk+FWvLNU7X85GX1mm4FNauFDChmbrZEvWHa0BdzHa1ZKJTSjs2BGRDREEX4qN2vOpKx7EtjF03G",
+	"KvOXVsBWGMrs+EIsmHUCk4hU7CQefNQKBr8KFyZDdkwhOxmNKMGwn44vWCIsvk67Vip9lYMqcx+2zX2i",
+	"HBglUnYO5hYMOzZGm29oeLVm2iVgGOBGpNSF1qfCLOBlWh2M9xutSgCxY+WkW7MLrZnf4pspdlFhRVqW",
+	"4lYIH6HY+BX7IH8gPS/VUumVKkP/BQGG9gPcSGl2/uGS2dzocAmuE1IHjTU+asfe60JF31T9WiRbhAnK",
+	"VSqNwoG1Yp7CC/XeiyB1Yspyo3Mwbs1mnD6Zcdw5k9Ziem0ZYTJpjNARpATGnwOHX85/+8jmhWOYQ4Ri",
+	"Ivq9sC6jQl5mmd30sxKWFbYqyMrHTEl4sDRvAv4Po9XiV4ikuCAlXhY9h21T2SLPtXEQMVqf0QZ/irHI",
+	"Ri3ZUeYhlcxyIdznbW1B/KuEg/RVLDQgHETXwnUqcSQcDJzMYLccBx5Fncelcq8O+C6BC7iMnlDhsbKK",
+	"0to7X2HlfkqBRiDrcPnFZ+khX80rMvCZk1SeI3jtapGCtomqPRparOe/Q+hw91OpYNe+fxTCx06fuR7j",
+	"vk9XfEsVr0W9b5+oH2HVxYSIIon4EemnlvSxSC1so+/4ToQuXVOJ1jG7IXPdEJu+EbdCppgwboKmy/B2",
+	"RFrWtUz98C4h+BnbB0yL0rL6MSawtVgJE9khwxignfERNEyB0beitIrRj2ww1BkQaZiDWwGoN0w6lok1",
+	"EpN/g9Eo0q5LxF3pklH1r+WnUZ+f6nDoKvHD2rdBqMcqwXairUyYCLUA+4Yi+CulGbQ/Vdq1urfR1aZP",
+	"1CbMurL+I1kHlDpXicY2iIibp2IpRFidU+HADL1IdcNRStNqOHJsnwwu+a/P/5rN7kajwWx2N34/m929",
+	"fn/13/hZfv/PDf7/LvQ/4s1V36N/6W0E2kAvlekDeIv4bRMqz6QCJggaZ+/fsaODw9e78KzK6K6pvCtX",
+	"WE580415ctiX1apy0Ud4f764+MT8A8PezFmWl979l1JFGH2kC8Ja2l4BXFnpIohFkbqtYvQlA3sJajX6",
+	"DH0GFsyt8LL9J2pLKhXYB7R2VYvKVkI5iALs888/XL5h2LGvqzEIppwUhAUWYms/h1gbaF6mBtFBZr+U",
+	"XCmhN2EkjBFr/LvuaZ9X2HYiDv2GvMUAWhMiZDel5NGUCRbqCHxUWk0jijTVK4hQafwy1YqyrgeqDTyR",
+	"FHambnThrnV8TbVqylYyWoC7CdhNKFQIaQoR9Ws3oTDRdQQh2jy68ROMXgz3wPDs+Pz47O/HP05ZAqmn",
+	"XY2F2flvpz9OmU1knkM0ZGfHp8dvz/HhhbwFxeYiXBKZU5RsnMaUjOsMZ+rs+Jfjdxf4rKv7+0hGlCdt",
+	"EccyhKBO8dJWr/GgHlxVovGAoxw84NX+9KtfvmeyFfAij54J2K2IaY07vN0qQG+xiNZGfVFV9jzNAMa7",
+	"sJt9Xx10060Y/Hs0OLoqfw56M2jAzyuO9ORiTKEnaIbmgy8UiiXiFvor1qOl0lC66JsBVGm1RhPthSUI",
+	"dzfACuUDf/0V2z6DQur0IeESYdkcQNWwfq4cvTytMXzLOqUcvdBA/51K20Pla/r7pOxW8uDt9LYt5AN0",
+	"F5+TKtY9iaGpCJYcl4kIKFFVua2azlqxEH+1DG5RrqDMBZTcysZt6svr208nzCZ6RXwkG85UicgcjNWq",
+	"YlKsaqmbtCGdhTSmKtE0kS1ILSF39eR3OFMzVQ5CvOBhqn0mVqzwswgWS4QnErmSRwzZWTUTpHd0DmrK",
+	"5EJhyaGny/3WumCRntFgDNeqZldlBbeojyctLNJhgZKy7yp28jef4FIZgrIUojIC5WQswSCpyUWYwGAy",
+	"HDXzztZnCOsiy4RZ86nHT0D+WLVDTsdYjprAIzpRD73QRdqsecBvwVjv6PFwRBveDf4oREotzud7Ltx1",
+	"phGdYyKHIGxhCF4034PoOj86us4wISJ0S+LAU2mdB2TAV4mkXb9HfhancpEg8Fsr968rVHSdapqCtlf2",
+	"jt9eGzFSzjfQAkuJRZFvrlCbEv4UQB6bFAhiIYa+utEI/Z1P58PbMUbrQ19Oqi9zsUaXDj/5n++FTDsv",
+	"b31/BjHmu0ee+LuW3e8pK0m1GJ4nMscnWhJeUbAaYZ0pQkeG+3zP0f98yj9p6xYGzv/3FA0kXaIL/LhV",
+	"Yqu8RKipuyuhqgkv++5wtP83clK55se3F+fsF3DnzoDIttYty4gBRKiPV1kh7E0rfNs74M7eleQnTD8Y",
+	"aiKXfMr3h2NCYi5cQm7bux3vmVYe2ruvCvMGv8ZSOr1vYHIS8Sn/CVybzHYPnj7359Lmkb3qXAUx1Dkm",
+	"mIxGj8yatmZM9EbFBymn14F78RAbwki9FWkB25SbT0aTV4PxeDCZXIxH0/HhdDT6Z81IUKdmODEuiyQv",
+	"lJ47IZUsMtKlIbtPOQXab+YmU95loe2Fa1bZ0LEu+eoXfbPFIBrjUC71uHS7nYLtEAt/RPRii00qi5Xc",
+	"7PnGmnTsUHPWp9nB6WxunfYjp8YQZ3WN9V2PUKVZfKPhbRcwq72dqmCm0ruSacrmX4+nZxvgoI2Wujfp",
+	"WKXm7U+xypOHq+1Af2DAWh2FttIIDej3RwcPrV6H/V77tGsT8AOfAh5/pzlOpDcOXjj8b6VvT12o8feE",
+	"inT7fzz9+Kg96duRiTi2rwtRty74blE7tgY39EO3cqLxJbs2crRp0E67IVQzHXBiYf2AqSkhnGoOFpaa",
+	"ZpdlpO9kB6lgDCt2/uHSerKlVYrMNpMLX3OYiCI6qCyDERhyIDKA0iwXCyAK1q1Rpy2a9PVFptUrfO50",
+	"fkf47/t2jh1VSW4hygbUN0gTImTNm6P2S3UtSYV1A0xR1WujzdWT8dM0Og9EKKnw1TH5Qvx48n7+4ZKc",
+	"W89566NGotMBMlh8ZgdZZVvVgdTevV0Wj/KT/4zrtx3+uu277apWeW78PL896jM0DgK+OvP8U1Pq42+0",
+	"zpxfjpGf+1ChVan4LhieSzlJyqtdCO21ml2aEnzFqgHPte1Jbz9pHWGnayTxCGy9GHZd5a+hLpTDRoHu",
+	"edEpTSNM1TcrR5ewmKjOFkoqMtfReqaQ9fuW/g3lS+vEkoyXF44Z7Aapny+PeJvVh+zE1bOA3fMWal2Q",
+	"5syU0wU1HtVDdXtDk1aaJs7UGeQgnCeU8MDVud1jaC+OrXkV2cFPMmNprCuvucwUbesKo/wU2/kbaPhL",
+	"eXLWWbu6AThlzhRQTmq76eFtp899nsu3LtX5FoYU/kFH62d2LwSBLin1oGkDpMMxWwnpkI6yak5IoHZi",
+	"WY1aI0glJt6+5UtMdlYuT+Ymh601qzVYSSK/p5VTbW3/qsAWdJ1od9nBfmvZlXBgWCQysYDnUNHuUeym",
+	"O39Db2928v34efn+KRS+ZajndC+PGHW3jlS0qeVuOr/03tlhHFsFaPR0k27bs+eyWZOTsC/KREQO7r9+",
+	"O2jfv+3bt3xtr+/KLgnwpxSrg9HRC1uGCdYnb3bCfe2ogO237vRhPlad7uGo2z2A0sUi8bX+2zURp+Xs",
+	"rknxdIFM2vI4icSktkFsp2/siYCuz1jne17qkLVZYhFQM/WdS0CxG7rnPKAbzTfMirUtTxhbd5nLyey3",
+	"QE55z3pQX7R+bIXWlWwPufH+lwFU3ySkFw6//MLWFSp8bTJ5ClDbl9peTqzeRhE6YbfI65gJZFf+ohjy",
+	"htjorJz47HBvXJNucfoi2YWXv0pCWKnn8Zgr4rI1LgxdsaNiWa68vURvV4DNLYrYuplcHsTsSvBAi9q8",
+	"2mlQN1eb/wsAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

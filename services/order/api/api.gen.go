@@ -2140,6 +2140,9 @@ func ParseListOrdersResponse(rsp *http.Response) (*ListOrdersResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -2249,6 +2252,9 @@ func ParseGetOrderResponse(rsp *http.Response) (*GetOrderResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -2341,6 +2347,9 @@ func ParseGetSagaResponse(rsp *http.Response) (*GetSagaResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -2386,6 +2395,9 @@ func ParseListOrdersV2Response(rsp *http.Response) (*ListOrdersV2Response, error
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -2495,6 +2507,9 @@ func ParseGetOrderV2Response(rsp *http.Response) (*GetOrderV2Response, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -3163,6 +3178,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	return r
 }
 
+type NotModifiedResponse struct {
+}
+
 type ProblemResponseHeaders struct {
 	RetryAfter *int
 }
@@ -3192,6 +3210,13 @@ func (response ListOrders200JSONResponse) VisitListOrdersResponse(w http.Respons
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type ListOrders304Response = NotModifiedResponse
+
+func (response ListOrders304Response) VisitListOrdersResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
 }
 
 type ListOrdersdefaultApplicationProblemPlusJSONResponse struct {
@@ -3295,6 +3320,13 @@ func (response GetOrder200JSONResponse) VisitGetOrderResponse(w http.ResponseWri
 	return err
 }
 
+type GetOrder304Response = NotModifiedResponse
+
+func (response GetOrder304Response) VisitGetOrderResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
 type GetOrderdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	Headers    ProblemResponseHeaders
@@ -3381,6 +3413,13 @@ func (response GetSaga200JSONResponse) VisitGetSagaResponse(w http.ResponseWrite
 	return err
 }
 
+type GetSaga304Response = NotModifiedResponse
+
+func (response GetSaga304Response) VisitGetSagaResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
 type GetSagadefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	Headers    ProblemResponseHeaders
@@ -3422,6 +3461,13 @@ func (response ListOrdersV2200JSONResponse) VisitListOrdersV2Response(w http.Res
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type ListOrdersV2304Response = NotModifiedResponse
+
+func (response ListOrdersV2304Response) VisitListOrdersV2Response(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
 }
 
 type ListOrdersV2defaultApplicationProblemPlusJSONResponse struct {
@@ -3523,6 +3569,13 @@ func (response GetOrderV2200JSONResponse) VisitGetOrderV2Response(w http.Respons
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type GetOrderV2304Response = NotModifiedResponse
+
+func (response GetOrderV2304Response) VisitGetOrderV2Response(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetOrderV2defaultApplicationProblemPlusJSONResponse struct {
@@ -3920,97 +3973,98 @@ func (sh *strictHandler) CancelOrderV2(w http.ResponseWriter, r *http.Request, i
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7Dx/Vxs5kl9F1zv3JplpG9tACJ53b5clZJbbLOSAybwXYPzk7rKtoVvqSDLGw/k++z396lbbsrEnZMju",
-	"kj+C7VZLVaX6XSXdRwnLC0aBShF176MCc5yDBK6/nfIU+PEb9RHucF5kEHWjVnu/hXfTTmMvaUNjr7+N",
-	"G/vJ7l5jG7cHr/qddAdeD6I4IjTqRgWWoyiOKM7VmySN4ojDpzHhkEZdyccQRyIZQY7VEnJaqFFCckKH",
-	"0Ww2U4NFwagADc17zvoZ5OpjwqgEKtVHXBQZSbAkjG4VZsT3vwpGa0DfRylITLKoG8kRcEBEIMqQGCcj",
-	"xBSSURwJieVYRN2d1k4cSSI1sidMordsTBXkFj7cZ2PZ7WeY3kQzH/5vOAyibvSnrYqkW+ap2HKwa6xS",
-	"EAknhQI56kY/j6ZIjgApwoCQaIIVbBIlmHMCKWJj2YziaAQ4tdtyBpJPGwcDCdyg5k93DgmjqUBYPUaT",
-	"EUlGSPIpoUOEh5hQlOMbEEgAFaDmXaA/oRKGwBWosxI/ve5BmnIQhk84K4BLYnYmIXIa2ME4StiYSh5+",
-	"Zpgi8KBgQuKsl7A0/FxIDiBDHONz16VZoBweGyjr01cQXpf7y/q/QiLVQm9ASEKxIew8zrgixsqNz3AC",
-	"kYYsIQWxTLsa8GpoXC4Tgu/oroBEqnfuF3gKS5SwHASicCd/QLgvgEo0GQHVzCbwEKMRFghoCqnigzp2",
-	"cOs0Qn3iUwqIDdQUhntKCbuM3uNpDlS+5ywBIUBJjP3pLSYZpAoFIiEXwU11wsU5nupNBn5LEgihxpT0",
-	"SoYEniKiZWM1Od1UscNqFS0vmMSZ3V+ilsTZe48yA5wJiEPUVlRNMrVrqA8ZgVsQ+jetXlDChBSxFUel",
-	"fOAWOGo10bFUXzkMxgJSsz9EmuFIsBzkSEkuZIbccyyYK+ZVnwaM51ga4X21E8VRTijJx3nUbcULch1H",
-	"yZhzoMnUaHwpgSs0frk8aHy8vt+effMgSe3K3kwhmh7ThKSW4+uQkzTIBDeEpnVjowhD056lzyJcccQK",
-	"oJD2cJ0OKZbQkEQrgIVXOGBrIAKPBMtuN5xvKa9eKEkzD5HUIompUu1Dhhh9mHG1vay4V1OnhN7HPEh8",
-	"aUxlnfCfxpjKurb2+ELcjINUGVMiewUP4nhMUU4o40gNElY5GK7/ViDHHwrZBSZdMDhzcnszjuIK4hoY",
-	"IYzfEXojQgpDGXzJFNUHnOVIfW8iLbTEmFrjE9jN6QNKGQVE2WRR5BJME8hWLILFDRowbtSBHqyEPgNP",
-	"F4ysgS9V7yJD4SFeXOPoFvjU8dO3AhWYS0RoNXN4LsgGD5scPcouHKLtP7TztIA1kSNEgSj6KY9C9rBE",
-	"ihesvKqvRFNZSJJlij590AMDykxKyAspwpzpNEN9fQ4JkFvlI3FL7GwJRSuAgntniJhjkmn66k1KS61M",
-	"pN7SIWNpjY8fUAqaHBssJ/GN1v7rrjG3hVY9lHQMbiOjMF0E6YAio9EVO81JM6bo+PwU7XTaezVpXtsU",
-	"rTY/j2FnTmDiuaYrDXfYb83x3TugQzmKup1WS1tP970d1yzkL1dXd61W4+rqrv326upu7+31d+q34v7j",
-	"TP1/mJg/g9l1aOg3IUbxfOQ5zXp+irbbr1412ghnxQg3OjWPKzr8WxQvmu/OLLiK87afFNU5z74Gyx8M",
-	"ShVEPCFFHjtgOYHJXMyygTCsGdCcwCQc03w9dFw3fjqBifOSNqCT70Ll+M642e2WRdl+jZd7V5UAT0g6",
-	"1Bvtke7VzirKHTQ+4sZvrcZ+s9e4/v5hSsy5UEuIoNM8m6pORiVOZA/ysGfg/KEJJ9I6v5UHNMEq5LG2",
-	"G9M0RmLExllqQp9cv6heic2LxoWoDDxSfgcb6weUaTsqEObWs7iiNS2JU/yXZCwky4GLpvu9RvPO7s4y",
-	"Mv/Hn775z6txq9V59d33W//151969/87+7/G9fd/qcZcv6g+N66/8x68/POLq6vmeiNffh82DhbynomY",
-	"PKDbf7j2Bhsi96SLkVfpiXpAPfNi//LDA2pGy+ZM79SxeWXXoGy/tRezBoVJOPRU3MzScECWYJ6iIZYw",
-	"wdNvBZJMeV3KvxuxiWK8Ak/rdlaym94tEbjONJr+HsXVqGpHe9fh/RQjUvQkWwN759HMi7TPEY6oC4hX",
-	"C60S+Q+dZ6F/Fvpnof96hN733r6M4Bvf7TlMWhImPUcoq/3J3x2alD5mKJ/Ws7WvhxI0TgSQTbClgNOM",
-	"UEBY3EA6l3dbP1WzYNYWR3DAcsOs8JwWX3jugF+BrzGcvhlEZFDLqBVAU0KH6+O6BBhiU/ViSS3pBgqp",
-	"qH4DUPh1DZ1QHTJCh4hR1J8iIgVkgxixLAUh0YBwoRNaa+n/smAQKAhtZkmcGXnYVqyoDizWaeecEkWR",
-	"PijkPT/llCKMEkYHhOd6iK7/GD6XjPUyLKFrU87KJ8L2YaycIlOcG5Ei1+U6LFCOU0B9GDAOiCw4Omws",
-	"e2zQE5IlN59hekpn07yhSUSWmNISOjZYRDScgraV9dUwnJtRatPWcTVMKnMWR+Mi3Vg2J5hIQoe9AeMP",
-	"rfOzGRouztRtssXTIVAZabcLAXPtaZYaKp5+8KVzqWp9R0SgzkbhTvaSMReML3XXR6BrxKjAQ8VoQ0JF",
-	"WS9mRg9lWKjPENxdve/rS6YxBAuiOUddO+lKdE348s+B8IfOZ6McQvdpLNe/iQ15z0kC6TJLkrlq46op",
-	"TElyPbuzpqquhQhPq6616/GssN2Xiv8dd4RkuQzAHqGF6rE6pX6/W+/JyBfpNViDoT6za8DrKqyD7zoG",
-	"71dJyCJetnNwaYvTQ3uhn7ppyqVCkJ/bLoE5sAmHxJV/FuyfrtSXFlBIKFDKwG810rXf+m86nqbjXIE3",
-	"YHyCuRYElhdABdbCdr0idbRu0ugBG3IxYsImFTEHxAqgX8BE6LyiWbzgkGBZdarO1cyzCZ4KBHkhp010",
-	"IG4QZZIMbCsqmig4+5DgHGwV3bXEmMzlix+PLtDWbXtLf9261097JJ29XBsN3ZMRQMFNtZR1AyHn39ik",
-	"6gsUSrULpGOTyYhl0ESmhQ/lgKkwewC3wKeGZVSYonjG+EuOU44pes/ZUMcVcXQ+ThKAVPdwHfqcE0dV",
-	"e+BnRw6KocXKPizxre6bEXGtc0Z9sa2yI5jqTiHD52tvxrmEIrQZj2C4yv30DJbZxtiTdod83Q4Zdg5q",
-	"D2e/g7zg+NXyQoxwlikiMQqoUBZsWWvUE6dyniapMiAUZ6v1rd4wtaRdIxlhOvTjiz5jGWD6+RmIuOqG",
-	"KvMNyrEOOn8bZBKc4lhHEhf8C8Othk7eLi1hTCvzdexPjo7enPcOLi6OTi6OT08UGd4fnbw5PvlRIXx4",
-	"cHJ49O6d+mb67TBFThDUUGUufO1kX1XaqHxTfTk9eXt89o+jN9UD/Xlu8aCy0ipgsU/c62tblDM2kK4j",
-	"2/aJjpTa1TKg7G+fpVPExlKQFKxQENEMdlXp0NeutpFvXVQeUPhkgo6G7cwoBUXUVFk7pfw1t03sQIeD",
-	"kiSS2Ta/0HpD12lSX/C9Ebyubo80RJiCbCLbU64f6Z9Nrsw1UmIqJsAhbaJDludESki7Kog0/o3RYPpZ",
-	"aXW8x6aXvA/OglXj1CwWS2XC5yaMlShWlk+RwTR161lMms7xmkEr0s6mRcSYQQPsokn0YAiy2ioNYbQN",
-	"FGhgbDbjcwZ6Vf/yuv6CZ1G/FYhNKJowbtQ2mTtuQGS5USPAPK21CCvotLNZ7eNc9ebg/cVPZ1oGA7AZ",
-	"gQvkGojU03YRB91hGSuFy4d6m1Rwt8apATW5335dVM7Myh5LZ8bDgJWGVTkGQhHM8PLE6HZHqYTl0ESn",
-	"NJsqIip3l3qWiwNOXboYy3pDMZoQxbJIThgS5iyQ4cYnUktrHORIWfgcRxwJQs2ra/bcrmAIJ+ZKChbY",
-	"ItZMEaMB0ARiZE4dqL8ZYKGZBmi4sXgymtabutREhTXItp2cA05GodMLD7GcQd/jN7PeItfNdOg0YAFB",
-	"1ae9TG7RcAxkmZgPT+QI8iY6oBWL4SSBQkKKsESMJqDf9Y6kof4UYRMuMKX1BmzMSx/7B60sOQg25gkg",
-	"MWIToSvtA8yNB9NEppsdOGdmPWTNEEpZMtYJqxdnbw/R/s7u3ssmutBCoOI+xde3wAVhVPiRFdK82J/q",
-	"v/oFExWqyatYzih+o2iEPkEkmPJr39gRKnQz6+7t7L6M0fmYCrCgvN7d33mp6fCO0Jsm+omqZbcMbWMt",
-	"d4ow2IHnIgzbghgjjMwhPpSMGBOKTAJUJD5kkijgmlOcZ0ZYM5IAFWDOygBVgSVwFXUWipUanWarOlbp",
-	"/VblH0zOWHGMhSbqRp1mS7931/g0xpnOzFwqTdDLmZBRd1fXlgGLMdchjOWAXrG/39NZMaU/bGdppIOA",
-	"U3t0UntcUTd6taNwHmRkOFKq0Ju706pPrnzHDB5r9vYc5NYfCM89BDk/8+tlE7earVbbn1rza48bd/Z3",
-	"Qaw0ip55f78G8y0mGe6TzCStHpzaiVqMUixxHwsQZf2wz9mNEklMslifSXEH00zyRNwIexRUsawWiBud",
-	"mfURD3ICpmkvU8/XABBTkx2IZteK46yeqx0uvNTnTZqEqu+MT5vH7tMZ/KpTQs3btj2VEh6l1bM/ymnf",
-	"5rlNex+adK03xMQ+Lgd0qg9RLX18Zs+DLQFkyRyLQwLz2Mzy8lnmBwTmKNFdOsnCCH+Wa201OBaSjxOp",
-	"N/vyPlK2QTnjTMghh/P/ead21Si3qBs5j7hmI2gZD+gQ19i8FL3YbW2/1Ixl5zw5uDhH/w3yXHLAeW1e",
-	"Z6KUmvfnVX5SjMZUksy4jWPZZ3dq+cE4y9wS1x5HCo0FG2g/xG7Eog440x4AtrmTCo4yC6aCmJH2bK1i",
-	"V0/KCe35K42cXsru1uJC78sH6yxip1mY3u3j4vyO09dcwE1UrnA9s6cocUGibrTdbGsjUWA50tK6ddve",
-	"qkqeQ5Dh7GgJ1XEadaN3RMjSAvmXClwunijOps4/sd7sLWh/EplslzuIpy8U+DQGvZnW9FX5sLVO4Vfp",
-	"iZDTm2NaQoJNdVh7vRIpnbgMhIzkRNYgSGGAx5m0nYvuhEDnoQMCi0Bd2Dy9LWi7wMnWrQeMwzKgbAXc",
-	"h2q+i3HeFb2eu22h02qtuGkhcMNCrfQeHXw8zFp0AvDbp+TDb2yAp+3TXydRVT2/vK/VpqNOq/Oq0W43",
-	"Op2Ldqvb3u22Wh/nCna6r9dPH82/td2yb+nBa19UUZYcLqsj6pd+/apjy1XViQ2/StXe399X5Juv8fo9",
-	"pF5x11T6or8Czwj1ymvd6M2R59SlGL1jt6CrhXOVvqjdard3q5NC3ehwhMdCAAjJm6jtZ869RFdZpXWH",
-	"9bb391/7p/Gin87fzBdow/syu1775ouqOyVw98WBYWY2sHLXNDlcKz/hiUsu9S7ViCMxznOsqajWQs4p",
-	"pzAp60Pa860UV6OO3q5+LLS/b37fU79vt1yhdZ2ikJJY4336pZJa1llIxq1p0xklpaRNE0pszyKb9MWE",
-	"ZBkSpmrSROfgesNUxHacQl4wqXat8XeY6s55PjVOXbe+nPbNUh3CVQ1mJjCygJprIvS79lR0otvyTTar",
-	"r/QNSWuXFCivcafTqZn9ErOuqQwhnczX+hNpOdGxmkTa/UVt75RprEHSzKmdCqNuUbtV/VNeNC5Pn7qj",
-	"9DwVztswUXyKCK2QtOKIjDiaBMBNz0CPFcl+i1FKhiYeTFEvLpd+taMnxIkyWU10gCTcyVqJyN0gY3CX",
-	"TAVysblORmNMbVytb4kRcYh6Js6rW833viO90mq21aKd3V10SwTpZ4AOzg+Pjz2wY9TXVVJuAPo0Zsqh",
-	"Kh29tDEgkOkfXIG3zGC8htb2/t5raOy00t3GznaaNvrJ/nbj1ev9Hby7N9jf7uw4u2MC2kptzXHmRvf9",
-	"XJvBIORfWTrdzPjMNUItPQASMieLRxweUpDr2IivzCKsra/L84CzenpK7d5swUfobLhNzxb/n9Xib2Tv",
-	"Q7b+wjdLLsSbu9nKVx9nUGR4Grrd6CpSzHgVueuMiNDavbK9kiFMEWCeEeDuYq3gZVdeJvYdS/DSvhnu",
-	"X+DhhbirJ519vjejTUKZ5PzdLsws9uK4rXuSzjYI5n6sMmZzRimEUTVky90f9/nBxbPi+IKKw28hjcSo",
-	"6JXkeJ222429ZB83+u3BTuMVbqXbg13YSzpt78a8WtX8sXRO+3F1Dha2dUJnEz5fLs8Ap19CLLeqG4bW",
-	"DToOXLps/qIhe7vRFGSt9cPrHnmx09pXL9CXyvU33SrE3RxHKJIkB1NAMUX//rTMH8VIMJeQ08d3iai3",
-	"VGVYAtedcdpHntjGAGy+q4Ak5AIfatgeXd1s6qeEepkCTNr5WO8I/lfXTa7voMTnSR2dWufOY+mdzmPp",
-	"nQkRIxP4JUog0sfQOgf2drGy6Glq2qVAP6YicpeQlU5C7S4ynIzmriKLlY7VoXl55Z0uNROJdA6ECJQz",
-	"xVl+hsIN1UUpOYLcxO84TQUaFyr2rt2fN9cq4qsok+XGrvPoB3unqpBl2pToyNf1AwV0z48gdU/107k5",
-	"XvO212ntN1JXtbN17tssmy/K8sRsQVPYjmf1seocXlfr2PaguWbfQChiO3Mv/c6Tlt8LVmuHquD2Kzhu",
-	"sbOj86OzD9rbMB0fkW3nsDVMN38n0BQXkPjtj5HXBKdLJ/amAJSSNMBuUQ3uWk/XIsErsH86+fvJ6c8n",
-	"FdQmazUHdJ0oVetYNbNXCrITqV82yclqLl+itnRC8rG9pXOAsv/Da4W3FSqrfjqLZaZlRaUPnY3LSpiD",
-	"8U9sYQme60rPdaW6Q/aHuluVo6Icr0VHRRGuPGPoggJPSrbWAdRFE+5KUd/Ir/W+MPbQXCK66eqhg49L",
-	"Il3v8rkHnMiN3UXvkrq661k7X/KwM26b/O0NKU6pOws3e/L62ofO01fYaqWyGhhlcGhqT7YpTfcczlez",
-	"+pAxOtT9moxW9+Lb0yf2zS4a6/Y7YstrOnQtG+8EwtT8ZN/2rt52hRhdvdI1LmwbZe2xiJWFmYctz3Np",
-	"5l+oNPMkemnjWo0T/a+kWvNsR5/t6FdiRzeyomEL+ly3eoS6VT3Cmy9AhctNIVP71Recvl7d96y5gprr",
-	"c4tfG6g862VZjVcVzWZPWDV7SOd92bpZQC0EC2D/DuWux1V3z67es6v3hV29jYqkm/qFwUqj05xV3W/2",
-	"hIW/5arzSUp/ym37/wAAAP//",
+	"7Dz9c9s2lv8KjtubJltKlmQ7jrVzs+t1nK5vUztnu+lMbFcDkU8SahJgAMiy6tP97Tf4IkEJkqXGqdNd",
+	"94fGFEHg4eF9f+A+SlheMApUiqh7HxWY4xwkcP10ylPgx2/Un3CH8yKDqBu12vstvJt2GntJGxp7/W3c",
+	"2E929xrbuD141e+kO/B6EMURoVE3KrAcRXFEca6+JGkURxw+jQmHNOpKPoY4EskIcqyWkNNCjRKSEzqM",
+	"ZrOZGiwKRgVoaE6Y/IGlZEDUx/dRCiLhpJCEqZUuRoAwFRPgiAgkR4AYBTQZMQHo6AIPkZCYpgIRio4H",
+	"jRNGofEDlsmoiY5ugU9Rp9VCkiGMvj+6QCMs1OfNKxrN4ug9Z/0McrVmwqgEKtWfuCgykmC1/FZhRnz3",
+	"i1CweMhSUEpMsqgbyRFwULBRhsQ4GSGmkBvFkZBYjkXU3WntxJEkUiP5hEn0lo2pwpjFC+6zsez2M0xv",
+	"FFQV3r7hMIi60Z+2qqPcMm/FloNdY7OOsZ9GU40ndSAgJJpgBZtECeacQIrYWDajOBoBTi05nIHk08bB",
+	"QAJfPIBzSJhCMFav0WREkhGSfEroEOEhJhTl+AYEEkAFqHkXzp1QCUPgCtRZuT+97kGachCGPjkrgEti",
+	"KCIhchqgnDhK2JhKHn5niDHwomBC4qyXsDT8XkgOIEOU6lP1pVmgHB4bKOvTVxBel+fL+r9AItVCb0BI",
+	"QrFB7PyecYWMlQef4QQiDVlCCmKJdjXg1dC4XCYE39FdAYkMceFPIyxRwnIQiMKd/AvCfQFUoskIqCY2",
+	"gYdYsxfQFFJFB/Xdwa2TRPWJTykgNlBTGOopOewyeo+nOVD5nrMEhADFMfant5hkkKotEAm5CB6qYy7O",
+	"8VQfMvBbkkBoa0xLFoYEniKieWM1Ot1UsdvVKlxeMIkze75ELYmz9x5mBjgTEIewrbCaZOrUUB8yArdg",
+	"xZ8SLyhhQorYsqMSPnALHLWa6FiqRw6DsYDUnA+RZjgSLAc5UpwLmUH3HAnminjVXwPGcywN877aieIo",
+	"J5Tk4zzqtuIFvo6jZMw50GRqNI2UwNU2fr48aHy8vt+effMgSu3K3kwhnB7ThKSW4uuQkzRIBDeEpnUl",
+	"pxBD057FzyJcccQKoJD2cB0PKZbQkEQLgIVPOGCrIAKvBMtuN5xvKa0qZWhfIqlZElMl2ocMMfow4Wo9",
+	"XVGvxk4Jvb/zIPKlUZV1xH8aYyrr0tqjC3EzDmJlTInsFTy4x2OKckIZR2qQsMLBUP23Ajn6UJtdINIF",
+	"hTPHtzfjKK4groER2vE7Qm9ESGAohS+ZwvqAsxyp5ybSTEuMqjU2gT2cPqBU2SyUTRZZLsE0gWzFIljc",
+	"oAHjRhzowYrpM/Bkwcgq+FL0LhIUHuLFNYyBZOnhW4EKzKWyo8qZw3NBNnhY5ehRduEQbn/QxtPCrokc",
+	"IQpE4U9ZFLKHJVK0YPlVPRKNZSFJlin89EEPDAgzKSEvpAhTppMM9fU5JEBulY3ELbKzJRitAAqenUFi",
+	"jkmm8asPKS2lMpH6SIeMpTU6fkAoaHRssJzEN1r6r7vG3BFa8VDiMXiMjMJ0EaQDioxEV+Q0x82YouPz",
+	"U7TTae/VuHltVbRa/TyGnjmBiWearlTcYbs1x3fvgA7lKOp2Wi2tPd1zO65pyJ+vru5arcbV1V377dXV",
+	"3d7b6z+r34r7jzP1/8PE/DOYXYeGfhMiFM9GnpOs56dou/3qVaONcFaMcKNTs7iiw39E8aL67syCqzhr",
+	"+0m3OmfZ12D5nUGpnIgnxMhjOywnMJnzWTZghjUdmhOYhH2arweP6/pPJzBxVtIGePJNqBzfGTO73bJb",
+	"to/xcuuqYuAJSYf6oD3UvdpZhbmDxkfc+LXV2G/2GtffPYyJORNqCRJ0eGlT0cmoxInsQR62DJw9NOFE",
+	"WuO3soAmWLk8VndjmsZIjNg4S43rk+sP1Sex+dCYEJWCR8ruYGP9gjKtRwXC3FoWV7QmJXGK/5aMhWQ5",
+	"cNF0v9dw3tndWYbm//jTN/95NW61Oq/+/N3Wf/315979/87+r3H93d+qMdcvqr8b13/2Xrz864urq+Z6",
+	"I19+F1YOFvKe8Zg8oNu/u/QG6yL3pPORV8mJukM983z/8o8HxIzmzZk+qWPzya7Zsn1qL0YNChNw6Cm/",
+	"mS2JTiaYp2iIJUzw9FuBJFNWl7LvRmyiCK/A07qeleymd0sErhONxr+HcTWqOtHedfg8xYgUPcnW2L2z",
+	"aOZZ2qcIh9SFjVcLrWL5D51npn9m+mem/3qY3rfevgzjG9vt2U1a4iY9eyir7cnf7JqUNmYontazua+H",
+	"AjSOBZANsKWA04xQQFjcQDoXd1s/VLOg1hZHcMByw6jwnBRfeO+AX7Ffozh9NYjIoBZRK4CmhA7X3+sS",
+	"YIgN1YsluaQbKKTC+g1A4ec1dEB1yAgdIkZRf4qIFJANYsSyFIREA8KFDmitJf/LhEEgIbSZJnFq5GFd",
+	"sSI7sJinnTNKFEb6oDbv2SmnFGGUMDogPNdDdP7H0LlkrJdhCV0bclY2EbYvY2UUmeTciBS5TtdhgXKc",
+	"AurDgHFAZMHQYWPZY4OekCy5+QzVUxqb5guNIrJElZbQscHiRsMhaJtZXw3DuRmlDm0dU8OEMmdxNC7S",
+	"jXlzgokkdNgbMP7QOj+ZoeHkTF0n2326DVRK2p1CQF17kqW2FU8++Ny5VLS+IyKQZ6NwJ3vJmAvGl5rr",
+	"I9A5YlTgoSK0IaGizBczI4cyLKQuxAgm4LirS1iLM40iWGDNOezaSVdu17gvf4wNf+h89pZD230azfVv",
+	"okPec5JAukyTZC7buGoKk5JcT++sKaprLsLTimttejwLbPdQ0b+jjhAvlw7YI5RQPVal1G836z0e+SK1",
+	"BmsQ1GdWDXhVhXXwXcXg/SoOWdyXrRxcWuL00Fnot26acqkQ5Oe2SmAObMIhcemfBf2nM/WlBhQSCpQy",
+	"8EuNdO63/pv2p+k4V+ANGJ9grhmB5QVQgTWzXa8IHa0bNHpAh1zoGlIdG8QcECuAfgEVoeOKZvGCQ4Jl",
+	"VSE7lzPPJngqEOSFnDbRgbhBlEkysKWoaKLg7EOCc7BZdFcSYyKXL74/ukBbt+0t/bh1r9/2SDp7ufY2",
+	"dE1GYAtuqqWkG3A5/8EmVV2gLdHVvslkxDJoIlPCh3LAVJgzgFvgU0Myyk1RNGPsJUcpxxS952yo/Yo4",
+	"Oh8nCUCqa7gOfcqJo6o88LM9B0XQYmUdlvhW182IuFY5ox5sqewIprpSyND52odxLqEIHcYjKK7yPD2F",
+	"ZY4x9rjdbb6uhww5B6WH099BWnD0amkhRjjLFJIYBVQoDbasNOqJQzlPE1QZEIqz1fJWH5ha0q6RjDAd",
+	"+v5Fn7EMMP38CERcVUOV8QZlWAeNvw0iCU5wrMOJC/aFoVaDJ++UlhCm5fn67k+Ojt6c9w4uLo5OLo5P",
+	"TxQa3h+dvDk++V5t+PDg5PDo3Tv1ZOrtMEWOEdRQpS586WQ/VdKo/FI9nJ68PT774ehN9UL/Pbd4UFhp",
+	"EbBYJ+7VtS3yGRtIV5Ft60RHSuxqHlD6t8/SKWJjKUgKlimIaAarqrTra1fbyLYuKgso3JmgvWE7M0pB",
+	"ITVV2k4Jf01tEzvQ7UFxEslsmV9ovaGrNKkv+N4wXleXRxokTEE2ka0p16/0zyZW5gopTb8JpE10yPKc",
+	"SAlpVzmRxr4xEky/K7WO99rUkvfBabBqnJrF7lKp8LkJY8WKleZTaDBF3antWPFozWwr0sam3YhRgwbY",
+	"RZXowRAktVUSwkgbKNDA6GzG5xT0qvrlde0FT6N+KxCbUDRh3IhtMtduQGR5UCPAPK2VCCvotLFZneNc",
+	"9ubg/cWPZ5oHA7AZhgvEGojU03YRB11hGSuBy4f6mJRzt0bXgJrcL78uKmNmZY2lU+NhwErFqgwDoRBm",
+	"aHliZLvDVMJyaKJTmk0VErnpoio1FwecunAxlvWCYjQhimSRnDAkTC+QocYnEktrNHKkLNzHEUeCUPPp",
+	"mjW3KwjCsbniggWyiDVRxGgANIEYma4D9W8GWGiiARouLJ6MpvWiLjVRYRWyLSfngJNRqHvhIZIz2/fo",
+	"zay3SHUz7ToNWIBRdbeXiS0aioEsE/PuiRxB3kQHtCIxnCRQSEgRlojRBPS3Xksa6k8RNu4CU1JvwMa8",
+	"tLH/ooUlB8HGPAEkRmwidKZ9gLmxYFy7H3DOzHrIqiGUsmSsA1Yvzt4eov2d3b2XTXShmUD5fYqub4EL",
+	"wqjwPSukabE/1f/qD4xXqCavfDkj+I2gEbqDSDBl176xI5TrZtbd29l9GaPzMRVgQXm9u7/zUuPhHaE3",
+	"TfQjVctuGdzGmu8UYrADz3kYtgQxRhiZJj6UjBgTCk0ClCc+ZJIo4JpTnGeGWTOSABVgemWAKscSuPI6",
+	"C0VKjU6zVbVzer9V8QcTM1YUY6GJulGn2dLf3TU+jXGmIzOXShL0ciZk1N3VuWXAYsy1C2MpoFfs7/d0",
+	"VEzJD1tZGmkn4NS2TmqLK+pGr3bUngcZGY6UKPTm7rTqkyvbMYPHmr09B7m1B8JzD0HOz/x62cStZqvV",
+	"9qfW9Nrjxpz9TRAriaJn3t+vwXyLSYb7JDNBqwendqwWoxRL3McCRJk/7HN2o1gSkyw2zbS2Mc0ET8SN",
+	"sK2gimQ1Q9zoyKy/8SAlYJr2MvV+DQAxNdGBaHatKM7KuVpz4aXuN2kSqp4ZnzaP3V9n8IsOCTVv27Yr",
+	"JTxKi2d/lJO+zXMb9j404VpviPF9XAzoVDdRLX19ZvvBlgCyZI7FIYF5bGR5+SzzAwJzlNtdOsnCCH+W",
+	"a601OBaSjxOpD/vyPlK6QRnjTMghh/P/eadO1Qi3qBs5i7imI2jpD2gX1+i8FL3YbW2/1IRl5zw5uDhH",
+	"/w3yXHLAeW1ep6KUmPfnVXZSjMZUksyYjWPZZ3dq+cE4y9wS1x5FCr0LNtB2iD2IRRlwpi0AbGMnFRxl",
+	"FEw5MSNt2VrBrt6UE9r+K705vZQ9rcWF3pcv1lnETrMwvTvHxfkdpa+5gJuoXOF6ZrsocUGibrTdbGsl",
+	"UWA50ty6ddveqlKeQ5Dh6GgJ1XEadaN3RMhSA/mXGVwudhRnU2efWGv2FrQ9iUy0yzXi6YsMPo1BH6ZV",
+	"fVU8bK0u/Co8ETJ6c0xLSLDJDmurVyIlE5eBkJGcyBoEKQzwOJO2ctF1CHQeahBYBOrCxultQts5TjZv",
+	"PWAclgFlM+A+VPNVjPOm6PXcLQ+dVmvFTQuBGxZqqffo4ONh1qITgF8/JR9+ZQM8bZ/+Momq7PnlfS03",
+	"HXVanVeNdrvR6Vy0W932brfV+jiXsNN1vX74aP6r7Zb9Sg9e+4KMMuVwWbWoX/r5q45NV1UdG36Wqr2/",
+	"v6/QN5/j9WtIveSuyfRFfweeEeql17rRmyPPqEsxesduQWcL5zJ9UbvVbu9WnULd6HCEx0IACMmbqO1H",
+	"zr1AV5mldc162/v7r/1uvOjH8zfzCdrwucyu1775oqpOCdx9cWCImQ0s3zXV8tutnWWTlhS65V9Coqe1",
+	"PPfQd9VFHHEkxnmONeYVfMgZ8hQmZU5JW8uVsGvUUbKrXwvtI5jf99Tv2y2XnF0nkeTdmOKlV2qRaiEZ",
+	"t+pQR6GUYDeFK7HtXzYhjwnJMiRMpqWJzsHVkykv7ziFvGBSnXTjnzDV1fZ8agzBbn05bc+l2u2ritKM",
+	"M2UBNVdL6G9tJ3WiS/lNBKyvZBRJaxcbKEtzp9OpmQrlzromm4R0AkDLXKR5S/t3EmmTGbW9ztRYg6QJ",
+	"WhsiRkSjdqv6T1neuOxYde33PBXOQjGef4oIrTZpWRgZFjZBg5uegR4rlP0ao5QMjQ+Zol5cLv1qR0+I",
+	"E6XmmugASbiTtbSSu3XG7F0y5fzF5goavWNqfXF9s4yIQ9gzvmFd0773je+VmratFu3s7qJbIkg/A3Rw",
+	"fnh87IEdo77OrHID0KcxU0ZYaRymjQGBTP/gksJl1OM1tLb3915DY6eV7jZ2ttO00U/2txuvXu/v4N29",
+	"wf52Z8fpKuMEV6JujjI3upvo2gwGIf/O0ulmCmuueGpp00hIBS22RTwkVNfRK1+ZFllbxpc9hLN6SEud",
+	"3mzBruhseEzPVsIf1UrYyEYI2QcXvlpybuHcbVi++DiDIsPT0I1IV5EixqvIXYFEhLufzKo0yRCmCDDP",
+	"CHB3GVfwgiwvevuOJXhprQ33L/3w3OLVk84+35rRKqEMjP5mE2YWe77f1j1JZxs4gN9XUbY5pRTaUTVk",
+	"y9119/kOybPg+IKCwy87jcSo6JXoeJ222429ZB83+u3BTuMVbqXbg13YSzpt75a9Wqb9sWRO+3FlDha2",
+	"3EJHIJ7GMzkDnH4JVt6qbjJa11E5cGG5+QuN7C1KU5C1EhOvSuXFTmtffUBfKnfBVMUQd0MdoUiSHEyi",
+	"xhQX9KdlnCpGgrnAn24TJqJeupVhCVxX4Gm7emILELB5Vk5MyGw+1LA9uoja1LYJ1UwFCLvzsV55/K8u",
+	"z1x9Q7mfJzWOahVCjyWrOo8lqyZEjIyzmCiGSJuPIHUO7C1mZXLV5M5Lhn5MQeQuOysNi9qdZzgZzV15",
+	"Fiu5rN358mo9ndImEum4CREoZ4qy/KiGG6qTX3IEufH5cZoKNC6Uv167p2+uJMUXUSaajl2F01/s3a1C",
+	"luFZor1lV3cUkD3fg9S1209nGnlF4l5Ft1+wXeXo1rnXsyzyKNMgswVJYSur1Z9VhfK6UseWIc0VFQfc",
+	"F1sBfOlXuLT8mrNa2VUFt58pcoudHZ0fnX3QFoqpLIls2YjNlbr5O4HiuwDHb3+MvGI7naKxNxKglKQB",
+	"cotqcNdqxxYRXoH948k/T05/OqmgNpGuOaDrSKlK1KqZvZSTnUj9sknsV1P5ErGlg5hfg4V1DlDWpnhl",
+	"+jZ7ZkVWZzEFtizh9aGzccoLczA2jU16wXPO6znnVTfiflcTrTJulLG2aNwoxJX9j86R8Lhkax1AnQfi",
+	"rjv1DYO1vhdGh5oLTjddPdSUucSj9i7Ge8Dw3NjE9C7Qq5urtd6Xhw1424Bgb29xisBpxdmT5/4+dP6Y",
+	"2b9aGq8GeumEmryYLbLTNZTzmbY+ZIwOdf0po9U9/7abxn7ZRWNdTkhs6k+7yGUhoUCYmp/s195V4i5J",
+	"pDNrOv+GbeGvbfNYmTR6WFs9p43+hdJGTyLLNs4jOXHxlWSSnnXvs+79SnTvRpo3rHWfc2qPkFOre4Xz",
+	"ybFwKiykar/6ZNjXK/ueJVdQcn1uYm4DkWetLCvxqoTe7Akzeg/JvK8vpxcQJcHk3L9DKu5xReSzefhs",
+	"Hn5h83CjBO6mtmQwC+qkbZWTnD1hUnK5uH2StKQy9f4/AAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

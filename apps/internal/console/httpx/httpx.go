@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/internal/ijson"
 	"example.com/ordersaga/pkg/loop"
 	"example.com/ordersaga/pkg/problem"
 )
@@ -27,9 +28,7 @@ const (
 
 // Read reads what a page has sent: JSON of at most 4 kB, without unknown fields.
 func Read(w http.ResponseWriter, r *http.Request, into any) error {
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
+	if err := ijson.Read(http.MaxBytesReader(w, r.Body, 4<<10), into); err != nil {
 		return problem.New(http.StatusBadRequest, "the body is not what this address takes")
 	}
 	return nil

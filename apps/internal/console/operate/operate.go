@@ -17,6 +17,7 @@ import (
 
 	"example.com/ordersaga/apps/internal/console/httpx"
 	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/internal/ijson"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/problem"
 )
@@ -69,7 +70,7 @@ func (a *API) act(w http.ResponseWriter, r *http.Request, k kind) {
 		return
 	}
 	var body json.RawMessage
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&body); err != nil {
+	if err := ijson.Read(http.MaxBytesReader(w, r.Body, maxBody), &body); err != nil {
 		problem.Write(w, r, problem.New(http.StatusBadRequest, "the body is not JSON"))
 		return
 	}

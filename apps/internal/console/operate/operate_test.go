@@ -84,6 +84,7 @@ func TestOperate_ForwardsOnlyKnownActions(t *testing.T) {
 		{"no id", http.MethodGet, "/incidents/payment/..%2F..%2Ffaults", "", http.StatusNotFound, ""},
 		{"another action", http.MethodPost, "/incidents/payment/" + id + "/delete", "{}", http.StatusNotFound, "retry and resolve"},
 		{"an action of the other kind", http.MethodPost, "/dead-letters/payment/" + id + "/retry", "{}", http.StatusNotFound, "redrive and discard"},
+		{"a member twice", http.MethodPost, "/incidents/payment/" + id + "/retry", `{"why": "a", "why": "b"}`, http.StatusBadRequest, "not JSON"},
 		{"no JSON", http.MethodPost, "/incidents/payment/" + id + "/retry", "no", http.StatusBadRequest, "not JSON"},
 		{"a service that does not answer", http.MethodPost, "/incidents/payment/" + id + "/retry", "{}", http.StatusServiceUnavailable, "whether anything was done is not known"},
 	} {
