@@ -11,6 +11,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
+	"example.com/ordersaga/internal/ijson"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/problem"
 )
