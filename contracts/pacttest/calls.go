@@ -104,7 +104,7 @@ func (a *answering) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, call.Answer) // a client that leaves early fails by itself
 }
 
-// aKey stands for the Idempotency-Keys, so that the files are the same; a generator says that each request has a new one.
+// aKey stands for the Idempotency-Keys, so that the files are the same; a generator makes a new one for each request.
 const aKey = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 
 func remembered(r *http.Request) pact.Request {

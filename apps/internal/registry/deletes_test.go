@@ -140,7 +140,7 @@ func TestRegister_RefusesWhatItWouldLose(t *testing.T) {
 	}
 }
 
-func TestRegistry_AWrongMethodIsToldTheRightOnes(t *testing.T) {
+func TestRegistry_AWrongMethodIsAnsweredWithTheRightOnes(t *testing.T) {
 	t.Parallel()
 	client := run(t, testkit.Broker(t))
 	for path, want := range map[string]string{"/subjects": "GET", "/subjects/shop": "DELETE, POST", "/config": "DELETE, GET, PUT"} {

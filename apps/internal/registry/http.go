@@ -232,7 +232,7 @@ func (r *registry) deleteMode(q *http.Request) (any, error) {
 	return map[string]schema.Mode{"compatibility": before, "compatibilityLevel": before}, err
 }
 
-// readWrite is the only mode in which a registry like this one is; others can also be read-only, or take ids from outside.
+// readWrite is the only mode of this registry; others can also be read-only, or take ids from outside.
 const readWrite = "READWRITE"
 
 func (r *registry) readWriteMode(q *http.Request) (any, error) {
