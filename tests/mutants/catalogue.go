@@ -351,6 +351,16 @@ var mutants = []mutant{
 		dir: "internal/httpserver", test: "^TestNew_HEADIsAnsweredAsGETWithoutABody$",
 	},
 	{
+		name: "how the money came back is why the order was cancelled, in payment", file: "services/payment/charge/domain.go",
+		old: "p.Book(found, Settled, p.Reason)", new: "p.Book(found, Settled, \"settlement\")",
+		dir: "services/payment", test: "^TestRepair_ASettlementOutsideTheGatewayEndsTheSaga$",
+	},
+	{
+		name: "how the money came back is why the order was cancelled, in order", file: "services/order/store.go",
+		old: "reason = CASE WHEN status = 'CANCELLING' AND $2 = 'cancelled' THEN reason ELSE $2 END", new: "reason = $2",
+		dir: "services/order", test: "^TestSaga_EveryEventAtEveryState$",
+	},
+	{
 		name: "not found is definite at once", file: "services/payment/charge/classify.go",
 		old: "case len(charges) == 0 && c.Horizon:", new: "case len(charges) == 0:\n		return Outcome{Decision: No, Reason: NotCharged}\n	case len(charges) == 0 && c.Horizon:",
 		dir: "services/payment", test: "^TestResolve_NotFoundIsDefiniteOnlyBehindTheHorizon$",

@@ -2,13 +2,18 @@ package sagas
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/apps/system/client"
+	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/internal/failpoint"
 	notification "example.com/ordersaga/services/notification/api"
@@ -23,6 +28,8 @@ func TestMail_LostOnTheWay(t *testing.T) {
 	t.Run("notification dies when a mail is sent and not marked", func(t *testing.T) { diesAfterSending(t, w) })
 	t.Run("the mail server is down", func(t *testing.T) { mailServerDown(t, w) })
 	t.Run("mails wait at the upgrade", func(t *testing.T) { mailsWaitAtTheUpgrade(t, w) })
+	t.Run("a cancel is settled outside the gateway", func(t *testing.T) { cancelIsSettled(t, w) })
+	t.Run("faults in notification, and another mail of the same kind", func(t *testing.T) { faultsInNotification(t, w) })
 	w.Holds(t, w.Secrets()...)
 }
 
@@ -48,6 +55,103 @@ func mailsWaitAtTheUpgrade(t *testing.T, w *system) {
 				t.Errorf("%q has come %d times", mail.Subject, mail.Deliveries)
 			}
 		}
+	}
+}
+
+// cancelIsSettled: the gateway refuses to refund what a customer has cancelled, and an operator returns the money
+// elsewhere. The mail has the customer's own reason: how the money came back is none.
+func cancelIsSettled(t *testing.T, w *system) {
+	wanted := client.One("widget", 1)
+	wanted.Email, wanted.Token = "ada@customers.example", "tok_refund_refused"
+	release := w.hold(t, "payment", failpoint.GatewayAfterCharge, "")
+	id := w.Place(t, wanted)
+	w.AwaitState(t, "payment", "payment", id, "INTENT")
+	_, err := w.Shop.Cancel(t.Context(), id)
+	kit.Must(t, err)
+	w.AwaitState(t, "shipping", "shipment", id, "FENCED")
+	release()
+	saga := w.awaitSaga(t, id, "to need attention", func(s order.Saga) bool {
+		return len(s.Incidents) == 1 && s.Incidents[0].Kind == "refund_refused"
+	})
+	w.sagactl(t, "incidents", "resolve", saga.Incidents[0].Id, "--outcome", "settlement", "--reference", "transfer 4711", "--by", "grace", "--why", "it was refused")
+	if got := w.Ends(t, id); got.Status != order.CANCELLED || kit.Deref(got.Reason) != "customer" {
+		t.Errorf("the order ended %s: %s", got.Status, kit.Deref(got.Reason))
+	}
+	w.AwaitState(t, "payment", "payment", id, "SETTLED")
+	w.AwaitMails(t, id, received, cancelled)
+	if body := w.Mails(t, id)[1].Body; !strings.Contains(body, "is cancelled as you asked.") || strings.Contains(body, "payment") {
+		t.Errorf("the customer reads %s", body)
+	}
+}
+
+// faultsInNotification: each point that notification passes can be armed, and fires; no other can be armed. On the way an
+// event that asks for another mail than the first one is a dead letter, until somebody has put it right.
+func faultsInNotification(t *testing.T, w *system) {
+	defer w.Disarm(t, "notification")
+	refused, err := w.Sagactl(t.Context(), t, "faults", "arm", "notification", "relay.taken=crash").CombinedOutput()
+	if err == nil || !strings.Contains(string(refused), "notification never passes relay.taken, only ") ||
+		!strings.Contains(string(refused), "faults points notification") {
+		t.Errorf("a point that it never passes: %v %s", err, refused)
+	}
+	listed := string(w.sagactl(t, "faults", "points", "notification"))
+	var wanted []failpoint.Point
+	for _, p := range failpoint.Points() {
+		passes := len(p.Services) == 0 || slices.Contains(p.Services, "notification")
+		err := w.At.AskAdmin(t.Context(), endpoints.AdminRequest{
+			Process: "notification", Method: http.MethodPost, Path: "/faults", Body: failpoint.Armament{Point: p.Point, Kind: failpoint.Delay, Delay: "1ms"},
+		}, nil)
+		if passes != (err == nil) || !passes && kit.Status(err) != http.StatusUnprocessableEntity || passes != strings.Contains(listed, string(p.Point)) {
+			t.Errorf("%s is passed: %v; it is armed with %v", p.Point, passes, err)
+		}
+		switch p.Point {
+		case failpoint.InboxOpened, failpoint.InboxBeforeReturn, failpoint.SweepBeforeDelete, failpoint.SweepDeleted:
+			// at the start, at the end, and after days: the crash matrix passes them
+		default:
+			if passes {
+				wanted = append(wanted, p.Point)
+			}
+		}
+	}
+	w.anotherMail(t)
+	kit.Eventually(t, "all of them to fire", func() error {
+		var list struct{ Faults []failpoint.Armament }
+		kit.Must(t, w.At.AskAdmin(t.Context(), endpoints.AdminRequest{Process: "notification", Method: http.MethodGet, Path: "/faults"}, &list))
+		silent := slices.DeleteFunc(slices.Clone(wanted), func(at failpoint.Point) bool {
+			return slices.ContainsFunc(list.Faults, func(a failpoint.Armament) bool { return a.Point == at && a.Fired > 0 })
+		})
+		if len(silent) > 0 || len(wanted) < 15 {
+			return fmt.Errorf("of %v these have not: %v", wanted, silent)
+		}
+		return nil
+	})
+}
+
+// anotherMail has an order's event published once more, when the mail that was left for it had another text.
+func (w *system) anotherMail(t *testing.T) {
+	t.Helper()
+	wanted := client.One("widget", 1)
+	wanted.Email = "ada@customers.example"
+	id := w.Place(t, wanted)
+	w.Ends(t, id)
+	w.AwaitMails(t, id, received)
+	w.asOwner(t, "notification", `UPDATE mail SET body = 'another ' || body WHERE order_id = $1`, id)
+	w.asOwner(t, "order", `INSERT INTO mail (order_id, kind) VALUES ($1, 'received')`, id)
+	var letter string
+	kit.Eventually(t, "the dead letter", func() error {
+		var page struct {
+			Letters []struct{ ID, Service, Reason string } `json:"dead_letters"`
+		}
+		kit.Must(t, json.Unmarshal(w.sagactl(t, "dead-letters", "list", "--order", id, "-o", "json"), &page))
+		if len(page.Letters) != 1 || page.Letters[0].Service != "notification" || !strings.Contains(page.Letters[0].Reason, "another recipient or text") {
+			return fmt.Errorf("there are %+v", page.Letters)
+		}
+		letter = page.Letters[0].ID
+		return nil
+	})
+	w.asOwner(t, "notification", `UPDATE mail SET body = substr(body, 9) WHERE order_id = $1`, id)
+	w.sagactl(t, "dead-letters", "redrive", letter, "--by", "grace", "--why", "the text is right")
+	if mails := w.Mails(t, id); len(mails) != 1 || mails[0].Deliveries != 1 {
+		t.Errorf("the customer has %+v", mails)
 	}
 }
 
