@@ -192,7 +192,9 @@ func TestLists_TheOldestIsReached(t *testing.T) {
 	if got = run(t, nil, "incidents", "list", "--limit", "0", "--file", file); strings.Contains(got.out, "more:") {
 		t.Error("the whole list says that there is more")
 	}
-	if got = run(t, nil, "incidents", "list", "--limit", "-1", "--file", file); got.code != 2 {
-		t.Errorf("%+v", got)
+	for _, list := range []string{"incidents", "dead-letters", "order"} {
+		if got = run(t, nil, list, "list", "--limit", "-1", "--file", file); got.code != 2 {
+			t.Errorf("%+v", got)
+		}
 	}
 }

@@ -94,7 +94,7 @@ func (p *program) orderList() *cobra.Command {
 	var limit int
 	c := request(p, "list", "Lists orders, the newest first.", cobra.NoArgs, "sagactl order list --help",
 		func(ctx context.Context, s *client.Client, _ []string) (api.OrderList, error) {
-			return s.List(ctx, status, limit, cursor)
+			return listOrders(ctx, s, status, limit, cursor)
 		},
 		func(page api.OrderList) error {
 			if p.output == "json" {
@@ -106,9 +106,32 @@ func (p *program) orderList() *cobra.Command {
 		})
 	c.Flags().StringVar(&status, "status", "",
 		"only orders that are PENDING, CANCELLING, CONFIRMED, CANCELLED or NEEDS_ATTENTION")
-	c.Flags().IntVar(&limit, "limit", 20, "at most so many")
+	c.Flags().IntVar(&limit, "limit", 20, "at most so many; 0: all")
 	c.Flags().StringVar(&cursor, "cursor", "", "where the page before ended")
 	return c
+}
+
+// mostOrders is how many the service lists at once.
+const mostOrders = 200
+
+// listOrders asks for as many pages as the limit needs; 0: all.
+func listOrders(ctx context.Context, s *client.Client, status string, limit int, cursor string) (all api.OrderList,
+	err error) {
+	if limit < 0 {
+		return all, &Failure{usage, fmt.Errorf("--limit is 0 or more, not %d", limit), "sagactl order list --help"}
+	}
+	for all.NextCursor = &cursor; all.NextCursor != nil && (limit == 0 || len(all.Orders) < limit); {
+		part := mostOrders
+		if limit > 0 {
+			part = min(limit-len(all.Orders), mostOrders)
+		}
+		page, err := s.List(ctx, status, part, *all.NextCursor)
+		if err != nil {
+			return all, err
+		}
+		all.Orders, all.NextCursor = append(all.Orders, page.Orders...), page.NextCursor
+	}
+	return all, nil
 }
 
 // orderPage is the API's answer in the shape that all lists have.

@@ -41,7 +41,7 @@ func (p *program) showSaga(saga api.Saga) error {
 
 // showMails prints what became of an order's mails.
 func (p *program) showMails(mails []notification.Mail) error {
-	return showTable(p, mails, "MAIL,STATE,ATTEMPTS#,SINCE,WHY", mails, func(m notification.Mail) []string {
+	return showList(p, "mails", "MAIL,STATE,ATTEMPTS#,SINCE,WHY", mails, nil, func(m notification.Mail) []string {
 		since := m.CreatedAt
 		if m.EndedAt != nil {
 			since = *m.EndedAt
