@@ -157,3 +157,37 @@ func (s *shop) publish(t *testing.T, subject, message string) {
 	kit.Must(t, conn.Publish(subject, []byte(message)))
 	kit.Must(t, conn.Flush())
 }
+
+// olderOnes: a list that is longer than a page says so, and its button goes on to the oldest, without the others.
+func olderOnes(t *testing.T, s *shop) {
+	letters, err := url.Parse(s.Superuser())
+	kit.Must(t, err)
+	letters.Path = "/shipping"
+	const made = 450
+	kit.Query[int](t, letters.String(), `
+		WITH made AS (
+			INSERT INTO dead_letter (id, event_id, key, type, subject, payload, reason, first_at)
+			SELECT gen_random_uuid(), n, n, 'older ' || n || '.', 'older', '', 'made', now() - interval '1 hour' - n * interval '1 s'
+			FROM generate_series(1, $1::int) n RETURNING 1)
+		SELECT count(*)::int FROM made`, made)
+	defer kit.Query[int](t, letters.String(), `WITH gone AS (DELETE FROM dead_letter WHERE subject = 'older' RETURNING 1) SELECT count(*)::int FROM gone`)
+	p := s.visit(t, "/operate", 1360, 900)
+	const list, older = `document.querySelector('[data-items=dead-letters]')`, `document.querySelector('[data-items=dead-letters] > button')`
+	shows := func(n int) string { return fmt.Sprintf(`%s.querySelectorAll('li').length === %d`, list, n) }
+	before := value[int](p, list+`.querySelectorAll('li').length`)
+	if before != 200 {
+		t.Errorf("a page shows %d", before)
+	}
+	p.reads("[data-items=dead-letters] .choice", "200 or more open")
+	p.accessible()
+	for n := 400; n < made; n += 200 {
+		p.wait("the button to be there", older+`.hidden === false`)
+		p.do(chromedp.Evaluate(older+`.click()`, nil))
+		p.wait(fmt.Sprintf("%d to be shown", n), shows(n))
+	}
+	p.do(chromedp.Evaluate(older+`.click()`, nil))
+	p.wait("the oldest to be shown, and no button", fmt.Sprintf(`%s.textContent.includes('older %d.') && %s.hidden`, list, made, older))
+	if left := value[int](p, list+`.querySelectorAll('li').length - new Set([...`+list+`.querySelectorAll('li')].map((i) => i.dataset.item)).size`); left != 0 {
+		t.Errorf("%d are shown twice", left)
+	}
+}

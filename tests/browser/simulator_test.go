@@ -31,6 +31,7 @@ func TestConsole(t *testing.T) {
 		"a refused refund is repaired, and everything adds up":           repaired,
 		"a dead letter is corrected and redriven, another one discarded": letters,
 		"a unit too many in the stock turns the line red":                doesNotAddUp,
+		"a list that is longer than a page is shown to its end":          olderOnes,
 		"a wrong repair is refused with a reason":                        repairRefused,
 		"an order's rows stand side by side, and a kill leaves a mark":   rowsOfAnOrder,
 		"the simulator steps forward, fails and goes back":               modelSteps,
