@@ -135,6 +135,9 @@ type OrderCancelRequested struct {
 	Subject
 	Reason string `json:"reason"`
 	Repeat
+	// Snapshot is the order, in a request that is made again: shipping may have shipped it before it kept orders, and its
+	// answer carries the order.
+	Snapshot *Snapshot `json:"order,omitempty"`
 }
 
 // OrderConfirmed means that the saga succeeded.

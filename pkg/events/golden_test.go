@@ -46,7 +46,7 @@ var (
 var samples = []events.Event{
 	events.OrderCreated{Snapshot: snapshot, ContactEmail: contact},
 	events.OrderCreated{Snapshot: snapshot, ContactEmail: contact}.Upcast(),
-	events.OrderCancelRequested{Subject: about, Repeat: again, Reason: "customer"},
+	events.OrderCancelRequested{Subject: about, Repeat: again, Reason: "customer", Snapshot: &snapshot},
 	events.OrderConfirmed{Subject: about, ShipmentID: "shp_1"},
 	events.OrderCancelled{Subject: about, Reason: "out_of_stock", ContactEmail: contact},
 	events.OrderNeedsAttention{Subject: about, IncidentID: aCause, Kind: "refund_refused", Reason: "charge_disputed"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/contracts/gateway"
+	"example.com/ordersaga/internal/asking"
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
@@ -120,16 +122,7 @@ func TestDatabase_APriceCanBeCharged(t *testing.T) {
 // What was entered before the constraints stays. Such a price sells nothing, and an order for nothing can be cancelled.
 func TestDatabase_PricesAndOrdersFromBeforeStay(t *testing.T) {
 	t.Parallel()
-	before := fstest.MapFS{}
-	for _, name := range []string{"00001_orders.sql", "00002_prices.sql", "00003_mail.sql"} {
-		text, err := fs.ReadFile(Migrations(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		before[name] = &fstest.MapFile{Data: text}
-	}
-	db := testkit.Database(t, events.Order, testkit.Migration{Table: "goose_idempotency", FS: idempotency.Migrations()},
-		testkit.Migration{Table: "goose_db_version", FS: before})
+	db := databaseBefore(t, "00004")
 	owner := ownerPool(t, db)
 	for _, sql := range []string{
 		`INSERT INTO price VALUES ('free', 0, 'USD'), ('dinar', 5, 'BHD')`,
@@ -166,6 +159,82 @@ func TestDatabase_PricesAndOrdersFromBeforeStay(t *testing.T) {
 	err = owner.QueryRow(t.Context(), `SELECT count(*) FROM orders WHERE status = 'CANCELLED'`).Scan(&cancelled)
 	if err != nil || cancelled != 1 {
 		t.Errorf("%d orders are cancelled: %v", cancelled, err)
+	}
+}
+
+// databaseBefore is a database as it was before a migration.
+func databaseBefore(t *testing.T, file string) *testkit.DB {
+	t.Helper()
+	names, err := fs.Glob(Migrations(), "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := fstest.MapFS{}
+	for _, name := range names {
+		if name >= file {
+			continue
+		}
+		text, err := fs.ReadFile(Migrations(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before[name] = &fstest.MapFile{Data: text}
+	}
+	return testkit.Database(t, events.Order, testkit.Migration{Table: "goose_idempotency", FS: idempotency.Migrations()},
+		testkit.Migration{Table: "goose_db_version", FS: before})
+}
+
+// Orders of the release before, which asked once. Shipping is asked again with the whole order, since it may have shipped
+// that before it kept orders; a person has it asked at once, and its answer ends the order.
+func TestMigrations_OrdersFromBeforeRequestsWereRepeatedComeToTheirEnd(t *testing.T) {
+	t.Parallel()
+	db := databaseBefore(t, "00005")
+	owner := ownerPool(t, db)
+	cancelling, pending := newID(t), newID(t)
+	for id, status := range map[string]string{cancelling: "CANCELLING", pending: "PENDING"} {
+		exec(t, owner, fmt.Sprintf(`
+			INSERT INTO orders (id, customer_id, status, total_amount, currency, items, payment_method, ship_to, deadline, reason, cancel_requested_at)
+			VALUES ('%[1]s', 'ada', '%[2]s', 1999, 'USD', '[{"sku": "widget", "quantity": 1, "unit_price": 1999}]', 'tok_visa',
+				'{"name": "Ada", "street": "Bahnhofstrasse 1", "city": "Zürich", "postal_code": "8001", "country": "CH"}', now() - interval '2 days',
+				CASE '%[2]s' WHEN 'CANCELLING' THEN 'customer' END, CASE '%[2]s' WHEN 'CANCELLING' THEN now() - interval '2 days' END);
+			INSERT INTO order_history (order_id, status) VALUES ('%[1]s', '%[2]s')`, id, status))
+	}
+	err := service.Apply(t.Context(), db.OwnerURL, service.Migrations{Table: "goose_db_version", Files: Migrations()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the first round asks for the cancel of what is pending
+		s := sweeper{tx: in(db.Pool), patience: asking.Patience{Pause: time.Hour}}
+		if err := s.runOnce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, reason := range map[string]string{cancelling: byCustomer, pending: byDeadline} {
+		same(t, "asked", asked(t, db.Pool, id), map[string][]string{cancelling: {"2"}, pending: {"1", "2"}}[id])
+		var payload []byte
+		err := db.Pool.QueryRow(t.Context(), `SELECT payload FROM outbox WHERE key = $1 AND type LIKE '%OrderCancelRequested%' ORDER BY position DESC LIMIT 1`, id).Scan(&payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, event, err := events.Decode(payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := shipment(id).(events.ShipmentCreated).Snapshot
+		same(t, "the request", event, events.Event(events.OrderCancelRequested{
+			Subject: events.Subject{OrderID: id}, Reason: reason, Repeat: events.Repeat{Attempt: 2}, Snapshot: &whole,
+		}))
+		incident := texts(t, db.Pool, `SELECT id::text FROM incident WHERE order_id = $1 AND kind = $2 AND resolved_at IS NULL`, id, kindOverdue)
+		if len(incident) != 1 {
+			t.Fatalf("open incidents: %v", incident)
+		}
+		status, answer := operate(t, db.Pool, http.MethodPost, "/incidents/"+incident[0]+"/retry", id, `{"by": "grace", "why": "shipping is back", "expected_state": "CANCELLING"}`)
+		if status != http.StatusOK {
+			t.Errorf("%d %s", status, answer)
+		}
+		deliver(t, db.Pool, shipment(id))
+		same(t, "the end", read(t, db.Pool, id).Status, Confirmed)
+		same(t, "open incidents", len(texts(t, db.Pool, `SELECT id::text FROM incident WHERE order_id = $1 AND resolved_at IS NULL`, id)), 0)
 	}
 }
 

@@ -173,10 +173,13 @@ func repeatRequest(ctx context.Context, tx pgx.Tx, orderID string) ([]events.Eve
 func repeat(ctx context.Context, tx pgx.Tx, which string, args ...any) ([]events.Event, error) {
 	rows, _ := tx.Query(ctx, `
 		UPDATE orders SET attempt = attempt + 1, asked_at = now() WHERE id IN (`+which+`)
-		RETURNING id::text, reason, attempt`, args...)
+		RETURNING reason, attempt, id::text, customer_id, items, total_amount, currency, payment_method, ship_to`, args...)
 	requests, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (events.Event, error) {
-		var r events.OrderCancelRequested
-		err := row.Scan(&r.OrderID, &r.Reason, &r.Attempt)
+		var o events.Snapshot
+		r := events.OrderCancelRequested{Snapshot: &o}
+		err := row.Scan(&r.Reason, &r.Attempt, &o.OrderID, &o.CustomerID, &o.Lines, &o.Total.Amount, &o.Total.Currency,
+			&o.PaymentMethod, &o.ShipTo)
+		r.OrderID = o.OrderID
 		return r, err
 	})
 	if err != nil {

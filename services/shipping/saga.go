@@ -1,6 +1,7 @@
 package shipping
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -25,18 +26,20 @@ func ship(ctx context.Context, tx pgx.Tx, order events.PaymentProcessed) (events
 	if err != nil {
 		return nil, fmt.Errorf("make a shipment id: %w", err)
 	}
-	return decided(ctx, tx, order.OrderID, decide("shp_"+id.String(), order.Snapshot), order.Repeat)
+	return decided(ctx, tx, order.OrderID, decide("shp_"+id.String(), order.Snapshot), order.Repeat, &order.Snapshot)
 }
 
 // cancel fences an order off that has no shipment yet, so that its payment, arriving later, ships
 // nothing. Where there is a shipment it does nothing: the order will be confirmed.
 func cancel(ctx context.Context, tx pgx.Tx, order events.OrderCancelRequested) (events.Event, error) {
-	return decided(ctx, tx, order.OrderID, fence(), order.Repeat)
+	return decided(ctx, tx, order.OrderID, fence(), order.Repeat, order.Snapshot)
 }
 
 // decided stores the outcome of an order, unless there is one, and answers with it. Where there is one already it
-// stands; a repeated request is answered with that one once more.
-func decided(ctx context.Context, tx pgx.Tx, orderID string, s Shipment, asked events.Repeat) (events.Event, error) {
+// stands; a repeated request is answered with that one once more. A shipment from before orders were kept here is
+// answered about with the order that the request carries.
+func decided(ctx context.Context, tx pgx.Tx, orderID string, s Shipment, asked events.Repeat,
+	order *events.Snapshot) (events.Event, error) {
 	first, err := record(ctx, tx, orderID, s)
 	switch {
 	case err != nil || !first && !asked.Repeated():
@@ -46,11 +49,11 @@ func decided(ctx context.Context, tx pgx.Tx, orderID string, s Shipment, asked e
 			return nil, err
 		}
 	}
-	switch {
-	case s.State == Created && s.Order == nil: // from before orders were stored here, and longer ago than a day
+	switch order = cmp.Or(s.Order, order); {
+	case s.State == Created && order == nil: // an order service from before asks about a shipment from before
 		return nil, nil
 	case s.State == Created:
-		return events.ShipmentCreated{Snapshot: *s.Order, ShipmentID: s.ShipmentID, Repeat: asked}, nil
+		return events.ShipmentCreated{Snapshot: *order, ShipmentID: s.ShipmentID, Repeat: asked}, nil
 	}
 	return events.ShipmentFailed{Subject: events.Subject{OrderID: orderID}, Reason: s.Reason, Repeat: asked}, nil
 }

@@ -109,7 +109,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "shipping leaves no fence", file: "services/shipping/saga.go",
-		old: "	return decided(ctx, tx, order.OrderID, fence(), order.Repeat)",
+		old: "	return decided(ctx, tx, order.OrderID, fence(), order.Repeat, order.Snapshot)",
 		new: "	return events.ShipmentFailed{Subject: order.Subject, Reason: cancelled, Repeat: order.Repeat}, nil",
 		dir: "services/shipping", test: "^TestSaga_EveryOrderOfEvents$",
 	},
@@ -281,6 +281,11 @@ var mutants = []mutant{
 		dir: "services/payment", test: "^TestIncident_OffersWhatWouldBeAccepted$",
 	},
 	{
+		name: "nobody is answered about a shipment from before", file: "services/shipping/saga.go",
+		old: "order = cmp.Or(s.Order, order)", new: "order = cmp.Or(s.Order, nil)",
+		dir: "services/shipping", test: "^TestMigrations_ShipmentsFromBeforeOrdersWereKeptAreAnsweredAbout$",
+	},
+	{
 		name: "a refund by hand undoes an order that stands", file: "services/payment/charge/domain.go",
 		old: "Captured, p.RefundAmount, nil, nil\n", new: "change.State, p.RefundAmount, change.Event, nil\n",
 		dir: "services/payment", test: "^TestParts_OfAnOrderThatStandsAreAccepted$",
@@ -383,8 +388,8 @@ var mutants = []mutant{
 	},
 	{
 		name: "contracts: a consumer reads a field more", file: "services/shipping/saga.go",
-		old: "	return decided(ctx, tx, order.OrderID, fence(), order.Repeat)",
-		new: "	s := fence()\n	s.Reason = order.Reason\n	return decided(ctx, tx, order.OrderID, s, order.Repeat)",
+		old: "	return decided(ctx, tx, order.OrderID, fence(), order.Repeat, order.Snapshot)",
+		new: "	s := fence()\n	s.Reason = order.Reason\n	return decided(ctx, tx, order.OrderID, s, order.Repeat, order.Snapshot)",
 		dir: "services/shipping", test: "^TestPacts_ShippingReads$",
 	},
 	{
