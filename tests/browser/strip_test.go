@@ -46,7 +46,7 @@ func firstThreeSteps(t *testing.T, s *shop) {
 	p.reads("h1", "Order")
 	id := value[string](p, `new URLSearchParams(location.search).get('id')`)
 	p.waitedFor("payment")
-	p.reads("[data-is=waiting]", "Waits for charge by payment")
+	p.reads("main [data-is=waiting]", "Waits for charge by payment") // not the strip's
 	p.picture("killed")
 	p.accessible()
 	p.reads("[data-runs=payment] [data-is=back]", "back after")
