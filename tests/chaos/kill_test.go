@@ -50,6 +50,9 @@ func TestChaos_SagasEndSoonAfterALostVolume(t *testing.T) {
 	closeShop := watch.openShop(ctx, t, 64)
 	// How long 5,000 sagas take is the machine's affair: 4,389 of them have taken a minute on a busy one.
 	poll.Eventually(t, 4*time.Minute, "a history to be published again", func() error { return watch.atLeast(5000) })
+	closeShop()
+	closeShop = watch.openShop(ctx, t, 16) // as many as leave the machine room to publish again
+	kit.Eventually(t, "business to be as usual", func() error { return watch.atLeast(5200) })
 	watch.strike(t, "the broker's volume is lost", func() error { return s.WipeBroker(ctx) })
 	kit.Eventually(t, "everything to be published again", func() error { return watch.publishedAgain(t) })
 	closeShop()
