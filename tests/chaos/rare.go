@@ -21,7 +21,7 @@ var rare = map[string]string{
 	"a lease was taken over":                                    "payment_leases_taken_over_total",
 	"an unknown outcome was resolved by look-up":                `payment_unknown_resolved_total{by="look_up"}`,
 	"an unknown outcome was resolved by its key":                `payment_unknown_resolved_total{by="same_key"}`,
-	"a delivery was put off after a failure":                    "inbox_retries_total",
+	"a delivery was retried later, after a failure":             "inbox_retries_total",
 }
 
 // meter adds up counters over processes and their deaths: a counter that has become smaller began anew.

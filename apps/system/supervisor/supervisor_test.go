@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/supervisor"
@@ -33,6 +35,7 @@ func TestSupervisor_System(t *testing.T) {
 	})
 
 	t.Run("is described in a file for its owner alone", func(t *testing.T) { isDescribed(t, s, dir) })
+	t.Run("has little to recover when Postgres is killed", func(t *testing.T) { hasLittleToRecover(t, s) })
 	t.Run("confirms an order", func(t *testing.T) { confirms(t, s) })
 	t.Run("gives its services the environment that was asked for", func(t *testing.T) {
 		order := place(t, s)
@@ -66,6 +69,21 @@ func TestSupervisor_System(t *testing.T) {
 		}
 	})
 	t.Run("ends everything that it started", func(t *testing.T) { endsEverything(t, s, dir) })
+}
+
+// hasLittleToRecover: a recovery begins at the last checkpoint, and that is behind the 40 MB that making the databases
+// writes.
+func hasLittleToRecover(t *testing.T, s *supervisor.System) {
+	conn, err := pgx.Connect(t.Context(), s.Superuser())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	testkit.Eventually(t, time.Minute, "a checkpoint after the start", func() bool {
+		var little bool
+		const behind = `SELECT pg_current_wal_lsn() - redo_lsn < 16 * 1024 * 1024 FROM pg_control_checkpoint()`
+		return conn.QueryRow(t.Context(), behind).Scan(&little) == nil && little
+	})
 }
 
 func start(t *testing.T, o supervisor.Options) *supervisor.System {

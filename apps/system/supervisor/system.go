@@ -81,7 +81,7 @@ func (s *System) start(ctx, supervised context.Context) error {
 	if err := s.AwaitReady(ctx); err != nil {
 		return err
 	}
-	// Without this, a killed Postgres would write all tables of all databases anew before it takes a connection: 15 s.
+	// Without this, a killed Postgres would write all tables of all databases anew before it takes a connection.
 	s.loops.Go(func() error {
 		if err := s.postgres.Checkpoint(supervised); err != nil && supervised.Err() == nil {
 			s.options.Log.Info("no checkpoint after the start: the recovery of a killed Postgres takes longer", "error", err)
