@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // Tagged gives every 200 to a GET an ETag, and answers 304 without a body to whoever has that answer already
@@ -18,19 +19,17 @@ func Tagged(next http.Handler) http.Handler {
 		}
 		answer := &held{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(answer, r)
-		if answer.status == http.StatusOK {
-			sum := sha256.Sum256(answer.body.Bytes())
-			tag := `"` + hex.EncodeToString(sum[:16]) + `"`
-			w.Header().Set("ETag", tag)
-			if known := strings.Join(r.Header.Values("If-None-Match"), ","); known == "*" || strings.Contains(known, tag) {
-				w.Header().Del("Content-Type")
-				w.Header().Del("Content-Length")
-				w.WriteHeader(http.StatusNotModified)
-				return
-			}
+		if answer.status != http.StatusOK {
+			w.WriteHeader(answer.status)
+			w.Write(answer.body.Bytes())
+			return
 		}
-		w.WriteHeader(answer.status)
-		w.Write(answer.body.Bytes())
+		sum := sha256.Sum256(answer.body.Bytes())
+		w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
+		if known := r.Header.Values("If-None-Match"); len(known) > 1 { // of two header lines ServeContent reads the first
+			r.Header.Set("If-None-Match", strings.Join(known, ", "))
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(answer.body.Bytes()))
 	})
 }
 
