@@ -5,6 +5,7 @@ package crash
 import (
 	"flag"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -167,4 +168,33 @@ func (f *table) add(c combination, end string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ends[c.String()] = end
+}
+
+// A run of some cells takes the others from the table as it stands.
+func TestTable_KeepsTheCellsThatWereNotTried(t *testing.T) { // not parallel: it sets a flag
+	before := &table{ends: map[string]string{}}
+	for _, c := range combinations() {
+		if _, never := impossible(c); !never {
+			before.ends[c.String()] = string(c.scenario.end)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "failures.md")
+	before.write(t, path)
+	only := *onlyFlag
+	*onlyFlag = "mail. /payment/"
+	defer func() { *onlyFlag = only }()
+	after := &table{ends: map[string]string{}}
+	after.read(t, path)
+	kept := 0
+	for cell, end := range before.ends {
+		tried := strings.HasPrefix(cell, "mail.") || strings.Contains(cell, "/payment/")
+		if got, is := after.ends[cell]; is == tried || is && got != end {
+			t.Errorf("%s is %q, was %q", cell, got, end)
+		} else if is {
+			kept++
+		}
+	}
+	if kept == 0 || kept != len(after.ends) {
+		t.Errorf("%d cells are kept, of %d", kept, len(after.ends))
+	}
 }

@@ -58,6 +58,11 @@ func (m mutant) try(ctx context.Context, root string) (verdict, error) {
 	}
 	defer clean()
 	output, err := m.goTest(ctx, root, overlay)
+	return judge(output, err, usual)
+}
+
+// judge is what a test's run on the mutated source means. Usual is how long it takes on the real one.
+func judge(output []byte, err error, usual time.Duration) (verdict, error) {
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
