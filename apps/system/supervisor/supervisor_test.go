@@ -78,7 +78,7 @@ func hasLittleToRecover(t *testing.T, s *supervisor.System) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.WithoutCancel(t.Context()))
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }() // it only reads
 	testkit.Eventually(t, time.Minute, "a checkpoint after the start", func() bool {
 		var little bool
 		const behind = `SELECT pg_current_wal_lsn() - redo_lsn < 16 * 1024 * 1024 FROM pg_control_checkpoint()`
