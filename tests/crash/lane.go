@@ -49,17 +49,20 @@ func (l *lane) fired(t *testing.T, service string, p failpoint.Point) int {
 	return n
 }
 
-// exec runs SQL as the owner of a service's tables: it makes rows old, which nobody wants to wait for.
-func (l *lane) exec(t *testing.T, service, sql string) {
+// exec runs SQL as the owner of a service's tables: it makes rows old, which nobody wants to wait for. It returns how
+// many rows it touched.
+func (l *lane) exec(t *testing.T, service, sql string) int64 {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), l.environment(t, service)["MIGRATIONS_URL"])
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
-	if _, err := conn.Exec(t.Context(), sql); err != nil {
+	done, err := conn.Exec(t.Context(), sql)
+	if err != nil {
 		t.Fatal(err)
 	}
+	return done.RowsAffected()
 }
 
 // publish publishes a message in a service's name.

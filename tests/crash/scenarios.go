@@ -31,23 +31,41 @@ var scenarios = []scenario{
 func token(name string) func(*client.NewOrder) { return func(o *client.NewOrder) { o.Token = name } }
 
 // play is what a customer does, who goes on asking, with the same key, until there is an answer: any of the
-// requests may be the one that the service dies of.
-func (sc scenario) play(t *testing.T, l *lane) string {
+// requests may be the one that the service dies of. A cancel that comes too late is tried with another order.
+func (sc scenario) play(t *testing.T, l *lane) (id string) {
 	t.Helper()
-	id := another(t, l, func(o *client.NewOrder) {
-		o.Email = "ada@customers.example"
-		sc.change(o)
-	})
-	if sc.cancel {
-		kit.Eventually(t, "the charge is open", func() error { return get(t.Context(), l.At.URLs["payment"]+"/v1/payments/"+id) })
-		kit.Eventually(t, "the cancel is answered", func() error {
-			if _, err := l.Shop.Cancel(t.Context(), id); kit.Status(err) != http.StatusConflict {
-				return err
-			}
-			return nil // too late: the order has ended
+	place := func() {
+		id = another(t, l, func(o *client.NewOrder) {
+			o.Email = "ada@customers.example"
+			sc.change(o)
 		})
 	}
+	if !sc.cancel {
+		place()
+		return id
+	}
+	kit.Eventually(t, "an order is cancelled in time", func() error {
+		place()
+		kit.Eventually(t, "the charge is open", func() error { return get(t.Context(), l.At.URLs["payment"]+"/v1/payments/"+id) })
+		return cancel(t, l, id)
+	})
 	return id
+}
+
+// cancel asks until there is an answer. It fails if the order is confirmed already.
+func cancel(t *testing.T, l *lane, id string) (tooLate error) {
+	t.Helper()
+	kit.Eventually(t, "the cancel is answered", func() error {
+		_, err := l.Shop.Cancel(t.Context(), id)
+		if kit.Status(err) != http.StatusConflict {
+			return err
+		}
+		if got := l.Ends(t, id); got.Status == order.CONFIRMED {
+			tooLate = err
+		}
+		return nil
+	})
+	return tooLate
 }
 
 // another places one more order.

@@ -99,11 +99,16 @@ func askInVain(t *testing.T, l *lane, _ string) {
 	another(t, l, token("tok_error_always"))
 }
 
-// overdue makes an order that waits for the gateway miss its deadline.
+// overdue makes an order that waits for the gateway, for seconds, miss its deadline.
 func overdue(t *testing.T, l *lane, _ string) {
 	t.Helper()
-	late := another(t, l, token("tok_slow"))
-	l.exec(t, "order", `UPDATE orders SET deadline = now() WHERE id = '`+late+`'`)
+	kit.Eventually(t, "an order misses its deadline", func() error {
+		late := another(t, l, token("tok_error_always"))
+		if l.exec(t, "order", `UPDATE orders SET deadline = now() WHERE status = 'PENDING' AND id = '`+late+`'`) == 0 {
+			return fmt.Errorf("%s has ended before its deadline could be moved", late)
+		}
+		return nil
+	})
 }
 
 // captureLate has the gateway capture money for an order that was declined long ago.
