@@ -41,9 +41,15 @@ func (p *program) demo() *cobra.Command {
 		Long: `Runs the whole system as processes on this machine: Postgres, NATS, the card gateway, the ambassador and the
 services. Then it plays scenes: orders that succeed, fail, are undone, and survive a kill. It shows their sagas as they
 happen, what money and stock add up to, and whether everything holds that must. After that the system stays up, until
-Ctrl-C, for the other commands.`,
+Ctrl-C, for the other commands.
+
+With --without a service is not started, and orders wait for it: another program can take its place. What that needs
+is printed. No scenes are played then, and an order has an hour unless --deadline gives it another time.`,
 		Args: cobra.NoArgs,
-		RunE: runs(func(c *cobra.Command, _ []string) error { return p.runDemo(c.Context(), &d) }),
+		RunE: runs(func(c *cobra.Command, _ []string) error {
+			d.leaveOut(c.Flags().Changed)
+			return p.runDemo(c.Context(), &d)
+		}),
 	}
 	f := c.Flags()
 	f.BoolVar(&d.once, "once", false, "end after the scenes, with the verdict as exit code")
@@ -56,6 +62,7 @@ Ctrl-C, for the other commands.`,
 	f.BoolVar(&d.system.Faults, "faults", true, "open the admin listeners, behind a token, for arming faults")
 	f.StringSliceVar(&d.ports, "port", nil, "a port instead of a free one, as order=8080")
 	f.StringToIntVar(&d.many, "replicas", nil, "how many processes a service has, as order=2")
+	f.StringSliceVar(&d.system.Without, "without", nil, "a service that is not started: its place is free, as shipping")
 	f.BoolVar(&d.system.Translate, "translate", false,
 		"the services know only OrderCreated v1, and the translator makes it of v2")
 	f.StringArrayVar(&d.more, "env", nil, "more environment for a process, as payment:LOG_LEVEL=DEBUG")
@@ -106,6 +113,11 @@ func (p *program) present(ctx context.Context, d *play, s *supervisor.System, de
 		return err
 	}
 	p.showAddresses(s.Describe(), verdict)
+	for _, service := range d.system.Without {
+		if err := p.showPlace(s, events.Service(service)); err != nil {
+			return err
+		}
+	}
 	<-ctx.Done()
 	fmt.Fprintln(p.out, "\nending")
 	return verdict
@@ -181,6 +193,9 @@ func hint(err error, dir string) string {
 func (d *play) complete() error {
 	if d.scenes != "all" && d.scenes != "none" {
 		return &Failure{usage, fmt.Errorf("--scenes must be all or none, not %q", d.scenes), "sagactl demo --help"}
+	}
+	if err := d.checkPlaces(); err != nil {
+		return &Failure{usage, err, "sagactl demo --without shipping"}
 	}
 	d.system.Replicas, d.system.Ports, d.system.Env = d.many, map[string]int{}, map[string]map[string]string{}
 	d.system.Prefer = map[string]int{supervisor.Console: consolePort}

@@ -54,6 +54,9 @@ type Options struct {
 	Env map[string]map[string]string
 	// Replicas is how many processes a service has, by name; absent: one. The second of order is order-2.
 	Replicas map[string]int
+	// Without are services that are not started, by name. Their databases, logins and ports are there, for a program that
+	// takes the place; see [System.Environment].
+	Without []string
 	// Translate runs services that know only the first version of OrderCreated. The translator consumes the second
 	// version and publishes it as the first.
 	Translate bool
@@ -108,6 +111,11 @@ func (o *Options) complete() error {
 	for name := range o.Replicas {
 		if !slices.Contains(events.Consumers, events.Service(name)) {
 			return fmt.Errorf("%q is no service that could have replicas", name)
+		}
+	}
+	for _, name := range o.Without {
+		if !slices.Contains(events.Consumers, events.Service(name)) {
+			return fmt.Errorf("%q is no service that could be left out", name)
 		}
 	}
 	return nil

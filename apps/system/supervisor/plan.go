@@ -16,9 +16,10 @@ import (
 type member struct {
 	name    string // order, order-2, gateway, …
 	program string
-	http    int // port; 0: none
-	admin   int // the same
-	smtp    int // the same
+	http    int  // port; 0: none
+	admin   int  // the same
+	smtp    int  // the same
+	free    bool // it is not started: its place is free for another program
 	// kept holds the HTTP port until the process starts, so that no other program takes it; nil: it is not held.
 	kept net.Listener
 }
@@ -30,7 +31,7 @@ func members(o Options) ([]member, error) {
 	taken := map[int]bool{}
 	for _, program := range httpNames() {
 		for n := range max(1, o.Replicas[program]) {
-			m := member{name: program, program: program}
+			m := member{name: program, program: program, free: slices.Contains(o.Without, program)}
 			if n > 0 {
 				m.name = fmt.Sprintf("%s-%d", program, n+1)
 			}

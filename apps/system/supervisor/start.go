@@ -118,7 +118,7 @@ func (s *System) AwaitReady(ctx context.Context, names ...string) error {
 	defer cancel()
 	group, waiting := errgroup.WithContext(ctx)
 	for _, m := range s.members {
-		if m.http != 0 && (len(names) == 0 || slices.Contains(names, m.name)) {
+		if m.http != 0 && !m.free && (len(names) == 0 || slices.Contains(names, m.name)) {
 			group.Go(func() error { return s.awaitReady(waiting, m) })
 		}
 	}

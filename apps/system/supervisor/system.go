@@ -74,6 +74,9 @@ func (s *System) start(ctx, supervised context.Context) error {
 		return err
 	}
 	for _, m := range s.members {
+		if m.free {
+			continue
+		}
 		if err := s.startProgram(ctx, supervised, m); err != nil {
 			return err
 		}
