@@ -2,6 +2,7 @@ package natsadmin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -44,4 +45,34 @@ func Status(ctx context.Context, js jetstream.JetStream, service events.Service)
 	}
 	info := consumer.CachedInfo()
 	return ConsumerStatus{info.PauseRemaining, int(info.NumPending)}, nil //nolint:gosec // a stream of 2 GB holds fewer
+}
+
+// Oldest is when the oldest event was stored that a consumer has not acknowledged; the zero time when there is none.
+func Oldest(ctx context.Context, js jetstream.JetStream, consumer string) (oldest time.Time, err error) {
+	failed := func(err error) (time.Time, error) {
+		return time.Time{}, fmt.Errorf("look for the oldest event of consumer %s: %w", consumer, err)
+	}
+	stream, err := js.Stream(ctx, events.Stream)
+	if err != nil {
+		return failed(err)
+	}
+	found, err := stream.Consumer(ctx, consumer)
+	if err != nil {
+		return failed(err)
+	}
+	info := found.CachedInfo()
+	if info.NumPending == 0 && info.NumAckPending == 0 {
+		return oldest, nil
+	}
+	for _, subject := range info.Config.FilterSubjects {
+		msg, err := stream.GetMsg(ctx, info.AckFloor.Stream+1, jetstream.WithGetMsgSubject(subject))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+		case err != nil:
+			return failed(err)
+		case oldest.IsZero() || msg.Time.Before(oldest):
+			oldest = msg.Time
+		}
+	}
+	return oldest, nil
 }

@@ -133,6 +133,8 @@ func (a *App) NewOutbox(c messaging.Config) (*messaging.Outbox, error) {
 	if slices.Contains(events.Services, a.Service) {
 		c.OnDeadLetter = incident.OnDeadLetter(a.Service)
 	}
+	a.Age("outbox_unpublished_seconds", "For how long the oldest event in the outbox has been waiting to be published.",
+		oldestUnpublished)
 	return messaging.New(c)
 }
 

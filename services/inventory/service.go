@@ -36,6 +36,8 @@ func run(ctx context.Context, c service.Config, patience asking.Patience) error 
 	if err != nil {
 		return err
 	}
+	app.Age("inventory_unattended_seconds", "Age of the oldest reservation that holds stock and has no open incident.",
+		oldestUnattended)
 	once := idempotency.Once{Do: box.Tx, Failpoint: app.Faults.Hook()}
 	api := server{app.Pool, once}
 	admin := adminapi.API{

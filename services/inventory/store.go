@@ -187,6 +187,11 @@ func lockUnanswered(ctx context.Context, tx pgx.Tx, patience asking.Patience) (i
 	return ids, nil
 }
 
+// oldestUnattended is when the oldest reservation was made whose stock is held, and that no person looks at.
+const oldestUnattended = `
+	SELECT min(created_at) FROM reservation r WHERE state = 'RESERVED'
+	   AND NOT EXISTS (SELECT FROM incident i WHERE i.order_id = r.order_id AND resolved_at IS NULL)`
+
 // requestOf is what the stock of an order is held for; pgx.ErrNoRows when nothing is known of the order.
 func requestOf(ctx context.Context, db asking.Reader, orderID string) (r asking.Request, err error) {
 	err = db.QueryRow(ctx, `

@@ -167,3 +167,34 @@ func TestUnanswered_APersonHasPaymentAskedAtOnce(t *testing.T) {
 		t.Errorf("%d %s, asked %+v", w.Code, w.Body, list)
 	}
 }
+
+// What is sold, or looked at by a person, is not counted.
+func TestUnattended_IsTheOldestReservationThatNobodyLooksAt(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	order := orderFor(newOrderID(t), "widget", 2)
+	if _, err := batch(t.Context(), pool, order); err != nil {
+		t.Fatal(err)
+	}
+	held := `SELECT count(*) FROM (` + oldestUnattended + `) AS oldest WHERE min IS NOT NULL`
+	if n := count(t, pool, held); n != 1 {
+		t.Error("stock that is held is not counted")
+	}
+	sweep(t, pool, time.Hour)
+	sweep(t, pool, time.Hour)
+	if n := count(t, pool, held); n != 0 {
+		t.Error("it is counted although an incident is open")
+	}
+	if _, err := pool.Exec(t.Context(), `UPDATE incident SET resolved_at = now(), resolution = 'x'`); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, pool, held); n != 1 {
+		t.Error("it is not counted although nobody looks at it")
+	}
+	if _, err := batch(t.Context(), pool, events.ShipmentCreated{Snapshot: order.Snapshot, ShipmentID: "shp_1"}); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, pool, held); n != 0 {
+		t.Error("what is sold is counted")
+	}
+}

@@ -80,6 +80,8 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 	if err != nil {
 		return err
 	}
+	app.Age("order_unattended_seconds", "Age of the oldest order that has not ended and has no open incident.",
+		oldestUnattended)
 	in := intake{
 		tx: box.Tx, faults: app.Faults, deadline: s.Deadline, version: s.Version,
 	}

@@ -129,6 +129,10 @@ func lockStuck(ctx context.Context, tx pgx.Tx, budget time.Duration, limit int) 
 	return ids, nil
 }
 
+// oldestUnattended is when the oldest order was placed that has not ended, and that no person looks at.
+const oldestUnattended = `
+	SELECT min(created_at) FROM orders WHERE status IN ('PENDING', 'CANCELLING') AND NOT ` + hasOpenIncident
+
 // requestOf is what an order waits for; pgx.ErrNoRows when there is no such order.
 func requestOf(ctx context.Context, db asking.Reader, orderID string) (r asking.Request, err error) {
 	err = db.QueryRow(ctx, `SELECT status, attempt FROM orders WHERE id = $1`, orderID).Scan(&r.State, &r.Attempt)

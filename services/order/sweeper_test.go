@@ -225,3 +225,24 @@ func TestOverdue_APersonHasShippingAskedAtOnce(t *testing.T) {
 	}
 	same(t, "records", count(t, pool, `SELECT count(*) FROM operator_action WHERE action = 'retry' AND by = 'grace'`), 2)
 }
+
+// An order that waits for a person is not counted, and one that has ended is not either.
+func TestUnattended_IsTheOldestOrderThatNobodyLooksAt(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	ids := orders(t, pool, 4, time.Hour)
+	for n, id := range ids {
+		exec(t, pool, fmt.Sprintf(`UPDATE orders SET created_at = '2026-01-01T00:00:0%dZ' WHERE id = '%s'`, n, id))
+	}
+	deliver(t, pool, events.ShipmentCreated{Snapshot: events.Snapshot{OrderID: ids[0]}, ShipmentID: "shp_1"},
+		events.IncidentOpened{Subject: events.Subject{OrderID: ids[1]}, IncidentID: "i", Service: "payment", Kind: "refund_refused"})
+	cancel(t, pool, ids[2])
+	oldest := func() string { return texts(t, pool, `SELECT coalesce((`+oldestUnattended+`)::text, 'none')`)[0] }
+	same(t, "the oldest", oldest()[17:19], "02")
+	deliver(t, pool, events.IncidentResolved{Subject: events.Subject{OrderID: ids[1]}, IncidentID: "i", Service: "payment", Kind: "refund_refused"})
+	same(t, "after the incident", oldest()[17:19], "01")
+	for _, id := range ids[1:] {
+		deliver(t, pool, events.InventoryReleased{Subject: events.Subject{OrderID: id}, Reason: "x"})
+	}
+	same(t, "of none", oldest(), "none")
+}

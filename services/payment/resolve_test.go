@@ -184,3 +184,29 @@ func TestRefund_WhoseAnswersAreLostIsFoundAtTheGateway(t *testing.T) {
 	}
 	s.checkLedgers()
 }
+
+// What is decided, or looked at by a person, is not counted.
+func TestUnattended_IsTheOldestPaymentThatNobodyLooksAt(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, func(settings *Settings) { settings.ChargeBudget = time.Millisecond })
+	s.gate.wire.set(swallow)
+	counted := func() bool { return text(t, s.db.Pool, `SELECT concat((`+oldestUnattended+`))`) != "" }
+	if counted() {
+		t.Error("nothing is counted")
+	}
+	id := newID(t)
+	s.handle(reserved(id, "tok_visa"))
+	if !counted() {
+		t.Error("a payment that is to be made is not counted")
+	}
+	s.work()
+	s.incident(id, charge.KindChargeUndecided)
+	if counted() {
+		t.Error("it is counted although an incident is open")
+	}
+	s.gate.charge(t, charge.Key(id), id, 1999)
+	s.becomes(id, charge.Captured)
+	if counted() {
+		t.Error("what is decided is counted")
+	}
+}

@@ -77,6 +77,9 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 	if err != nil {
 		return err
 	}
+	app.Age("payment_unattended_seconds",
+		"For how long the oldest payment of an order has been neither decided nor returned, without an open incident.",
+		oldestUnattended)
 	wake := charge.NewWake()
 	box, err := app.NewOutbox(messaging.Config{Handlers: handlers(), Prepare: lockBatch, OnCommit: wake.Signal})
 	if err != nil {

@@ -85,3 +85,10 @@ func rememberCancel(ctx context.Context, tx pgx.Tx, orderID, reason string, caus
 		WHERE order_id = $1 AND state IN ('INTENT', 'UNKNOWN')`, orderID, reason, cause.EventID, cause.TraceParent)
 	return charge.ExactlyOne(tag, err, "remember the cancel of order", orderID)
 }
+
+// oldestUnattended is when the payment was recorded that has been work for the longest time, and that no person looks
+// at. A direct payment's client asks for itself.
+const oldestUnattended = `
+	SELECT min(created_at) FROM payment p
+	WHERE state IN ('INTENT', 'UNKNOWN', 'LATE_CAPTURED', 'REFUNDING') AND direct_reference IS NULL
+	  AND NOT EXISTS (SELECT FROM incident i WHERE i.order_id = p.order_id AND resolved_at IS NULL)`

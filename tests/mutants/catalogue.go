@@ -543,4 +543,9 @@ var mutants = []mutant{
 		old: "	if !slices.Contains(h.names, request.GetService()) {\n		return nil,", new: "	if h.names == nil {\n		return nil,",
 		dir: "internal/grpcserver", test: "^TestServer_HealthKnowsItsServices$",
 	},
+	{
+		name: "what is delivered and not acknowledged is not old", file: "internal/natsadmin/consumer.go",
+		old: "if info.NumPending == 0 && info.NumAckPending == 0 {", new: "if info.NumPending == 0 {",
+		dir: "apps/internal/provisioner", test: "^TestProvisioner_MeasuresTheOldestEventThatIsNotAcknowledged$",
+	},
 }

@@ -105,8 +105,52 @@ func newProvisioner(nc *nats.Conn, translated []events.Type) (*provisioner, erro
 		looks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "provisioner_looks_total", Help: "How often stream and consumers were looked at, by how it ended.",
 		}, []string{"outcome"})}
-	p.metrics.MustRegister(p.looks)
+	p.metrics.MustRegister(p.looks, unacknowledged{js, p.consumers()})
 	return p, nil
+}
+
+// consumers are the durables that it keeps.
+func (p *provisioner) consumers() (names []string) {
+	for _, service := range events.Consumers {
+		names = append(names, string(service))
+	}
+	if len(p.translated) > 0 {
+		names = append(names, natsadmin.Translator)
+	}
+	return names
+}
+
+// unacknowledged measures when it is asked for metrics. It stands here and not in the services: one that is away is the
+// one whose events get old, and the stream keeps none for longer than a day.
+type unacknowledged struct {
+	js        jetstream.JetStream
+	consumers []string
+}
+
+var unacknowledgedSeconds = prometheus.NewDesc("stream_unacknowledged_seconds",
+	"For how long the oldest event that a consumer has not acknowledged has been in the stream; 0 when there is none.",
+	[]string{"consumer"}, nil)
+
+// Describe implements [prometheus.Collector].
+func (unacknowledged) Describe(descriptions chan<- *prometheus.Desc) {
+	descriptions <- unacknowledgedSeconds
+}
+
+// Collect implements [prometheus.Collector]. A consumer about which the broker does not answer has no value.
+func (u unacknowledged) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for _, consumer := range u.consumers {
+		oldest, err := natsadmin.Oldest(ctx, u.js, consumer)
+		if err != nil {
+			continue
+		}
+		seconds := 0.0
+		if !oldest.IsZero() {
+			seconds = time.Since(oldest).Seconds()
+		}
+		metrics <- prometheus.MustNewConstMetric(unacknowledgedSeconds, prometheus.GaugeValue, seconds, consumer)
+	}
 }
 
 // runOnce ensures that everything is there.

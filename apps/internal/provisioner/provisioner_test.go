@@ -1,11 +1,13 @@
 package provisioner_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -98,6 +100,78 @@ func TestProvisioner_WhatIsLostComesBack(t *testing.T) {
 		return err == nil
 	})
 	testkit.Eventually(t, 10*time.Second, "it is ready again", func() bool { return status(where.url("/readyz")) == http.StatusOK })
+}
+
+// metrics are the lines about the oldest events, by consumer.
+func metrics(t *testing.T, where *addr) map[string]float64 {
+	t.Helper()
+	response, err := http.Get(where.url("/metrics"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	found := map[string]float64{}
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if rest, is := strings.CutPrefix(lines.Text(), `stream_unacknowledged_seconds{consumer="`); is {
+			consumer, value, _ := strings.Cut(rest, `"} `)
+			if found[consumer], err = strconv.ParseFloat(value, 64); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	return found
+}
+
+// The service is away; nobody but the broker and the provisioner can know how long its events have been waiting.
+func TestProvisioner_MeasuresTheOldestEventThatIsNotAcknowledged(t *testing.T) {
+	t.Parallel()
+	broker := testkit.OwnBroker(t)
+	where := run(t, broker.URL(natsadmin.Provisioner))
+	testkit.Eventually(t, 10*time.Second, "it is ready", func() bool { return status(where.url("/readyz")) == http.StatusOK })
+	for _, service := range events.Consumers {
+		if age, is := metrics(t, where)[string(service)]; !is || age != 0 {
+			t.Errorf("%s: %v, %v", service, age, is)
+		}
+	}
+	js, err := jetstream.New(broker.ConnectAs(t, string(events.Order)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish := func(event events.Event) {
+		if _, err := js.Publish(t.Context(), event.Type().SubjectOf(event.Order()), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(events.OrderConfirmed{Subject: events.Subject{OrderID: "1"}}) // nobody consumes it
+	before := time.Now()
+	publish(events.OrderCancelRequested{Subject: events.Subject{OrderID: "1"}})
+	publish(events.OrderCancelled{Subject: events.Subject{OrderID: "1"}})
+	testkit.Eventually(t, 10*time.Second, "the event gets old", func() bool { return metrics(t, where)["shipping"] > 0.2 })
+	found := metrics(t, where)
+	most := time.Since(before).Seconds()
+	if found["notification"] == 0 || found["inventory"] != 0 || found["shipping"] > most {
+		t.Errorf("after %v s: %v", most, found)
+	}
+
+	shipping, err := jetstream.New(broker.ConnectAs(t, string(events.Shipping)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumer, err := shipping.Consumer(t.Context(), events.Stream, string(events.Shipping))
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg, err := consumer.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if metrics(t, where)["shipping"] == 0 {
+		t.Error("it is delivered and not acknowledged, and is not counted any more")
+	}
+	if err := msg.DoubleAck(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, 10*time.Second, "nothing waits for shipping", func() bool { return metrics(t, where)["shipping"] == 0 })
 }
 
 func TestProvisioner_ItWaitsForABroker(t *testing.T) {

@@ -1,0 +1,30 @@
+package service
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// Age registers a gauge in seconds: how long ago a query's one time was, which is 0 when there is none. The database is
+// asked with the metrics; while it does not answer the gauge is NaN.
+func (a *App) Age(name, help, query string) {
+	promauto.With(a.Metrics).NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() (seconds float64) {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		sql := `SELECT coalesce(extract(epoch FROM now() - (` + query + `)), 0)::float8`
+		if a.Pool.QueryRow(ctx, sql).Scan(&seconds) != nil {
+			return math.NaN()
+		}
+		return seconds
+	})
+}
+
+// oldestUnpublished looks at the heads of both queues of the outbox.
+const oldestUnpublished = `
+	SELECT min(created_at) FROM outbox_message WHERE id IN (
+		(SELECT id FROM outbox_due WHERE NOT republish ORDER BY position LIMIT 1)
+		UNION ALL (SELECT id FROM outbox_due WHERE republish ORDER BY position LIMIT 1))`
