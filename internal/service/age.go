@@ -23,8 +23,10 @@ func (a *App) Age(name, help, query string) {
 	})
 }
 
-// oldestUnpublished looks at the heads of both queues of the outbox.
+// oldestUnpublished looks at the heads of both queues of the outbox. What is to be republished waits since the broker
+// was met that may have lost it.
 const oldestUnpublished = `
-	SELECT min(created_at) FROM outbox_message WHERE id IN (
-		(SELECT id FROM outbox_due WHERE NOT republish ORDER BY position LIMIT 1)
-		UNION ALL (SELECT id FROM outbox_due WHERE republish ORDER BY position LIMIT 1))`
+	SELECT min(CASE WHEN republish THEN greatest(created_at, (SELECT met_at FROM broker)) ELSE created_at END)
+	FROM outbox_message JOIN (
+		(SELECT * FROM outbox_due WHERE NOT republish ORDER BY position LIMIT 1)
+		UNION ALL (SELECT * FROM outbox_due WHERE republish ORDER BY position LIMIT 1)) AS head USING (id)`

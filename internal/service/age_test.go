@@ -56,6 +56,10 @@ func TestAge_OfTheOldestEventThatIsNotPublished(t *testing.T) {
 	if age := ageOf(t, app); math.Round(age/60) != 200 {
 		t.Errorf("it is %v s", age)
 	}
+	exec(`INSERT INTO broker (server_id, stream_created, met_at) VALUES ('x', now(), now() - interval '150 minutes')`)
+	if age := ageOf(t, app); math.Round(age/60) != 150 {
+		t.Errorf("of an event that was lost meanwhile it is %v s", age)
+	}
 	exec(`DELETE FROM outbox_due WHERE republish`)
 	if age := ageOf(t, app); math.Round(age/60) != 100 {
 		t.Errorf("without the one to be republished it is %v s", age)

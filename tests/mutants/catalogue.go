@@ -548,4 +548,19 @@ var mutants = []mutant{
 		old: "if info.NumPending == 0 && info.NumAckPending == 0 {", new: "if info.NumPending == 0 {",
 		dir: "apps/internal/provisioner", test: "^TestProvisioner_MeasuresTheOldestEventThatIsNotAcknowledged$",
 	},
+	{
+		name: "an incident whose action is refused is enough", file: "apps/system/verify/stuck.go",
+		old: "WHERE resolved_at IS NULL AND (`+actionable[service]+` OR", new: "WHERE resolved_at IS NULL AND (true OR `+actionable[service]+` OR",
+		dir: "apps/system/verify", test: "^TestVerify_EveryInvariantIsViolatedByADoctoredWorld$/^I20",
+	},
+	{
+		name: "a wake-up in a year is one", file: "apps/system/verify/stuck.go",
+		old: "now() + interval '1 day'`", new: "now() + interval '2 years'`",
+		dir: "apps/system/verify", test: "^TestVerify_EveryInvariantIsViolatedByADoctoredWorld$/^I20",
+	},
+	{
+		name: "an event under way counts for nothing", file: "apps/system/verify/stuck.go",
+		old: "if !moves && !payment {", new: "if !moves && payment {",
+		dir: "apps/system/verify", test: "^TestVerify_AnOrderThatGoesOnIsNoOffence$",
+	},
 }

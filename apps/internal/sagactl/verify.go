@@ -27,6 +27,8 @@ everything is, once the system has come to rest, for which it is given some time
 	}
 	c.Flags().BoolVar(&o.AtRest, "at-rest", false, "check also what holds only when nothing is under way any more")
 	c.Flags().DurationVar(&o.Within, "within", time.Minute, "how long the system may take to come to rest")
+	c.Flags().DurationVar(&o.TooOld, "too-old", 0,
+		"how long an event may wait to be published or acknowledged (a third of the time that the stream keeps it)")
 	return c
 }
 
@@ -76,6 +78,16 @@ func showReport(w io.Writer, width int, r verify.Report) {
 		if more := len(result.Offenders) - shownOffenders; more > 0 {
 			line(fmt.Sprintf("       and %d more", more))
 		}
+	}
+	waits := func(what string, a verify.Age) {
+		if a.Of != "" {
+			line(faint.Render(fmt.Sprintf("%s: %v, %s", what, a.Age.Round(time.Second), a.Of)))
+		}
+	}
+	waits("the oldest event that waits", r.OldestEvent)
+	waits("the oldest order that waits without an incident", r.OldestOrder)
+	if !r.Broker {
+		line(faint.Render("the broker does not answer: what waits in the stream is not known"))
 	}
 	line(faint.Render(fmt.Sprintf("looked at %d orders, %d charges, %d refunds, %d messages in %.1f s",
 		r.Counted.Orders, r.Counted.Charges, r.Counted.Refunds, r.Counted.Messages, r.Took.Seconds())))

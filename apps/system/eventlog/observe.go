@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
@@ -118,18 +119,31 @@ func (s *Stream) Info(ctx context.Context) (Info, error) {
 
 // Backlog is what a service's consumer has not finished.
 type Backlog struct {
-	Pending        int // not delivered yet
-	Unacknowledged int // delivered, not acknowledged
+	Pending        int       // not delivered yet
+	Unacknowledged int       // delivered, not acknowledged
+	Floor          uint64    // up to this sequence of the stream everything is acknowledged
+	Oldest         time.Time // when the oldest event was stored that is not acknowledged; zero: there is none
 }
 
 // Backlog asks the broker how far a service has come.
-func (s *Stream) Backlog(ctx context.Context, service events.Service) (Backlog, error) {
+func (s *Stream) Backlog(ctx context.Context, service events.Service) (b Backlog, err error) {
 	var answer struct {
 		Pending        int `json:"num_pending"`
 		Unacknowledged int `json:"num_ack_pending"`
+		Floor          struct {
+			Stream uint64 `json:"stream_seq"`
+		} `json:"ack_floor"`
 	}
-	err := s.ask(ctx, fmt.Sprintf("$JS.API.CONSUMER.INFO.%s.%s", events.Stream, service), nil, &answer)
-	return Backlog(answer), err
+	err = s.ask(ctx, fmt.Sprintf("$JS.API.CONSUMER.INFO.%s.%s", events.Stream, service), nil, &answer)
+	b = Backlog{Pending: answer.Pending, Unacknowledged: answer.Unacknowledged, Floor: answer.Floor.Stream}
+	if err != nil || b.Pending+b.Unacknowledged == 0 {
+		return b, err
+	}
+	js, err := jetstream.New(s.nc)
+	if err == nil {
+		b.Oldest, err = natsadmin.Oldest(ctx, js, string(service))
+	}
+	return b, err
 }
 
 // ask makes one request of the JetStream API.

@@ -35,6 +35,10 @@ func Invariants() []Invariant {
 		{ID: "I19",
 			Sentence: "every mail has left, and a customer who got a mail about a cancelled order got one about the cancel, too",
 			AtRest:   true, check: customersAreMailed},
+		{ID: "I20", Sentence: "every order goes on by itself until it has ended, or has an open incident with an action",
+			check: somebodyMoves},
+		{ID: "I21", Sentence: "no event has waited for a third of the time that the stream keeps it", OneLook: true,
+			check: eventsAreYoung},
 	}
 }
 

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"example.com/ordersaga/pkg/events"
 )
@@ -10,12 +11,14 @@ import (
 // What the services claim, one row an order.
 type (
 	order struct {
-		ID       string
-		Status   string
-		Amount   int64
-		Currency string
-		Items    []item
-		Incident bool // one is open
+		ID        string
+		Status    string
+		Amount    int64
+		Currency  string
+		Items     []item
+		Incident  bool // one is open
+		Moves     bool // the order service acts by itself, unless it has ended
+		CreatedAt time.Time
 	}
 	item struct {
 		SKU      string `json:"sku"`
@@ -25,6 +28,7 @@ type (
 		OrderID string
 		State   string
 		Lines   []item
+		Moves   bool // inventory acts by itself, if it is held
 	}
 	payment struct {
 		OrderID     string
@@ -35,6 +39,8 @@ type (
 		LateCapture bool  // the open one is that money was found which should not be there
 		Settled     int64 // returned outside the gateway, audited
 		Accepted    int64 // refunded by hand at the gateway, which an operator has accepted
+		Direct      bool  // a client's own, of no order
+		Moves       bool  // payment acts by itself, unless it is decided
 	}
 	shipment struct {
 		OrderID string
@@ -77,7 +83,11 @@ func (l *look) readOrders(ctx context.Context) error {
 	orders, err := query[order](ctx, l, events.Order, `
 		SELECT id::text, status, total_amount, currency, items,
 		       EXISTS (SELECT FROM order_incident i WHERE i.order_id = o.id AND i.opened_at IS NOT NULL
-		         AND i.resolved_at IS NULL)
+		         AND i.resolved_at IS NULL),
+		       CASE status WHEN 'PENDING' THEN `+wakes(`deadline`)+` AND NOT EXISTS (SELECT FROM order_incident i
+		         WHERE i.order_id = o.id AND i.opened_at IS NOT NULL AND i.resolved_at IS NULL)
+		       ELSE coalesce(`+asksAgain(`cancel_requested_at`)+`, false) END,
+		       created_at
 		FROM orders o`)
 	l.orders = byKey(orders, func(o order) string { return o.ID })
 	return err
@@ -85,7 +95,7 @@ func (l *look) readOrders(ctx context.Context) error {
 
 func (l *look) readReservations(ctx context.Context) error {
 	reservations, err := query[reservation](ctx, l, events.Inventory, `
-		SELECT order_id::text, state, coalesce(lines, '[]') FROM reservation`)
+		SELECT order_id::text, state, coalesce(lines, '[]'), `+asksAgain(`created_at`)+` FROM reservation`)
 	l.reservations = byKey(reservations, func(r reservation) string { return r.OrderID })
 	return err
 }
@@ -101,7 +111,8 @@ func (l *look) readPayments(ctx context.Context) error {
 		       coalesce((SELECT sum((a.after->>'returned')::bigint - coalesce((a.before->>'returned')::bigint, 0))
 		                 FROM incident i JOIN operator_action a ON a.target_kind = 'incident' AND a.target_id = i.id::text
 		                 WHERE i.order_id = p.order_id AND a.action = 'resolve refund'
-		                   AND a.after->>'state' = 'CAPTURED'), 0)::bigint
+		                   AND a.after->>'state' = 'CAPTURED'), 0)::bigint,
+		       direct_reference IS NOT NULL, `+wakes(`greatest(next_attempt_at, lease_until)`)+`
 		FROM payment p`)
 	l.payments = byKey(payments, func(p payment) string { return p.OrderID })
 	return err

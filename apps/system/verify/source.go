@@ -20,7 +20,7 @@ type source struct {
 	system    endpoints.Description
 	options   Options
 	databases map[events.Service]*pgx.Conn
-	stream    *eventlog.Stream // nil unless the check is one at rest
+	stream    *eventlog.Stream // nil where the broker does not answer, unless the check is one at rest
 	http      http.Client
 }
 
@@ -38,12 +38,10 @@ func open(ctx context.Context, system endpoints.Description, o Options) (*source
 		}
 		s.databases[service] = conn
 	}
-	if o.AtRest {
-		var err error
-		if s.stream, err = eventlog.Open(system.NATS); err != nil {
-			s.close(ctx)
-			return nil, err
-		}
+	var err error
+	if s.stream, err = eventlog.Open(system.NATS); err != nil && o.AtRest {
+		s.close(ctx)
+		return nil, err
 	}
 	return s, nil
 }
@@ -67,9 +65,12 @@ type look struct {
 	reservations map[string]reservation
 	payments     map[string]payment
 	shipments    map[string]shipment
-	charges      map[string][]charge // by merchant reference
-	refunds      map[string][]refund // by charge
-	messages     *messages           // nil unless the check is one at rest
+	charges      map[string][]charge                 // by merchant reference
+	refunds      map[string][]refund                 // by charge
+	messages     *messages                           // nil unless the check is one at rest
+	backlog      map[events.Service]eventlog.Backlog // nil where the broker does not answer
+
+	oldestEvent, oldestOrder Age
 }
 
 // look takes the snapshots, claims before effects.
@@ -82,6 +83,7 @@ func (s *source) look(ctx context.Context) (*look, error) {
 		l.begin(events.Shipping), l.readShipments,
 		l.begin(events.Notification),
 		l.readLedger,
+		l.readBacklog,
 		l.readMessages,
 	}
 	for _, step := range steps {

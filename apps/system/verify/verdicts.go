@@ -11,8 +11,8 @@ import (
 
 // verdicts gathers what several looks found.
 type verdicts struct {
-	checks  []*verdict
-	counted Counted
+	checks []*verdict
+	last   *look
 }
 
 // verdict is how one invariant stands after the looks so far.
@@ -41,7 +41,7 @@ func newVerdicts(atRest bool) *verdicts {
 
 // add judges one look.
 func (v *verdicts) add(ctx context.Context, at *look) error {
-	v.counted = at.counted()
+	v.last = at
 	for _, c := range v.checks {
 		found, err := c.check(ctx, at)
 		if err != nil {
@@ -95,7 +95,8 @@ func (v *verdicts) decided(timeIsUp bool) bool {
 }
 
 func (v *verdicts) report(took time.Duration) Report {
-	r := Report{Holds: true, Counted: v.counted, Took: took}
+	r := Report{Holds: true, Counted: v.last.counted(), Took: took, OldestEvent: v.last.oldestEvent,
+		OldestOrder: v.last.oldestOrder, Broker: v.last.backlog != nil}
 	for _, c := range v.checks {
 		offenders := c.offenders()
 		r.Results = append(r.Results, Result{c.ID, c.Sentence, len(offenders) == 0, offenders})

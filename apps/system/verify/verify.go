@@ -47,6 +47,9 @@ type Options struct {
 	// AtMost is how many orders are looked at: all of them are in memory for a moment. With more, a check ends
 	// with [ErrTooMany]. Zero: however many there are.
 	AtMost int
+	// TooOld is how long an event may wait to be published, or acknowledged (I21). Zero: a third of the time that the
+	// stream keeps it.
+	TooOld time.Duration
 	// Secrets must not stand in any log or event (I18), besides what the description of the system holds.
 	Secrets []string
 }
@@ -72,6 +75,11 @@ type Report struct {
 	Results []Result      `json:"results"`
 	Counted Counted       `json:"counted"`
 	Took    time.Duration `json:"took_ns"`
+	// OldestEvent waits to be published, or acknowledged by its consumer. Without the broker's answer, which Broker
+	// lacks then, only the outboxes are known.
+	OldestEvent Age  `json:"oldest_event"`
+	OldestOrder Age  `json:"oldest_order"` // is not at rest, and has no open incident with an action
+	Broker      bool `json:"broker"`       // it has answered
 }
 
 // Counted is how much was looked at, so that a check of nothing does not pass for a success.
