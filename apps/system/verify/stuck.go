@@ -41,8 +41,9 @@ func asksAgain(since string) string {
 // actionable are the conditions under which the action of an open incident i is accepted. That of a dead letter is so
 // everywhere.
 var actionable = map[events.Service]string{
-	events.Order:     `kind = 'overdue' AND EXISTS (SELECT FROM orders WHERE id = i.order_id AND status = 'CANCELLING')`,
-	events.Inventory: `kind = 'unanswered' AND EXISTS (SELECT FROM reservation r WHERE r.order_id = i.order_id AND state = 'RESERVED')`,
+	events.Order: `kind = 'overdue' AND EXISTS (SELECT FROM orders WHERE id = i.order_id AND status = 'CANCELLING')`,
+	events.Inventory: `kind = 'unanswered' AND EXISTS (
+		SELECT FROM reservation r WHERE r.order_id = i.order_id AND state = 'RESERVED')`,
 	events.Payment: `kind = 'reconciliation' OR EXISTS (
 		SELECT FROM payment p WHERE p.order_id = i.order_id AND state IN ('UNKNOWN', 'REFUNDING', 'REFUND_REFUSED'))`,
 	events.Shipping: `false`,
@@ -125,8 +126,8 @@ func (l *look) known() map[string]bool {
 	return ids
 }
 
-// underWay reports whether an event about an order waits in an outbox, or in the stream for a consumer. While the broker
-// does not answer it may.
+// underWay reports whether an event about an order waits in an outbox, or in the stream for a consumer. While the
+// broker does not answer it may.
 func (l *look) underWay(ctx context.Context, id string) (waits bool, err error) {
 	for _, service := range events.Consumers {
 		unpublished, err := l.offenders(ctx, service, `
