@@ -12,11 +12,12 @@ MODULES   := $(shell sed -n 's|^[[:space:]]*\./||p' go.work)
 LINT      := v2.15.0
 OAPI      := v2.8.2
 AXE       := 4.14.1
-ASYNCAPI  := 3.6.6
 OASDIFF   := v1.35.0
 BUF       := v1.75.0
 PROTOC_GO := v1.36.12
 PROTOC_RPC := v1.6.2
+# npm's packages are in tests/interop/package.json.
+NPM       := .bin/interop/node_modules/.package-lock.json
 # What a program is made of and nothing more: no cgo, so that it runs in an empty container. A workspace build does not
 # know its commit by itself.
 REVISION  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
@@ -90,13 +91,14 @@ test: build .bin/.oasdiff-$(OASDIFF) .bin/.buf-$(BUF) ## tests every module on r
 contracts: tools ## compares every contract with the released one and with what its consumers read, and shows what is refused
 	@for module in $(MODULES); do (cd $$module && go test -count=1 -run '^TestPacts_' ./... | { grep -v -e 'no test' -e '^?' || true; }); done
 	@cd tests && go test -count=1 ./contracts
-	@if command -v npm >/dev/null; then $(MAKE) asyncapi; else echo "npm is missing: AsyncAPI's own parser was not asked" >&2; fi
+	@if command -v npm >/dev/null; then $(MAKE) interop; else echo "npm is missing: other people's tools were not asked" >&2; fi
 	@echo; echo "What the gates refuse, and why:"
 	@cd tests && go test -count=1 -v -run '^TestGate_Refuses' ./contracts | grep -v '^=== '
 
-.PHONY: asyncapi
-asyncapi: .bin/.asyncapi-$(ASYNCAPI) ## has AsyncAPI's own parser read the events' document (needs npm; a part of make contracts)
-	@NODE_PATH=.bin/asyncapi/node_modules node tests/contracts/asyncapi.cjs pkg/events/asyncapi.yaml
+.PHONY: interop
+interop: build $(NPM) ## has other people's tools read the contracts and use a running system: AsyncAPI, CloudEvents, Pact, clients of schema registries (needs npm; a part of make contracts)
+	@cd tests/interop && export NODE_PATH=$(CURDIR)/.bin/interop/node_modules && \
+		node asyncapi.cjs ../../pkg/events/asyncapi.yaml && go test -tags=interop -count=1 -timeout=10m -v . | grep -v '^=== '
 
 .PHONY: pacts
 pacts: ## writes what every consumer reads, after a change of what it reads
@@ -206,8 +208,9 @@ tools: .bin/.golangci-lint-$(LINT) .bin/.oapi-codegen-$(OAPI) .bin/.oasdiff-$(OA
 .bin/.axe-$(AXE): # looks in the browser tests whether everybody can use a page
 	@mkdir -p .bin && npm install --prefix .bin --no-save --no-audit --no-fund --ignore-scripts --silent axe-core@$(AXE) && touch $@
 
-.bin/.asyncapi-$(ASYNCAPI): # in a folder of its own: npm removes from one what it has not been told of
-	@mkdir -p .bin/asyncapi && npm install --prefix .bin/asyncapi --no-save --no-audit --no-fund --ignore-scripts --silent @asyncapi/parser@$(ASYNCAPI) && touch $@
+$(NPM): tests/interop/package-lock.json # in a folder of its own: npm removes from one what it has not been told of
+	@mkdir -p .bin/interop && cp tests/interop/package*.json .bin/interop/
+	@npm ci --prefix .bin/interop --no-audit --no-fund --ignore-scripts --silent && touch $@
 
 .bin/.oapi-codegen-$(OAPI):
 	@GOBIN=$(CURDIR)/.bin go install github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@$(OAPI) && touch $@

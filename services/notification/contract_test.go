@@ -25,7 +25,7 @@ func TestPacts_NotificationAnswersWhatIsRead(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
 	pacttest.Answers(t, "notification", routes(server{pool}), map[string]pacttest.State{
-		"an order has a mail": func(t *testing.T, _ map[string]string) map[string]string {
+		"an order has a mail without an answer": func(t *testing.T, _ map[string]string) map[string]string {
 			t.Helper()
 			id := ordered(t, pool, ada)[0]
 			exec(t, pool, `UPDATE mail SET attempts = 2, state = 'UNKNOWN', problem = 'no answer', ended_at = now()`)

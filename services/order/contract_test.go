@@ -111,10 +111,10 @@ func TestPacts_OrderAnswersWhatIsRead(t *testing.T) {
 			t.Helper()
 			return map[string]string{"order_id": order(t, s.pool, time.Hour)}
 		},
-		"an order is paid": func(t *testing.T, _ map[string]string) map[string]string {
+		"an order is being charged": func(t *testing.T, _ map[string]string) map[string]string {
 			t.Helper()
 			s.others.answers["reservations"] = `{"state": "RESERVED"}`
-			s.others.answers["payments"] = `{"state": "CAPTURED", "attempts": 1}`
+			s.others.answers["payments"] = `{"state": "INTENT", "attempts": 1}`
 			return map[string]string{"order_id": order(t, s.pool, time.Hour)}
 		},
 		"an order is cancelled": func(t *testing.T, _ map[string]string) map[string]string {

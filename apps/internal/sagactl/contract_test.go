@@ -50,7 +50,7 @@ func TestPacts_SagactlReads(t *testing.T) {
 			reads(t, calls{"GET " + saga: sagaOf(t, orders)}, "order", "saga", theOrder),
 		),
 		"notification": reads(t, calls{
-			"GET /v1/mails/" + theOrder: like(t, mails, "getMails", 200, "mails are shown", "an order has a mail"),
+			"GET /v1/mails/" + theOrder: like(t, mails, "getMails", 200, "mails are shown", "an order has a mail without an answer"),
 		}, "order", "mails", theOrder),
 		"inventory": join(
 			reads(t, calls{"GET /v1/stock": like(t, stock, "listStock", 200, "the stock is listed", "there is stock")}, "stock", "list"),
@@ -100,7 +100,7 @@ func with(call pacttest.Call, description, state string) pacttest.Call {
 // sagaOf is the example of a saga without its mails, which an order has only where it has an address for mails.
 func sagaOf(t *testing.T, orders *openapi3.T) pacttest.Call {
 	t.Helper()
-	call := like(t, orders, "getSaga", http.StatusOK, "a saga is shown", "an order is paid")
+	call := like(t, orders, "getSaga", http.StatusOK, "a saga is shown", "an order is being charged")
 	saga, err := pact.Decode([]byte(call.Answer))
 	if err != nil {
 		t.Fatal(err)
