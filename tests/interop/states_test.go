@@ -52,26 +52,27 @@ type params = map[string]string
 
 // states makes true what a pact presupposes, and answers with the values of this system.
 func (s *system) states(t *testing.T) http.Handler {
+	t.Helper()
 	nothing := func(params) (params, error) { return nil, nil }
 	make := map[string]func(params) (params, error){
 		"":                                      nothing, // the verifier's name for none
 		"there is stock":                        nothing,
 		"widgets are sold":                      nothing,
 		"nothing is charged":                    nothing,
-		"an order is charged":                   func(p params) (params, error) { return s.charge(t, p, "tok_visa") },
-		"an order is pending":                   func(params) (params, error) { return s.placed(t, "tok_error_always", "DE", false) },
-		"an order is reserved":                  func(params) (params, error) { return s.placed(t, "tok_visa", "DE", true) },
-		"an order has a mail without an answer": func(params) (params, error) { return s.mailed(t) },
+		"an order is charged":                   func(p params) (params, error) { return s.charge(t.Context(), p, "tok_visa") },
+		"an order is pending":                   func(params) (params, error) { return s.placed(t.Context(), "tok_error_always", "DE", false) },
+		"an order is reserved":                  func(params) (params, error) { return s.placed(t.Context(), "tok_visa", "DE", true) },
+		"an order has a mail without an answer": func(params) (params, error) { return s.mailed(t.Context()) },
 		"an order is cancelled": func(params) (params, error) {
-			return s.placed(t, "tok_visa", "AQ", true)
+			return s.placed(t.Context(), "tok_visa", "AQ", true)
 		},
 		"an order is charged to a card that takes nothing back": func(p params) (params, error) {
-			return s.charge(t, p, "tok_refund_refused")
+			return s.charge(t.Context(), p, "tok_refund_refused")
 		},
 		"an order is charged, and a part given back": func(p params) (params, error) {
-			charged, err := s.charge(t, p, "tok_visa")
+			charged, err := s.charge(t.Context(), p, "tok_visa")
 			if err == nil {
-				_, err = s.ask(t, "/v1/refunds", fmt.Sprintf(`{"charge_id":%q,"amount":500,"currency":"USD"}`, charged["charge_id"]))
+				_, err = s.ask(t.Context(), "/v1/refunds", fmt.Sprintf(`{"charge_id":%q,"amount":500,"currency":"USD"}`, charged["charge_id"]))
 			}
 			return charged, err
 		},
@@ -112,19 +113,19 @@ func (s *system) states(t *testing.T) http.Handler {
 }
 
 // placed is an order; ended means that its saga has.
-func (s *system) placed(t *testing.T, token, country string, ended bool) (params, error) {
+func (s *system) placed(ctx context.Context, token, country string, ended bool) (params, error) {
 	wanted := client.One("widget", 1)
 	wanted.Token, wanted.Country, wanted.Email = token, country, "ada@customers.example"
-	id, err := s.TryPlace(t.Context(), wanted)
+	id, err := s.TryPlace(ctx, wanted)
 	if err == nil && ended {
-		_, err = s.TryEnd(t.Context(), id)
+		_, err = s.TryEnd(ctx, id)
 	}
 	return params{"order_id": id}, err
 }
 
 // mailed is an order with a mail that the mail server took without an answer.
-func (s *system) mailed(t *testing.T) (params, error) {
-	values, err := s.placed(t, "tok_visa", "DE", true)
+func (s *system) mailed(ctx context.Context) (params, error) {
+	values, err := s.placed(ctx, "tok_visa", "DE", true)
 	if err != nil {
 		return nil, err
 	}
@@ -132,13 +133,13 @@ func (s *system) mailed(t *testing.T) (params, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := pgx.Connect(t.Context(), env["MIGRATIONS_URL"])
+	conn, err := pgx.Connect(ctx, env["MIGRATIONS_URL"])
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
-	return values, kit.Until(t.Context(), "a mail", func() error {
-		done, err := conn.Exec(t.Context(),
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	return values, kit.Until(ctx, "a mail", func() error {
+		done, err := conn.Exec(ctx,
 			`UPDATE mail SET state = 'UNKNOWN', problem = 'no answer', ended_at = now() WHERE order_id = $1`, values["order_id"])
 		if err == nil && done.RowsAffected() == 0 {
 			err = fmt.Errorf("there is none of order %s", values["order_id"])
@@ -148,9 +149,9 @@ func (s *system) mailed(t *testing.T) (params, error) {
 }
 
 // charge has the card gateway capture money that no order asked for.
-func (s *system) charge(t *testing.T, p params, token string) (params, error) {
+func (s *system) charge(ctx context.Context, p params, token string) (params, error) {
 	reference := p["reference"]
-	answer, err := s.ask(t, "/v1/charges",
+	answer, err := s.ask(ctx, "/v1/charges",
 		fmt.Sprintf(`{"merchant_reference":%q,"amount":1999,"currency":"USD","payment_method":%q}`, reference, token))
 	if err != nil {
 		return nil, err
@@ -161,8 +162,8 @@ func (s *system) charge(t *testing.T, p params, token string) (params, error) {
 }
 
 // ask sends the gateway a request.
-func (s *system) ask(t *testing.T, path, body string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.At.URLs["gateway"]+path, strings.NewReader(body))
+func (s *system) ask(ctx context.Context, path, body string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.At.URLs["gateway"]+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
