@@ -216,6 +216,7 @@ func TestParts_MoreThanWasCapturedIsRefusedInWords(t *testing.T) {
 	chargeID := text(t, s.db.Pool, `SELECT charge_id FROM payment WHERE order_id = $1`, id)
 	s.gate.wire.set(func(w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
 		refund := map[string]any{"id": "re_more", "charge_id": chargeID, "merchant_reference": id, "amount": 4451, "currency": "USD", "status": "succeeded"}
+		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(mustJSON(t, map[string]any{"charges": []any{map[string]any{"id": chargeID, "merchant_reference": id, "amount": 4950, "currency": "USD", "status": "succeeded", "refunds": []any{refund}}}}))
 	})
 	for action, more := range map[string][]any{"retry": nil, "resolve": {"outcome", "settlement", "reference", "bank 7"}} {

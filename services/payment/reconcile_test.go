@@ -145,7 +145,8 @@ func TestReconcile_AMovementThatWeAloneShowIsReportedUntilTheGatewayShowsIt(t *t
 	chargeID := s.gate.charge(t, "k", id, 1999)
 	s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
 		if r.URL.Path == "/ledger" {
-			_, _ = w.Write([]byte(`{"entries":[],"next":0}`))
+			w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"entries":[],"next":0}`))
 			return
 		}
 		pass(w, r)
@@ -218,6 +219,7 @@ func TestReconcile_TheGatewaysLedgerIsReadInPages(t *testing.T) {
 	answers := []string{}
 	s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
 		answers = append(answers, r.URL.Query().Get("after"))
+		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(ledgerPage(t, r.URL.Query(), lines))
 	})
 	s.reconcile()
@@ -237,6 +239,7 @@ func TestReconcile_ALedgerThatShrankIsAnError(t *testing.T) {
 	s.gate.charge(t, "k", newID(t), 5)
 	s.reconcile()
 	s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
+		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(`{"entries":[],"next":0}`))
 	})
 	if err := s.reconciler.RunOnce(t.Context()); err == nil || !strings.Contains(err.Error(), "0 lines, 1 were read before") {

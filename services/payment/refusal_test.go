@@ -78,8 +78,8 @@ func answering(status int, mediaType, attempts, body string) rule {
 			return
 		}
 		w.Header().Set("Content-Type", mediaType)
-		if attempts != "" {
-			w.Header().Set("Ambassador-Attempts", attempts)
+		for _, line := range strings.Fields(attempts) {
+			w.Header().Add("Ambassador-Attempts", line)
 		}
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(body))
@@ -105,6 +105,7 @@ func TestRefusal_IsTheGatewaysOwnOrDecidesNothing(t *testing.T) {
 		"415":                    {answering(415, own, "1", gatewayProblem(415, "invalid_request")), charge.Declined},
 		"422":                    {answering(422, own, "1", gatewayProblem(422, "unknown_card")), charge.Declined},
 		"sent twice on the way":  {answering(422, own, "2", gatewayProblem(422, "unknown_card")), charge.Unknown},
+		"counted on two lines":   {answering(422, own, "1 2", gatewayProblem(422, "unknown_card")), charge.Unknown},
 		"nobody counted":         {answering(422, own, "", gatewayProblem(422, "unknown_card")), charge.Unknown},
 		"without a code":         {answering(422, own, "1", `{"type":"about:blank","title":"x","status":422}`), charge.Unknown},
 		"a code of another API":  {answering(422, own, "1", gatewayProblem(422, "bad_entity")), charge.Unknown},
@@ -154,6 +155,51 @@ func chargesAndRefuses(w http.ResponseWriter, r *http.Request, pass http.Handler
 func refusesEverything(w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
 	r.Method = http.MethodPost
 	answering(422, problem.ContentType, "1", gatewayProblem(422, "unknown_card"))(w, r, nil)
+}
+
+// "Not found" is what the gateway's own list shows, behind the horizon; whatever else answers a look-up decides nothing.
+func TestLookUp_IsTheGatewaysOwnListOrDecidesNothing(t *testing.T) {
+	t.Parallel()
+	const found = `{"charges":[{"id":"ch_1","merchant_reference":"ORDER","amount":1999,"currency":"USD","status":"succeeded","refunds":[REFUND]}]}`
+	refund := strings.Replace(found, "REFUND", `{"id":"re_1","merchant_reference":"ORDER","amount":1,"currency":"USD","status":"failed"}`, 1)
+	charged := strings.Replace(found, "REFUND", "", 1)
+	tests := map[string]struct {
+		mediaType, body string
+		want            charge.Decision
+	}{
+		"an empty list":                  {"application/json", `{"charges":[]}`, charge.No},
+		"a charge":                       {"application/json; charset=utf-8", charged, charge.Yes},
+		"an empty object":                {"application/json", `{}`, charge.Undecided},
+		"null":                           {"application/json", `null`, charge.Undecided},
+		"a list that is null":            {"application/json", `{"charges":null}`, charge.Undecided},
+		"another service's health":       {"application/json", `{"status":"ok"}`, charge.Undecided},
+		"a page of a proxy":              {"text/html", `{"charges":[]}`, charge.Undecided},
+		"an answer that does not say":    {"", `{"charges":[]}`, charge.Undecided},
+		"a charge that has failed":       {"application/json", strings.Replace(charged, "succeeded", "failed", 1), charge.Undecided},
+		"a charge without an id":         {"application/json", strings.Replace(charged, "ch_1", "", 1), charge.Undecided},
+		"a charge with a refund to come": {"application/json", refund, charge.Undecided},
+	}
+	s := newShop(t)
+	id := newID(t)
+	s.handle(reserved(id, "tok_visa"))
+	c := s.claimOne()
+	c.State, c.Send, c.Horizon = charge.Unknown, false, true
+	for name, test := range tests {
+		s.gate.wire.set(func(w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
+			w.Header()["Content-Type"] = []string{test.mediaType}
+			_, _ = w.Write([]byte(strings.ReplaceAll(test.body, "ORDER", id)))
+		})
+		if got := s.workers.Call(t.Context(), c); got.Decision != test.want {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	s.gate.wire.set(func(w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"status":"ok"}`))
+	})
+	if lines, next, err := s.gateway.Ledger(t.Context(), 0, 1); err == nil {
+		t.Errorf("another service's health was read as a ledger: %v, %d", lines, next)
+	}
 }
 
 // A request may lie on its way while the next one is refused: then the refusal says nothing about the first.

@@ -202,7 +202,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "what the ambassador sent twice counts as once", file: "services/payment/charge/classify.go",
-		old: "case a.sent != 1 || a.header.Get(attemptsHeader) != \"1\":", new: "case a.sent != 1:",
+		old: "case a.sent != 1 || strings.Join(a.header.Values(attemptsHeader), \",\") != \"1\":", new: "case a.sent != 1:",
 		dir: "services/payment", test: "^TestRefusal_IsTheGatewaysOwnOrDecidesNothing$",
 	},
 	{
@@ -369,6 +369,21 @@ var mutants = []mutant{
 		name: "not found is definite at once", file: "services/payment/charge/classify.go",
 		old: "case len(charges) == 0 && c.Horizon:", new: "case len(charges) == 0:\n		return Outcome{Decision: No, Reason: NotCharged}\n	case len(charges) == 0 && c.Horizon:",
 		dir: "services/payment", test: "^TestResolve_NotFoundIsDefiniteOnlyBehindTheHorizon$",
+	},
+	{
+		name: "an answer without a list is an empty list", file: "services/payment/charge/gateway.go",
+		old: "if found.Charges == nil || ", new: "if ",
+		dir: "services/payment", test: "^TestLookUp_IsTheGatewaysOwnListOrDecidesNothing$",
+	},
+	{
+		name: "whatever a look-up shows has moved", file: "services/payment/charge/classify.go",
+		old: "return r.ID != \"\" && r.Amount > 0 && r.Status == succeeded && !slices", new: "return !slices",
+		dir: "services/payment", test: "^TestLookUp_IsTheGatewaysOwnListOrDecidesNothing$",
+	},
+	{
+		name: "a page of a proxy is a look-up", file: "services/payment/charge/gateway.go",
+		old: "if got.mediaType() != \"application/json\" || json", new: "if json",
+		dir: "services/payment", test: "^TestLookUp_IsTheGatewaysOwnListOrDecidesNothing$",
 	},
 	{
 		name: "the lease's token is not asked for", file: "services/payment/charge/store.go",

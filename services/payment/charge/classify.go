@@ -3,7 +3,6 @@ package charge
 import (
 	"encoding/json"
 	"fmt"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -50,6 +49,9 @@ type GatewayResponse struct {
 	Refunds     []GatewayResponse `json:"refunds"`
 }
 
+// succeeded is the status of money that has moved.
+const succeeded = "succeeded"
+
 // classify makes an outcome of what came back. No is the name of the status of a definite no.
 func (p Payment) classify(a answer, err error, no string, amount int64) Outcome {
 	if err != nil {
@@ -63,7 +65,7 @@ func (p Payment) classify(a answer, err error, no string, amount int64) Outcome 
 	}
 	var got GatewayResponse
 	if json.Unmarshal(a.body, &got) != nil {
-		return Outcome{Reason: "the gateway's answer could not be read"}
+		return Outcome{Reason: errUnreadable.Error()}
 	}
 	if reason := p.Mismatch(got, amount); reason != "" {
 		return Outcome{Reason: reason}
@@ -71,7 +73,7 @@ func (p Payment) classify(a answer, err error, no string, amount int64) Outcome 
 	switch code := got.DeclineCode + got.RefusalCode; {
 	case status == http.StatusPaymentRequired && got.Status == no && code != "":
 		return Outcome{Decision: No, Reason: code}
-	case status != http.StatusPaymentRequired && got.Status == "succeeded" && got.ID != "":
+	case status != http.StatusPaymentRequired && got.Status == succeeded && got.ID != "":
 		return Outcome{Decision: Yes, ID: got.ID, Refunds: []GatewayResponse{{ID: got.ID, Amount: amount}}}
 	}
 	return Outcome{Reason: fmt.Sprintf("the gateway answered %d with status %q", status, got.Status)}
@@ -92,16 +94,21 @@ func (a answer) refusal() string {
 		return ""
 	}
 	var p api.Problem
-	mediaType, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
 	switch {
-	case err != nil || mediaType != problem.ContentType || json.Unmarshal(a.body, &p) != nil || p.Status != a.status:
+	case a.mediaType() != problem.ContentType || json.Unmarshal(a.body, &p) != nil || p.Status != a.status:
 		return ""
 	case p.Code == nil || !p.Code.Valid() || *p.Code == api.KeyReused:
 		return ""
-	case a.sent != 1 || a.header.Get(attemptsHeader) != "1":
+	case a.sent != 1 || strings.Join(a.header.Values(attemptsHeader), ",") != "1":
 		return ""
 	}
 	return string(*p.Code)
+}
+
+// moved reports whether this is a movement of money: a charge or a refund that has succeeded, and so have its refunds.
+func (r GatewayResponse) moved() bool {
+	still := func(refund GatewayResponse) bool { return !refund.moved() }
+	return r.ID != "" && r.Amount > 0 && r.Status == succeeded && !slices.ContainsFunc(r.Refunds, still)
 }
 
 // Mismatch is in what a response is not about what was asked; empty when it is. Such a response decides nothing:

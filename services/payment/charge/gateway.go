@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"example.com/ordersaga/internal/failpoint"
@@ -82,6 +85,11 @@ func (g *Gateway) LookUp(ctx context.Context, p Payment) ([]GatewayResponse, err
 	if err := g.get(ctx, "/v1/charges?merchant_reference="+url.QueryEscape(p.Reference()), &found); err != nil {
 		return nil, err
 	}
+	// An answer without a list is of something on the way: it does not mean that there is no charge.
+	still := func(charge GatewayResponse) bool { return !charge.moved() }
+	if found.Charges == nil || slices.ContainsFunc(found.Charges, still) {
+		return nil, errUnreadable
+	}
 	return found.Charges, g.faults.At(ctx, failpoint.GatewayAfterLookup, p.OrderID)
 }
 
@@ -102,6 +110,9 @@ func (g *Gateway) Ledger(ctx context.Context, after int64, limit int) ([]LedgerE
 		Next    int64         `json:"next"`
 	}
 	err := g.get(ctx, "/ledger?after="+strconv.FormatInt(after, 10)+"&limit="+strconv.Itoa(limit), &page)
+	if err == nil && page.Entries == nil {
+		err = errUnreadable
+	}
 	return page.Entries, page.Next, err
 }
 
@@ -127,11 +138,13 @@ func (g *Gateway) get(ctx context.Context, path string, into any) error {
 	if got.status != http.StatusOK {
 		return fmt.Errorf("the gateway answered %d", got.status)
 	}
-	if json.Unmarshal(got.body, into) != nil {
-		return errors.New("the gateway's answer could not be read")
+	if got.mediaType() != "application/json" || json.Unmarshal(got.body, into) != nil {
+		return errUnreadable
 	}
 	return nil
 }
+
+var errUnreadable = errors.New("the gateway's answer could not be read")
 
 // answer is what came back for a request.
 type answer struct {
@@ -139,6 +152,15 @@ type answer struct {
 	header http.Header
 	body   []byte
 	sent   int // how often our client has begun to send the request, each time on a connection of its own
+}
+
+// mediaType is what the answer is; empty when it does not say, or says it twice.
+func (a answer) mediaType() string {
+	name, _, err := mime.ParseMediaType(strings.Join(a.header.Values("Content-Type"), ","))
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // do sends one request and reads the whole answer. Its errors are shown to operators, so they have what is
