@@ -146,7 +146,7 @@ func TestReconcile_AMovementThatWeAloneShowIsReportedUntilTheGatewayShowsIt(t *t
 	s.gate.wire.set(func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
 		if r.URL.Path == "/ledger" {
 			w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"entries":[],"next":0}`))
+			_, _ = w.Write([]byte(`{"entries":[],"next":0}`))
 			return
 		}
 		pass(w, r)

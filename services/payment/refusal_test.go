@@ -78,7 +78,7 @@ func answering(status int, mediaType, attempts, body string) rule {
 			return
 		}
 		w.Header().Set("Content-Type", mediaType)
-		for _, line := range strings.Fields(attempts) {
+		for line := range strings.FieldsSeq(attempts) {
 			w.Header().Add("Ambassador-Attempts", line)
 		}
 		w.WriteHeader(status)
