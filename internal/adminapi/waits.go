@@ -2,12 +2,14 @@ package adminapi
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/contracts/payload"
 	"example.com/ordersaga/internal/asking"
 	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/events"
@@ -23,12 +25,15 @@ type Waits struct {
 	// For is the request about an order; Repeat makes it once more, and returns no event where it does not wait any more.
 	For    func(ctx context.Context, db asking.Reader, orderID string) (asking.Request, error)
 	Repeat func(ctx context.Context, tx pgx.Tx, orderID string) ([]events.Event, error)
+	// Complete stores the order of a request that needs one; optional where none does. Its problems are the operator's.
+	Complete func(ctx context.Context, tx pgx.Tx, orderID string, order events.Snapshot) error
 }
 
 // askAgain is a command.
 type askAgain struct {
 	Command
-	ExpectedState string `json:"expected_state"` // in which the operator has seen it
+	ExpectedState string           `json:"expected_state"` // in which the operator has seen it
+	Order         *events.Snapshot `json:"order"`          // where the request needs it; see [Waits.Complete]
 }
 
 func (c *askAgain) check() error {
@@ -44,12 +49,31 @@ func (w Waits) inspect(ctx context.Context, db asking.Reader, i Incident) (any, 
 		return nil, nil, nil
 	}
 	request, err := w.For(ctx, db, i.OrderID)
-	if err != nil || !i.Open() || request.Final {
+	if err != nil || !i.Open() {
 		return request, nil, err
 	}
-	return request, []Step{{
-		Action: "retry", Means: fmt.Sprintf("%s is asked again, at once, as attempt %d", w.Whom, request.Attempt+1),
-	}}, nil
+	means := fmt.Sprintf("%s is asked again, at once, as attempt %d", w.Whom, request.Attempt+1)
+	if request.NeedsOrder {
+		means += "; the command brings the order, which is not stored here"
+	}
+	return request, []Step{{Action: "retry", Means: means}}, nil
+}
+
+// complete stores the order that a command brings, where it is needed.
+func (w Waits) complete(ctx context.Context, tx pgx.Tx, orderID string, needed bool, order *events.Snapshot) error {
+	switch {
+	case !needed:
+		return nil
+	case order == nil || w.Complete == nil:
+		return problem.New(http.StatusBadRequest,
+			"The order is from before an upgrade, and is not stored here: the command has to bring it, as `order`.")
+	}
+	if encoded, err := json.Marshal(order); err != nil {
+		return fmt.Errorf("encode an order: %w", err)
+	} else if err := payload.Validate(events.InventoryReserved{}.Type(), encoded); err != nil {
+		return problem.New(http.StatusBadRequest, "This is no order: "+err.Error()+".")
+	}
+	return w.Complete(ctx, tx, orderID, *order)
 }
 
 // retry answers POST /incidents/{id}/retry: the request is made once more, however often it was made.
@@ -71,8 +95,8 @@ func (a API) retry(r *http.Request, request idempotency.Request, c *askAgain) ([
 		if before.State != c.ExpectedState {
 			return refuse(fmt.Sprintf("The order is %s, not %s any more.", before.State, c.ExpectedState))
 		}
-		if before.Final {
-			return refuse("The request cannot be made again: the order is from before an upgrade, and its events are gone.")
+		if err := a.Waits.complete(ctx, tx, incident.OrderID, before.NeedsOrder, c.Order); err != nil {
+			return Action{}, err
 		}
 		again, err := a.Waits.Repeat(ctx, tx, incident.OrderID)
 		if err != nil {

@@ -56,5 +56,6 @@ type Reader interface {
 type Request struct {
 	State   string `json:"state"`   // of the row that waits
 	Attempt int    `json:"attempt"` // the number of the last one
-	Final   bool   `json:"-"`       // it cannot be made again: the row is from before what it consists of was stored
+	// NeedsOrder: the row is from before the order was stored in it; whoever has the request made again brings the order.
+	NeedsOrder bool `json:"needs_order,omitempty"`
 }

@@ -1,6 +1,8 @@
 package inventory
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -178,7 +180,7 @@ func TestDatabase_StockHeldFromBeforeIsAskedAbout(t *testing.T) {
 		t.Errorf("asked %d times about an order that nothing is known of", n)
 	}
 	unknown := fmt.Sprintf("00000000-7c3e-7d10-9a55-%012d", 0)
-	offersNothing(t, db.Pool, unknown)
+	needsTheOrder(t, db.Pool, unknown)
 	if _, err := batch(t.Context(), db.Pool, events.PaymentRefunded{Subject: events.Subject{OrderID: unknown}, Reason: "cancelled"}); err != nil {
 		t.Fatal(err)
 	}
@@ -187,31 +189,53 @@ func TestDatabase_StockHeldFromBeforeIsAskedAbout(t *testing.T) {
 	}
 }
 
-// offersNothing wants the one incident of an order to offer no action, and to refuse the one that others offer.
-func offersNothing(t *testing.T, pool *pgxpool.Pool, orderID string) {
+// needsTheOrder wants the one incident of an order to offer a retry that brings the order, and nothing else.
+func needsTheOrder(t *testing.T, pool *pgxpool.Pool, orderID string) {
 	t.Helper()
 	var incident string
-	err := pool.QueryRow(t.Context(), `SELECT id::text FROM incident WHERE order_id = $1 AND kind = $2`, orderID, kindUnanswered).Scan(&incident)
+	var lines []events.Line
+	err := pool.QueryRow(t.Context(), `
+		SELECT i.id::text, r.lines FROM incident i JOIN reservation r USING (order_id) WHERE order_id = $1 AND kind = $2`,
+		orderID, kindUnanswered).Scan(&incident, &lines)
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := adminapi.API{Pool: pool, Transact: in(pool), Waits: waits}
 	router := chi.NewRouter()
-	api.Routes(router)
-	for _, c := range []struct {
-		method, path, body, want string
-		code                     int
+	adminapi.API{Pool: pool, Transact: in(pool), Waits: waits}.Routes(router)
+	order := orderFor(orderID, "gizmo", 1).Snapshot
+	order.Lines = lines
+	other, more, empty := order, order, order
+	other.OrderID, empty.PaymentMethod = newOrderID(t), ""
+	more.Lines = []events.Line{{SKU: lines[0].SKU, Quantity: lines[0].Quantity + 1}}
+	for n, c := range []struct {
+		order any
+		want  string
+		code  int
 	}{
-		{http.MethodGet, "/incidents/" + incident, "", `"possible":[]`, http.StatusOK},
-		{http.MethodPost, "/incidents/" + incident + "/retry", `{"by": "grace", "why": "payment is back", "expected_state": "RESERVED"}`,
-			"cannot be made again", http.StatusConflict},
+		{nil, "has to bring it", http.StatusBadRequest},
+		{empty, "no order", http.StatusBadRequest},
+		{other, "another order", http.StatusConflict},
+		{more, "another order", http.StatusConflict},
+		{order, `"asked"`, http.StatusOK},
 	} {
-		r := httptest.NewRequestWithContext(t.Context(), c.method, c.path, strings.NewReader(c.body))
-		r.Header.Set("Idempotency-Key", "a")
+		body, err := json.Marshal(map[string]any{"by": "grace", "why": "it is old", "expected_state": "RESERVED", "order": c.order})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/incidents/"+incident+"/retry", bytes.NewReader(body))
+		r.Header.Set("Idempotency-Key", fmt.Sprint("k", n))
 		w := httptest.NewRecorder()
 		router.ServeHTTP(w, r)
 		if w.Code != c.code || !strings.Contains(w.Body.String(), c.want) {
-			t.Errorf("%s %s: %d %s", c.method, c.path, w.Code, w.Body)
+			t.Errorf("%+v: %d %s, want %d %q", c.order, w.Code, w.Body, c.code, c.want)
 		}
+	}
+	if got := asked(t, pool, orderID); len(got) != 1 || !reflect.DeepEqual(got[0].Snapshot, order) || !got[0].Repeated() {
+		t.Errorf("asked %+v", got)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/incidents/"+incident, nil)
+	w := httptest.NewRecorder()
+	if router.ServeHTTP(w, r); !strings.Contains(w.Body.String(), `"action":"retry"`) {
+		t.Errorf("offered: %s", w.Body)
 	}
 }

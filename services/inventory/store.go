@@ -196,7 +196,7 @@ const oldestUnattended = `
 func requestOf(ctx context.Context, db asking.Reader, orderID string) (r asking.Request, err error) {
 	err = db.QueryRow(ctx, `
 		SELECT state, attempt, state = 'RESERVED' AND snapshot IS NULL FROM reservation
-		WHERE order_id = $1`, orderID).Scan(&r.State, &r.Attempt, &r.Final)
+		WHERE order_id = $1`, orderID).Scan(&r.State, &r.Attempt, &r.NeedsOrder)
 	if err != nil {
 		return r, fmt.Errorf("read what order %s waits for: %w", orderID, err)
 	}

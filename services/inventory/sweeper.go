@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"github.com/jackc/pgx/v5"
 
@@ -11,10 +12,12 @@ import (
 	"example.com/ordersaga/internal/incident"
 	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // waits is how a person has payment asked once more about an order whose stock is held.
-var waits = adminapi.Waits{Kind: kindUnanswered, Whom: "payment", For: requestOf, Repeat: repeatRequest}
+var waits = adminapi.Waits{Kind: kindUnanswered, Whom: "payment", For: requestOf, Repeat: repeatRequest,
+	Complete: complete}
 
 // sweeper watches over stock that is held: payment and shipping end that, and it asks them again when they do not.
 type sweeper struct {
@@ -42,4 +45,24 @@ func (s sweeper) runOnce(ctx context.Context) error {
 		}
 		return messaging.Publish(ctx, tx, requests...)
 	})
+}
+
+// complete stores the order that stock is held for, where the reservation is from before it was stored. Payment and
+// shipping compare it with what they know when they are asked.
+func complete(ctx context.Context, tx pgx.Tx, orderID string, order events.Snapshot) error {
+	lines, err := quantities(order.Lines)
+	if err != nil {
+		return problem.New(http.StatusBadRequest, "This is no order: "+err.Error()+".")
+	}
+	tag, err := tx.Exec(ctx, `
+		UPDATE reservation SET snapshot = $2
+		WHERE order_id = $1 AND $1::text = $4 AND state = 'RESERVED' AND snapshot IS NULL AND lines = $3`,
+		orderID, order, lines, order.OrderID)
+	if err == nil && tag.RowsAffected() == 0 {
+		return problem.New(http.StatusConflict, "This is another order than the one that the stock is held for.")
+	}
+	if err != nil {
+		return fmt.Errorf("store the order of reservation %s: %w", orderID, err)
+	}
+	return nil
 }

@@ -578,4 +578,14 @@ var mutants = []mutant{
 		old: "if !moves && !payment {", new: "if !moves && payment {",
 		dir: "apps/system/verify", test: "^TestVerify_AnOrderThatGoesOnIsNoOffence$",
 	},
+	{
+		name: "what is not back is taken note of", file: "services/payment/repair/strays.go",
+		old: "		if s.rest != 0 {", new: "		if s.rest < 0 {",
+		dir: "services/payment", test: "^TestStrays_WhoseRefundDoesNotShowAreNotNoted$",
+	},
+	{
+		name: "a settlement stands beside the refund", file: "services/payment/charge/domain.go",
+		old: "Posting{\"settlement\", p.Reference(), \"\", -sum, p.Currency})", new: "Posting{\"settlement\", p.Reference(), \"\", -sum + sum/2, p.Currency})",
+		dir: "services/payment", test: "^TestStrays_ARefundAfterASettlementReversesIt$",
+	},
 }

@@ -96,10 +96,12 @@ var subjects = map[events.Service][]string{
 		"reconcile/store.go",     //
 		"repair/operator.go",     // what people ask for
 		"repair/plan.go",         // what comes of it
+		"repair/strays.go",       // charges that are not payment's own
 		"repair/finish.go",       // and the transaction that does it
 		"repair/store.go",        //
 		"gate_test.go",           // the gateway that the tests run
 		"refusal_test.go",        // what the gateway itself refuses, and what only looks like it
+		"strays_test.go",         // charges beside the payment's own, and refunds after a settlement
 		"parts_test.go",          // money that came back in parts, by us or by hand
 		"charge_test.go",         // tests of the packages below, in the whole service
 		"resolve_test.go",        //

@@ -1,6 +1,7 @@
 package sagactl
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -138,6 +139,15 @@ func (p *program) repair(ctx context.Context, id, action string, r repair) error
 	body["expected_state"] = state
 	if number > 0 {
 		body["expected_refund_number"] = number
+	}
+	if action == "retry" && bytes.Contains(d.State, []byte(`"needs_order":true`)) {
+		shop, err := p.client()
+		if err != nil {
+			return err
+		}
+		if body["order"], err = shop.Snapshot(ctx, d.OrderID); err != nil {
+			return err
+		}
 	}
 	var answer json.RawMessage
 	if err := p.act(ctx, r.operator, d.Service, "incidents", d.ID, action, body, &answer); err != nil {

@@ -103,6 +103,22 @@ func (c *Client) Get(ctx context.Context, id string) (order.Order, error) {
 	return *answer.JSON200, nil
 }
 
+// Snapshot is the order as events carry it.
+func (c *Client) Snapshot(ctx context.Context, id string) (events.Snapshot, error) {
+	o, err := c.Get(ctx, id)
+	to := o.ShipTo
+	snapshot := events.Snapshot{
+		OrderID: o.Id, CustomerID: o.CustomerId, Total: events.Money(o.Total), PaymentMethod: o.PaymentMethod,
+		ShipTo: events.Address{Name: to.Name, Street: to.Street, City: to.City, PostalCode: to.PostalCode,
+			Country: to.Country},
+	}
+	for _, item := range o.Items {
+		line := events.Line{SKU: item.Sku, Quantity: item.Quantity, UnitPrice: item.UnitPrice}
+		snapshot.Lines = append(snapshot.Lines, line)
+	}
+	return snapshot, err
+}
+
 // Saga is how far the order is in every service.
 func (c *Client) Saga(ctx context.Context, id string) (order.Saga, error) {
 	answer, err := c.orders.GetSagaWithResponse(ctx, id)

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"example.com/ordersaga/pkg/events"
@@ -42,6 +43,7 @@ type (
 		Direct      bool  // a client's own, of no order
 		Moves       bool  // payment acts by itself, unless it is decided
 	}
+	accepted struct{ ID string } // a charge that was not ours, or a refund of it: an operator has taken note
 	shipment struct {
 		OrderID string
 		State   string
@@ -106,7 +108,7 @@ func (l *look) readPayments(ctx context.Context) error {
 		       EXISTS (SELECT FROM incident i WHERE i.order_id = p.order_id AND i.resolved_at IS NULL),
 		       EXISTS (SELECT FROM incident i WHERE i.order_id = p.order_id AND i.resolved_at IS NULL
 		         AND i.kind = 'late_capture'),
-		       coalesce((SELECT sum(abs(e.amount)) FROM ledger_entry e
+		       coalesce((SELECT -sum(e.amount) FROM ledger_entry e
 		                 WHERE e.merchant_reference = p.order_id::text AND e.account = 'manual_settlement'), 0)::bigint,
 		       coalesce((SELECT sum((a.after->>'returned')::bigint - coalesce((a.before->>'returned')::bigint, 0))
 		                 FROM incident i JOIN operator_action a ON a.target_kind = 'incident' AND a.target_id = i.id::text
@@ -115,6 +117,9 @@ func (l *look) readPayments(ctx context.Context) error {
 		       direct_reference IS NOT NULL, `+wakes(`greatest(next_attempt_at, lease_until)`)+`
 		FROM payment p`)
 	l.payments = byKey(payments, func(p payment) string { return p.OrderID })
+	if err == nil {
+		l.accepted, err = query[accepted](ctx, l, events.Payment, `SELECT gateway_id FROM accepted_movement`)
+	}
 	return err
 }
 
@@ -150,7 +155,28 @@ func (l *look) readLedger(ctx context.Context) error {
 			return fmt.Errorf("read the gateway's ledger: entry %s is of the unknown kind %q", e.ID, e.Kind)
 		}
 	}
+	l.leaveAccepted()
 	return nil
+}
+
+// leaveAccepted leaves charges out of which an operator has taken note, as long as they are back in full.
+func (l *look) leaveAccepted() {
+	for reference, charges := range l.charges {
+		l.charges[reference] = slices.DeleteFunc(charges, func(c charge) bool {
+			rest := c.Amount
+			for _, r := range l.refunds[c.ID] {
+				rest -= r.Amount
+			}
+			gone := rest == 0 && slices.Contains(l.accepted, accepted{c.ID})
+			if gone {
+				delete(l.refunds, c.ID)
+			}
+			return gone
+		})
+		if len(l.charges[reference]) == 0 {
+			delete(l.charges, reference)
+		}
+	}
 }
 
 // captured and returned are what the gateway took for an order and gave back.

@@ -64,6 +64,7 @@ type look struct {
 	orders       map[string]order
 	reservations map[string]reservation
 	payments     map[string]payment
+	accepted     []accepted
 	shipments    map[string]shipment
 	charges      map[string][]charge                 // by merchant reference
 	refunds      map[string][]refund                 // by charge

@@ -150,6 +150,12 @@ func orderDamages() []damage {
 		{"both ends", "I5", sold, sql(events.Order, `
 			DROP INDEX order_history_end;
 			INSERT INTO order_history (order_id, status) VALUES ('`+sold+`', 'CANCELLED')`), verify.Options{}},
+		{"a second charge that an operator has taken note of, and that is not back", "I1", sold, func(w *world) {
+			w.ledger = append(w.ledger, entry{"ch_3", "charge", sold, "", 5, "USD", "succeeded"}, entry{"re_3", "refund", sold, "ch_3", 4, "USD", "succeeded"})
+			w.exec(events.Payment, `INSERT INTO accepted_movement (gateway_id, order_id) VALUES ('ch_3', '`+sold+`'), ('re_3', '`+sold+`')`)
+		}, verify.Options{}},
+		{"a second charge that is back, and that nobody has taken note of", "I1", sold, ledger(
+			entry{"ch_3", "charge", sold, "", 5, "USD", "succeeded"}, entry{"re_3", "refund", sold, "ch_3", 5, "USD", "succeeded"}), verify.Options{}},
 		{"confirmed, not shipped", "I6", sold, sql(events.Shipping, `DELETE FROM shipment WHERE order_id = '`+sold+`'`), verify.Options{}},
 		{"confirmed, not paid", "I6", sold, func(w *world) { w.ledger = w.ledger[1:] }, verify.Options{}},
 		{"confirmed, paid back", "I6", sold, ledger(entry{"re_1", "refund", sold, "ch_1", 3998, "USD", "succeeded"}), verify.Options{}},
@@ -251,6 +257,17 @@ func TestVerify_ExceptionsAreNoOffences(t *testing.T) {
 				INSERT INTO ledger_entry (posting_id, account, amount, currency, merchant_reference, kind)
 				SELECT '`+stranger+`'::uuid, account, 4950 * sign, 'USD', '`+returned+`', 'settlement'
 				FROM (VALUES ('customers', 1), ('manual_settlement', -1)) AS side (account, sign)`)
+		},
+		"a refund after a settlement, which is reversed": func(w *world) {
+			w.exec(events.Payment, `
+				INSERT INTO ledger_entry (posting_id, account, amount, currency, merchant_reference, kind)
+				SELECT posting::uuid, account, 4950 * sign * turn, 'USD', '`+returned+`', 'settlement'
+				FROM (VALUES ('customers', 1), ('manual_settlement', -1)) AS side (account, sign),
+				     (VALUES ('`+stranger+`', 1), ('`+sold+`', -1)) AS way (posting, turn)`)
+		},
+		"a second charge that is back, of which an operator has taken note": func(w *world) {
+			w.ledger = append(w.ledger, entry{"ch_3", "charge", sold, "", 5, "EUR", "succeeded"}, entry{"re_3", "refund", sold, "ch_3", 5, "EUR", "succeeded"})
+			w.exec(events.Payment, `INSERT INTO accepted_movement (gateway_id, order_id) VALUES ('ch_3', '`+sold+`'), ('re_3', '`+sold+`')`)
 		},
 		"a refund of a confirmed order, accepted": func(w *world) {
 			w.ledger = append(w.ledger, entry{"re_1", "refund", sold, "ch_1", 500, "USD", "succeeded"})

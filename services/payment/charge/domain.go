@@ -4,6 +4,7 @@ package charge
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -246,6 +247,38 @@ func (p Payment) Settle(found []GatewayResponse, refundID string) Change {
 	change.RefundID, change.ReturnedBy = refundID, "settlement"
 	change.Postings = append(change.Postings, Posting{"settlement", p.Reference(), "", p.Rest(found), p.Currency})
 	return p.ended(change)
+}
+
+// Unsettled is a settled payment without its settlement, where the gateway shows these charges: what it has given back
+// since was paid back twice. Any other payment is itself.
+func (p Payment) Unsettled(shown []GatewayResponse) Payment {
+	if p.State != Settled {
+		return p
+	}
+	p.Returned = 0
+	for _, c := range shown {
+		for _, refund := range c.Refunds {
+			if c.ID == p.ChargeID && slices.Contains(p.Booked, refund.ID) {
+				p.Returned += refund.Amount
+			}
+		}
+	}
+	return p
+}
+
+// Reverse books refunds that were made after a settlement, and reverses as much of that. Nothing follows for the saga.
+func (p Payment) Reverse(shown, found []GatewayResponse) Change {
+	change := p.Unsettled(shown).Book(found, Settled, p.Reason)
+	change.Event, change.Closes, change.RefundAmount = nil, nil, p.RefundAmount
+	if change.State == Settled {
+		change.RefundID, change.ReturnedBy = p.RefundID, p.ReturnedBy
+	}
+	var sum int64
+	for _, refund := range found {
+		sum += refund.Amount
+	}
+	change.Postings = append(change.Postings, Posting{"settlement", p.Reference(), "", -sum, p.Currency})
+	return change
 }
 
 // ended is the end of a payment whose money is back, all of it.

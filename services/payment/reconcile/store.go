@@ -121,8 +121,8 @@ type difference struct {
 	sentence  string
 }
 
-// onlyTheirs are movements that the gateway alone shows, for longer than the grace, and that are not
-// explained by a payment which is being worked on.
+// onlyTheirs are movements that the gateway alone shows, for longer than the grace, and that are not explained by a
+// payment which is being worked on, or by an operator.
 func onlyTheirs(ctx context.Context, pool *pgxpool.Pool, grace time.Duration) ([]difference, error) {
 	return collect(ctx, pool, "compare the gateway's ledger with ours",
 		func(row pgx.CollectableRow) (d difference, err error) {
@@ -136,6 +136,7 @@ func onlyTheirs(ctx context.Context, pool *pgxpool.Pool, grace time.Duration) ([
 		FROM gateway_line l LEFT JOIN LATERAL (`+paymentOfLine+`) p ON true
 		WHERE l.matched_at IS NULL AND l.read_at < now() - $1::interval
 		  AND coalesce(p.state, '') NOT IN ('INTENT', 'UNKNOWN', 'REFUNDING', 'LATE_CAPTURED')
+		  AND NOT EXISTS (SELECT FROM accepted_movement a WHERE a.gateway_id = l.id)
 		ORDER BY l.position LIMIT $2`, grace, pageSize)
 }
 

@@ -3,6 +3,7 @@ package repair
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,6 +25,9 @@ type repaired struct {
 // finish is the transaction of an action: the payment must still be as the operator saw it.
 func finish(ctx context.Context, tx pgx.Tx, incident adminapi.Incident, c command,
 	found evidence) (adminapi.Action, error) {
+	if incident.Kind == charge.KindReconciliation && c.Outcome == "" {
+		return acceptStrays(ctx, tx, incident, c, found.payment, found)
+	}
 	locked, horizon, err := lock(ctx, tx, incident.OrderID, found.definite)
 	if err != nil {
 		return adminapi.Action{}, err
@@ -57,20 +61,30 @@ func finish(ctx context.Context, tx pgx.Tx, incident adminapi.Incident, c comman
 // describe shows how the payment of an incident stands, and what can be done about it. While the gateway does not
 // answer that is only what needs no look-up.
 func (o Operator) describe(ctx context.Context, incident adminapi.Incident) (any, []adminapi.Step, error) {
-	p, err := charge.Load(ctx, o.app.Pool, incident.OrderID)
-	if errors.Is(err, pgx.ErrNoRows) { // the gateway's ledger shows an order that we do not know
-		return nil, nil, nil
-	}
+	p, err := o.payment(ctx, incident.OrderID)
 	state := shownState{snapshot: snapshotOf(p)}
 	if err != nil || !incident.Open() {
 		return state, nil, err
 	}
-	found, err := o.look(ctx, p)
+	differ := incident.Kind == charge.KindReconciliation
+	found, err := o.look(ctx, p, differ)
 	if refusal, ok := errors.AsType[*problem.Error](err); ok {
-		state.Gateway = refusal.Detail
-		return state, possible(p, found), nil
+		state.Gateway, err = refusal.Detail, nil
 	}
-	return state, possible(p, found), err
+	return state, steps(incident.Kind, p, found), err
+}
+
+// steps are what can be done about an incident now. A retry of one about the ledgers is of what is beside the payment.
+func steps(kind string, p charge.Payment, found evidence) []adminapi.Step {
+	list := possible(p, found)
+	if kind != charge.KindReconciliation {
+		return list
+	}
+	list = slices.DeleteFunc(list, func(s adminapi.Step) bool { return s.Action == actionRetry })
+	if strays := straysOf(p, found); len(strays) > 0 {
+		list = append(list, giveBack(strays))
+	}
+	return list
 }
 
 // shownState is a payment, and why the gateway could not be asked about it.

@@ -29,9 +29,10 @@ type Operator struct {
 	wake    charge.Wake // of the workers, for a retry
 }
 
-// lookUp shows what the gateway has of a payment: [charge.Gateway].
+// lookUp shows what the gateway has of a payment, and gives back what was not ours: [charge.Gateway].
 type lookUp interface {
 	LookUp(ctx context.Context, p charge.Payment) ([]charge.GatewayResponse, error)
+	Refund(ctx context.Context, p charge.Payment) charge.Outcome
 }
 
 // New adds repairs to a service's admin API. Horizon is the gateway's promise, see [charge.Settings].
@@ -154,6 +155,8 @@ func (o Operator) repair(ctx context.Context, id string, request idempotency.Req
 type evidence struct {
 	shown    []charge.GatewayResponse // by the gateway
 	definite *time.Time               // see [behindHorizon]
+	accepted []string                 // what an operator has taken note of
+	payment  charge.Payment           // as it was then
 }
 
 // load looks at the payment and asks the gateway about it. A command that comes too late costs no call. It also notes
@@ -163,32 +166,49 @@ func (o Operator) load(ctx context.Context, incident adminapi.Incident, c comman
 	if !incident.Open() {
 		return found, refuse("The incident is resolved: %s.", *incident.Resolution)
 	}
-	p, err := charge.Load(ctx, o.app.Pool, incident.OrderID)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return found, refuse("There is no payment of this order; the incident closes by itself when the ledgers agree.")
-	}
+	p, err := o.payment(ctx, incident.OrderID)
 	if err != nil {
 		return found, err
 	}
 	if err := requireState(p, c); err != nil {
 		return found, err
 	}
-	if c.Outcome == "" && p.State != charge.RefundRefused { // the workers will ask
+	differ := incident.Kind == charge.KindReconciliation
+	if c.Outcome == "" && p.State != charge.RefundRefused && !differ { // the workers will ask
 		return found, nil
 	}
-	return o.look(ctx, p)
+	if found, err = o.look(ctx, p, differ); err != nil || !differ || c.Outcome != "" {
+		return found, err
+	}
+	if err := o.refundStrays(ctx, p, found); err != nil {
+		return found, err
+	}
+	return o.look(ctx, p, differ)
 }
 
-// look asks the gateway about a payment that only its answer can decide.
-func (o Operator) look(ctx context.Context, p charge.Payment) (found evidence, err error) {
-	if p.State != charge.Unknown && p.State != charge.RefundRefused && p.State != charge.Captured {
+// payment is that of an order, or a payment in the state [none].
+func (o Operator) payment(ctx context.Context, orderID string) (charge.Payment, error) {
+	p, err := charge.Load(ctx, o.app.Pool, orderID)
+	if errors.Is(err, pgx.ErrNoRows) { // the gateway's ledger shows an order that we do not know
+		return charge.Payment{OrderID: orderID, State: none}, nil
+	}
+	return p, err
+}
+
+// look asks the gateway about a payment that only its answer can decide, or whose ledgers differ.
+func (o Operator) look(ctx context.Context, p charge.Payment, differ bool) (found evidence, err error) {
+	found.payment = p
+	if !differ && p.State != charge.Unknown && p.State != charge.RefundRefused && p.State != charge.Captured {
 		return found, nil
+	}
+	if found.accepted, err = o.accepted(ctx, p.OrderID); err != nil {
+		return found, err
 	}
 	if found.definite, err = behindHorizon(ctx, o.app.Pool, p.OrderID, o.horizon); err != nil {
 		return found, err
 	}
 	if found.shown, err = o.gateway.LookUp(ctx, p); err != nil {
-		return evidence{}, &problem.Error{
+		return evidence{payment: p}, &problem.Error{
 			Status: http.StatusServiceUnavailable, RetryAfter: time.Second,
 			Detail: "Nothing was changed, since the payment could not be looked up: " + err.Error() + ".",
 		}

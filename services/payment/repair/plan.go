@@ -57,6 +57,9 @@ func offered(p charge.Payment, refunds []charge.GatewayResponse) []adminapi.Step
 		return []adminapi.Step{
 			{Action: actionResolve, Outcome: asRefund, Means: shown + "that is accepted, and the order stays as it is"},
 		}
+	case charge.Settled:
+		return []adminapi.Step{{Action: actionResolve, Outcome: asRefund, Means: "the gateway shows " + names(refunds) +
+			" after the settlement: that is booked, and as much of the settlement is reversed, to be claimed back"}}
 	default:
 		return nil
 	}
@@ -73,7 +76,7 @@ func names(refunds []charge.GatewayResponse) string {
 
 // possible is what can be done about a payment now: what [decide] accepts.
 func possible(p charge.Payment, found evidence) (steps []adminapi.Step) {
-	refunds, _ := p.NewRefunds(found.shown) // where there is an error, decide refuses
+	refunds, _ := p.Unsettled(found.shown).NewRefunds(found.shown) // where there is an error, decide refuses
 	for _, step := range offered(p, refunds) {
 		c := command{Outcome: step.Outcome}
 		if len(refunds) > 0 {
@@ -103,7 +106,8 @@ func decide(p charge.Payment, c command, shown []charge.GatewayResponse, horizon
 	switch {
 	case p.State == charge.Unknown && c.Outcome != "":
 		return decideCharge(p, c, shown, horizon)
-	case p.State == charge.RefundRefused, p.State == charge.Captured && c.Outcome == asRefund:
+	case p.State == charge.Settled && c.Outcome == asRefund, p.State == charge.RefundRefused,
+		p.State == charge.Captured && c.Outcome == asRefund:
 		return decideRefund(p, c, shown)
 	case c.Outcome == "" && (p.State == charge.Unknown || p.State == charge.Refunding):
 		return plan{outcome: asSameKey}, nil
@@ -157,7 +161,7 @@ func decideWrongAmount(p charge.Payment, found charge.GatewayResponse) (plan, er
 // decideRefund decides about a refund that was refused for good, or that nobody asked for. Whatever was asked for: the
 // refunds that the gateway shows are booked. When they are all of the money, that is the end of a refused one.
 func decideRefund(p charge.Payment, c command, shown []charge.GatewayResponse) (plan, error) {
-	refunds, err := p.NewRefunds(shown)
+	refunds, err := p.Unsettled(shown).NewRefunds(shown)
 	if err != nil {
 		return plan{}, refuse("Nothing can be booked: %s.", err)
 	}
@@ -168,6 +172,8 @@ func decideRefund(p charge.Payment, c command, shown []charge.GatewayResponse) (
 			c.RefundID, c.Outcome)
 	case p.State == charge.Captured:
 		return plan{asRefund, p.Accept(refunds)}, nil
+	case p.State == charge.Settled:
+		return plan{asRefund, p.Reverse(shown, refunds)}, nil
 	case c.Outcome == asRefund || p.Rest(refunds) == 0:
 		change := p.Book(refunds, charge.RefundRefused, p.Reason)
 		change.Problem = p.Problem

@@ -8,6 +8,7 @@ package operate
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"example.com/ordersaga/apps/internal/console/httpx"
+	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/internal/ijson"
 	"example.com/ordersaga/pkg/events"
@@ -74,8 +76,32 @@ func (a *API) act(w http.ResponseWriter, r *http.Request, k kind) {
 		problem.Write(w, r, problem.New(http.StatusBadRequest, "the body is not JSON"))
 		return
 	}
+	body, err := a.withOrder(r.Context(), body)
+	if err != nil {
+		httpx.Answer(w, r, nil, err)
+		return
+	}
 	key := r.Header.Get("Idempotency-Key")
 	a.forward(w, r, k, endpoints.AdminRequest{Method: http.MethodPost, Path: "/" + action, Body: body, Key: key})
+}
+
+// withOrder replaces an order_id in an action by the order: a service that needs it does not have it.
+func (a *API) withOrder(ctx context.Context, body json.RawMessage) (json.RawMessage, error) {
+	var action map[string]any
+	if err := json.Unmarshal(body, &action); err != nil || action["order_id"] == nil {
+		return body, nil //nolint:nilerr // the service refuses it
+	}
+	shop, err := client.New(a.system)
+	if err != nil {
+		return nil, err
+	}
+	order, err := shop.Snapshot(ctx, fmt.Sprint(action["order_id"]))
+	if err != nil {
+		return nil, err
+	}
+	delete(action, "order_id")
+	action["order"] = order
+	return json.Marshal(action)
 }
 
 // forward makes a request about one incident or dead letter, and answers as the service does.

@@ -29,7 +29,7 @@ export class Incident extends Case {
     });
     const request = (/** @type {string} */ action, /** @type {Record<string, string>} */ fields) => {
       const [path, outcome] = action.split(' ');
-      return { path, body: { ...fields, ...(outcome && { outcome }), expected_state: state?.state, ...(state?.refund_number && { expected_refund_number: state.refund_number }) } };
+      return { path, body: { ...fields, ...(outcome && { outcome }), ...(state?.needs_order && { order_id: d.order_id }), expected_state: state?.state, ...(state?.refund_number && { expected_refund_number: state.refund_number }) } };
     };
     this.fill(d.kind, el('p', {}, d.reason, ' · ', el('a', { href: `/order?id=${d.order_id}` }, 'its order'), ` · open since ${moment(d.opened_at)}`,
       d.resolved_at && el('b', { 'data-is': 'resolved' }, ` · ✔ resolved: ${d.resolution}`)),
