@@ -193,20 +193,22 @@ func TestDatabase_StockHeldFromBeforeIsAskedAbout(t *testing.T) {
 func needsTheOrder(t *testing.T, pool *pgxpool.Pool, orderID string) {
 	t.Helper()
 	var incident string
-	var lines []events.Line
 	err := pool.QueryRow(t.Context(), `
-		SELECT i.id::text, r.lines FROM incident i JOIN reservation r USING (order_id) WHERE order_id = $1 AND kind = $2`,
-		orderID, kindUnanswered).Scan(&incident, &lines)
+		WITH held AS (
+			UPDATE reservation SET lines = '[{"sku": "gizmo", "quantity": 1}]' WHERE order_id = $1
+		), taken AS (
+			UPDATE stock SET available = available - 1, reserved = reserved + 1 WHERE sku = 'gizmo'
+		)
+		SELECT id::text FROM incident WHERE order_id = $1 AND kind = $2`, orderID, kindUnanswered).Scan(&incident)
 	if err != nil {
 		t.Fatal(err)
 	}
 	router := chi.NewRouter()
 	adminapi.API{Pool: pool, Transact: in(pool), Waits: waits}.Routes(router)
 	order := orderFor(orderID, "gizmo", 1).Snapshot
-	order.Lines = lines
 	other, more, empty := order, order, order
-	other.OrderID, empty.PaymentMethod = newOrderID(t), ""
-	more.Lines = []events.Line{{SKU: lines[0].SKU, Quantity: lines[0].Quantity + 1}}
+	other.OrderID, empty.Lines = newOrderID(t), nil
+	more.Lines = []events.Line{{SKU: "gizmo", Quantity: 2, UnitPrice: 1999}}
 	for n, c := range []struct {
 		order any
 		want  string
