@@ -55,7 +55,7 @@ func (s *shop) settled(parts ...int) (orderID string) {
 }
 
 // Whatever the payment is, and however much of the second charge is back, an operator ends the incident.
-func TestStrays_OfEveryStateAreGivenBack(t *testing.T) {
+func TestStrays_OfEveryStateAreRefunded(t *testing.T) {
 	t.Parallel()
 	for state, make := range map[charge.State]func(*shop) string{
 		"NONE":          func(s *shop) string { return newID(s.t) },
@@ -88,7 +88,7 @@ func TestStrays_OfEveryStateAreGivenBack(t *testing.T) {
 					number = 1
 				}
 				path, before := "/incidents/"+incident+"/retry", s.published(id)
-				if a := s.operator(http.MethodPost, path, "k", wants(state, number)); a.status != http.StatusOK || !strings.Contains(a.body, "given_back") {
+				if a := s.operator(http.MethodPost, path, "k", wants(state, number)); a.status != http.StatusOK || !strings.Contains(a.body, "refunded") {
 					t.Fatalf("%+v", a)
 				}
 				if a := s.operator(http.MethodPost, path, "k", wants(state, number)); a.status != http.StatusOK || !a.replayed {
@@ -116,7 +116,7 @@ func (s *shop) closeIncident(orderID, kind string) {
 }
 
 // An answer is lost, the gateway refuses, another operator was first: nothing is given back twice, nothing is noted.
-func TestStrays_AreGivenBackOnceAndOnlyWhenTheGatewayShowsIt(t *testing.T) {
+func TestStrays_AreRefundedOnceAndOnlyWhenTheGatewayShowsIt(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.work()

@@ -82,7 +82,7 @@ func steps(kind string, p charge.Payment, found evidence) []adminapi.Step {
 	}
 	list = slices.DeleteFunc(list, func(s adminapi.Step) bool { return s.Action == actionRetry })
 	if strays := straysOf(p, found); len(strays) > 0 {
-		list = append(list, giveBack(strays))
+		list = append(list, offerRefund(strays))
 	}
 	return list
 }

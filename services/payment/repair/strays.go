@@ -21,8 +21,8 @@ import (
 // none is the state of an order without a payment.
 const none charge.State = "NONE"
 
-// asGivenBack is what came of a retry of an incident about strays.
-const asGivenBack = "given_back"
+// asRefunded is what came of a retry of an incident about strays.
+const asRefunded = "refunded"
 
 // stray is one of them, and what is not back of it.
 type stray struct {
@@ -45,8 +45,8 @@ func straysOf(p charge.Payment, found evidence) (strays []stray) {
 	return strays
 }
 
-// giveBack offers the end of strays.
-func giveBack(strays []stray) adminapi.Step {
+// offerRefund offers the end of strays.
+func offerRefund(strays []stray) adminapi.Step {
 	words := make([]string, 0, len(strays))
 	for _, s := range strays {
 		money := charge.Payment{Currency: s.Currency}.Money
@@ -106,7 +106,7 @@ func acceptStrays(ctx context.Context, tx pgx.Tx, incident adminapi.Incident, c 
 	state := snapshotOf(p)
 	return adminapi.Action{
 		By: c.By, Why: c.Why, Action: c.name(), TargetKind: adminapi.IncidentTarget, TargetID: incident.ID,
-		Before: state, After: state, Answer: repaired{incident.ID, incident.OrderID, asGivenBack, state, state},
+		Before: state, After: state, Answer: repaired{incident.ID, incident.OrderID, asRefunded, state, state},
 	}, nil
 }
 
