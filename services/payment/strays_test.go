@@ -164,6 +164,7 @@ func TestStrays_WhoseRefundDoesNotShowAreNotNoted(t *testing.T) {
 		}
 		answer := httptest.NewRecorder()
 		pass(answer, r)
+		w.Header().Set("Content-Type", answer.Header().Get("Content-Type"))
 		_, _ = w.Write(regexp.MustCompile(`"refunds":\s*\[[^\]]*\]`).ReplaceAll(answer.Body.Bytes(), []byte(`"refunds":[]`)))
 	})
 	a := s.operator(http.MethodPost, "/incidents/"+incident+"/retry", "k", wants(charge.Captured, 0))
