@@ -125,6 +125,10 @@ test-compose: build ## tests the containers: the same sagas, and a service kille
 test-browser: build .bin/.axe-$(AXE) ## uses the console in a real browser (PICTURES=1 writes those of docs/console.md anew)
 	@cd tests && AXE=$(CURDIR)/.bin/node_modules/axe-core/axe.min.js go test -tags=browser -count=1 -timeout=10m -v ./browser $(if $(PICTURES),-args -pictures $(CURDIR)/docs/pictures)
 
+.PHONY: conformance
+conformance: build ## checks our services, and shipping in Node with and without mistakes, in their places (needs npm for the latter)
+	@cd tests && go test -tags=conformance -count=1 -timeout=20m -v ./conformance | grep -v '^=== '
+
 .PHONY: crash-matrix
 crash-matrix: build ## kills services at every named point in every kind of saga, and writes docs/reference/failures.md (ONLY='mail.': those cells)
 	@cd tests && go test -tags=crashmatrix -count=1 -timeout=60m -v ./crash -args -write ../../docs/reference/failures.md $(if $(ONLY),-only '$(ONLY)')
@@ -164,7 +168,7 @@ generate: tools build ## writes the generated files anew: HTTP servers and clien
 check: lint test check-tidy check-generated ## what must be green before a change goes in
 
 .PHONY: check-full
-check-full: check test-browser test-compose test-module crash-matrix mutants ## everything that there is, with 10 minutes of chaos: hours
+check-full: check test-browser test-compose test-module conformance crash-matrix mutants ## everything that there is, with 10 minutes of chaos: hours
 	@$(MAKE) chaos MINUTES=10
 
 .PHONY: check-tidy

@@ -25,7 +25,7 @@ func TestRename_ACopyWithAnotherPathWorks(t *testing.T) {
 		t.Errorf("the old path is still written:\n%s", out)
 	}
 	run(t, dir, "go", "build", "work")
-	run(t, dir, "go", "vet", "-tags=compose,crashmatrix,chaos,browser", "work")
+	run(t, dir, "go", "vet", "-tags=compose,crashmatrix,chaos,browser,interop,conformance", "work")
 	run(t, dir, "make", "check-tidy")
 	run(t, filepath.Join(dir, "services", "order"), "go", "test", "./...", "-count=1", "-run", "GRPC|RPC|Place")
 	run(t, filepath.Join(dir, "tests"), "go", "test", "./uniformity", "-count=1", "-run", "Links|Layers|Imports")

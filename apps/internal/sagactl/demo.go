@@ -154,7 +154,7 @@ func (p *program) playScenes(ctx context.Context, s *supervisor.System, deaths <
 // startSystem starts the system in the wanted directory; when none is wanted, in the first that is free.
 func (p *program) startSystem(ctx context.Context, d *play) (*supervisor.System, error) {
 	began := time.Now()
-	fmt.Fprintln(p.out, faint.Render("starting Postgres, NATS, the gateway, the ambassador and the services"))
+	fmt.Fprintln(p.progress(), faint.Render("starting Postgres, NATS, the gateway, the ambassador and the services"))
 	explicit := d.system.Dir != ""
 	base := filepath.Dir(endpoints.DefaultFile)
 	for n := 1; ; n++ {
@@ -172,7 +172,7 @@ func (p *program) startSystem(ctx context.Context, d *play) (*supervisor.System,
 		if err != nil {
 			return nil, &Failure{failed, err, hint(err, o.Dir)}
 		}
-		fmt.Fprintln(p.out, faint.Render(fmt.Sprintf("ready after %.1f s", time.Since(began).Seconds())))
+		fmt.Fprintln(p.progress(), faint.Render(fmt.Sprintf("ready after %.1f s", time.Since(began).Seconds())))
 		return s, nil
 	}
 }

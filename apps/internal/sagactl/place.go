@@ -49,25 +49,26 @@ func (d *play) checkPlaces() error {
 
 // showPlace prints what a program needs that takes the place of a service.
 func (p *program) showPlace(s *supervisor.System, service events.Service) error {
+	out := p.progress()
 	env, err := s.Environment(string(service))
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "\n%s\n\n", strong.Render("The place of "+string(service)+" is free: start your program with"))
+	fmt.Fprintf(out, "\n%s\n\n", strong.Render("The place of "+string(service)+" is free: start your program with"))
 	maps.DeleteFunc(env, func(name, _ string) bool { return strings.HasPrefix(name, "FAULTS_") }) // of our own programs
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		fmt.Fprintf(p.out, "  %s=%s\n", name, env[name])
+		fmt.Fprintf(out, "  %s=%s\n", name, env[name])
 	}
-	fmt.Fprintf(p.out, "\n  %-12s %s, with the durable pull consumer %s and the inbox prefix %s\n", "stream",
+	fmt.Fprintf(out, "\n  %-12s %s, with the durable pull consumer %s and the inbox prefix %s\n", "stream",
 		events.Stream, service, natsadmin.InboxPrefix(string(service)))
 	for _, typ := range events.Subscriptions[service] {
-		fmt.Fprintf(p.out, "  %-12s %s\n", "consume", typ.Filter())
+		fmt.Fprintf(out, "  %-12s %s\n", "consume", typ.Filter())
 	}
 	for _, typ := range events.Publications[service] {
-		fmt.Fprintf(p.out, "  %-12s %s\n", "publish", typ.SubjectOf("ORDER_ID"))
+		fmt.Fprintf(out, "  %-12s %s\n", "publish", typ.SubjectOf("ORDER_ID"))
 	}
-	fmt.Fprintf(p.out, "  %-12s GET /readyz at HTTP_ADDR, and services/%s/api/openapi.yaml\n", "serve", service)
-	fmt.Fprintf(p.out, "  %-12s pkg/events/asyncapi.yaml and pkg/events/schemas\n", "contracts")
-	fmt.Fprintf(p.out, "  %-12s docs/reference/conformance.md\n", "read")
+	fmt.Fprintf(out, "  %-12s GET /readyz at HTTP_ADDR, and services/%s/api/openapi.yaml\n", "serve", service)
+	fmt.Fprintf(out, "  %-12s pkg/events/asyncapi.yaml and pkg/events/schemas\n", "contracts")
+	fmt.Fprintf(out, "  %-12s docs/reference/conformance.md\n", "read")
 	return nil
 }

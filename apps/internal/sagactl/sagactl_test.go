@@ -105,6 +105,8 @@ func TestRun_ExitCodesAndWhatToRunNext(t *testing.T) {
 		"one without and with":       {[]string{"demo", "--without", "payment", "--replicas", "payment=2"}, 2, "payment cannot be left out and", "sagactl demo --without shipping"},
 		"scenes without a service":   {[]string{"demo", "--without", "payment", "--without", "shipping", "--scenes", "all"}, 2, "need every service", "sagactl demo --without shipping"},
 		"once, without a service":    {[]string{"demo", "--without", "payment", "--once"}, 2, "need every service", "sagactl demo --without shipping"},
+		"a suite that there is not":  {[]string{"conformance", "order"}, 2, `no suite for "order"`, "sagactl conformance shipping"},
+		"a suite of nothing":         {[]string{"conformance"}, 2, "accepts 1 arg", "sagactl conformance --help"},
 		"a port that is none":        {[]string{"demo", "--port", "order"}, 2, "process=port", "sagactl demo --port"},
 		"a build that is not there":  {[]string{"bench", "--against", nowhere}, 2, "there is no folder", "sagactl bench --help"},
 		"a build without programs":   {[]string{"bench", "--against", t.TempDir()}, 2, "lacks the programs sagactl", "sagactl bench --help"},

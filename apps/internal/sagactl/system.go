@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -114,6 +115,14 @@ func (p *program) json(value any) error {
 	encoder := json.NewEncoder(p.raw)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(value)
+}
+
+// progress is where what happens is shown: not among JSON.
+func (p *program) progress() io.Writer {
+	if p.output == "json" {
+		return p.err
+	}
+	return p.out
 }
 
 // show prints an answer: as JSON for programs, or by lines for people.
