@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -56,6 +57,9 @@ func (c codec) Decode(message []byte) (outbox.Received, error) {
 	r.Type = nameOf(typ)
 	if !c.types[r.Type] {
 		return r, fmt.Errorf("%s does not subscribe to %s", c.service, typ)
+	}
+	if !jsontext.Value(message).IsValid() { // or what takes effect would not be what was published
+		return r, errors.New("it is not in UTF-8, or an object has two members with one name")
 	}
 	// Before anything is made of it, so that the reason is in the words of the contract and not in Go's.
 	if err := payload.Validate(typ, envelope.Data); err != nil {

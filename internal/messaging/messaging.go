@@ -3,10 +3,12 @@
 package messaging
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"maps"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -41,6 +43,22 @@ type Outbox struct {
 	retrying retrying
 }
 
+// deadLetter gives a letter whose message names no order the one of its subject, so that the order has the incident,
+// and a person finds the letter.
+func (c Config) deadLetter(ctx context.Context, tx pgx.Tx, row outbox.DeadLetterRow) error {
+	if at := strings.LastIndex(row.Subject, "."); !IsID(row.Key) && IsID(row.Subject[at+1:]) {
+		row.Type, row.Key = cmp.Or(row.Type, row.Subject[:at]), row.Subject[at+1:]
+		_, err := tx.Exec(ctx, `UPDATE dead_letter SET type = $2, key = $3 WHERE id = $1`, row.ID, row.Type, row.Key)
+		if err != nil {
+			return fmt.Errorf("name the order of dead letter %s: %w", row.ID, err)
+		}
+	}
+	if c.OnDeadLetter == nil {
+		return nil
+	}
+	return c.OnDeadLetter(ctx, tx, row)
+}
+
 // New checks the handlers; nothing runs before [outbox.Outbox.Run].
 func New(c Config) (*Outbox, error) {
 	codec := newCodec(c.Service)
@@ -51,7 +69,7 @@ func New(c Config) (*Outbox, error) {
 	config := outbox.Config{
 		Name: string(c.Service), Stream: events.Stream, Pool: c.Pool, NATS: c.NATS, Codec: codec,
 		Handlers: c.Handlers, Consumers: natsadmin.Consumers(c.Service), ContentType: events.ContentType,
-		OnCommit: c.OnCommit, OnDeadLetter: c.OnDeadLetter, OnRetry: o.retrying.add, OnSettled: o.retrying.remove,
+		OnCommit: c.OnCommit, OnDeadLetter: c.deadLetter, OnRetry: o.retrying.add, OnSettled: o.retrying.remove,
 		Observe: observer(c.Metrics, func() int { return len(o.retrying.list(RetryAlert)) }),
 		Log:     c.Log, KeyName: "order_id",
 	}

@@ -293,6 +293,8 @@ func TestMessage_ThatTheContractForbidsIsADeadLetter(t *testing.T) {
 		"data without a field":           {replaced(`"reason"`, `"because"`), "OrderCancelRequested.v1 is not what its schema says: /reason: it is required, and missing"},
 		"data with another type":         {replaced(`"reason":"test"`, `"reason":7`), "/reason: it is number, must be string"},
 		"an order id with a letter":      {replaced(`"order_id":"`, `"order_id":"x`), "/order_id: it must be of format uuid"},
+		"data in another charset":        {replaced(`"reason":"test"`, "\"reason\":\"Z\xfcrich\""), "not in UTF-8"},
+		"a member that is there twice":   {replaced(`"reason":"test"`, `"reason":"test","reason":"other"`), "two members"},
 		"an event id that is not a UUID": {replaced(`"id":"`, `"id":"x`), "is not a UUID"},
 	} {
 		_, order, message := s.request()
@@ -314,6 +316,18 @@ func TestMessage_ThatTheContractForbidsIsADeadLetter(t *testing.T) {
 		s.deliver(order, spoil(message))
 		s.eventually(1, name+" to be a dead letter with its ids", `
 			SELECT count(*) FROM dead_letter WHERE key = $1 AND event_id = $2 AND type = 'saga.order.OrderCancelRequested.v1'`, order, id)
+	}
+	for name, spoil := range map[string]func(message []byte) []byte{
+		"half a message":    func(m []byte) []byte { return m[:len(m)/2] },
+		"two messages":      func(m []byte) []byte { return append(m, m...) },
+		"a mark before it":  func(m []byte) []byte { return append([]byte("\ufeff"), m...) },
+		"no subject":        replaced(`"subject"`, `"about"`),
+		"a numeric subject": replaced(`"subject":`, `"subject":7,"about":`),
+	} {
+		_, order, message := s.request()
+		s.deliver(order, spoil(message))
+		s.eventually(1, name+" to be a dead letter of its subject's order", `
+			SELECT count(*) FROM dead_letter WHERE key = $1 AND type = 'saga.order.OrderCancelRequested.v1'`, order)
 	}
 	if n := count(t, s.pool, `SELECT count(*) FROM inbox`); n != 0 {
 		t.Errorf("the inbox has %d rows", n)

@@ -216,6 +216,16 @@ var mutants = []mutant{
 		dir: "services/order", test: "^TestDatabase_APriceCanBeCharged$",
 	},
 	{
+		name: "a letter that names no order is nobody's", file: "internal/messaging/messaging.go",
+		old: "!IsID(row.Key) && IsID(row.Subject[at+1:])", new: "row.Key == row.Subject",
+		dir: "internal/messaging", test: "^TestMessage_ThatTheContractForbidsIsADeadLetter$",
+	},
+	{
+		name: "an event in another charset takes effect", file: "internal/messaging/codec.go",
+		old: "if !jsontext.Value(message).IsValid() {", new: "if jsontext.Value(message) == nil {",
+		dir: "internal/messaging", test: "^TestMessage_ThatTheContractForbidsIsADeadLetter$",
+	},
+	{
 		name: "a message opens the letter of an event that has taken effect", file: "pkg/outbox/deadletter.go",
 		old: "\n		WHERE coalesce(dead_letter.closed_as, 'discarded') = 'discarded'", new: "",
 		dir: "internal/adminapi", test: "^TestDeadLetter_OfAnEventThatHasTakenEffectStaysClosed$",
