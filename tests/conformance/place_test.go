@@ -31,11 +31,11 @@ func bin(t *testing.T) string {
 // variable is a line of the environment that the demo prints for a free place.
 var variable = regexp.MustCompile(`(?m)^  ([A-Z_]+=.*)$`)
 
-// printed is the environment that the demo has printed for the place of a service.
-func printed(t *testing.T, system *systemtest.System, service string) (env []string) {
+// printed is the environment that sagactl has printed for the place of a service.
+func printed(t *testing.T, log, service string) (env []string) {
 	t.Helper()
-	poll.Eventually(t, time.Minute, "the demo to print what the place needs", func() error {
-		text, err := os.ReadFile(filepath.Join(filepath.Dir(system.Logs), "demo.log"))
+	poll.Eventually(t, time.Minute, "what the place needs to be printed", func() error {
+		text, err := os.ReadFile(log)
 		if err != nil {
 			return err
 		}
@@ -50,6 +50,11 @@ func printed(t *testing.T, system *systemtest.System, service string) (env []str
 		return nil
 	})
 	return env
+}
+
+// demoLog is what the demo has printed.
+func demoLog(system *systemtest.System) string {
+	return filepath.Join(filepath.Dir(system.Logs), "demo.log")
 }
 
 // take runs a program in the place of a service, with the environment that was printed and nothing else, until the test
@@ -85,7 +90,7 @@ func TestPlace_AnOrderWaitsForWhoTakesIt(t *testing.T) {
 		}
 		return err
 	})
-	take(t, printed(t, system, "shipping"), filepath.Join(bin(t), "shipping"))
+	take(t, printed(t, demoLog(system), "shipping"), filepath.Join(bin(t), "shipping"))
 	if end := system.AwaitEnd(t, order.ID); end.Status != "CONFIRMED" {
 		t.Errorf("the order ended %s: %s", end.Status, end.Reason)
 	}

@@ -4,6 +4,7 @@ package conformance
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,8 +22,8 @@ type check struct {
 	Seen    string `json:"seen"`
 }
 
-// conformance has sagactl check the program that a shell command starts, and returns its exit code and the results.
-func conformance(t *testing.T, service, start string, args ...string) (code int, checks []check) {
+// directory keeps a system's data and logs. It stays when the test has failed.
+func directory(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ordersaga-") //nolint:usetesting // the logs of a failed test must stay
 	if err != nil {
@@ -38,7 +39,13 @@ func conformance(t *testing.T, service, start string, args ...string) (code int,
 			t.Error(err)
 		}
 	})
-	args = append([]string{"conformance", service, "--start", start, "--dir", dir, "-o", "json"}, args...)
+	return dir
+}
+
+// conformance has sagactl check the program that a shell command starts, and returns its exit code and the results.
+func conformance(t *testing.T, service, start string, args ...string) (code int, checks []check) {
+	t.Helper()
+	args = append([]string{"conformance", service, "--start", start, "--dir", directory(t), "-o", "json"}, args...)
 	command := exec.CommandContext(t.Context(), filepath.Join(bin(t), "sagactl"), args...)
 	var errs strings.Builder
 	command.Stderr = &errs
@@ -75,6 +82,44 @@ func TestSuite_OurServicesConform(t *testing.T) {
 			t.Parallel()
 			passes(t, service, filepath.Join(bin(t), service))
 		})
+	}
+}
+
+// A person starts the program elsewhere, with what is printed, and has a command that kills it and starts it again.
+func TestSuite_WaitsForAProgramThatSomebodyStarts(t *testing.T) {
+	t.Parallel()
+	dir := directory(t)
+	pid, log := filepath.Join(dir, "pid"), filepath.Join(dir, "suite.log")
+	start := fmt.Sprintf("%s >>%s.own 2>&1 & echo $! >%s", filepath.Join(bin(t), "shipping"), log, pid)
+	kill := fmt.Sprintf("kill -9 $(cat %s)", pid)
+	output, err := os.Create(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer output.Close()
+	suite := exec.CommandContext(t.Context(), filepath.Join(bin(t), "sagactl"), "conformance", "shipping", "--dir", dir,
+		"--crash-cmd", kill+"; "+start, "--only", "ready,step,crash,end")
+	suite.Stdout, suite.Stderr = output, output
+	if err := suite.Start(); err != nil {
+		t.Fatal(err)
+	}
+	program := exec.CommandContext(t.Context(), "sh", "-c", start)
+	program.Env = append([]string{"PATH=" + os.Getenv("PATH")}, printed(t, log, "shipping")...)
+	if err := program.Run(); err != nil {
+		t.Fatal(err)
+	}
+	verdict := suite.Wait()
+	if err := exec.Command("sh", "-c", kill).Run(); err != nil {
+		t.Errorf("the program does not run any more: %v", err)
+	}
+	text, err := os.ReadFile(log)
+	for _, line := range []string{"ok    ready ", "ok    step ", "ok    crash ", "--    end "} {
+		if !strings.Contains(string(text), "\n"+line) {
+			t.Errorf("there is no line %q", line)
+		}
+	}
+	if err != nil || verdict != nil || t.Failed() {
+		t.Errorf("%v, %v\n%s", err, verdict, text)
 	}
 }
 
@@ -158,7 +203,7 @@ func takesThePlace(t *testing.T, program string) {
 	t.Helper()
 	system := systemtest.Start(t, systemtest.Options{Bin: bin(t), Args: []string{"--without", "shipping"}})
 	waiting := system.Place(t, systemtest.Order{})
-	take(t, printed(t, system, "shipping"), "node", program)
+	take(t, printed(t, demoLog(system), "shipping"), "node", program)
 	for order, want := range map[string]string{
 		waiting.ID: "CONFIRMED",
 		system.Place(t, systemtest.Order{SKU: "gizmo", Quantity: 3}).ID: "CONFIRMED",

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -76,7 +77,13 @@ func (s *suite) first() step { return step{Type: begin[s.Service].Type()} }
 func (s *suite) second(attempt int) step { return step{back[s.Service].Type(), attempt} }
 
 func (s *suite) ready(ctx context.Context) error {
-	return s.wait(ctx, s.Within, func() error { return s.candidate.ready(ctx) })
+	within := s.Within
+	if s.Start == "" && !s.met { // a person has yet to start it
+		within = time.Hour
+	}
+	err := s.wait(ctx, within, func() error { return s.candidate.ready(ctx) })
+	s.met = err == nil
+	return err
 }
 
 // sequence plays the steps on a new order, each when the one before is answered.

@@ -61,6 +61,7 @@ type suite struct {
 	candidate *candidate
 	env       map[string]string // of the place
 	orders    []*order          // all that were played and must stay as they are
+	met       bool              // the candidate was ready
 }
 
 // errLeftOut is that a check cannot be made.

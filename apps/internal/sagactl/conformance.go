@@ -71,7 +71,6 @@ func (p *program) conform(ctx context.Context, d *play, o conformance.Options) e
 		if err := p.showPlace(s, o.Service); err != nil {
 			return err
 		}
-		o.Within = max(o.Within, waiting)
 	}
 	o.Show = func(r conformance.Result) {
 		if p.output != "json" {
