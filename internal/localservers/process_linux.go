@@ -2,6 +2,7 @@ package localservers
 
 import (
 	"cmp"
+	"os/exec"
 	"syscall"
 )
 
@@ -13,4 +14,9 @@ func attributes(c Command) *syscall.SysProcAttr {
 		Setpgid:    true,
 		Credential: c.User.credential(),
 	}
+}
+
+// EndWithUs has a command that is not started yet get the signal when we die, where the system can do that: on Linux.
+func EndWithUs(command *exec.Cmd, signal syscall.Signal) {
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: signal}
 }

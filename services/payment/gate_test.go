@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"testing"
 
+	"example.com/ordersaga/internal/localservers"
 	"example.com/ordersaga/services/payment/charge"
 )
 
@@ -67,7 +68,7 @@ func newGate(t *testing.T) *gate {
 	command := exec.Command(path)
 	command.Env = append(os.Environ(), "HTTP_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "ADMIN_TOKEN="+gateToken,
 		"LEDGER_FILE="+filepath.Join(t.TempDir(), "ledger"), "SETTLE_DELAY=500ms", "SLOW_DELAY=300ms")
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	localservers.EndWithUs(command, syscall.SIGKILL)
 	log, err := command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/localservers"
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/testkit"
@@ -96,7 +97,7 @@ func process(t *testing.T, db *testkit.DB, broker *testkit.NATS, gate *gate, fau
 	command.Env = append(os.Environ(), "BE_PAYMENT=1", "DATABASE_URL="+db.URL, "MIGRATIONS_URL="+db.OwnerURL,
 		"NATS_URL="+broker.URL("payment"), "GATEWAY_URL="+gate.wire.URL, "GATEWAY_TIMEOUT=200ms", "LOG_LEVEL=ERROR",
 		"RETRY_FIRST=10ms", "FAULTS_ENABLED=true", "FAULTS="+faults)
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	localservers.EndWithUs(command, syscall.SIGKILL)
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"example.com/ordersaga/apps/internal/gateway"
+	"example.com/ordersaga/internal/localservers"
 )
 
 // TestMain lets the test binary be a gateway process too, for the tests that kill one.
@@ -165,7 +166,7 @@ func spawn(t *testing.T, ledgerFile string) *child {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "BE_A_GATEWAY=1", "LEDGER_FILE="+ledgerFile)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	localservers.EndWithUs(cmd, syscall.SIGKILL)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -27,6 +27,7 @@ import (
 	"go.uber.org/goleak"
 
 	"example.com/ordersaga/contracts/gateway/api"
+	"example.com/ordersaga/internal/localservers"
 )
 
 // TestMain lets the test binary be a gateway process too, for the tests that kill one.
@@ -238,7 +239,7 @@ func spawn(t testing.TB, ledgerFile string, env map[string]string) *child {
 	for _, key := range slices.Sorted(maps.Keys(env)) {
 		cmd.Env = append(cmd.Env, key+"="+env[key])
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	localservers.EndWithUs(cmd, syscall.SIGKILL)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -10,5 +10,6 @@
 //	}
 //	system.Verify(t)
 //
-// The programs are built by `make build`; [Options.Bin] says where they are.
+// A package whose tests share one system starts it in its TestMain, with [Main]. Where the programs are found, or how
+// they are built, is said at [Start].
 package systemtest

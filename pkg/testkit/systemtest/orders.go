@@ -38,6 +38,8 @@ type State struct {
 	} `json:"total"`
 }
 
+const needsAttention = "NEEDS_ATTENTION"
+
 // Ended reports whether the saga has come to its end.
 func (s State) Ended() bool { return s.Status == "CONFIRMED" || s.Status == "CANCELLED" }
 
@@ -94,10 +96,15 @@ func (s *System) TryCancel(id string) error {
 }
 
 // AwaitEnd waits until the order is confirmed or cancelled. While a service is being started again its
-// answers are errors; they are waited through.
+// answers are errors; they are waited through. An order that needs a person's attention fails the test at once: await
+// that with [System.Await] where it is expected.
 func (s *System) AwaitEnd(t testing.TB, id string) State {
 	t.Helper()
-	return s.Await(t, id, State.Ended)
+	end := s.Await(t, id, func(now State) bool { return now.Ended() || now.Status == needsAttention })
+	if end.Status == needsAttention {
+		t.Fatalf("order %s needs attention: %s; sagactl incidents list --order %s", id, end.Reason, id)
+	}
+	return end
 }
 
 // Await waits until the order is as wanted.
@@ -111,6 +118,67 @@ func (s *System) Await(t testing.TB, id string, wanted func(State) bool) State {
 		return err
 	})
 	return state
+}
+
+// Money is what the card gateway captured or gave back; amounts are in minor units of the currency.
+type Money struct {
+	ID       string `json:"id"`
+	Amount   int64  `json:"amount"`
+	Currency string `json:"currency"`
+}
+
+// Charges are what the card gateway has captured for an order, by its own ledger.
+func (s *System) Charges(t testing.TB, orderID string) []Money {
+	t.Helper()
+	var charges []Money
+	for _, c := range s.captured(t, orderID) {
+		charges = append(charges, c.Money)
+	}
+	return charges
+}
+
+// Refunds are what the card gateway has given back of an order, by its own ledger.
+func (s *System) Refunds(t testing.TB, orderID string) []Money {
+	t.Helper()
+	var refunds []Money
+	for _, c := range s.captured(t, orderID) {
+		refunds = append(refunds, c.Refunds...)
+	}
+	return refunds
+}
+
+type captured struct {
+	Money
+
+	Refunds []Money `json:"refunds"`
+}
+
+func (s *System) captured(t testing.TB, orderID string) []captured {
+	t.Helper()
+	var found struct {
+		Charges []captured `json:"charges"`
+	}
+	url := s.URLs["gateway"] + "/v1/charges?merchant_reference=" + orderID
+	if err := s.call(http.MethodGet, url, "", nil, http.StatusOK, &found); err != nil {
+		t.Fatal(err)
+	}
+	return found.Charges
+}
+
+// Stock is how many pieces of a SKU there are.
+type Stock struct {
+	Available int64 `json:"available"`
+	Reserved  int64 `json:"reserved"`
+}
+
+// Stock is what there is of a SKU now.
+func (s *System) Stock(t testing.TB, sku string) Stock {
+	t.Helper()
+	var stock Stock
+	if err := s.call(http.MethodGet, s.URLs["inventory"]+"/v1/stock/"+sku, "", nil, http.StatusOK, &stock); err != nil {
+		t.Fatal(err)
+	}
+	return stock
 }
 
 // Arm arms a fault in a service; it fires once unless the fault says otherwise. It returns the fault's id.

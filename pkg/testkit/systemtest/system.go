@@ -3,7 +3,6 @@ package systemtest
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"example.com/ordersaga/internal/localservers"
 )
 
 const (
@@ -26,10 +27,32 @@ const (
 
 // Options say what to start. The zero value is a system with faults enabled.
 type Options struct {
-	Bin      string        // the programs; empty: ORDERSAGA_BIN, or bin/ beside the go.work above the test
-	Deadline time.Duration // of every order; zero: the demo's 60 s
-	Args     []string      // more arguments for `sagactl demo`
-	Env      []string      // more environment for every process, as NAME=value
+	Bin      string                       // the programs; empty: see [Start]
+	Deadline time.Duration                // of every order; zero: the demo's 60 s
+	Replicas map[string]int               // how many processes a service has; one where nothing is given
+	Settings map[string]map[string]string // of each process, as "payment": {"RECONCILE_EVERY": "1s"}
+	Without  []string                     // services whose places are left free, for other programs
+	Args     []string                     // more arguments for `sagactl demo`
+	Env      []string                     // more environment for every process, as NAME=value
+}
+
+func (o Options) args(dir string) []string {
+	args := []string{"demo", "--scenes", "none", "--faults", "--dir", dir}
+	if o.Deadline > 0 {
+		args = append(args, "--deadline", o.Deadline.String())
+	}
+	for service, n := range o.Replicas {
+		args = append(args, "--replicas", fmt.Sprintf("%s=%d", service, n))
+	}
+	for process, settings := range o.Settings {
+		for name, value := range settings {
+			args = append(args, "--env", process+":"+name+"="+value)
+		}
+	}
+	for _, service := range o.Without {
+		args = append(args, "--without", service)
+	}
+	return append(args, o.Args...)
 }
 
 // System is a running system.
@@ -48,9 +71,12 @@ type System struct {
 
 // Start runs the system in a directory of the test's own, and ends it with the test. When the test has
 // failed, the directory with the logs stays and is named.
+//
+// The programs are those of Options.Bin, of ORDERSAGA_BIN, or of bin/ beside the go.work above the test. Where there is
+// none of them, they are built once, of the versions that the test's module requires, into the user's cache.
 func Start(t testing.TB, o Options) *System {
 	t.Helper()
-	s := &System{bin: findBin(t, o.Bin)}
+	s := &System{bin: programs(t, o.Bin)}
 	dir, err := os.MkdirTemp("", "ordersaga-") //nolint:usetesting // it outlives a failed test
 	if err != nil {
 		t.Fatalf("start the system: %v", err)
@@ -59,18 +85,36 @@ func Start(t testing.TB, o Options) *System {
 		t.Fatalf("start the system: %v", err)
 	}
 	s.file = filepath.Join(dir, "run.json")
-	args := []string{"demo", "--scenes", "none", "--faults", "--dir", dir}
-	if o.Deadline > 0 {
-		args = append(args, "--deadline", o.Deadline.String())
-	}
-	s.run(t, dir, append(args, o.Args...), o.Env)
+	s.run(t, dir, o.args(dir), o.Env)
 	return s
+}
+
+// Main is for a TestMain whose package shares one system: it starts the system, has use keep it, runs the tests, ends
+// the system and returns the exit code. Tests that share one must not end or break what others wait for.
+//
+//	func TestMain(m *testing.M) {
+//		os.Exit(systemtest.Main(m, systemtest.Options{}, func(s *systemtest.System) { system = s }))
+//	}
+func Main(m *testing.M, o Options, use func(*System)) (code int) {
+	t := &packageTest{}
+	defer func() {
+		if p := recover(); p != nil && p != errFatal { //nolint:errorlint // it is the very value, or another's panic
+			panic(p)
+		}
+		t.failed = t.failed || code != 0
+		t.cleanUp()
+		if t.failed {
+			code = max(code, 1)
+		}
+	}()
+	use(Start(t, o))
+	return m.Run()
 }
 
 // Attach drives a system that runs already, described by its run.json: the demo's, or the containers'.
 func Attach(t testing.TB, runFile, bin string) *System {
 	t.Helper()
-	s := &System{bin: findBin(t, bin), file: runFile}
+	s := &System{bin: programs(t, bin), file: runFile}
 	if err := s.read(); err != nil {
 		t.Fatalf("attach to the system: %v", err)
 	}
@@ -87,7 +131,7 @@ func (s *System) run(t testing.TB, dir string, args, env []string) {
 	demo := exec.Command(filepath.Join(s.bin, "sagactl"), args...)
 	demo.Env = append(os.Environ(), env...)
 	demo.Stdout, demo.Stderr = output, output
-	demo.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	localservers.EndWithUs(demo, syscall.SIGTERM)
 	if err := demo.Start(); err != nil {
 		t.Fatalf("start the system: %v", err)
 	}
@@ -190,24 +234,6 @@ func (s *System) Sagactl(ctx context.Context, args ...string) (string, error) {
 	command.Env = append(os.Environ(), "NO_COLOR=1")
 	output, err := command.CombinedOutput()
 	return string(output), err
-}
-
-// findBin is where the programs are.
-func findBin(t testing.TB, bin string) string {
-	t.Helper()
-	if bin == "" {
-		bin = os.Getenv("ORDERSAGA_BIN")
-	}
-	dir, err := os.Getwd()
-	for ; bin == "" && err == nil && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, found := os.Stat(filepath.Join(dir, "go.work")); found == nil {
-			bin = filepath.Join(dir, "bin")
-		}
-	}
-	if _, err := os.Stat(filepath.Join(bin, "sagactl")); errors.Is(err, os.ErrNotExist) {
-		t.Fatalf("there is no sagactl in %q: run `make build`, or set ORDERSAGA_BIN", bin)
-	}
-	return bin
 }
 
 // tail is the end of a file, for a failure's message.
