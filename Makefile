@@ -168,7 +168,7 @@ generate: tools build ## writes the generated files anew: HTTP servers and clien
 check: lint test check-tidy check-generated ## what must be green before a change goes in
 
 .PHONY: check-full
-check-full: check test-browser test-compose test-module conformance crash-matrix mutants ## everything that there is, with 10 minutes of chaos: hours
+check-full: check test-browser test-compose test-module test-outside conformance vet-darwin crash-matrix mutants ## everything that there is, with 10 minutes of chaos: hours
 	@$(MAKE) chaos MINUTES=10
 
 .PHONY: check-tidy
@@ -199,6 +199,14 @@ module: tools ## gives all Go modules another path: make module MODULE=github.co
 .PHONY: test-module
 test-module: tools ## renames the modules in a copy, and builds, vets and tests it
 	@cd tests && go test -tags=renamed -count=1 -timeout=30m -v ./rename
+
+.PHONY: test-outside
+test-outside: ## requires a release of our modules in a module of another team's, and runs its tests
+	@cd tests && go test -tags=outside -count=1 -timeout=30m -v ./outside
+
+.PHONY: vet-darwin
+vet-darwin: ## compiles everything for macOS, which nobody here runs
+	@GOOS=darwin CGO_ENABLED=0 go vet work
 
 .PHONY: tools
 tools: .bin/.golangci-lint-$(LINT) .bin/.oapi-codegen-$(OAPI) .bin/.oasdiff-$(OASDIFF) .bin/.buf-$(BUF) ## installs linter, generators and contract gates into .bin/

@@ -7,6 +7,7 @@ package outside
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,18 +21,19 @@ import (
 	"golang.org/x/mod/zip"
 )
 
-const (
-	path    = "example.com/ordersaga"
-	version = "v0.1.0"
-)
+const path = "example.com/ordersaga"
+
+// version is of this run alone, since the module cache keeps what it has seen of a version.
+var version = fmt.Sprintf("v0.0.0-outside.%d", time.Now().Unix())
 
 func TestModule_AnotherTeamsTestsRun(t *testing.T) {
 	proxy := publish(t)
+	t.Cleanup(func() { forget(t) })
 	dir := t.TempDir()
 	write(t, dir, "go.mod", "module shop.example/orders\n\ngo 1.26.0\n")
 	write(t, dir, "shop_test.go", read(t, "testdata/shop_test.go"))
 	environment := append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "GONOSUMDB="+path+"/*", "GOPROXY=file://"+proxy+","+proxies(t),
-		"XDG_CACHE_HOME="+t.TempDir(), "GOCACHE="+strings.TrimSpace(output(t, ".", "go", "env", "GOCACHE")), "ORDERSAGA_BIN=")
+		"XDG_CACHE_HOME="+t.TempDir(), "GOCACHE="+strings.TrimSpace(goPrints(t, ".", "env", "GOCACHE")), "ORDERSAGA_BIN=")
 	in := func(name string, args ...string) *exec.Cmd {
 		command := exec.CommandContext(t.Context(), name, args...)
 		command.Dir, command.Env = dir, environment
@@ -56,7 +58,7 @@ func publish(t *testing.T) (proxy string) {
 	t.Helper()
 	clone, proxy := filepath.Join(t.TempDir(), "clone"), t.TempDir()
 	run(t, exec.CommandContext(t.Context(), "git", "clone", "-q", "../..", clone))
-	modules := bufio.NewScanner(strings.NewReader(output(t, clone, "go", "list", "-m", "-f", "{{.Path}} {{.Dir}}")))
+	modules := bufio.NewScanner(strings.NewReader(goPrints(t, clone, "list", "-m", "-f", "{{.Path}} {{.Dir}}")))
 	count := 0
 	for modules.Scan() {
 		name, dir, _ := strings.Cut(modules.Text(), " ")
@@ -96,19 +98,34 @@ func release(t *testing.T, proxy string, m module.Version, dir string) {
 	must(t, archive.Close())
 }
 
+// forget removes this run's version from the module cache.
+func forget(t *testing.T) {
+	t.Helper()
+	cache := strings.TrimSpace(goPrints(t, ".", "env", "GOMODCACHE"))
+	for _, pattern := range []string{path + "/*@" + version, path + "/*/*@" + version, "cache/download/" + path + "/*/@v/" + version + ".*",
+		"cache/download/" + path + "/*/*/@v/" + version + ".*"} {
+		found, err := filepath.Glob(filepath.Join(cache, filepath.FromSlash(pattern)))
+		must(t, err)
+		for _, what := range found {
+			run(t, exec.CommandContext(context.WithoutCancel(t.Context()), "chmod", "-R", "u+w", what)) // it is read-only
+			must(t, os.RemoveAll(what))
+		}
+	}
+}
+
 // proxies is where other people's modules come from.
 func proxies(t *testing.T) string {
 	t.Helper()
-	return strings.TrimSpace(output(t, ".", "go", "env", "GOPROXY"))
+	return strings.TrimSpace(goPrints(t, ".", "env", "GOPROXY"))
 }
 
-func output(t *testing.T, dir, name string, args ...string) string {
+func goPrints(t *testing.T, dir string, args ...string) string {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), name, args...)
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), "go", args...)
 	command.Dir = dir
 	out, err := command.Output()
 	if err != nil {
-		t.Fatalf("%s %v: %v", name, args, err)
+		t.Fatalf("go %v: %v", args, err)
 	}
 	return string(out)
 }

@@ -32,6 +32,7 @@ func TestRename_ACopyWithAnotherPathWorks(t *testing.T) {
 }
 
 func command(t *testing.T, dir, name string, args ...string) *exec.Cmd {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TESTKIT=local")
 	return cmd

@@ -32,7 +32,8 @@ func programs(t testing.TB, bin string) string {
 	}
 	if bin == "" {
 		if bin, err = build(); err != nil {
-			t.Fatalf("there is no sagactl: run `make build` in a clone and set ORDERSAGA_BIN to its bin; to build it here failed: %v", err)
+			t.Fatalf("there is no sagactl: run `make build` in a clone and set ORDERSAGA_BIN to its bin; building it failed: %v",
+				err)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(bin, "sagactl")); errors.Is(err, os.ErrNotExist) {
@@ -94,8 +95,7 @@ func versionOf(ctx context.Context, path string) (string, error) {
 	list := exec.CommandContext(ctx, "go", "list", "-m", "-json", path)
 	output, err := list.Output()
 	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		if exit, is := errors.AsType[*exec.ExitError](err); is {
 			err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
 		}
 		return "", fmt.Errorf("go list -m %s: %w", path, err)
