@@ -241,6 +241,16 @@ func loseAnswers(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) 
 	pass(w, r)
 }
 
+// loseAllButTheLedger lets everything arrive, and no answer come back but the ledger's.
+func loseAllButTheLedger(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
+	if r.URL.Path == "/ledger" {
+		pass(w, r)
+		return
+	}
+	pass(httptest.NewRecorder(), r)
+	panic(http.ErrAbortHandler)
+}
+
 func readAll(t *testing.T, r io.Reader) []byte {
 	t.Helper()
 	body, err := io.ReadAll(r)

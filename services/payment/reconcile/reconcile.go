@@ -70,11 +70,11 @@ const pageSize = 1000
 // RunOnce is one round: read what is new at the gateway, have refunded what should not be there, and report
 // every other difference.
 func (r *Reconciler) RunOnce(ctx context.Context) error {
-	if err := r.read(ctx); err != nil {
+	asOf, err := r.read(ctx)
+	if err != nil {
 		return err
 	}
 	for taken := true; taken; {
-		var err error
 		if taken, err = r.takeOver(ctx); err != nil {
 			return err
 		}
@@ -82,29 +82,29 @@ func (r *Reconciler) RunOnce(ctx context.Context) error {
 	if err := r.bookRefunds(ctx); err != nil {
 		return err
 	}
-	if err := r.compareOurs(ctx); err != nil {
+	if err := r.compareOurs(ctx, asOf.Add(-r.grace)); err != nil {
 		return err
 	}
 	return r.report(ctx)
 }
 
 // read copies the gateway's new lines, page by page. Their commit need not wait for the disk: what a crash of the
-// database loses is read once more.
-func (r *Reconciler) read(ctx context.Context) error {
+// database loses is read once more. What the gateway had done by asOf was read.
+func (r *Reconciler) read(ctx context.Context) (asOf time.Time, err error) {
 	for {
-		after, err := lastLine(ctx, r.pool)
+		after, now, err := lastLine(ctx, r.pool)
 		if err != nil {
-			return err
+			return now, err
 		}
 		lines, next, err := r.gateway.Ledger(ctx, after, pageSize)
 		if err != nil {
-			return fmt.Errorf("read the gateway's ledger: %w", err)
+			return now, fmt.Errorf("read the gateway's ledger: %w", err)
 		}
 		if next < after { // it can only grow: this is not the ledger that we know
-			return fmt.Errorf("the gateway's ledger has %d lines, %d were read before", next, after)
+			return now, fmt.Errorf("the gateway's ledger has %d lines, %d were read before", next, after)
 		}
 		if err := r.faults.At(ctx, failpoint.ReconcileRead); err != nil {
-			return err
+			return now, err
 		}
 		err = pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
 			if err := charge.CommitWithoutDisk(ctx, tx); err != nil {
@@ -116,7 +116,7 @@ func (r *Reconciler) read(ctx context.Context) error {
 			return matchLines(ctx, tx)
 		})
 		if err != nil || len(lines) < pageSize {
-			return err
+			return now, err
 		}
 	}
 }
@@ -189,16 +189,16 @@ func book(ctx context.Context, tx pgx.Tx, seen charge.Payment, shown []charge.Ga
 }
 
 // compareOurs looks each of our entries up among the gateway's lines, once; those that are missing there
-// are looked up in every round. Entries younger than the grace wait: a number is given before its
-// transaction commits, so among young ones some may not be visible yet.
-func (r *Reconciler) compareOurs(ctx context.Context) error {
+// are looked up in every round. Entries that were younger than the grace when those lines were read wait: the
+// gateway may show them since, and some may not be visible yet, as a number is given before its transaction commits.
+func (r *Reconciler) compareOurs(ctx context.Context, before time.Time) error {
 	found, err := linesOf(ctx, r.pool, r.missing)
 	if err != nil {
 		return err
 	}
 	r.missing = slices.DeleteFunc(r.missing, func(d difference) bool { return slices.Contains(found, d.gatewayID) })
 	for full := true; full; {
-		entries, err := ourEntries(ctx, r.pool, r.checked, r.grace)
+		entries, err := ourEntries(ctx, r.pool, r.checked, before)
 		if err != nil {
 			return err
 		}

@@ -13,12 +13,14 @@ import (
 	"example.com/ordersaga/services/payment/charge"
 )
 
-// lastLine is the position of the last line of the gateway's ledger that was read; 0 when none was.
-func lastLine(ctx context.Context, pool *pgxpool.Pool) (position int64, err error) {
-	if err = pool.QueryRow(ctx, `SELECT coalesce(max(position), 0) FROM gateway_line`).Scan(&position); err != nil {
-		return 0, fmt.Errorf("find the last line read: %w", err)
+// lastLine is the position of the last line of the gateway's ledger that was read, 0 when none was; and the time now,
+// by the database's clock.
+func lastLine(ctx context.Context, pool *pgxpool.Pool) (position int64, now time.Time, err error) {
+	err = pool.QueryRow(ctx, `SELECT coalesce(max(position), 0), now() FROM gateway_line`).Scan(&position, &now)
+	if err != nil {
+		return 0, now, fmt.Errorf("find the last line read: %w", err)
 	}
-	return position, nil
+	return position, now, nil
 }
 
 // insertLines stores the lines that follow a position. A line that is there was read by another replica from the same
@@ -45,14 +47,18 @@ func insertLines(ctx context.Context, tx pgx.Tx, after int64, lines []charge.Led
 	return nil
 }
 
+// sameMovement compares a line l of the gateway with an entry e of ours.
+const sameMovement = `
+	e.gateway_id = l.id AND e.account = 'gateway' AND e.kind = l.kind
+	AND e.merchant_reference = l.merchant_reference AND e.currency = l.currency
+	AND e.amount = CASE l.kind WHEN 'charge' THEN l.amount ELSE -l.amount END`
+
 // matchLines notes which open lines of the gateway our ledger shows with the same kind, reference and amount.
 func matchLines(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE gateway_line l SET matched_at = now()
 		FROM ledger_entry e
-		WHERE l.matched_at IS NULL AND e.gateway_id = l.id AND e.account = 'gateway' AND e.kind = l.kind
-		  AND e.merchant_reference = l.merchant_reference AND e.currency = l.currency
-		  AND e.amount = CASE l.kind WHEN 'charge' THEN l.amount ELSE -l.amount END`)
+		WHERE l.matched_at IS NULL AND `+sameMovement)
 	if err != nil {
 		return fmt.Errorf("match the gateway's lines: %w", err)
 	}
@@ -122,7 +128,8 @@ type difference struct {
 }
 
 // onlyTheirs are movements that the gateway alone shows, for longer than the grace, and that are not explained by a
-// payment which is being worked on, or by an operator.
+// payment which is being worked on, or by an operator. Workers go on during a round: the state and our ledger are seen
+// at one moment, since what a payment has just booked is not noted as matched yet.
 func onlyTheirs(ctx context.Context, pool *pgxpool.Pool, grace time.Duration) ([]difference, error) {
 	return collect(ctx, pool, "compare the gateway's ledger with ours",
 		func(row pgx.CollectableRow) (d difference, err error) {
@@ -137,6 +144,7 @@ func onlyTheirs(ctx context.Context, pool *pgxpool.Pool, grace time.Duration) ([
 		WHERE l.matched_at IS NULL AND l.read_at < now() - $1::interval
 		  AND coalesce(p.state, '') NOT IN ('INTENT', 'UNKNOWN', 'REFUNDING', 'LATE_CAPTURED')
 		  AND NOT EXISTS (SELECT FROM accepted_movement a WHERE a.gateway_id = l.id)
+		  AND NOT EXISTS (SELECT FROM ledger_entry e WHERE `+sameMovement+`)
 		ORDER BY l.position LIMIT $2`, grace, pageSize)
 }
 
@@ -147,7 +155,7 @@ type ourEntry struct {
 	found      bool
 }
 
-func ourEntries(ctx context.Context, pool *pgxpool.Pool, after int64, grace time.Duration) ([]ourEntry, error) {
+func ourEntries(ctx context.Context, pool *pgxpool.Pool, after int64, before time.Time) ([]ourEntry, error) {
 	return collect(ctx, pool, "compare our ledger with the gateway's",
 		func(row pgx.CollectableRow) (e ourEntry, err error) {
 			var reference string
@@ -160,8 +168,8 @@ func ourEntries(ctx context.Context, pool *pgxpool.Pool, after int64, grace time
 		SELECT e.id, e.merchant_reference, e.gateway_id, format('our ledger alone shows %s %s', e.kind, e.gateway_id),
 			EXISTS (SELECT FROM gateway_line l WHERE l.id = e.gateway_id)
 		FROM ledger_entry e
-		WHERE e.id > $1 AND e.account = 'gateway' AND e.created_at < now() - $2::interval
-		ORDER BY e.id LIMIT $3`, after, grace, pageSize)
+		WHERE e.id > $1 AND e.account = 'gateway' AND e.created_at < $2
+		ORDER BY e.id LIMIT $3`, after, before, pageSize)
 }
 
 // linesOf are the ids of those movements that the gateway shows by now.
