@@ -102,6 +102,7 @@ func process(pool *pgxpool.Pool, addr string) sending {
 
 func runOnce(t *testing.T, s sending) {
 	t.Helper()
+	defer s.rest.Wait()
 	if err := s.runOnce(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,11 @@ import (
 )
 
 const (
-	// atOnce is how many mails a process sends at the same time: the slowness of one is not another's.
-	atOnce = 8
+	// atOnce is how many mails a process sends at the same time, and slowAtOnce how many more that have taken longer than
+	// slowAfter: the slowness of one is not another's.
+	atOnce     = 8
+	slowAtOnce = 128
+	slowAfter  = 2 * time.Second
 	// mailLease is how long a claimed mail is one process' own; it is extended while the mail is being sent. A process
 	// that dies leaves a lease that ends, and then the same mail goes out under the same Message-ID.
 	mailLease = 15 * time.Second
@@ -28,6 +31,9 @@ type sending struct {
 	pool   *pgxpool.Pool
 	server mailServer
 	lease  time.Duration
+	slow   time.Duration
+	beside chan struct{}   // has a place for each slow mail
+	rest   *sync.WaitGroup // mails on their way
 	faults *failpoint.Set
 	log    *slog.Logger
 	mails  *prometheus.CounterVec // attempts, by the state that they left
@@ -42,7 +48,8 @@ func newSending(pool *pgxpool.Pool, server mailServer, faults *failpoint.Set, lo
 		return add.NewGauge(prometheus.GaugeOpts{Namespace: "notification", Name: name, Help: help})
 	}
 	return sending{
-		pool: pool, server: server, lease: mailLease, faults: faults, log: log,
+		pool: pool, server: server, lease: mailLease, slow: slowAfter,
+		beside: make(chan struct{}, slowAtOnce), rest: &sync.WaitGroup{}, faults: faults, log: log,
 		mails: add.NewCounterVec(prometheus.CounterOpts{Namespace: "notification", Name: "mails_total",
 			Help: "Attempts to send a mail, by the state that they left.",
 		}, []string{"state"}),
@@ -55,22 +62,52 @@ func newSending(pool *pgxpool.Pool, server mailServer, faults *failpoint.Set, lo
 func (s sending) loops() []func(context.Context) error {
 	all := []func(context.Context) error{loop.New("count mails", s.log, 10*time.Second, nil, s.count)}
 	for range atOnce {
-		all = append(all, loop.New("send mails", s.log, time.Second, nil, s.runOnce))
+		rest := &sync.WaitGroup{}
+		s.rest = rest
+		send := loop.New("send mails", s.log, time.Second, nil, s.runOnce)
+		all = append(all, func(ctx context.Context) error {
+			defer rest.Wait()
+			return send(ctx)
+		})
 	}
 	return all
 }
 
-// runOnce sends what is due, one mail after the other. An error means that the server takes none.
+// runOnce sends what is due, one mail after the other; one that is slow goes on beside. An error means that the server
+// takes none.
 func (s sending) runOnce(ctx context.Context) error {
 	for ctx.Err() == nil {
 		m, err := claimMail(ctx, s.pool, s.lease)
 		if err != nil || m == nil {
 			return err
 		}
-		if err := s.deliver(ctx, *m); err != nil {
+		if err := s.deliverOrLeave(ctx, *m); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// deliverOrLeave waits for a mail for as long as it is not slow, and then no longer if there is a place for it.
+func (s sending) deliverOrLeave(ctx context.Context, m Mail) error {
+	done := make(chan error, 1)
+	s.rest.Go(func() { done <- s.deliver(ctx, m) })
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(s.slow):
+	}
+	select {
+	case err := <-done:
+		return err
+	case s.beside <- struct{}{}:
+	}
+	s.rest.Go(func() {
+		defer func() { <-s.beside }()
+		if err := <-done; err != nil {
+			s.log.WarnContext(ctx, "a slow mail failed", "order_id", m.OrderID, "error", err)
+		}
+	})
 	return nil
 }
 

@@ -133,7 +133,10 @@ func TestSending_ASlowAnswerIsWaitedForAndTheLeaseIsKept(t *testing.T) {
 	slow, other := process(pool, box.addr), process(pool, box.addr)
 	slow.lease, slow.server.times.end = 3*time.Second, time.Minute
 	var sender errgroup.Group
-	sender.Go(func() error { return slow.runOnce(t.Context()) })
+	sender.Go(func() error {
+		defer slow.rest.Wait()
+		return slow.runOnce(t.Context())
+	})
 	testkit.Eventually(t, within, "the message to be handed over", func() bool { return len(box.messages()) == 1 })
 	// The answer comes when the first lease is long over, and another process has looked for mails all the time.
 	testkit.Eventually(t, within, "the lease to be extended beyond several leases", func() bool {
@@ -193,7 +196,7 @@ func TestSending_ManySlowMailsEachOnce(t *testing.T) {
 	}
 }
 
-func TestSending_OneSlowMailDelaysNoOther(t *testing.T) {
+func TestSending_SlowMailsDelayNoOther(t *testing.T) {
 	t.Parallel()
 	pool, box := database(t).Pool, openPostbox(t, nil)
 	release := make(chan struct{})
@@ -203,19 +206,23 @@ func TestSending_OneSlowMailDelaysNoOther(t *testing.T) {
 		}
 		return nil
 	}
-	ordered(t, pool, "slow@customers.example", ada, ada, ada)
+	slow := slices.Repeat([]string{"slow@customers.example"}, 2*atOnce)
+	ordered(t, pool, slow...)
+	ordered(t, pool, ada, ada, ada)
 	ctx, stop := context.WithCancel(t.Context())
 	var all errgroup.Group
-	for _, loop := range process(pool, box.addr).loops() {
+	s := process(pool, box.addr)
+	s.slow = 10 * time.Millisecond
+	for _, loop := range s.loops() {
 		all.Go(func() error { return loop(ctx) })
 	}
 	testkit.Eventually(t, within, "the others to be sent", func() bool {
 		return len(texts(t, pool, `SELECT '' FROM mail WHERE state = 'SENT'`)) == 3
 	})
-	same(t, "to be sent", texts(t, pool, `SELECT recipient FROM mail WHERE state = 'WAITING'`), []string{"slow@customers.example"})
+	same(t, "to be sent", texts(t, pool, `SELECT recipient FROM mail WHERE state = 'WAITING'`), slow)
 	close(release)
-	testkit.Eventually(t, within, "the slow one to be sent", func() bool {
-		return len(texts(t, pool, `SELECT '' FROM mail WHERE state = 'SENT'`)) == 4
+	testkit.Eventually(t, within, "the slow ones to be sent", func() bool {
+		return len(texts(t, pool, `SELECT '' FROM mail WHERE state = 'SENT'`)) == 3+len(slow)
 	})
 	stop()
 	if err := all.Wait(); err != nil {

@@ -499,6 +499,11 @@ var mutants = []mutant{
 		dir: "services/notification", test: "^TestSending_ACrashBeforeTheMarkSendsTheSameMailAgain$",
 	},
 	{
+		name: "notification: a slow mail keeps its place", file: "services/notification/sending.go",
+		find: "case <-time.After(s.slow):", replace: "case <-ctx.Done():",
+		dir: "services/notification", test: "^TestSending_SlowMailsDelayNoOther$",
+	},
+	{
 		name: "notification: mails without a lease", file: "services/notification/store.go",
 		old: "attempts = attempts + 1, next_attempt_at = now() + $1::interval", new: "attempts = attempts + 1, next_attempt_at = now() + 0 * $1::interval",
 		dir: "services/notification", test: "^TestClaim_ManyAtOnceEachGetAnother$",
