@@ -500,7 +500,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "notification: a slow mail keeps its place", file: "services/notification/sending.go",
-		find: "case <-time.After(s.slow):", replace: "case <-ctx.Done():",
+		old: "case <-time.After(s.slow):", new: "case <-ctx.Done():",
 		dir: "services/notification", test: "^TestSending_SlowMailsDelayNoOther$",
 	},
 	{
