@@ -212,7 +212,7 @@ func TestSending_SlowMailsDelayNoOther(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var all errgroup.Group
 	s := process(pool, box.addr)
-	s.slow = 10 * time.Millisecond
+	s.slow, s.server.times.command = 10*time.Millisecond, time.Hour
 	for _, loop := range s.loops() {
 		all.Go(func() error { return loop(ctx) })
 	}
