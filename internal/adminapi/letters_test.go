@@ -70,7 +70,7 @@ func TestDeadLetters_AreListedByFilterAndPage(t *testing.T) {
 	o.deliver(uuid.NewString(), []byte("hello"))
 	o.letterOf("")
 	for query, want := range map[string]int{
-		"": 6, "open=true": 5, "open=false": 1, "reason=planet": 5, "reason=CloudEvents": 1, "type=CancelRequested": 5, "type=v2": 0,
+		"": 6, "open=true": 5, "open=false": 1, "reason=planet": 5, "reason=CloudEvents": 1, "type=CancelRequested": 6, "type=v2": 0,
 		"order=" + orders[3]: 1, "order=none": 0, "open=true&reason=planet": 4, "reason=" + url.QueryEscape("%"): 0,
 	} {
 		ids := o.pages(query)
