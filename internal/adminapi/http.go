@@ -109,6 +109,9 @@ const maxBody = 64 << 10
 // Read reads a request with its Idempotency-Key. A member that nobody knows is refused: it may have been
 // meant to keep something from happening.
 func Read(w http.ResponseWriter, r *http.Request, into any) (idempotency.Request, error) {
+	if err := ijson.Encoded(r.Header); err != nil {
+		return idempotency.Request{}, err
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		return idempotency.Request{}, problem.New(http.StatusBadRequest, "The body cannot be read, or is longer than 64 KiB.")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -340,5 +341,34 @@ func TestIncident_IsOpenUntilTheLastDeadLetterOfItsOrderIsClosed(t *testing.T) {
 	wg.Wait()
 	if n := o.count(open, order); n != 0 {
 		t.Errorf("%d incidents are open though both letters are closed", n)
+	}
+}
+
+func TestAdmin_ABodyInAnotherCharsetDoesNothing(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	order := uuid.NewString()
+	o.refuse(errors.New("not today"))
+	event, letter := o.deadLetter(order)
+	encoded, err := json.Marshal(command())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/dead-letters/" + letter.ID + "/discard", "/dead-letters/" + letter.ID + "/redrive", "/dead-letters/redrive"} {
+		for status, types := range map[int][]string{
+			http.StatusUnsupportedMediaType: {"application/json; charset=latin1"},
+			http.StatusBadRequest:           {"application/json", "application/json"},
+		} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, bytes.NewReader(encoded))
+			r.Header = http.Header{"Content-Type": types, "Idempotency-Key": {uuid.NewString()}}
+			answer := httptest.NewRecorder()
+			o.admin.ServeHTTP(answer, r)
+			if answer.Code != status {
+				t.Errorf("%s %q: %d %s", path, types, answer.Code, answer.Body)
+			}
+		}
+	}
+	if now := o.letterOf(event); now.ClosedAt != nil || now.Attempts != letter.Attempts {
+		t.Errorf("the letter is %+v", now)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/ordersaga/internal/ijson"
+	problems "example.com/ordersaga/pkg/problem"
 )
 
 // Armament is a fault as JSON: what arms one, and what a list shows.
@@ -68,6 +69,10 @@ func Handler(s *Set) http.Handler {
 }
 
 func (s *Set) serveArm(w http.ResponseWriter, r *http.Request) {
+	if refused, is := errors.AsType[*problems.Error](ijson.Encoded(r.Header)); is {
+		problem(w, refused.Status, refused.Detail)
+		return
+	}
 	f, err := readFault(w, r)
 	if err != nil {
 		problem(w, http.StatusBadRequest, err.Error())

@@ -61,6 +61,20 @@ func TestHandler(t *testing.T) {
 	}
 }
 
+func TestHandler_TakesOneCharset(t *testing.T) {
+	t.Parallel()
+	set := failpoint.NewSet()
+	for status, types := range map[int][]string{415: {"application/json; charset=latin1"}, 400: {"application/json", "application/json"}} {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/faults", strings.NewReader(`{"point":"relay.marked","kind":"crash"}`))
+		r.Header["Content-Type"] = types
+		w := httptest.NewRecorder()
+		failpoint.Handler(set).ServeHTTP(w, r)
+		if w.Code != status || w.Header().Get("Content-Type") != "application/problem+json" || len(set.List()) > 0 {
+			t.Errorf("%q: %d %s, and %v is armed", types, w.Code, w.Body, set.List())
+		}
+	}
+}
+
 func TestHandler_Refuses(t *testing.T) {
 	t.Parallel()
 	h := failpoint.Handler(failpoint.NewSet())

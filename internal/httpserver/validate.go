@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	nethttpmiddleware "github.com/oapi-codegen/nethttp-middleware"
 
+	"example.com/ordersaga/internal/ijson"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -64,7 +65,7 @@ func ValidateWithCode(spec *openapi3.T, code string) func(http.Handler) http.Han
 	return func(next http.Handler) http.Handler {
 		checked := validate(oneValue(next, refuse))
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if err := unsupported(r); err != nil {
+			if err := ijson.Encoded(r.Header); err != nil {
 				refuse(w, r, err)
 				return
 			}
@@ -74,19 +75,6 @@ func ValidateWithCode(spec *openapi3.T, code string) func(http.Handler) http.Han
 			checked.ServeHTTP(w, r)
 		})
 	}
-}
-
-// unsupported refuses a body in another encoding than the contract's: JSON is UTF-8 (RFC 8259, 8.1), and nothing here
-// is decompressed.
-func unsupported(r *http.Request) error {
-	_, parameters, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // the validator refuses what cannot be parsed
-	if charset := parameters["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return problem.New(http.StatusUnsupportedMediaType, "the body must be UTF-8")
-	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return problem.New(http.StatusUnsupportedMediaType, "the body must not be compressed")
-	}
-	return nil
 }
 
 // oneValue refuses a body that is not one JSON value as RFC 7493 wants it: the decoders would stop behind the first

@@ -101,8 +101,8 @@ func duration(w http.ResponseWriter, r *http.Request, longest time.Duration) (d 
 	var wanted struct {
 		For string `json:"for"`
 	}
-	if err := ijson.Read(http.MaxBytesReader(w, r.Body, 1<<10), &wanted); err != nil {
-		problem.Write(w, r, problem.New(http.StatusBadRequest, "the body is not a JSON object with for"))
+	if err := ijson.ReadBody(w, r, 1<<10, &wanted, "the body is not a JSON object with for"); err != nil {
+		problem.Write(w, r, err)
 		return 0, false
 	}
 	d, err := time.ParseDuration(wanted.For)

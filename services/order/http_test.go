@@ -367,6 +367,38 @@ func TestAPI_WhatIsThereTwiceIsNamed(t *testing.T) {
 	}
 }
 
+func TestAPI_ABodyIsOfOneTypeInUTF8(t *testing.T) {
+	s := open(t)
+	const v2 = "application/vnd.ordersaga.v2+json"
+	for _, test := range []struct {
+		sentence, path string
+		types          []string
+		status         int
+	}{
+		{"two headers", "/v1/orders", []string{plainJSON, plainJSON}, 400},
+		{"two headers, of which one names a version", "/orders", []string{v2, plainJSON}, 400},
+		{"two charsets", "/v1/orders", []string{plainJSON + "; charset=utf-8; charset=latin1"}, 415},
+		{"another charset", "/v1/orders", []string{plainJSON + "; charset=latin1"}, 415},
+		{"another charset of a version's own type", "/orders", []string{v2 + "; charset=latin1"}, 415},
+		{"two charsets of a version's own type", "/v2/orders", []string{v2 + "; charset=utf-8; charset=utf-8"}, 415},
+	} {
+		header := []string{"Idempotency-Key", "k"}
+		for _, name := range test.types {
+			header = append(header, "Content-Type", name)
+		}
+		text := body
+		if strings.Contains(test.types[0], v2) {
+			text = bodyV2
+		}
+		got := s.send("POST", test.path, text, header...)
+		isProblem(t, got, test.status)
+		if !strings.Contains(got.body, "Content-Type") {
+			t.Errorf("%s: the header is not named: %s", test.sentence, got.body)
+		}
+	}
+	s.holdsNothing(t)
+}
+
 func TestOrder_IsSentAgainOnlyWhenItHasChanged(t *testing.T) {
 	s := open(t)
 	order := s.placed("k")

@@ -221,6 +221,26 @@ var mutants = []mutant{
 		dir: "internal/messaging", test: "^TestMessage_ThatTheContractForbidsIsADeadLetter$",
 	},
 	{
+		name: "a body is in two charsets", file: "internal/ijson/ijson.go",
+		old: "err != nil || twice || named", new: "named",
+		dir: "internal/ijson", test: "^TestEncoded_TakesUTF8AloneNamedOnce$",
+	},
+	{
+		name: "a version's media type hides the charset", file: "services/order/apiversion/apiversion.go",
+		old: "PlainJSON + \";\" + parameters", new: "PlainJSON + parameters[:0]",
+		dir: "services/order", test: "^TestAPI_ABodyIsOfOneTypeInUTF8$",
+	},
+	{
+		name: "an operator's body in another charset takes effect", file: "internal/adminapi/http.go",
+		old: "if err := ijson.Encoded(r.Header); err != nil {", new: "if err := ijson.Encoded(nil); err != nil {",
+		dir: "internal/adminapi", test: "^TestAdmin_ABodyInAnotherCharsetDoesNothing$",
+	},
+	{
+		name: "of two services with one id the last is taken", file: "apps/internal/sagactl/admin.go",
+		old: "	case 1:\n		return item, nil\n", new: "	default:\n		return item, nil\n",
+		dir: "apps/internal/sagactl", test: "^TestFind_AnIDOfTwoServicesNeedsTheService$",
+	},
+	{
 		name: "an event in another charset takes effect", file: "internal/messaging/codec.go",
 		old: "if !jsontext.Value(message).IsValid() {", new: "if jsontext.Value(message) == nil {",
 		dir: "internal/messaging", test: "^TestMessage_ThatTheContractForbidsIsADeadLetter$",

@@ -61,6 +61,9 @@ func TestConsole_RefusesInvalidRequests(t *testing.T) {
 		{"no JSON", "POST", "/api/simulator/orders", "no", nil, http.StatusBadRequest},
 		{"an unknown field", "POST", "/api/simulator/orders", `{"end": "declined"}`, nil, http.StatusBadRequest},
 		{"a member twice", "POST", "/api/simulator/orders", `{"ending": "declined", "ending": "confirmed"}`, nil, http.StatusBadRequest},
+		{"another charset", "POST", "/api/simulator/orders", "{}", typed("application/json; charset=latin1"), http.StatusUnsupportedMediaType},
+		{"a repair in another charset", "POST", "/api/operate/incidents/payment/" + uuid.NewString() + "/retry", "{}", typed("text/plain; charset=latin1"), http.StatusUnsupportedMediaType},
+		{"two types", "POST", "/api/simulator/orders", "{}", typed("application/json", "application/json"), http.StatusBadRequest},
 		{"an unknown ending", "POST", "/api/simulator/orders", `{"ending": "happy"}`, nil, http.StatusUnprocessableEntity},
 		{"an unknown service", "POST", "/api/simulator/orders/1/step", `{"service": "mail"}`, nil, http.StatusUnprocessableEntity},
 		{"something is broken from another site's page", "POST", "/api/break/processes/order/kill", "", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, http.StatusForbidden},
@@ -102,6 +105,10 @@ func TestConsole_RefusesInvalidRequests(t *testing.T) {
 			}
 		})
 	}
+}
+
+func typed(types ...string) func(*http.Request) {
+	return func(r *http.Request) { r.Header["Content-Type"] = types }
 }
 
 func TestConsole_RunsOneLoadAtATimeWhichEndsWithIt(t *testing.T) {

@@ -31,7 +31,7 @@ func (g *Gateway) adminRoutes() http.Handler {
 
 // putFaults replaces all settings; what is not mentioned is switched off.
 func (g *Gateway) putFaults(w http.ResponseWriter, r *http.Request) {
-	faults, err := readFaults(r)
+	faults, err := readFaults(w, r)
 	if err != nil {
 		problem.Write(w, r, err)
 		return
@@ -53,9 +53,9 @@ func (g *Gateway) capture(w http.ResponseWriter, r *http.Request) {
 		Amount            int64  `json:"amount"`
 		Currency          string `json:"currency"`
 	}
-	if err := ijson.Read(r.Body, &body); err != nil {
-		problem.Write(w, r,
-			problem.New(http.StatusBadRequest, "the body is not a JSON object with merchant_reference, amount and currency"))
+	const wanted = "the body is not a JSON object with merchant_reference, amount and currency"
+	if err := ijson.ReadBody(w, r, httpserver.MaxBody, &body, wanted); err != nil {
+		problem.Write(w, r, err)
 		return
 	}
 	if !reference.MatchString(body.MerchantReference) || body.Amount < 1 || body.Amount > maxAmount ||

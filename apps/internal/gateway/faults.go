@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/internal/ijson"
 	"example.com/ordersaga/pkg/problem"
 )
@@ -131,10 +132,11 @@ func (discarded) Write(body []byte) (int, error) { return len(body), nil }
 func (discarded) WriteHeader(int)                {}
 
 // readFaults reads new settings from a request.
-func readFaults(r *http.Request) (*Faults, error) {
+func readFaults(w http.ResponseWriter, r *http.Request) (*Faults, error) {
 	var f Faults
-	if err := ijson.Read(r.Body, &f); err != nil {
-		return nil, problem.New(http.StatusBadRequest, "the body is not a JSON object with the fields of GET /faults")
+	const wanted = "the body is not a JSON object with the fields of GET /faults"
+	if err := ijson.ReadBody(w, r, httpserver.MaxBody, &f, wanted); err != nil {
+		return nil, err
 	}
 	if err := f.check(); err != nil {
 		return nil, problem.New(http.StatusUnprocessableEntity, err.Error())

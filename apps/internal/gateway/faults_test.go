@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,6 +106,17 @@ func TestFaults_TheAdminListener(t *testing.T) {
 	}
 	for what, test := range tests {
 		assertProblem(t, what, g.admin(t, test.method, test.path, test.token, test.body), test.status)
+	}
+	for path, method := range map[string]string{"/faults": http.MethodPut, "/captures": http.MethodPost} {
+		for status, types := range map[int][]string{415: {"application/json; charset=latin1"}, 400: {"text/plain", "application/json"}} {
+			r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader("{}"))
+			r.Header["Content-Type"] = types
+			w := httptest.NewRecorder()
+			g.adminRoutes().ServeHTTP(w, r)
+			if w.Code != status || !strings.Contains(w.Body.String(), "Content-Type") {
+				t.Errorf("%s as %q: %d %s", path, types, w.Code, w.Body)
+			}
+		}
 	}
 	if a := g.admin(t, http.MethodGet, "/faults", "secret", ""); a.status != http.StatusOK || *g.faults.Load() != (Faults{}) {
 		t.Errorf("after refused settings: %d %s", a.status, a.body)

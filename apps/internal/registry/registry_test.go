@@ -211,6 +211,41 @@ func TestRegistry_RefusesWhatIsNoSchema(t *testing.T) {
 	})
 }
 
+func TestRegistry_RefusesABodyOfAnotherCharset(t *testing.T) {
+	t.Parallel()
+	client := run(t, testkit.Broker(t))
+	for _, test := range []struct {
+		method, path string
+		types        []string
+		status       int
+	}{
+		{http.MethodPost, "/subjects/shop/versions", []string{api.MediaType + "; charset=latin1"}, 415},
+		{http.MethodPost, "/subjects/shop/versions", []string{"application/json; charset=utf-8; charset=latin1"}, 415},
+		{http.MethodPost, "/subjects/shop/versions", []string{api.MediaType, api.MediaType}, 400},
+		{http.MethodPut, "/config", []string{api.MediaType + "; charset=latin1"}, 415},
+	} {
+		content := body(t, api.Schema{Type: api.JSON, Text: "{}"})
+		request, err := http.NewRequestWithContext(t.Context(), test.method, client.URL+test.path, strings.NewReader(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header["Content-Type"] = test.types
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var refused api.Error
+		err = json.NewDecoder(response.Body).Decode(&refused)
+		response.Body.Close()
+		if err != nil || response.StatusCode != test.status || refused.Code != test.status {
+			t.Errorf("%s %q: %d %+v, %v, want %d", test.path, test.types, response.StatusCode, refused, err, test.status)
+		}
+	}
+	if subjects, err := client.Subjects(t.Context()); err != nil || len(subjects) > 0 {
+		t.Errorf("there are %v now, %v", subjects, err)
+	}
+}
+
 // What cannot be judged is not compatible, and the message contains that reason.
 func TestRegistry_RefusesWhatCannotBeJudged(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,9 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"example.com/ordersaga/internal/ijson"
 	api "example.com/ordersaga/internal/schemaregistry"
+	"example.com/ordersaga/pkg/problem"
 )
 
 // versionOf is the version in the address; 0 is the latest.
@@ -96,6 +98,9 @@ func schemaOf(q *http.Request) (given request, err error) {
 }
 
 func read(q *http.Request, value any) error {
+	if refused, is := errors.AsType[*problem.Error](ijson.Encoded(q.Header)); is {
+		return refuse(refused.Status, refused.Status, "%s", refused.Detail)
+	}
 	// A request may be written with more spaces than the entry; what is much longer is not even read.
 	content, err := io.ReadAll(http.MaxBytesReader(nil, q.Body, 4*largest))
 	var tooLarge *http.MaxBytesError

@@ -114,22 +114,44 @@ func page[T any, P owned[T]](
 	return items, next, nil
 }
 
-// find asks the services for one item, until one of them has it. Noun is what the item is called in the error.
+// find asks the services for one item. Two services can have one of the same id: then the operator must name the
+// service, and so where one that might have it does not answer. Noun is what the item is called in the error.
 func find[T any, P owned[T]](
-	ctx context.Context, p *program, services []string, collection, noun, id string,
+	ctx context.Context, p *program, service, collection, noun, id string,
 ) (item T, err error) {
-	next := "sagactl " + collection + " list"
-	for _, service := range services {
-		path := "/" + collection + "/" + url.PathEscape(id)
-		err := p.admin(ctx, endpoints.AdminRequest{Process: service, Method: http.MethodGet, Path: path}, &item, next)
-		var refused *endpoints.Refused
-		if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
-			continue
-		}
-		P(&item).setService(service)
+	system, err := p.system()
+	if err != nil {
 		return item, err
 	}
-	return item, &Failure{failed, fmt.Errorf("no service has %s %q", noun, id), next + " --all"}
+	next := "sagactl " + collection + " list"
+	var owners []string
+	for _, asked := range servicesOr(service) {
+		if service == "" && len(system.Admin) > 0 && system.Admin[asked] == "" {
+			continue // its place was left free
+		}
+		var found T
+		path := "/" + collection + "/" + url.PathEscape(id)
+		err := p.admin(ctx, endpoints.AdminRequest{Process: asked, Method: http.MethodGet, Path: path}, &found, next)
+		if refused, is := errors.AsType[*endpoints.Refused](err); is && refused.Status == http.StatusNotFound {
+			continue
+		}
+		if failure, is := errors.AsType[*Failure](err); is && len(owners) > 0 {
+			return item, &Failure{failure.Code, err, p.line + " --service " + owners[0]}
+		}
+		if err != nil {
+			return item, err
+		}
+		P(&found).setService(asked)
+		item, owners = found, append(owners, asked)
+	}
+	switch len(owners) {
+	case 0:
+		return item, &Failure{failed, fmt.Errorf("no service has %s %q", noun, id), next + " --all"}
+	case 1:
+		return item, nil
+	}
+	err = fmt.Errorf("%s have %s %q: name one with --service", strings.Join(owners, " and "), noun, id)
+	return item, &Failure{usage, err, p.line + " --service " + owners[0]}
 }
 
 // operator is who acts, and why. The services keep both.
@@ -171,7 +193,7 @@ func (p *program) act(
 ) error {
 	return p.admin(ctx, endpoints.AdminRequest{
 		Process: service, Method: http.MethodPost, Path: "/" + collection + "/" + id + "/" + action, Body: body, Key: o.key,
-	}, into, "sagactl "+collection+" show "+id)
+	}, into, "sagactl "+collection+" show "+id+" --service "+service)
 }
 
 // admin makes a request to the admin listener of a service.

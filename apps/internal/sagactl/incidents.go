@@ -15,8 +15,10 @@ import (
 )
 
 func (p *program) incidents() *cobra.Command {
+	service := ""
 	show := command("show ID", "Shows an incident, what was done about it, and what can be done now.", cobra.ExactArgs(1),
-		func(ctx context.Context, args []string) error { return p.showIncident(ctx, args[0]) })
+		func(ctx context.Context, args []string) error { return p.showIncident(ctx, service, args[0]) })
+	serviceFlag(show, &service)
 	return group("incidents", "Shows with which orders the services cannot go on, and repairs them.",
 		p.incidentsList(), show, p.incidentsRetry(), p.incidentsResolve())
 }
@@ -60,12 +62,12 @@ func (p *program) incidentsList() *cobra.Command {
 	return c
 }
 
-func (p *program) incident(ctx context.Context, id string) (incidentDetails, error) {
-	return find[incidentDetails](ctx, p, servicesOr(), "incidents", "an incident", id)
+func (p *program) incident(ctx context.Context, service, id string) (incidentDetails, error) {
+	return find[incidentDetails](ctx, p, service, "incidents", "an incident", id)
 }
 
-func (p *program) showIncident(ctx context.Context, id string) error {
-	d, err := p.incident(ctx, id)
+func (p *program) showIncident(ctx context.Context, service, id string) error {
+	d, err := p.incident(ctx, service, id)
 	if err != nil {
 		return err
 	}
@@ -86,7 +88,7 @@ func (p *program) showIncident(ctx context.Context, id string) error {
 // repair is what the operator decides about an incident.
 type repair struct {
 	operator
-	expect                       string
+	service, expect              string
 	outcome, refundID, reference string
 }
 
@@ -116,6 +118,7 @@ func (p *program) repairCommand(r *repair, action, short string) *cobra.Command 
 		return p.repair(ctx, args[0], action, *r)
 	})
 	r.flags(p, c)
+	serviceFlag(c, &r.service)
 	c.Flags().StringVar(&r.expect, "expect", "",
 		"do it only if the state still is this one, for example REFUND_REFUSED:1 (the state that it has now)")
 	return c
@@ -128,7 +131,7 @@ func (p *program) repair(ctx context.Context, id, action string, r repair) error
 	if err != nil {
 		return err
 	}
-	d, err := p.incident(ctx, id)
+	d, err := p.incident(ctx, r.service, id)
 	if err != nil {
 		return err
 	}
@@ -156,12 +159,12 @@ func (p *program) repair(ctx context.Context, id, action string, r repair) error
 	if p.output == "json" {
 		return p.json(answer)
 	}
-	return p.showIncident(ctx, id)
+	return p.showIncident(ctx, d.Service, id)
 }
 
 // expected is the state for which the action is meant: the one that is named, or the one that there is.
 func (r repair) expected(d incidentDetails) (state string, number int, err error) {
-	show := "sagactl incidents show " + d.ID
+	show := "sagactl incidents show " + d.ID + " --service " + d.Service
 	if r.expect != "" {
 		state, n, numbered := strings.Cut(r.expect, ":")
 		if numbered {

@@ -109,7 +109,7 @@ func (p *program) lettersShow() *cobra.Command {
 }
 
 func (p *program) letter(ctx context.Context, service, id string) (letter, error) {
-	return find[letter](ctx, p, servicesOr(service), "dead-letters", "a dead letter", id)
+	return find[letter](ctx, p, service, "dead-letters", "a dead letter", id)
 }
 
 func (p *program) showLetter(ctx context.Context, service, id string) error {

@@ -28,7 +28,7 @@ type request struct {
 	body      map[string]any
 }
 
-// adminAPI answers as the admin listener of every service does; to posts with the given answer.
+// adminAPI answers as inventory's admin listener does; to posts with the given answer.
 func adminAPI(t *testing.T, answer func(r request, n int) string) (file string, sent *[]request) {
 	t.Helper()
 	sent = &[]request{}
@@ -49,7 +49,7 @@ func adminAPI(t *testing.T, answer func(r request, n int) string) (file string, 
 			return
 		}
 		_, _ = w.Write([]byte(shownLetter))
-	})
+	}, "inventory")
 	return file, sent
 }
 
@@ -99,6 +99,50 @@ func TestDeadLetters_AreRedrivenForTheAttemptsThatAreShown(t *testing.T) {
 	}
 	if payload, _ := second.body["payload"].(map[string]any); payload["quantity"] != 1.0 || second.body["expected_attempts"] != 2.0 || second.key == "" {
 		t.Errorf("sent %+v", second)
+	}
+}
+
+// Which one is meant is not guessed: not between two, and not where a service that may have it too does not answer.
+func TestFind_AnIDOfTwoServicesNeedsTheService(t *testing.T) {
+	t.Parallel()
+	acted := make(chan string, 10)
+	have := func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			acted <- r.Host + r.URL.Path
+		}
+		_, _ = w.Write([]byte(`{"id":"x-1","state":{"state":"OVERDUE"},"outcome":"redriven"}`))
+	}
+	two := describe(t, have, "inventory", "notification")
+	silent, err := endpoints.Find(two, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent.Admin["notification"] = "http://127.0.0.1:1"
+	one := filepath.Join(t.TempDir(), "run.json")
+	if err := silent.Write(one); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"dead-letters", "show", "x-1"},
+		{"dead-letters", "redrive", "x-1", "--why", "w"},
+		{"dead-letters", "discard", "x-1", "--why", "w"},
+		{"incidents", "show", "x-1"},
+		{"incidents", "retry", "x-1", "--why", "w"},
+		{"incidents", "resolve", "x-1", "--outcome", "refund", "--why", "w"},
+	} {
+		got := run(t, grace, append(args, "--file", two)...)
+		if got.code != 2 || !strings.HasPrefix(got.err, "sagactl: inventory and notification have a") ||
+			!strings.Contains(got.err, "name one with --service\n") || len(acted) > 0 {
+			t.Errorf("%v: %+v, and %d actions", args, got, len(acted))
+		}
+		got = run(t, grace, append(args, "--file", one)...)
+		if got.code != 3 || !strings.HasSuffix(got.err, "--file "+one+" --service inventory\n") || len(acted) > 0 {
+			t.Errorf("%v without notification: %+v, and %d actions", args, got, len(acted))
+		}
+		got = run(t, grace, append(args, "--file", two, "--service", "notification")...)
+		if got.code != 0 || args[1] != "show" && <-acted == "" {
+			t.Errorf("%v of notification: %+v", args, got)
+		}
 	}
 }
 

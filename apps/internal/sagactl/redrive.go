@@ -111,7 +111,7 @@ func (p *program) decide(ctx context.Context, id, action string, d decision, edi
 	}
 	if err == nil && outcome.Outcome == adminapi.Failed {
 		err = fmt.Errorf("it has failed again: %s", oneLine(outcome.Reason))
-		return &Failure{failed, err, "sagactl dead-letters show " + l.ID}
+		return &Failure{failed, err, "sagactl dead-letters show " + l.ID + " --service " + l.Service}
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,8 +35,9 @@ func run(t *testing.T, environ []string, args ...string) result {
 	return result{code, out.String(), errs.String()}
 }
 
-// describe writes a description of a system whose services all answer with the handler.
-func describe(t *testing.T, handler http.HandlerFunc) string {
+// describe writes a description of a system whose services all answer with the handler; only the admins that are named
+// can be operated, or all.
+func describe(t *testing.T, handler http.HandlerFunc, admins ...string) string {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
@@ -43,8 +45,10 @@ func describe(t *testing.T, handler http.HandlerFunc) string {
 	for _, name := range []string{"order", "inventory", "payment", "shipping", "notification", "gateway"} {
 		urls[name] = server.URL
 	}
+	operated := maps.Clone(urls)
+	maps.DeleteFunc(operated, func(name, _ string) bool { return len(admins) > 0 && !slices.Contains(admins, name) })
 	file := filepath.Join(t.TempDir(), "run.json")
-	if err := (endpoints.Description{URLs: urls, Admin: urls, AdminToken: "the-token", NATS: "nats://127.0.0.1:1"}).Write(file); err != nil {
+	if err := (endpoints.Description{URLs: urls, Admin: operated, AdminToken: "the-token", NATS: "nats://127.0.0.1:1"}).Write(file); err != nil {
 		t.Fatal(err)
 	}
 	return file
@@ -350,7 +354,7 @@ func TestIncidents_AreRepairedForTheStateThatIsShown(t *testing.T) {
 			}
 		}
 		_, _ = w.Write([]byte(shown))
-	})
+	}, "payment")
 	user := []string{"USER=grace"}
 	got := run(t, user, "incidents", "resolve", id, "--outcome", "settlement", "--reference", "bank 7", "--why", "it came back", "--key", "k", "--file", file)
 	if got.code != 0 || !strings.Contains(got.out, "can     resolve settlement: it is recorded") || !strings.Contains(got.out, "retry by ada: to try") {

@@ -88,7 +88,9 @@ func inVersion(r *http.Request, v Version, path string) *http.Request {
 	r = r.Clone(r.Context())
 	r.URL.Path, r.URL.RawPath = path, ""
 	if named {
-		r.Header.Set("Content-Type", PlainJSON)
+		given := r.Header["Content-Type"] // the validator sees all that was sent, but for the name
+		_, parameters, _ := strings.Cut(given[0], ";")
+		given[0] = PlainJSON + ";" + parameters
 	}
 	return r
 }

@@ -28,10 +28,7 @@ const (
 
 // Read reads what a page has sent: JSON of at most 4 kB, without unknown fields.
 func Read(w http.ResponseWriter, r *http.Request, into any) error {
-	if err := ijson.Read(http.MaxBytesReader(w, r.Body, 4<<10), into); err != nil {
-		return problem.New(http.StatusBadRequest, "the body is not what this address takes")
-	}
-	return nil
+	return ijson.ReadBody(w, r, 4<<10, into, "the body is not what this address takes")
 }
 
 // Answer sends the body as JSON, or the error; see [Refuse].

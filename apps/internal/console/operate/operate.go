@@ -72,8 +72,8 @@ func (a *API) act(w http.ResponseWriter, r *http.Request, k kind) {
 		return
 	}
 	var body json.RawMessage
-	if err := ijson.Read(http.MaxBytesReader(w, r.Body, maxBody), &body); err != nil {
-		problem.Write(w, r, problem.New(http.StatusBadRequest, "the body is not JSON"))
+	if err := ijson.ReadBody(w, r, maxBody, &body, "the body is not JSON"); err != nil {
+		problem.Write(w, r, err)
 		return
 	}
 	body, err := a.withOrder(r.Context(), body)
