@@ -23,13 +23,20 @@ import (
 	"example.com/ordersaga/tests/kit"
 )
 
-// livePages are the pages with a stream, and what shows that it is dead.
-var livePages = map[string]string{"/": "The console does not answer", "/break": "The console does not answer", "/place": "The console does not answer"}
+const noAnswer = "The console does not answer"
+
+// livePages are the pages that change by themselves.
+func livePages(t *testing.T, s *shop) []string {
+	t.Helper()
+	id := s.Place(t, client.One("widget", 1))
+	s.Ends(t, id)
+	return []string{"/", "/break", "/place", "/operate", "/order?id=" + id}
+}
 
 // silentConsole stops the console's process: no connection is closed, and nothing comes any more.
 func silentConsole(t *testing.T, s *shop) {
 	open := map[string]*page{}
-	for path := range livePages {
+	for _, path := range livePages(t, s) {
 		open[path] = s.visit(t, path, 1280, 800)
 	}
 	kit.Must(t, s.Kill(supervisor.Console, syscall.SIGSTOP))
@@ -80,7 +87,7 @@ func brokenProxy(t *testing.T, s *shop) {
 	}))
 	t.Cleanup(proxy.Close)
 	open := map[string]*page{}
-	for path := range livePages {
+	for _, path := range livePages(t, s) {
 		p := s.visit(t, path, 1280, 800)
 		p.at = proxy.URL
 		p.goTo(path)
@@ -93,11 +100,11 @@ func brokenProxy(t *testing.T, s *shop) {
 	comeBack(t, s, open)
 }
 
-// readAll waits until every page shows that its stream is dead. A browser draws nothing in a tab that is not in front.
+// readAll waits until every page shows that the console does not answer. A browser draws nothing in a tab that is not in front.
 func readAll(open map[string]*page) {
-	for path, p := range open {
+	for _, p := range open {
 		p.do(cdppage.BringToFront())
-		p.reads("main", livePages[path])
+		p.reads("main", noAnswer)
 	}
 }
 
@@ -109,7 +116,7 @@ func comeBack(t *testing.T, s *shop, open map[string]*page) {
 	open["/"].row(order, "Succeeded")
 	for path, p := range open {
 		p.do(cdppage.BringToFront())
-		p.wait(path+" to be current", fmt.Sprintf("!document.querySelector('main').innerText.includes(%q)", livePages[path]))
+		p.wait(path+" to be current", fmt.Sprintf("!document.querySelector('main').innerText.includes(%q)", noAnswer))
 	}
 }
 

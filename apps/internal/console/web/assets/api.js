@@ -3,14 +3,23 @@
 
 import { synchronise } from './clock.js';
 
+/** How long a page waits for an answer, in milliseconds: to a question, and to a request that changes something. */
+const [QUESTION, CHANGE] = [10_000, 30_000];
+
 /** Makes a request. A refusal is thrown as an Error with the refusal's own text.
  * @param {string} method @param {string} path @param {object} [body] @param {string} [key] the Idempotency-Key: a request that is sent twice is carried out once @param {number} [limit] how long it may take, in milliseconds */
-export async function ask(method, path, body, key, limit) {
+export async function ask(method, path, body, key, limit = method === 'GET' ? QUESTION : CHANGE) {
   const headers = { 'Content-Type': 'application/json', ...(key && { 'Idempotency-Key': key }) };
-  const response = await fetch(`/api${path}`, { method, headers, body: body && JSON.stringify(body), signal: limit ? AbortSignal.timeout(limit) : undefined })
-    .catch(() => { throw new Error('The console does not answer. Try again when it is back.'); });
-  if (response.status === 204) return null;
-  const answer = await response.json();
+  const signal = AbortSignal.timeout(limit);
+  let response, answer;
+  try {
+    response = await fetch(`/api${path}`, { method, headers, body: body && JSON.stringify(body), signal });
+    if (response.status === 204) return null;
+    answer = await response.json();
+  } catch {
+    throw new Error(signal.aborted && method !== 'GET' ? 'The console does not answer. It may have done it all the same: look before you try again.'
+      : 'The console does not answer. Try again when it is back.');
+  }
   if (!response.ok) throw new Error(answer.detail ?? response.statusText);
   return answer;
 }

@@ -44,7 +44,15 @@ class Operate {
       el('section', { 'aria-label': 'How far behind' }, el('h2', {}, 'How far behind'), this.lags)));
     addEventListener('popstate', () => location.reload());
     await this.read();
-    setInterval(() => document.hidden || this.read(), EVERY);
+    this.watch();
+  }
+
+  /** Reads everything again and again, one time after the other. */
+  watch() {
+    setTimeout(async () => {
+      if (!document.hidden) await this.read();
+      this.watch();
+    }, EVERY);
   }
 
   /** Reads everything; a part that does not answer leaves the others. */

@@ -18,6 +18,8 @@ const lanes = ['order', 'inventory', 'payment', 'shipping'];
 /** How often the rows are read, in milliseconds, while the order is in progress and afterwards. */
 const [MOVING, RESTING] = [1000, 5000];
 
+const AWAY = 'The console does not answer. What is shown may be old; it continues by itself when the console is back.';
+
 /** Marks of events that compensate; see sagaview.Describe. */
 const backwards = ['✗', '↩'];
 
@@ -35,6 +37,7 @@ class Order {
     /** @type {Event[]} */ this.events = [];
     /** @type {Parts | null} */ this.parts = null;
     this.problem = '';
+    this.away = false;
     /** The event that is shown, as the address names it; '': always the last one. */
     this.at = location.hash.slice(1);
     this.reading = false;
@@ -80,6 +83,7 @@ class Order {
     const named = [...new Set(this.events.map((e) => e.id))].map((id) => `event=${id}`).join('&');
     try {
       const { rows, at } = await ask('GET', `${this.path}/rows?${named}`);
+      this.hears(true);
       if (this.events.length) {
         const before = this.marks.all.size;
         this.marks.see(rows, Date.parse(at), Date.parse(this.events[0].at), this.ended ? Date.parse(this.events[this.events.length - 1].at) : Infinity);
@@ -89,7 +93,14 @@ class Order {
       this.rows = rows;
       this.tables.replaceChildren(el('h2', {}, 'Rows, each from its own database'), rowTables(rows));
       if (this.events.length) this.drawHandled();
-    } catch { /* the lanes show that the console does not answer */ }
+    } catch { this.hears(false); }
+  }
+
+  /** @param {boolean} answers whether the console has answered */
+  hears(answers) {
+    if (this.away === !answers) return;
+    this.away = !answers;
+    this.draw();
   }
 
   /** Reads the order, and once more when an update came meanwhile. */
@@ -106,7 +117,7 @@ class Order {
         this.readRows();
       } catch (error) {
         this.problem = /** @type {Error} */ (error).message;
-        if (!this.events.length) setTimeout(() => this.read(), MOVING); // what needs no broker is shown meanwhile
+        setTimeout(() => this.read(), MOVING); // what needs no broker is shown meanwhile
       }
       this.draw();
     } while (this.stale);
@@ -141,7 +152,7 @@ class Order {
     const state = this.parts?.state;
     redraw(this.place,
       el('header', {}, el('h1', {}, 'Order'), el('code', {}, this.id), state && el(`span.state.${shapes[state][1]}`, { 'data-is': 'state' }, `${shapes[state][0]} ${state}`)),
-      el('p.note', { role: 'status' }, this.problem || (this.events.length ? `${this.events.length} events` : 'Reading …')),
+      el('p.note', { role: 'status' }, this.away ? AWAY : this.problem || (this.events.length ? `${this.events.length} events` : 'Reading …')),
       ...(this.events.length ? [this.tools(), this.lanes(), this.expected(), this.sides()] : this.parts ? [this.expected(), el('section', {}, this.table())] : []), this.tables);
   }
 
