@@ -121,7 +121,7 @@ func (s *system) incident(t *testing.T, service events.Service) (id string) {
 		return err
 	})
 	for _, letter := range page.Letters {
-		s.sagactl(t, "dead-letters", "discard", letter.ID, "--why", "it was no event", "--by", "grace")
+		s.sagactl(t, "dead-letters", "discard", letter.ID, "--service", string(service), "--why", "it was no event", "--by", "grace")
 	}
 	return id
 }

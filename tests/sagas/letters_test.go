@@ -95,7 +95,7 @@ func (w *system) needsAttention(t *testing.T) {
 	if err != nil || got.Status != order.NEEDSATTENTION {
 		t.Errorf("an order that makes no sense is %s (%v)", got.Status, err)
 	}
-	if shown := string(w.sagactl(t, "dead-letters", "show", letters[0].ID)); !strings.Contains(shown, `"quantity":-1`) {
+	if shown := string(w.sagactl(t, "dead-letters", "show", letters[0].ID, "--service", "inventory")); !strings.Contains(shown, `"quantity":-1`) {
 		t.Errorf("its letter is shown as\n%s", shown)
 	}
 }
