@@ -133,6 +133,12 @@ func (p *page) press(does string) {
 	p.wait(button+" to be on", fmt.Sprintf("((b) => b?.disabled === false && (b.click(), true))(document.querySelector(%q))", button))
 }
 
+// click clicks on what a selector finds, in one step: a page that changes by itself may draw it anew at any moment.
+func (p *page) click(selector string) {
+	p.t.Helper()
+	p.wait(selector, fmt.Sprintf("((e) => e && (e.click(), true))(document.querySelector(%q))", selector))
+}
+
 // value is the value of an expression on the page, or of the promise that it returns.
 func value[T any](p *page, expression string) (v T) {
 	p.t.Helper()

@@ -32,7 +32,7 @@ func repaired(t *testing.T, s *shop) {
 	p.row(id, "Compensating")
 	p.goTo("/order?id=" + id)
 	p.reads(".incident", "refund_refused")
-	p.do(chromedp.Click(".incident a", chromedp.ByQuery))
+	p.click(".incident a")
 	p.wait("the page of operators to be ready", `location.pathname === '/operate' && document.querySelector('main[data-ready=yes]') !== null`)
 	p.reads("[data-is=invariants]", "Money and stock add up")
 	p.reads("li[data-open=true] .waits", "waiting for")
@@ -41,8 +41,8 @@ func repaired(t *testing.T, s *shop) {
 	p.reads(".breakers", "closed")
 	p.picture("operate")
 	p.accessible()
-	p.do(chromedp.Click(`[name=step][value="resolve settlement"]`, chromedp.ByQuery),
-		chromedp.SendKeys("[name=reference]", "transfer 4711", chromedp.ByQuery),
+	p.click(`[name=step][value="resolve settlement"]`)
+	p.do(chromedp.SendKeys("[name=reference]", "transfer 4711", chromedp.ByQuery),
 		chromedp.SendKeys("[name=by]", "grace", chromedp.ByQuery),
 		chromedp.SendKeys("[name=why]", "the card has expired", chromedp.ByQuery))
 	p.press("repair")
@@ -54,7 +54,7 @@ func repaired(t *testing.T, s *shop) {
 	}
 	p.wait("it to be closed", fmt.Sprintf(`!document.querySelector('[data-open=true] a[href="/order?id=%s"]')`, id))
 	p.reads("[data-is=invariants][data-state=holds]", "Money and stock add up")
-	p.do(chromedp.Click("nav.choice a:last-child", chromedp.ByQuery))
+	p.click("nav.choice a:last-child")
 	p.reads("li[data-open=false] .waits", "resolved")
 }
 
@@ -68,8 +68,8 @@ func repairRefused(t *testing.T, s *shop) {
 		`(document.querySelector('[data-open=true] a[href="/order?id=%s"]'))`, id))
 	p.reads(".facts", "REFUND_REFUSED")
 	p.accessible()
-	p.do(chromedp.Click(`[name=step][value="resolve settlement"]`, chromedp.ByQuery),
-		chromedp.SendKeys("[name=reference]", strings.Repeat("é", 200), chromedp.ByQuery),
+	p.click(`[name=step][value="resolve settlement"]`)
+	p.do(chromedp.SendKeys("[name=reference]", strings.Repeat("é", 200), chromedp.ByQuery),
 		chromedp.SetValue("[name=by]", "grace", chromedp.ByQuery),
 		chromedp.SendKeys("[name=why]", "the customer called", chromedp.ByQuery))
 	p.press("repair")
@@ -121,7 +121,7 @@ func letters(t *testing.T, s *shop) {
 		p.press("repair")
 	}
 	choose("saga.nobody.Nothing.v1")
-	p.do(chromedp.Click("[name=step][value=redrive]", chromedp.ByQuery))
+	p.click("[name=step][value=redrive]")
 	p.reads("textarea", "saga.nobody.Nothing.v1")
 	p.picture("operate-letter")
 	p.accessible()
@@ -133,7 +133,7 @@ func letters(t *testing.T, s *shop) {
 	p.reads("[data-is=result]", "Done: redrive, by ada (redriven)")
 	p.reads(".history", "its type was wrong")
 	choose("a message without a type")
-	p.do(chromedp.Click("[name=step][value=discard]", chromedp.ByQuery))
+	p.click("[name=step][value=discard]")
 	write("ada", "it means nothing")
 	p.reads("[data-is=result]", "Done: discard, by ada (discarded)")
 	p.reads("[data-items=dead-letters] .choice", "0 open")

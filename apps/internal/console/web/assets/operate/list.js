@@ -46,9 +46,9 @@ export class List {
   }
 
   draw() {
-    if (pressed(this.list)) return;
+    if (pressed(this.place)) return;
     const { title, noneOpen, none, open } = this.kind;
-    this.choice.replaceChildren(this.link('/operate', `${this.items.filter(open).length}${this.more.hidden ? '' : ' or more'} open`, !this.all), this.link('/operate?show=all', 'All, also closed ones', this.all));
+    redraw(this.choice, this.link('/operate', `${this.items.filter(open).length}${this.more.hidden ? '' : ' or more'} open`, !this.all), this.link('/operate?show=all', 'All, also closed ones', this.all));
     this.note.textContent = [this.items.length ? '' : this.all ? none : noneOpen, ...this.unavailable.map((s) => `${title} of ${s.service} are not known: ${s.problem}.`)].join(' ').trim();
     redraw(this.list, ...this.items.map((i) => this.item(i)));
   }
