@@ -152,7 +152,7 @@ class Order {
     const state = this.parts?.state;
     redraw(this.place,
       el('header', {}, el('h1', {}, 'Order'), el('code', {}, this.id), state && el(`span.state.${shapes[state][1]}`, { 'data-is': 'state' }, `${shapes[state][0]} ${state}`)),
-      el('p.note', { role: 'status' }, this.away ? AWAY : this.problem || (this.events.length ? `${this.events.length} events` : 'Reading …')),
+      el('p.note', { role: 'status' }, this.problem || (this.away ? AWAY : this.events.length ? `${this.events.length} events` : 'Reading …')),
       ...(this.events.length ? [this.tools(), this.lanes(), this.expected(), this.sides()] : this.parts ? [this.expected(), el('section', {}, this.table())] : []), this.tables);
   }
 
