@@ -83,7 +83,7 @@ class Order {
     const named = [...new Set(this.events.map((e) => e.id))].map((id) => `event=${id}`).join('&');
     try {
       const { rows, at } = await ask('GET', `${this.path}/rows?${named}`);
-      this.hears(true);
+      this.answered(true);
       if (this.events.length) {
         const before = this.marks.all.size;
         this.marks.see(rows, Date.parse(at), Date.parse(this.events[0].at), this.ended ? Date.parse(this.events[this.events.length - 1].at) : Infinity);
@@ -93,11 +93,11 @@ class Order {
       this.rows = rows;
       this.tables.replaceChildren(el('h2', {}, 'Rows, each from its own database'), rowTables(rows));
       if (this.events.length) this.drawHandled();
-    } catch { this.hears(false); }
+    } catch { this.answered(false); }
   }
 
   /** @param {boolean} answers whether the console has answered */
-  hears(answers) {
+  answered(answers) {
     if (this.away === !answers) return;
     this.away = !answers;
     this.draw();
