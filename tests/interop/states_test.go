@@ -54,7 +54,7 @@ type params = map[string]string
 func (s *system) states(t *testing.T) http.Handler {
 	t.Helper()
 	nothing := func(params) (params, error) { return nil, nil }
-	make := map[string]func(params) (params, error){
+	known := map[string]func(params) (params, error){
 		"":                                      nothing, // the verifier's name for none
 		"there is stock":                        nothing,
 		"widgets are sold":                      nothing,
@@ -77,9 +77,9 @@ func (s *system) states(t *testing.T) http.Handler {
 			return charged, err
 		},
 	}
-	make["an order is being charged"] = make["an order is pending"]
-	make["an order is paid"], make["an order is shipped"] = make["an order is reserved"], make["an order is reserved"]
-	make["there are two orders"] = make["an order is reserved"] // there are many already
+	known["an order is being charged"] = known["an order is pending"]
+	known["an order is paid"], known["an order is shipped"] = known["an order is reserved"], known["an order is reserved"]
+	known["there are two orders"] = known["an order is reserved"] // there are many already
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var asked struct {
 			State, Action string
@@ -92,8 +92,8 @@ func (s *system) states(t *testing.T) http.Handler {
 		if asked.Action == "teardown" {
 			return // what was made stays
 		}
-		state, known := make[asked.State]
-		if !known {
+		state, is := known[asked.State]
+		if !is {
 			t.Errorf("nobody can make it so that %q", asked.State)
 			http.Error(w, "unknown", http.StatusNotFound)
 			return

@@ -25,7 +25,7 @@ type check struct {
 const ready = "ready"
 
 func (s *suite) checks() []check {
-	first, undo := step{Type: begin[s.Service].Type()}, step{Type: back[s.Service].Type()}
+	first, undo := s.first(), s.second(0)
 	return []check{
 		{ready, "GET /readyz is 200", s.ready},
 		{"step", "does its step, and answers with the order that it was given", s.plays(false, first)},
