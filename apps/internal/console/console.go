@@ -20,6 +20,7 @@ import (
 	"example.com/ordersaga/apps/internal/console/processes"
 	"example.com/ordersaga/apps/internal/console/sagas"
 	"example.com/ordersaga/apps/internal/console/simulator"
+	"example.com/ordersaga/apps/internal/console/traces"
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/internal/httpserver"
@@ -61,6 +62,7 @@ type Console struct {
 	faults    *faults.API
 	orders    *orders.API
 	processes *processes.Watcher
+	traces    *traces.API
 	server    *httpserver.Server
 }
 
@@ -78,7 +80,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Console, error) {
 	console := &Console{
 		system: c.System, log: log, flow: flow, simulator: simulator.New(c.System, shop), sagas: board, shop: shop,
 		operate: operate.New(c.System), faults: faults.New(c.System), orders: orders.New(shop, board),
-		processes: processes.New(c.System, board),
+		processes: processes.New(c.System, board), traces: traces.New(),
 	}
 	routes, err := console.routes(ctx)
 	if err != nil {

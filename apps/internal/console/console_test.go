@@ -58,6 +58,10 @@ func TestConsole_RefusesInvalidRequests(t *testing.T) {
 		{"the name of another site", "GET", "/simulator", "", func(r *http.Request) { r.Host = "rebound.example" }, http.StatusMisdirectedRequest},
 		{"a change from another site's page", "POST", "/api/simulator/orders", "{}", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, http.StatusForbidden},
 		{"a repair from another site's page", "POST", "/api/operate/incidents/payment/" + uuid.NewString() + "/retry", "{}", func(r *http.Request) { r.Header.Set("Origin", "https://elsewhere.example") }, http.StatusForbidden},
+		{"spans in JSON", "POST", "/otlp/v1/traces", "{}", nil, http.StatusUnsupportedMediaType},
+		{"spans from another site's page", "POST", "/otlp/v1/traces", "", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, http.StatusForbidden},
+		{"a trace before there is any", "GET", "/api/orders/" + uuid.NewString() + "/trace", "", nil, http.StatusNotFound},
+		{"the traces of a state that is none", "GET", "/api/traces?state=quick", "", nil, http.StatusUnprocessableEntity},
 		{"no JSON", "POST", "/api/simulator/orders", "no", nil, http.StatusBadRequest},
 		{"an unknown field", "POST", "/api/simulator/orders", `{"end": "declined"}`, nil, http.StatusBadRequest},
 		{"a member twice", "POST", "/api/simulator/orders", `{"ending": "declined", "ending": "confirmed"}`, nil, http.StatusBadRequest},
@@ -166,5 +170,25 @@ func TestConsole_EndsStreamsWhenItEnds(t *testing.T) {
 				t.Errorf("the stream ended with %v", err)
 			}
 		})
+	}
+}
+
+// In containers the processes know the console by a name, and not by an address.
+func TestConsole_TakesSpansUnderAnyName(t *testing.T) {
+	t.Parallel()
+	addr, _ := open(t)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+"/otlp/v1/traces", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Host = "console:8080"
+	request.Header.Set("Content-Type", "application/x-protobuf")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("answered with %s", response.Status)
 	}
 }

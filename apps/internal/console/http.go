@@ -38,7 +38,10 @@ func (c *Console) routes(ctx context.Context) (http.Handler, error) {
 	ok := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
 	router.Get("/healthz", ok)
 	router.Get("/readyz", ok)
-	router.Handle("/metrics", promhttp.HandlerFor(httpserver.Metrics(), promhttp.HandlerOpts{}))
+	metrics := httpserver.Metrics()
+	c.traces.Register(metrics)
+	router.Handle("/metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	router.Method(http.MethodPost, otlp, c.traces)
 	router.Route("/api", c.api)
 	started := fmt.Sprintf(`"%x"`, time.Now().UnixNano()) // an ETag: a page never mixes the files of two consoles
 	file := func(w http.ResponseWriter, r *http.Request, name string) {
@@ -48,7 +51,7 @@ func (c *Console) routes(ctx context.Context) (http.Handler, error) {
 	}
 	router.Get("/assets/*", func(w http.ResponseWriter, r *http.Request) { file(w, r, r.URL.Path) })
 	// Every page is the same frame, which assets/frame.js fills.
-	for _, page := range []string{"/", "/order", "/place", "/break", "/operate", "/simulator", "/versioning"} {
+	for _, page := range []string{"/", "/order", "/place", "/break", "/operate", "/traces", "/simulator", "/versioning"} {
 		router.Get(page, func(w http.ResponseWriter, r *http.Request) { file(w, r, "index.html") })
 	}
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
@@ -76,6 +79,7 @@ func (c *Console) api(router chi.Router) {
 	router.Route("/sagas", c.sagas.Routes(c.system, c.shop))
 	router.Route("/break", c.faults.Routes)
 	router.Route("/place", c.orders.Routes)
+	c.traces.Routes(router)
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {
@@ -96,15 +100,19 @@ func endStreams(ctx context.Context, next http.Handler) http.Handler {
 	})
 }
 
+// otlp is where processes send their spans.
+const otlp = "/otlp/v1/traces"
+
 // localOnly refuses requests to a host name that a foreign DNS could have pointed at this machine: for a browser such a
-// page is of the same origin, and could do whatever ours may.
+// page is of the same origin, and could do whatever ours may. Spans come from other containers, which know this one by
+// its name; all that such a page could do with that address is to send some, too.
 func localOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := r.Host
 		if name, _, err := net.SplitHostPort(host); err == nil {
 			host = name
 		}
-		if host != "localhost" && net.ParseIP(host) == nil {
+		if host != "localhost" && net.ParseIP(host) == nil && r.URL.Path != otlp {
 			const refusal = "the console answers to an IP address or to localhost"
 			problem.Write(w, r, problem.New(http.StatusMisdirectedRequest, refusal))
 			return

@@ -9,8 +9,9 @@ import { strip } from './strip.js';
 /** @type {Record<string, {title: string, about?: string, keys?: import('./keyboard.js').Key[], load?: () => Promise<{mount: (root: HTMLElement) => Promise<void>}>}>} */
 const pages = {
   '/': { title: 'Live sagas', load: () => import('./sagas/page.js') },
-  '/order': { title: 'An order', keys: [['←', 'the event before'], ['→', 'the next event']], load: () => import('./sagas/order.js') },
+  '/order': { title: 'An order', keys: [['←', 'the event before'], ['→', 'the next event'], ['↑ ↓', 'another span, in the waterfall']], load: () => import('./sagas/order.js') },
   '/operate': { title: 'Operate', about: 'Incidents and dead letters, how far behind the services are, and whether money and stock add up.', load: () => import('./operate/page.js') },
+  '/traces': { title: 'Traces', about: 'Slow and failed orders, and how long each step takes; an order’s page draws its trace.', load: () => import('./traces/page.js') },
   '/place': { title: 'Place orders', about: 'One order by a form, with every test card explained, or many at a rate, with live histograms of their latency.', load: () => import('./place/page.js') },
   '/break': { title: 'Break things', about: 'Arm faults at any point, kill services, pause consumers, let the gateway misbehave, and watch the recovery.', load: () => import('./break/page.js') },
   '/simulator': { title: 'Saga flow simulator', about: 'Step a saga through four services, make any step fail, and follow the compensation: in a model, or with a real order.', keys: [['→', 'takes the next step'], ['←', 'takes a step back, in the model']], load: () => import('./simulator/page.js') },

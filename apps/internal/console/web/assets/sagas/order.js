@@ -4,6 +4,7 @@
 import { ask } from '../api.js';
 import { el, redraw } from '../dom.js';
 import { shapes, since, span } from '../text.js';
+import { OrderTrace } from '../traces/order.js';
 import { follow } from './feed.js';
 import { Marks, handledBy, markOf, rowTables } from './rows.js';
 
@@ -48,6 +49,7 @@ class Order {
   open() {
     this.place = el('div.order');
     this.tables = el('div');
+    this.trace = new OrderTrace(this.id).place;
     this.handled = el('p.note', { 'data-is': 'handled' });
     this.root.replaceChildren(this.place);
     addEventListener('hashchange', () => { this.at = location.hash.slice(1); this.draw(); });
@@ -153,7 +155,7 @@ class Order {
     redraw(this.place,
       el('header', {}, el('h1', {}, 'Order'), el('code', {}, this.id), state && el(`span.state.${shapes[state][1]}`, { 'data-is': 'state' }, `${shapes[state][0]} ${state}`)),
       el('p.note', { role: 'status' }, this.problem || (this.away ? AWAY : this.events.length ? `${this.events.length} events` : 'Reading …')),
-      ...(this.events.length ? [this.tools(), this.lanes(), this.expected(), this.sides()] : this.parts ? [this.expected(), el('section', {}, this.table())] : []), this.tables);
+      ...(this.events.length ? [this.tools(), this.lanes(), this.expected(), this.trace, this.sides()] : this.parts ? [this.expected(), el('section', {}, this.table()), this.trace] : []), this.tables);
   }
 
   tools() {
