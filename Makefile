@@ -24,7 +24,7 @@ REVISION  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 GOBUILD   := CGO_ENABLED=0 go build -trimpath -ldflags='-X example.com/ordersaga/internal/version.revision=$(REVISION)'
 # The test runner stops a package that hangs long before a person would. Most tests wait for a database, a broker or a
 # clock, so more of them run at once than there are processors. What vet finds is found by lint.
-TESTFLAGS ?= -race -vet=off -shuffle=on -parallel=4 -timeout=20m
+TESTFLAGS ?= -vet=off -shuffle=on -parallel=4 -timeout=20m
 # Tests use the machine's own binaries unless they are given a server: containers only cost time here, and
 # the kit's own tests try every source (TESTKIT=docker makes all of them run in containers; see pkg/testkit).
 export TESTKIT ?= $(if $(TEST_DATABASE_URL),,local)
@@ -83,8 +83,10 @@ bench-console: build .bin/.axe-$(AXE) ## measures the console: how soon an event
 ## Change it
 
 .PHONY: test
+# The race detector needs cgo. It is not for tests/, whose tests drive other processes, or a model.
 test: build .bin/.oasdiff-$(OASDIFF) .bin/.buf-$(BUF) ## tests every module on real Postgres and NATS, with the race detector (all but the containers)
-	@CGO_ENABLED=1 go test $(TESTFLAGS) $(MODULES:%=./%/...) # cgo: the race detector needs it
+	@rc=0; CGO_ENABLED=1 go test -race $(TESTFLAGS) $(patsubst %,./%/...,$(filter-out tests,$(MODULES))) || rc=$$?; \
+	go test $(TESTFLAGS) ./tests/... || rc=$$?; exit $$rc
 
 # The packages with tests of pacts: to link the tests of all others takes longer than to run these.
 PACT_TESTS = $(shell grep -rl --include='*_test.go' '^func TestPacts_' $(MODULES) | xargs -n 1 dirname | sort -u | sed 's|^|./|')
