@@ -35,6 +35,7 @@ func noTrace(t *testing.T, s *shop) {
 	p.goTo("/order?id=" + id)
 	p.reads("[data-is=trace]", "OTEL_EXPORTER_OTLP_ENDPOINT="+console+"/otlp")
 	p.accessible()
+	p.do(chromedp.EmulateViewport(320, 700))
 	p.goTo("/traces")
 	p.reads(".note", "OTEL_EXPORTER_OTLP_ENDPOINT="+console+"/otlp")
 	p.accessible()

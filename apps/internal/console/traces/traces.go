@@ -57,7 +57,8 @@ func (a *API) Register(metrics prometheus.Registerer) {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "console_traces_bytes", Help: "Memory that the ring of traces accounts for.",
 		}, func() float64 { return float64(a.ring.numbers().Bytes) }),
-		count("console_spans_received_total", "Spans that were stored.", func(r Ring) float64 { return float64(r.Received) }),
+		count("console_spans_received_total", "Spans that were stored.",
+			func(r Ring) float64 { return float64(r.Received) }),
 		count("console_spans_dropped_total", "Spans that were refused: invalid, or of a trace that is too large.",
 			func(r Ring) float64 { return float64(r.Dropped) }),
 	)
