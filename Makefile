@@ -45,9 +45,18 @@ build: ## compiles every program into bin/, the NATS server from its module amon
 	@mkdir -p bin
 	@$(GOBUILD) -o bin/ ./services/{order,inventory,payment,shipping,notification}/cmd/... ./apps/cmd/... github.com/nats-io/nats-server/v2
 
+# The sidecar is a module of its own and not in go.work, so that what a collector requires is nobody else's. Its linter and
+# tests compile with these settings, too, or all would be compiled twice.
+SIDECAR_GO := GOWORK=off CGO_ENABLED=0 GOFLAGS=-trimpath
+
+.PHONY: sidecar
+sidecar: ## compiles the services' sidecar for telemetry into bin/telemetry (an OpenTelemetry collector: some minutes, once)
+	@mkdir -p bin
+	@cd telemetry && $(SIDECAR_GO) go build -ldflags='-s -w' -o ../bin/telemetry .
+
 .PHONY: demo
-demo: build ## runs everything without Docker and plays the scenes (ONCE=1 ends after them, SCENES=none plays none)
-	@bin/sagactl demo $(if $(ONCE),--once) $(if $(SCENES),--scenes=$(SCENES))
+demo: build $(if $(SIDECAR),sidecar) ## runs everything without Docker and plays the scenes (ONCE=1 ends after them, SCENES=none plays none, SIDECAR=1 adds sidecars)
+	@bin/sagactl demo $(if $(ONCE),--once) $(if $(SCENES),--scenes=$(SCENES)) $(if $(SIDECAR),--sidecar)
 
 # Containers need Docker and nothing else: these are short for docker compose, which works without make too.
 RUN_FILE ?= .ordersaga/run.json
@@ -170,8 +179,14 @@ generate: tools build ## writes the generated files anew: HTTP servers and clien
 check: lint test check-tidy check-generated ## what must be green before a change goes in
 
 .PHONY: check-full
-check-full: check test-browser test-compose test-module test-outside conformance vet-darwin crash-matrix mutants ## everything that there is, with 10 minutes of chaos: hours
+check-full: check test-browser test-compose test-module test-outside conformance check-sidecar vet-darwin crash-matrix mutants ## everything that there is, with 10 minutes of chaos: hours
 	@$(MAKE) chaos MINUTES=10
+
+.PHONY: check-sidecar
+check-sidecar: build sidecar tools ## lints and tests the sidecar's module, and the system with sidecars, alerts and dashboards
+	@cd telemetry && $(SIDECAR_GO) go mod tidy -diff && $(SIDECAR_GO) go vet ./... && $(SIDECAR_GO) golangci-lint run --config ../.golangci.yml ./...
+	@cd telemetry && $(SIDECAR_GO) go test -count=1 -shuffle=on -timeout=10m ./...
+	@cd tests && go test -tags=sidecar -count=1 -timeout=15m -v ./sidecar | grep -v '^=== '
 
 .PHONY: check-tidy
 check-tidy: ## fails when a go.mod or go.sum is not what the imports need (a workspace hides that)

@@ -65,6 +65,8 @@ is printed. No scenes are played then, and an order has an hour unless --deadlin
 	f.StringSliceVar(&d.system.Without, "without", nil, "a service that is not started: its place is free, as shipping")
 	f.BoolVar(&d.system.Translate, "translate", false,
 		"the services know only OrderCreated v1, and the translator makes it of v2")
+	f.BoolVar(&d.system.Sidecars, "sidecar", false,
+		"run a telemetry sidecar beside each service: its spans, log and metrics leave by it alone")
 	f.StringArrayVar(&d.more, "env", nil, "more environment for a process, as payment:LOG_LEVEL=DEBUG")
 	return c
 }
@@ -182,6 +184,8 @@ func hint(err error, dir string) string {
 	switch text := err.Error(); {
 	case errors.Is(err, supervisor.ErrInUse):
 		return "sagactl demo --dir another-directory"
+	case strings.Contains(text, "lacks the program telemetry"):
+		return "make sidecar"
 	case strings.Contains(text, "lacks the programs"):
 		return "make build"
 	case strings.Contains(text, "PostgreSQL"):

@@ -33,6 +33,8 @@ const (
 	Mail        = endpoints.Mail
 	Console     = endpoints.Console
 	Registry    = endpoints.Registry
+	// Telemetry is the program that runs as a service's sidecar; see Options.Sidecars.
+	Telemetry = "telemetry"
 )
 
 // mailsink is the program behind Mail.
@@ -60,6 +62,8 @@ type Options struct {
 	// Translate runs services that know only the first version of OrderCreated. The translator consumes the second
 	// version and publishes it as the first.
 	Translate bool
+	// Sidecars runs a telemetry sidecar beside each process of a service. It is named after the process: order-sidecar.
+	Sidecars bool
 	// Ports are HTTP ports that are asked for, by process; absent: a free one.
 	Ports map[string]int
 	// Prefer are HTTP ports of Mail and Console that are taken if they are free; otherwise another one is.
@@ -108,6 +112,9 @@ func (o *Options) complete() error {
 	if o.Bin, err = findPrograms(o.Bin); err != nil {
 		return err
 	}
+	if o.Sidecars && !isProgram(o.Bin, Telemetry) {
+		return fmt.Errorf("%s lacks the program %s: run `make sidecar`", o.Bin, Telemetry)
+	}
 	for name := range o.Replicas {
 		if !slices.Contains(events.Consumers, events.Service(name)) {
 			return fmt.Errorf("%q is no service that could have replicas", name)
@@ -143,10 +150,12 @@ func findPrograms(wanted string) (string, error) {
 }
 
 func missingIn(dir string) []string {
-	return slices.DeleteFunc(programs(), func(name string) bool {
-		info, err := os.Stat(filepath.Join(dir, name))
-		return err == nil && info.Mode().IsRegular()
-	})
+	return slices.DeleteFunc(programs(), func(name string) bool { return isProgram(dir, name) })
+}
+
+func isProgram(dir, name string) bool {
+	info, err := os.Stat(filepath.Join(dir, name))
+	return err == nil && info.Mode().IsRegular()
 }
 
 // repositoryBin is bin/ beside the go.work above the working directory: where tests find the programs.

@@ -16,10 +16,12 @@ import (
 type member struct {
 	name    string // order, order-2, gateway, …
 	program string
-	http    int  // port; 0: none
-	admin   int  // the same
-	smtp    int  // the same
-	free    bool // it is not started: its place is free for another program
+	http    int       // port; 0: none
+	admin   int       // the same
+	smtp    int       // the same
+	free    bool      // it is not started: its place is free for another program
+	of      string    // the process whose sidecar it is; empty: it is none
+	side    sidePorts // of a sidecar
 	// kept holds the HTTP port until the process starts, so that no other program takes it; nil: it is not held.
 	kept net.Listener
 }
@@ -46,7 +48,11 @@ func members(o Options) ([]member, error) {
 		}
 	}
 	others, err := besides(o, taken)
-	return append(all, others...), err
+	if all = append(all, others...); err == nil && o.Sidecars {
+		others, err = sidecars(all, taken)
+		all = append(all, others...)
+	}
+	return all, err
 }
 
 // besides are the processes that have neither replicas nor an admin listener.
@@ -89,6 +95,8 @@ func (s *System) environmentOf(m member) map[string]string {
 		env["LEDGER_FILE"] = filepath.Join(s.folder.data, "gateway", "ledger.jsonl")
 	case Console:
 		s.consoleEnvironment(env)
+	case Telemetry:
+		s.sidecarEnvironment(m, env)
 	case mailsink:
 		env["SMTP_ADDR"] = address(m.smtp)
 	case Ambassador:
@@ -108,6 +116,9 @@ func (s *System) serviceEnvironment(service events.Service, process string, env 
 	env["DATABASE_URL"], env["MIGRATIONS_URL"] = database.URL, database.OwnerURL
 	env["NATS_URL"] = s.natsURL(string(service))
 	env["SCHEMA_REGISTRY_URL"] = s.urlsOf(Registry)[0]
+	if s.options.Sidecars {
+		env["OTEL_EXPORTER_OTLP_ENDPOINT"] = url(s.member(SidecarOf(process)).side.otlp)
+	}
 	if s.options.Faults {
 		env["FAULTS_ENABLED"] = "true"
 		env["FAULTS_LOG"] = filepath.Join(s.folder.logs(), process+".faults") // lists the crashes on purpose

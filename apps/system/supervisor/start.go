@@ -75,7 +75,7 @@ func (s *System) startProgram(ctx, supervised context.Context, m member) error {
 	}
 	p := &program{
 		path: filepath.Join(s.options.Bin, m.program),
-		log:  filepath.Join(s.folder.logs(), m.name+".log"),
+		log:  s.logOf(m),
 		env:  func() map[string]string { return s.environmentOf(m) },
 	}
 	m.releasePort()
@@ -137,7 +137,7 @@ func (s *System) awaitReady(ctx context.Context, m member) error {
 			reason = err
 		}
 		if how, exited := s.children[m.name].exited(); exited {
-			return fmt.Errorf("%s ended with %s: %s", m.name, how, lastLine(filepath.Join(s.folder.logs(), m.name+".log")))
+			return fmt.Errorf("%s ended with %s: %s", m.name, how, lastLine(s.logOf(m)))
 		}
 		select {
 		case <-ctx.Done():

@@ -108,14 +108,18 @@ func (s *System) stop(ctx context.Context) error {
 	for _, m := range s.members {
 		m.releasePort()
 	}
-	var stopping errgroup.Group
-	for _, name := range slices.Backward(s.order) {
-		if name == NATS || name == Postgres {
-			continue
-		}
-		stopping.Go(func() error { return s.stopChild(ctx, name) })
+	isSidecar := func(name string) bool {
+		return slices.ContainsFunc(s.members, func(m member) bool { return m.name == name && m.of != "" })
 	}
-	err = errors.Join(err, stopping.Wait())
+	for _, sidecars := range []bool{false, true} { // a sidecar takes what its service has to send at the end
+		var stopping errgroup.Group
+		for _, name := range slices.Backward(s.order) {
+			if name != NATS && name != Postgres && isSidecar(name) == sidecars {
+				stopping.Go(func() error { return s.stopChild(ctx, name) })
+			}
+		}
+		err = errors.Join(err, stopping.Wait())
+	}
 	for _, name := range []string{NATS, Postgres} {
 		err = errors.Join(err, s.stopChild(ctx, name))
 	}
@@ -145,6 +149,9 @@ func (s *System) Describe() endpoints.Description {
 	for _, m := range s.members {
 		if m.http != 0 {
 			r.URLs[m.name] = url(m.http)
+		}
+		if m.side.metrics != 0 {
+			r.URLs[m.name] = url(m.side.metrics)
 		}
 		if m.admin != 0 {
 			r.Admin[m.name] = url(m.admin)
