@@ -20,7 +20,8 @@ func (p *program) watch() *cobra.Command {
 		Use:   "watch [ORDER]",
 		Short: "Shows sagas as they happen, over all services.",
 		Long: `Shows sagas as they happen, over all services: of one order from its beginning until it has ended, or of all
-orders from now on, until Ctrl-C. Of one order it also shows what it waits for when nothing happens.
+orders from now on, until Ctrl-C. Of one order it also shows what it waits for when nothing happens, and at its end
+which part took longest, where traces are recorded.
 
 → a step, ✗ the saga turns round, ↩ a step undone, ■ the end, ! a person is needed.`,
 		Args: cobra.MaximumNArgs(1),
@@ -78,6 +79,11 @@ func (p *program) watchOrder(ctx context.Context, orderID string, past bool) err
 		defer screen.Unlock()
 		return show(seen)
 	})
+	if errors.Is(err, errEnded) && p.output != "json" {
+		if slow := slowStep(ctx, system, orderID); slow != "" {
+			fmt.Fprintln(p.out, faint.Render("           "+slow+"; all: sagactl trace "+orderID))
+		}
+	}
 	if errors.Is(err, errEnded) || ctx.Err() != nil {
 		return nil
 	}
