@@ -23,7 +23,8 @@ type Trace struct {
 	// Complete: the saga has ended, and no span but the first has a parent that is missing. More may still arrive.
 	Complete bool   `json:"complete"`
 	Spans    []Span `json:"spans"` // by their start
-	// Links are spans of other traces with a link to one of these, such as the commit of a batch of many orders.
+	// Links are spans of other traces that are linked with one of these: by their own link, as the commit of a batch of
+	// many orders, or by one of these, as the request that placed the order.
 	Links []Linked `json:"links"`
 }
 
@@ -52,11 +53,11 @@ type Link struct {
 	SpanID  string `json:"span_id"`
 }
 
-// Linked is a span of another trace that has a link to a span of this one.
+// Linked is a span of another trace.
 type Linked struct {
 	TraceID  string    `json:"trace_id"`
 	SpanID   string    `json:"span_id"`
-	To       string    `json:"to_span_id"`
+	To       string    `json:"to_span_id"` // the span of this trace that it is linked with
 	Name     string    `json:"name"`
 	Service  string    `json:"service"`
 	Start    time.Time `json:"start"`
@@ -131,6 +132,7 @@ func (r *ring) trace(order uuid.UUID) (Trace, bool) {
 	}
 	for _, s := range spans {
 		shown.Spans = append(shown.Spans, spanShown(&s))
+		shown.Links = append(shown.Links, r.linkedFrom(t, &s)...)
 	}
 	for _, from := range t.from {
 		shown.Links = append(shown.Links, Linked{
@@ -139,6 +141,25 @@ func (r *ring) trace(order uuid.UUID) (Trace, bool) {
 		})
 	}
 	return shown, true
+}
+
+// linkedFrom are the spans of other traces that a span links to, as far as they are in the ring.
+func (r *ring) linkedFrom(t *trace, s *span) (found []Linked) {
+	for _, l := range s.links {
+		other := r.traces[l.trace]
+		if other == nil || other == t {
+			continue
+		}
+		for _, to := range r.spans(other) {
+			if to.id == l.span {
+				found = append(found, Linked{
+					TraceID: l.trace.String(), SpanID: to.id.String(), To: s.id.String(), Name: to.name, Service: to.service,
+					Start: at(to.start), Duration: to.duration,
+				})
+			}
+		}
+	}
+	return found
 }
 
 func (r *ring) word(place uint64) string {

@@ -101,7 +101,7 @@ export class Waterfall {
     const linked = trace.links.filter((l) => l.to_span_id === span.span_id);
     const facts = [['service', [span.service, span.instance].filter(Boolean).join(', ')], ['began', `${took((micros(span.start) - micros(trace.start)) * 1000)} after the beginning`], ['took', took(span.duration_ns)],
       ['part', span.segment && segments[/** @type {keyof typeof segments} */ (span.segment)]], ['event', span.event], ['error', span.status === 'error' && (span.error || 'without a description')],
-      ...linked.map((l) => ['linked from', `${l.name || 'another trace'} of ${l.service}, ${took(l.duration_ns)}, in a trace of its own`]), ...Object.entries(span.attributes ?? {})];
+      ...linked.map((l) => ['linked with', `${l.name || 'another trace'} of ${l.service}, ${took(l.duration_ns)}, in a trace of its own`]), ...Object.entries(span.attributes ?? {})];
     return [el('h3', {}, span.name), el('dl', {}, ...facts.filter(([, value]) => value).flatMap(([name, value]) => [el('dt', {}, String(name)), el('dd', {}, String(value))]))];
   }
 
