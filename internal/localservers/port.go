@@ -22,7 +22,7 @@ const firstPort, lastPort = 10000, 32000
 func FreePort() (int, error) {
 	for range 100 {
 		port := firstPort + rand.IntN(lastPort-firstPort)
-		if portIsFree(port) && reserve(port) {
+		if portIsFree(port) && Reserve(port) {
 			return port, nil
 		}
 	}
@@ -32,9 +32,10 @@ func FreePort() (int, error) {
 // reserved keeps the locked files open: a lock lasts as long as its file.
 var reserved sync.Map
 
-// reserve locks a file that stands for the port. Where there can be no such file the port counts as reserved: it is
-// free, and the worst that can happen is that somebody else takes it while its server is away.
-func reserve(port int) bool {
+// Reserve is whether nobody else has the port, of those who ask here, in any process; until this process ends, they do
+// not get it then. It locks a file that stands for the port. Where there can be no such file the port counts as
+// reserved: the worst that can happen is that somebody else takes it while its server is away.
+func Reserve(port int) bool {
 	folder := filepath.Join(os.TempDir(), "ordersaga-ports")
 	if os.MkdirAll(folder, 0o777) != nil {
 		return true

@@ -11,7 +11,7 @@ func TestFreePort_IsGivenToNobodyElseWhileItsServerIsAway(t *testing.T) {
 	if !portIsFree(port) {
 		t.Fatalf("somebody listens on %d", port)
 	}
-	if reserve(port) {
+	if Reserve(port) {
 		t.Errorf("port %d is given away twice", port)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"example.com/ordersaga/contracts/openapitest"
 	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
@@ -27,7 +28,7 @@ import (
 func serve(t *testing.T, pool *pgxpool.Pool) (*api.ClientWithResponses, string) {
 	t.Helper()
 	once := idempotency.Once{Do: func(ctx context.Context, fn func(pgx.Tx) error) error { return pgx.BeginFunc(ctx, pool, fn) }}
-	listener := httptest.NewServer(routes(server{pool, once}))
+	listener := httptest.NewServer(openapitest.Documented(t, api.GetSpec, routes(server{pool, once})))
 	t.Cleanup(listener.Close)
 	client, err := api.NewClientWithResponses(listener.URL)
 	if err != nil {

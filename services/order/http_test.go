@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"example.com/ordersaga/contracts/openapitest"
 	batcher "example.com/ordersaga/internal/batch"
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/pkg/idempotency"
@@ -49,7 +50,7 @@ func openWith(t *testing.T, pool *pgxpool.Pool) *shop {
 	t.Helper()
 	s := &shop{t: t, pool: pool, faults: failpoint.NewSet(), others: &others{answers: map[string]string{}}}
 	orders := batcher.New(maxBatch, intake{tx: in(s.pool), faults: s.faults, deadline: time.Hour}.commit)
-	listener := httptest.NewServer(routes(server{
+	listener := httptest.NewServer(documented(t, server{
 		db: s.pool, tx: in(s.pool), place: orders.Do, backlog: func() int { return int(s.backlog.Load()) }, limit: 10, faults: s.faults,
 		clients: sagaview.NewClients(s.others.open(t), 3*time.Second),
 	}))
@@ -60,6 +61,19 @@ func openWith(t *testing.T, pool *pgxpool.Pool) *shop {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// documented is the API, held against its two contracts.
+func documented(t *testing.T, s server) http.Handler {
+	t.Helper()
+	return openapitest.Documented(t, negotiated, openapitest.Documented(t, api.GetSpec, routes(s)))
+}
+
+// negotiated is the contract of the addresses without a version.
+func negotiated() (*openapi3.T, error) {
+	loader := openapi3.NewLoader()
+	loader.IsExternalRefsAllowed = true
+	return loader.LoadFromFile("api/negotiated.yaml")
 }
 
 const body = `{"customer_id": "ada", "items": [{"sku": "widget", "quantity": 2}], "payment_method": "tok_visa",
@@ -518,7 +532,7 @@ func TestPlaceOrder_IsRefusedWhileTheBacklogIsFull(t *testing.T) {
 func TestPlaceOrder_IsRefusedWhenItWouldWaitTooLong(t *testing.T) {
 	t.Parallel()
 	full := func(context.Context, placement) (placed, error) { return placed{}, batcher.ErrBusy }
-	listener := httptest.NewServer(routes(server{place: full, backlog: func() int { return 0 }, limit: 1}))
+	listener := httptest.NewServer(documented(t, server{place: full, backlog: func() int { return 0 }, limit: 1}))
 	t.Cleanup(listener.Close)
 	s := &shop{t: t, url: listener.URL}
 	got := s.place("k", body)

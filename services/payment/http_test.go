@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"example.com/ordersaga/contracts/openapitest"
 	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/pkg/testkit"
 	"example.com/ordersaga/services/payment/api"
@@ -27,7 +28,7 @@ type reply struct {
 
 // api is payment's API over this shop.
 func (s *shop) api() http.Handler {
-	return routes(server{direct.New(s.db.Pool, s.workers, s.app.Faults), s.db.Pool})
+	return openapitest.Documented(s.t, api.GetSpec, routes(server{direct.New(s.db.Pool, s.workers, s.app.Faults), s.db.Pool}))
 }
 
 func ask(t *testing.T, h http.Handler, method, path, key, body string) reply {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"example.com/ordersaga/contracts/openapitest"
 	"example.com/ordersaga/pkg/problem"
 	"example.com/ordersaga/pkg/testkit"
 	"example.com/ordersaga/services/shipping/api"
@@ -18,7 +19,7 @@ import (
 // serve runs the API over a database and returns a client of it.
 func serve(t *testing.T, pool *pgxpool.Pool) (*api.ClientWithResponses, string) {
 	t.Helper()
-	listener := httptest.NewServer(routes(server{pool}))
+	listener := httptest.NewServer(openapitest.Documented(t, api.GetSpec, routes(server{pool})))
 	t.Cleanup(listener.Close)
 	client, err := api.NewClientWithResponses(listener.URL)
 	if err != nil {

@@ -4,6 +4,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -84,8 +85,7 @@ func (c *Client) Place(ctx context.Context, o NewOrder) (order.Order, []byte, er
 		return order.Order{}, nil, fmt.Errorf("place an order: %w", err)
 	}
 	if answer.JSON202 == nil {
-		return order.Order{}, nil, fmt.Errorf("place an order: %w", refused(answer.HTTPResponse,
-			answer.ApplicationproblemJSONDefault))
+		return order.Order{}, nil, fmt.Errorf("place an order: %w", refused(answer.HTTPResponse, answer.Body))
 	}
 	return *answer.JSON202, answer.Body, nil
 }
@@ -97,8 +97,7 @@ func (c *Client) Get(ctx context.Context, id string) (order.Order, error) {
 		return order.Order{}, fmt.Errorf("get order %s: %w", id, err)
 	}
 	if answer.JSON200 == nil {
-		return order.Order{}, fmt.Errorf("get order %s: %w", id, refused(answer.HTTPResponse,
-			answer.ApplicationproblemJSONDefault))
+		return order.Order{}, fmt.Errorf("get order %s: %w", id, refused(answer.HTTPResponse, answer.Body))
 	}
 	return *answer.JSON200, nil
 }
@@ -127,7 +126,7 @@ func (c *Client) Saga(ctx context.Context, id string) (order.Saga, error) {
 	}
 	if answer.JSON200 == nil {
 		return order.Saga{}, fmt.Errorf("get the saga of order %s: %w", id,
-			refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+			refused(answer.HTTPResponse, answer.Body))
 	}
 	return *answer.JSON200, nil
 }
@@ -143,8 +142,7 @@ func (c *Client) Mails(ctx context.Context, id string) ([]notification.Mail, err
 		return nil, fmt.Errorf("get the mails of order %s: %w", id, err)
 	}
 	if answer.JSON200 == nil {
-		return nil, fmt.Errorf("get the mails of order %s: %w", id, refused(answer.HTTPResponse,
-			answer.ApplicationproblemJSONDefault))
+		return nil, fmt.Errorf("get the mails of order %s: %w", id, refused(answer.HTTPResponse, answer.Body))
 	}
 	return answer.JSON200.Mails, nil
 }
@@ -163,8 +161,7 @@ func (c *Client) List(ctx context.Context, status string, limit int, cursor stri
 		return order.OrderList{}, fmt.Errorf("list orders: %w", err)
 	}
 	if answer.JSON200 == nil {
-		return order.OrderList{}, fmt.Errorf("list orders: %w", refused(answer.HTTPResponse,
-			answer.ApplicationproblemJSONDefault))
+		return order.OrderList{}, fmt.Errorf("list orders: %w", refused(answer.HTTPResponse, answer.Body))
 	}
 	return *answer.JSON200, nil
 }
@@ -176,8 +173,7 @@ func (c *Client) Cancel(ctx context.Context, id string) (order.Order, error) {
 		return order.Order{}, fmt.Errorf("cancel order %s: %w", id, err)
 	}
 	if answer.JSON202 == nil {
-		return order.Order{}, fmt.Errorf("cancel order %s: %w", id, refused(answer.HTTPResponse,
-			answer.ApplicationproblemJSONDefault))
+		return order.Order{}, fmt.Errorf("cancel order %s: %w", id, refused(answer.HTTPResponse, answer.Body))
 	}
 	return *answer.JSON202, nil
 }
@@ -197,17 +193,10 @@ func (c *Client) Await(ctx context.Context, id string) (order.Order, error) {
 	}
 }
 
-func refused[P order.Problem | inventory.Problem | notification.Problem](response *http.Response, problem *P) error {
-	r := &endpoints.Refused{Status: response.StatusCode, Title: http.StatusText(response.StatusCode)}
-	switch p := any(problem).(type) {
-	case *order.Problem:
-		if p != nil && p.Detail != nil {
-			r.Detail = *p.Detail
-		}
-	case *inventory.Problem:
-		if p != nil && p.Detail != nil {
-			r.Detail = *p.Detail
-		}
-	}
-	return r
+// refused is why a request was not carried out: what the problem document in the answer's body says, if it is one.
+func refused(response *http.Response, body []byte) error {
+	var problem struct{ Detail string }
+	_ = json.Unmarshal(body, &problem) // what is between us and the service may answer something else
+	status := response.StatusCode
+	return &endpoints.Refused{Status: status, Title: http.StatusText(status), Detail: problem.Detail}
 }

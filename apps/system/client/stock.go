@@ -16,7 +16,7 @@ func (c *Client) Stock(ctx context.Context) ([]inventory.Stock, error) {
 		return nil, fmt.Errorf("list the stock: %w", err)
 	}
 	if answer.JSON200 == nil {
-		return nil, fmt.Errorf("list the stock: %w", refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+		return nil, fmt.Errorf("list the stock: %w", refused(answer.HTTPResponse, answer.Body))
 	}
 	return answer.JSON200.Stock, nil
 }
@@ -31,7 +31,7 @@ func (c *Client) SetStock(ctx context.Context, sku string, available int64, reas
 	}
 	if answer.JSON201 == nil {
 		return inventory.Stock{}, fmt.Errorf("adjust the stock of %s: %w", sku,
-			refused(answer.HTTPResponse, answer.ApplicationproblemJSONDefault))
+			refused(answer.HTTPResponse, answer.Body))
 	}
 	return answer.JSON201.Stock, nil
 }

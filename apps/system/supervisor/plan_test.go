@@ -1,24 +1,28 @@
 package supervisor
 
 import (
+	"net"
 	"testing"
-
-	"example.com/ordersaga/internal/localservers"
 )
 
 func TestPorts_APreferredPortIsTakenIfItIsFree(t *testing.T) {
 	t.Parallel()
-	preferred, err := localservers.FreePort()
+	listener, err := net.Listen("tcp", address(0))
 	if err != nil {
 		t.Fatal(err)
 	}
+	preferred := listener.Addr().(*net.TCPAddr).Port
+	if occupied := consoleOf(t, preferred); occupied.http == preferred {
+		t.Error("the console gets a port on which somebody listens")
+	}
+	_ = listener.Close() // nobody has connected
 	first, second := consoleOf(t, preferred), consoleOf(t, preferred)
 	if first.http != preferred || second.http == preferred || second.http == 0 {
 		t.Errorf("of two systems that prefer %d, the consoles get %d and %d", preferred, first.http, second.http)
 	}
 	first.releasePort()
-	if third := consoleOf(t, preferred); third.http != preferred {
-		t.Errorf("once it is free again, the console gets %d", third.http)
+	if third := consoleOf(t, preferred); third.http == preferred {
+		t.Error("the port of a console that is about to start is given to another one")
 	}
 }
 

@@ -11,12 +11,26 @@ import (
 func (m *member) listen(o Options, taken map[int]bool) (err error) {
 	wanted := o.Ports[m.name]
 	if preferred := o.Prefer[m.name]; wanted == 0 && preferred != 0 && !taken[preferred] {
-		if m.kept, err = net.Listen("tcp", address(preferred)); err == nil {
+		if m.kept = keep(preferred); m.kept != nil {
 			wanted = preferred
 		}
 	}
 	m.http, err = port(wanted, taken)
 	return err
+}
+
+// keep listens on the port, so that nobody gets it before the process is started, and reserves it, so that another
+// system does not take it in between, or while the process is being started again. It is nil where somebody has it.
+func keep(port int) net.Listener {
+	listener, err := net.Listen("tcp", address(port))
+	if err != nil {
+		return nil
+	}
+	if !localservers.Reserve(port) {
+		_ = listener.Close() // the port is another system's
+		return nil
+	}
+	return listener
 }
 
 // releasePort frees the port for the process, which is about to start.

@@ -137,6 +137,9 @@ type IdempotencyKey = string
 // OrderID defines model for OrderID.
 type OrderID = openapi_types.UUID
 
+// Away An error, as in RFC 9457.
+type Away = Problem
+
 // Malformed An error, as in RFC 9457.
 type Malformed = Problem
 
@@ -627,6 +630,11 @@ type ClientWithResponsesInterface interface {
 	AdjustStockWithResponse(ctx context.Context, sku SKU, params *AdjustStockParams, body AdjustStockJSONRequestBody, reqEditors ...RequestEditorFn) (*AdjustStockResponse, error)
 }
 
+// GetReservationResponse503Headers the declared response headers of an HTTP 503 response for GetReservation
+type GetReservationResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetReservationResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -636,8 +644,12 @@ type GetReservationResponse struct {
 	ApplicationproblemJSON400 *Malformed
 	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationproblemJSON404 *Problem
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetReservationResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -653,6 +665,11 @@ func (r GetReservationResponse) GetApplicationproblemJSON400() *Malformed {
 // GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r GetReservationResponse) GetApplicationproblemJSON404() *Problem {
 	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetReservationResponse) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -689,18 +706,32 @@ func (r GetReservationResponse) ContentType() string {
 	return ""
 }
 
+// ListStockResponse503Headers the declared response headers of an HTTP 503 response for ListStock
+type ListStockResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListStockResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *StockList
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListStockResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListStockResponse) GetJSON200() *StockList {
 	return r.JSON200
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListStockResponse) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -737,6 +768,11 @@ func (r ListStockResponse) ContentType() string {
 	return ""
 }
 
+// GetStockResponse503Headers the declared response headers of an HTTP 503 response for GetStock
+type GetStockResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetStockResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -746,8 +782,12 @@ type GetStockResponse struct {
 	ApplicationproblemJSON400 *Malformed
 	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationproblemJSON404 *UnknownSKU
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetStockResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -763,6 +803,11 @@ func (r GetStockResponse) GetApplicationproblemJSON400() *Malformed {
 // GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r GetStockResponse) GetApplicationproblemJSON404() *UnknownSKU {
 	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetStockResponse) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -810,6 +855,11 @@ type AdjustStockResponse409Headers struct {
 	RetryAfter          *int
 }
 
+// AdjustStockResponse503Headers the declared response headers of an HTTP 503 response for AdjustStock
+type AdjustStockResponse503Headers struct {
+	RetryAfter *int
+}
+
 type AdjustStockResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -827,12 +877,16 @@ type AdjustStockResponse struct {
 	ApplicationproblemJSON415 *WrongMediaType
 	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationproblemJSON422 *Unprocessable
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *AdjustStockResponse201Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *AdjustStockResponse409Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AdjustStockResponse503Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -868,6 +922,11 @@ func (r AdjustStockResponse) GetApplicationproblemJSON415() *WrongMediaType {
 // GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
 func (r AdjustStockResponse) GetApplicationproblemJSON422() *Unprocessable {
 	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AdjustStockResponse) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -1023,6 +1082,13 @@ func ParseGetReservationResponse(rsp *http.Response) (*GetReservationResponse, e
 		}
 		response.ApplicationproblemJSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -1030,6 +1096,19 @@ func ParseGetReservationResponse(rsp *http.Response) (*GetReservationResponse, e
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 503:
+		var headers GetReservationResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -1059,6 +1138,13 @@ func ParseListStockResponse(rsp *http.Response) (*ListStockResponse, error) {
 	case rsp.StatusCode == 304:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -1066,6 +1152,19 @@ func ParseListStockResponse(rsp *http.Response) (*ListStockResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 503:
+		var headers ListStockResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -1109,6 +1208,13 @@ func ParseGetStockResponse(rsp *http.Response) (*GetStockResponse, error) {
 		}
 		response.ApplicationproblemJSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -1116,6 +1222,19 @@ func ParseGetStockResponse(rsp *http.Response) (*GetStockResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 503:
+		var headers GetStockResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -1184,6 +1303,13 @@ func ParseAdjustStockResponse(rsp *http.Response) (*AdjustStockResponse, error) 
 		}
 		response.ApplicationproblemJSON422 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -1221,6 +1347,16 @@ func ParseAdjustStockResponse(rsp *http.Response) (*AdjustStockResponse, error) 
 			headers.RetryAfter = &value
 		}
 		response.Headers409 = &headers
+	case rsp.StatusCode == 503:
+		var headers AdjustStockResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -1528,6 +1664,15 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	return r
 }
 
+type AwayResponseHeaders struct {
+	RetryAfter *int
+}
+type AwayApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers AwayResponseHeaders
+}
+
 type MalformedApplicationProblemPlusJSONResponse Problem
 
 type NotModifiedResponse struct {
@@ -1602,6 +1747,25 @@ func (response GetReservation404ApplicationProblemPlusJSONResponse) VisitGetRese
 	return err
 }
 
+type GetReservation503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response GetReservation503ApplicationProblemPlusJSONResponse) VisitGetReservationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetReservationdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -1645,6 +1809,25 @@ type ListStock304Response = NotModifiedResponse
 func (response ListStock304Response) VisitListStockResponse(w http.ResponseWriter) error {
 	w.WriteHeader(304)
 	return nil
+}
+
+type ListStock503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response ListStock503ApplicationProblemPlusJSONResponse) VisitListStockResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListStockdefaultApplicationProblemPlusJSONResponse struct {
@@ -1721,6 +1904,25 @@ func (response GetStock404ApplicationProblemPlusJSONResponse) VisitGetStockRespo
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetStock503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response GetStock503ApplicationProblemPlusJSONResponse) VisitGetStockResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1880,6 +2082,25 @@ func (response AdjustStock422ApplicationProblemPlusJSONResponse) VisitAdjustStoc
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AdjustStock503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response AdjustStock503ApplicationProblemPlusJSONResponse) VisitAdjustStockResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2071,65 +2292,66 @@ func (sh *strictHandler) AdjustStock(w http.ResponseWriter, r *http.Request, sku
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"xFptc9s4kv4rKNxW7ewdJUuynYyVT5mMM+OJJ5Pzy27VRl4bIpsiRiTAAUDLWpf++1U3+CrRjh1v5vIh",
-	"tiUS6Jenu59u4J6HOsu1AuUsn97zBEQEhn49iSDLtQMVrs8gT8UaIvw4AhsamTupFZ/yTwYsKMdWCSjm",
-	"EmmZtMwlwISyKzDMaSYUA2FSCYYZ+KMA69hKuoSesiIDtoT1kAfchglkArcAVWR8+pk7UwC/Crhb58Cn",
-	"3Doj1YJvNgE/A2fWb2MHZlck+pglesUyodbMQqhVZEkSu2RiIaTqbpdJJTPccVxvJZWDBRi+wc1yYUQG",
-	"btcsH2C9u/27RFtQbL4mBcNUgnIBU7BisTYMbsGsGS6vHBMqaqzQfCucgyx3TDgmXcAEu7w8+dF/fyey",
-	"PIUhO4MMsjkYiOhzwSKxHs4UD3j5CJ/y1/FhvB+OYTCORuHgQOy/HhzF+2JwGB9Fk3gE38/HYx5wiUJ7",
-	"t/OAK5Hhuy0lB6hlwNF10iAE0Csd84m7U1ALl/Dp5PAwQHNWf4/7fPebicCc/LhruYsEmMYv/2qZjIYd",
-	"ZUbjIzEfxZPB63AfBq+j8WhwJA4PB6NwEr8S4/lrOJhUyuTCJY0qtOK1jB7VIdYmE45PeVHQk7tSn3+4",
-	"7JfYOh0u2RIgl2rBCiXdsF8QuyweleEvBmI+5f+110Tknv/W7uHuhEUDNtfKAkHxV5Gi4D4uQ02gwl9F",
-	"nqcyFCjkXm70PIXsf363KPF9Y1LUxQmZkpwlwNmW36cYzbXEAbdOuMLy6cFoFHAnHbnmBxGxMx/YjeXE",
-	"XBduOk+FWvLNU7X85GX1mm4FNauFDChmbrZEvWHa0BdzHa1ZKJTSjs2BGRDREEX4qN2vOpKx7EtjF03G",
-	"KvOXVsBWGMrs+EIsmHUCk4hU7CQefNQKBr8KFyZDdkwhOxmNKMGwn44vWCIsvk67Vip9lYMqcx+2zX2i",
-	"HBglUnYO5hYMOzZGm29oeLVm2iVgGOBGpNSF1qfCLOBlWh2M9xutSgCxY+WkW7MLrZnf4pspdlFhRVqW",
-	"4lYIH6HY+BX7IH8gPS/VUumVKkP/BQGG9gPcSGl2/uGS2dzocAmuE1IHjTU+asfe60JF31T9WiRbhAnK",
-	"VSqNwoG1Yp7CC/XeiyB1Yspyo3Mwbs1mnD6Zcdw5k9Ziem0ZYTJpjNARpATGnwOHX85/+8jmhWOYQ4Ri",
-	"Ivq9sC6jQl5mmd30sxKWFbYqyMrHTEl4sDRvAv4Po9XiV4ikuCAlXhY9h21T2SLPtXEQMVqf0QZ/irHI",
-	"Ri3ZUeYhlcxyIdznbW1B/KuEg/RVLDQgHETXwnUqcSQcDJzMYLccBx5Fncelcq8O+C6BC7iMnlDhsbKK",
-	"0to7X2HlfkqBRiDrcPnFZ+khX80rMvCZk1SeI3jtapGCtomqPRparOe/Q+hw91OpYNe+fxTCx06fuR7j",
-	"vk9XfEsVr0W9b5+oH2HVxYSIIon4EemnlvSxSC1so+/4ToQuXVOJ1jG7IXPdEJu+EbdCppgwboKmy/B2",
-	"RFrWtUz98C4h+BnbB0yL0rL6MSawtVgJE9khwxignfERNEyB0beitIrRj2ww1BkQaZiDWwGoN0w6lok1",
-	"EpN/g9Eo0q5LxF3pklH1r+WnUZ+f6nDoKvHD2rdBqMcqwXairUyYCLUA+4Yi+CulGbQ/Vdq1urfR1aZP",
-	"1CbMurL+I1kHlDpXicY2iIibp2IpRFidU+HADL1IdcNRStNqOHJsnwwu+a/P/5rN7kajwWx2N34/m929",
-	"fn/13/hZfv/PDf7/LvQ/4s1V36N/6W0E2kAvlekDeIv4bRMqz6QCJggaZ+/fsaODw9e78KzK6K6pvCtX",
-	"WE580415ctiX1apy0Ud4f764+MT8A8PezFmWl979l1JFGH2kC8Ja2l4BXFnpIohFkbqtYvQlA3sJajX6",
-	"DH0GFsyt8LL9J2pLKhXYB7R2VYvKVkI5iALs888/XL5h2LGvqzEIppwUhAUWYms/h1gbaF6mBtFBZr+U",
-	"XCmhN2EkjBFr/LvuaZ9X2HYiDv2GvMUAWhMiZDel5NGUCRbqCHxUWk0jijTVK4hQafwy1YqyrgeqDTyR",
-	"FHambnThrnV8TbVqylYyWoC7CdhNKFQIaQoR9Ws3oTDRdQQh2jy68ROMXgz3wPDs+Pz47O/HP05ZAqmn",
-	"XY2F2flvpz9OmU1knkM0ZGfHp8dvz/HhhbwFxeYiXBKZU5RsnMaUjOsMZ+rs+Jfjdxf4rKv7+0hGlCdt",
-	"EccyhKBO8dJWr/GgHlxVovGAoxw84NX+9KtfvmeyFfAij54J2K2IaY07vN0qQG+xiNZGfVFV9jzNAMa7",
-	"sJt9Xx10060Y/Hs0OLoqfw56M2jAzyuO9ORiTKEnaIbmgy8UiiXiFvor1qOl0lC66JsBVGm1RhPthSUI",
-	"dzfACuUDf/0V2z6DQur0IeESYdkcQNWwfq4cvTytMXzLOqUcvdBA/51K20Pla/r7pOxW8uDt9LYt5AN0",
-	"F5+TKtY9iaGpCJYcl4kIKFFVua2azlqxEH+1DG5RrqDMBZTcysZt6svr208nzCZ6RXwkG85UicgcjNWq",
-	"YlKsaqmbtCGdhTSmKtE0kS1ILSF39eR3OFMzVQ5CvOBhqn0mVqzwswgWS4QnErmSRwzZWTUTpHd0DmrK",
-	"5EJhyaGny/3WumCRntFgDNeqZldlBbeojyctLNJhgZKy7yp28jef4FIZgrIUojIC5WQswSCpyUWYwGAy",
-	"HDXzztZnCOsiy4RZ86nHT0D+WLVDTsdYjprAIzpRD73QRdqsecBvwVjv6PFwRBveDf4oREotzud7Ltx1",
-	"phGdYyKHIGxhCF4034PoOj86us4wISJ0S+LAU2mdB2TAV4mkXb9HfhancpEg8Fsr968rVHSdapqCtlf2",
-	"jt9eGzFSzjfQAkuJRZFvrlCbEv4UQB6bFAhiIYa+utEI/Z1P58PbMUbrQ19Oqi9zsUaXDj/5n++FTDsv",
-	"b31/BjHmu0ee+LuW3e8pK0m1GJ4nMscnWhJeUbAaYZ0pQkeG+3zP0f98yj9p6xYGzv/3FA0kXaIL/LhV",
-	"Yqu8RKipuyuhqgkv++5wtP83clK55se3F+fsF3DnzoDIttYty4gBRKiPV1kh7E0rfNs74M7eleQnTD8Y",
-	"aiKXfMr3h2NCYi5cQm7bux3vmVYe2ruvCvMGv8ZSOr1vYHIS8Sn/CVybzHYPnj7359Lmkb3qXAUx1Dkm",
-	"mIxGj8yatmZM9EbFBymn14F78RAbwki9FWkB25SbT0aTV4PxeDCZXIxH0/HhdDT6Z81IUKdmODEuiyQv",
-	"lJ47IZUsMtKlIbtPOQXab+YmU95loe2Fa1bZ0LEu+eoXfbPFIBrjUC71uHS7nYLtEAt/RPRii00qi5Xc",
-	"7PnGmnTsUHPWp9nB6WxunfYjp8YQZ3WN9V2PUKVZfKPhbRcwq72dqmCm0ruSacrmX4+nZxvgoI2Wujfp",
-	"WKXm7U+xypOHq+1Af2DAWh2FttIIDej3RwcPrV6H/V77tGsT8AOfAh5/pzlOpDcOXjj8b6VvT12o8feE",
-	"inT7fzz9+Kg96duRiTi2rwtRty74blE7tgY39EO3cqLxJbs2crRp0E67IVQzHXBiYf2AqSkhnGoOFpaa",
-	"ZpdlpO9kB6lgDCt2/uHSerKlVYrMNpMLX3OYiCI6qCyDERhyIDKA0iwXCyAK1q1Rpy2a9PVFptUrfO50",
-	"fkf47/t2jh1VSW4hygbUN0gTImTNm6P2S3UtSYV1A0xR1WujzdWT8dM0Og9EKKnw1TH5Qvx48n7+4ZKc",
-	"W89566NGotMBMlh8ZgdZZVvVgdTevV0Wj/KT/4zrtx3+uu277apWeW78PL896jM0DgK+OvP8U1Pq42+0",
-	"zpxfjpGf+1ChVan4LhieSzlJyqtdCO21ml2aEnzFqgHPte1Jbz9pHWGnayTxCGy9GHZd5a+hLpTDRoHu",
-	"edEpTSNM1TcrR5ewmKjOFkoqMtfReqaQ9fuW/g3lS+vEkoyXF44Z7Aapny+PeJvVh+zE1bOA3fMWal2Q",
-	"5syU0wU1HtVDdXtDk1aaJs7UGeQgnCeU8MDVud1jaC+OrXkV2cFPMmNprCuvucwUbesKo/wU2/kbaPhL",
-	"eXLWWbu6AThlzhRQTmq76eFtp899nsu3LtX5FoYU/kFH62d2LwSBLin1oGkDpMMxWwnpkI6yak5IoHZi",
-	"WY1aI0glJt6+5UtMdlYuT+Ymh601qzVYSSK/p5VTbW3/qsAWdJ1od9nBfmvZlXBgWCQysYDnUNHuUeym",
-	"O39Db2928v34efn+KRS+ZajndC+PGHW3jlS0qeVuOr/03tlhHFsFaPR0k27bs+eyWZOTsC/KREQO7r9+",
-	"O2jfv+3bt3xtr+/KLgnwpxSrg9HRC1uGCdYnb3bCfe2ogO237vRhPlad7uGo2z2A0sUi8bX+2zURp+Xs",
-	"rknxdIFM2vI4icSktkFsp2/siYCuz1jne17qkLVZYhFQM/WdS0CxG7rnPKAbzTfMirUtTxhbd5nLyey3",
-	"QE55z3pQX7R+bIXWlWwPufH+lwFU3ySkFw6//MLWFSp8bTJ5ClDbl9peTqzeRhE6YbfI65gJZFf+ohjy",
-	"htjorJz47HBvXJNucfoi2YWXv0pCWKnn8Zgr4rI1LgxdsaNiWa68vURvV4DNLYrYuplcHsTsSvBAi9q8",
-	"2mlQN1eb/wsAAP//",
+	"xFptc9s4kv4rKN5W7ewdJVOynYyVT5mMM5OJk8nZzm7VRl4bIpoixiTAAUArWpf++1U3+CrRjh1vcvkQ",
+	"2xJeGt1Pdz/dwG0Q67zQCpSzwew2SIELMPTrGwF5oR2oeH0KRcbXIPBjATY2snBSq2AWfDBgQTm2SkEx",
+	"l0rLpGUuBcaVXYFhTjOuGHCTSTDMwJ8lWMdW0qU0yvIc2DWsx0EY2DiFnOMWoMo8mH0KnCkhuAgDty4g",
+	"mAXWGamWwWYTBqfgzPpl4sDsikQfs1SvWM7VmlmItRKWJLHXjC+5VP3tcqlkjjtOmq2kcrAEE2xws4Ib",
+	"noPbVctbWO9u/yrVFhRbrOmAcSZBuZApWLFEGwY3YNYMl1eOcSVaLbTfcucgLxzjjkkXMs4+fnzzs//+",
+	"M8+LDMbsFHLIF2BA0OecCb4ez1UQBtWQYBY8Tw6T/XgCo4mI4tEB338+Okr2+egwORLTJIIfF5NJEAYS",
+	"hfZmD8JA8Rzndg45wlOGAZpOGoQAWqWnPv75BNTSpcFsengYojrrvydDtvvdCDBvft7V3HkKTOOXf7VM",
+	"inHvMNHkiC+iZDp6Hu/D6LmYRKMjfng4iuJp8oxPFs/hYFofpuAubY9CK15Kce8ZEm1y7oJZUJY0clfq",
+	"s7cfhyW2TsfX7BqgkGrJSiXdeFgQe13eK8NfDCTBLPivvdYj9/y3dg93JywasIVWFgiKL1ecABhrwhP+",
+	"yosikzFH+fYKoxcZ5P/zh0Vhb1tt4jEclxkKpXNwKUruUsSbZQpAgGAxV0o7tgBmgMcpCIQjgjXXOSj3",
+	"gjmzxmnkTzjP8gTQrRx3pQ1mh9F+GDjpyHpnYG5kDOyj4jdcZnyRQatkvtClmy0yrq6DzUMV8sGfzStl",
+	"1yiCO77gFlAwvuLrMTsfEBcN1Ql4FFRGTVQZ2r4avdeJPyTBO54hhHyEfII5mlDDtjxwhjI32GnVfBBF",
+	"rZp/4oKd+hD77dT7kjVChgSIqy1Rr5g29MVCi3UfR2KMIrzX7p0WMpFDCeW8zR1VJtEK2AqDKjs+50tm",
+	"HcdwLhV7k4zeawWjd9zF6ZgdU/CcRhGFevbL8TlLucXptGt9pK8yUIvqjrrfKAdG8YwhvMGwY2O0+YaK",
+	"V2umXQqGAW5EhzrX+oSbJTztVAeTjq9WAGLHykm3ZudaM7/FN3VYwoq0LMOtED5csckz9lb+ROf8qK6V",
+	"XqkqCD/BwVB/FBWUZmdvPzJbGB1fg+u51EGrjffasde6VOKbHr8RyZZxinJVh0bhwFqKl087956AzPEZ",
+	"K4wuwLg1mwf0yTzAnXNpLSa6jhKm01YJPUEqYHwfOPx29vt7tigdwxjCFePij9K6nChVFWV2w8+KW1ba",
+	"mhop7zMV9USStAmDfxitlu9ASH5Oh3ia9xx2VWXLotDGgWC0PqMNvouySEcd2VHmMZGXaiHiDI0G8a8K",
+	"DtLzidgAdyAuuetxIsEdjJzMYZcYhR5FveFSuWcHwS6VDgMpHsC1kOPwSts7XyGHeghVQiDr+PqLY2mQ",
+	"51U1LfsUkFSerfnTNSKFXRXVe7QFil78AbHD3U+kgl39/lly7ztD6rqvCnn4wbeO4k/R7Dsk6ntY9THB",
+	"hZCIH5596Eif8MzCNvqOP/PYZWtK0TphV6SuK6prrhqmdxW29Z7XI/KuvmZaWrhDCH7FQg7DIlK5ehjj",
+	"yL1W3Ag7ZkT4cGccgoop0ftWFFbR+5H3xToHIg0LcCsA9YJJx3K+RmLybzAaRdo1Cf9cmSSq/3XsFA3Z",
+	"qXGH/iF+WvuCFM+xqoh2e5g45WoJ9gV58FdKM+p+qrTr1NHRxWZI1NbN+rL+I12HFDpXqcaClIibp2IZ",
+	"CMzOGXdgxl6kpvSrpOmUfgUWsgaX/Nenf83nn6NoNJ9/nryezz8/f33x3/hZcfvPDf7/KvY/ks3F0NC/",
+	"DJZkXaBXhxkCeIf4bRMqz6RCxgkap69fsaODw+e78KzT6K6qvClXmE58+wPj5HgoqtXpYojw/np+/oH5",
+	"AePByFmll8H9r6US6H10FoS1tIMCuCrTCUh4mbmtZPQlBXsJmmMMKfoULJgb7mX7T+SWTCqwd5za1c0C",
+	"tuLKgQjZYo3M6QWDvHDruiGFIScDrARjngNbQKINtJOpVHeQ2y8FVwrorRtxY/ga/266C49LbDseh3ZD",
+	"3mIAtQkC2U0luZgxzmItwHslVuws0VmmVyDw0PhlphVFXQ9UG3oiye1cXenSXerkknLVjK2kWIK7CtlV",
+	"zFUMWQaC6rWrmBtxKSBGnYsr30saxPAADE+Pz45P/37884ylkHna1WqYnf1+8vOM2VQWBYgxOz0+OX55",
+	"hoOX8gYUW/D4msicomDjNIZkXGc8V6fHvx2/Osexrum0CCkoTtoySWQMYRPipa2nBWHTQqxFC8IA5QjC",
+	"oN6ffvXLD/QYw6AsxCMBu+UxncaT11sN6C0W0dloyKuqmqdthXkT9qPvs4N+uOWjf0ejo4vq52gwgobB",
+	"Wc2RHpyMyfU4dTO988VcsZTfwHDGujdVGgoXQz2AOqw2aKK9rG9RcQOsVN7x11+x7SMopM7uEi7lli0A",
+	"VAPrx8oxyNO6zbFGO5Ucg9BA+51IO0DlG/r7oOhW8eDt8LYt5B10F8dJleiBwNBmBEuGy7kAClR1bKv7",
+	"5JYv+V8tgxuUK6xiAQW3qnCb+fT68sMbZlO9Ij6Sj+eqQmQBxmpVMylWl9Rt2JDOQpZQlmiLyA6krqFw",
+	"TQ9+PFdzVTVCvOBxpn0kVqz0vQiWSIQnErmKR4zZad2dpTm6ADVjcqkw5dDoar+1LpnQc2qM4Vp176rK",
+	"4BbP40kLEzouUVL2Q81O/uYDXCZjUJZcVApQTiYSDJKagscpjKbjqO08dz5DWJd5zs06mHn8hGSPVdfl",
+	"dILpqHU8ohNN0wtNpM06CIMbMNYbejKOaMPPoz9LnlGJ8+k24O4y14jOCZFD4LY0BC/q74G4LI6OLnMM",
+	"iAjdijgEmbTOAzIMVqmkXX9EfpZkcpki8DsrD6/LlbjMNHVBuyt7w2+vjRip+huogWuJSTHYXOBpKviT",
+	"A3lskiPwJR/77EaXGa98OB/fTNBb7/pyWn9Z8DWadPzB/3zNZdabvPX9KSQY7+4Z8Xct+99TVJJqOT5L",
+	"ZYEjOhJekLMabp0pY0eK+3QboP2DWfBBW7c0cPa/J6gg6VJd4sedFFvHJUJNU11xVXd42Q+H0f7fyEjV",
+	"mu9fnp+x38CdOQM831q3SiP+jsH7q6wR9qLjvt0dcGdvSrIThh90NV7IYBbsjyeExIK7lMy2dzPZM504",
+	"tHdbJ+YNfo2pdHbbwuSNCGbBL+C6ZLZ/BfhpOJa2Q/bqGy7EUO/CZhpF9/SatnpMNKPmgxTTG8c9v4sN",
+	"oafe8KyEbcodTKPps9FkMppOzyfRbHI4i6J/NowEz9Q2JyZVkgxKpReOSyXLnM7Skt2H3Mftt32TWdBn",
+	"od2FG1bZ0rE++RoWfbPFIFrlUCzt3Gn1KwXbIxb+su7JGpvWGqu42eOVNe3poeGsD9OD0/nCOu1bTq0i",
+	"Tpsc66seriq1+ELD6y5kVns91c5MqXcls4wtvh5Pj1bAQRctTW3S00rD2x+ilQc3V7uOfkeDtb6U7oQR",
+	"atDvRwd3rd64/V73tmsTBgc+BNw/p71OpBkHT2z+d8K3py5U+HtCRWf7f7z9eK896duRiTh2fffcywu+",
+	"WtSOrcGRHQ6j/S/rlC7Lafuq/fGlCa3QXc60U5tw1bYSHF9a341q801ACQqzUMPJq5wzdA2EvDGBFTt7",
+	"+9F6ZqZVhjQ4l0ufoBgXgm41K88FhoSJtKU0K/gSiK/1E9pJh1N9fUbqFBafemXiEf77sRuQozoiLnlV",
+	"rfpqakrsrZ0ZdSc1iSfj1o0wntXTos3Fg8HWVkV3uDMd4asd+HuCzZcFZ28/EhKaDnJziUlEPURujGN2",
+	"YFgVbD387d3a6/Je5vOfwck2Op53Db2dL2szTx5n5HsNjMpB76hvU79rsL5/Ruc2+zsD6tchCGlVaWkX",
+	"OY9lvnSki1287XVqbmpWfMWqYVBoOxA4f9FaYMFtJNEZrAAZFn/Vr7EulcN6hR7+0WVRK0xdvitHr/IY",
+	"r684Kka00GI9V1h8+M7CC4rE1vFrUl5ROmawKKW2QnXT3K4+Zm9c05LYvfahCgrZ1lw5XVL9Uw9qqixq",
+	"+FJTc65OoQDuPK+FO95S7t6Ge3FsQ+9ID76hmkhjXfXaZq5oW1ca5Zvpzj9JxF+qC7ze2vWT0BlzpoSq",
+	"YdyPJS975fbjTL71ytJXUnTgn7RYP7KIIgj0ubEHTRcgParbiV6HdKPWUFMCtePXdcdXQCYxSg8tX2Gy",
+	"t3J1QTg97KxZr8EqLvsjrZxpa4dXBbakV027y472O8uuuAPDBM/5Eh7DiPs3wpt+GxCtvdlJDpPHJYeH",
+	"VBIdRT2miLpHqbtJpyZkHXPTNaq3zg6X2cpW0cNVuq3PgTdvbUzC8iznYvt54pD3femd4tAbbhLgu2S2",
+	"g+joiZXLFPOTVzvhvjFUyPY7TwsxHqteEXPUL2JA6XKZemLw7WqZk6qF2IZ4escmbXWrRWJS9cK3wzeW",
+	"ZkCveKzzpTcV6tpcYxJQc/WDS0Gxq84b1Stm+dpWF52dx+1Vg/hbICd8yhvZg8kDeE7zoJEmHH55wtZL",
+	"Lpw2nT4EqN23dd+Zhb0UAi22ywh0wjhSMf+4DUlGYnRedal2WD2uSS9PfUbtY9E/fyFgNXcIGFiSqpwv",
+	"DT0LpMxarby9xGC9gQU5ith5115dHu1KcEel3E7t1cmbi83/BQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -93,6 +93,9 @@ type Problem struct {
 // OrderID defines model for OrderID.
 type OrderID = openapi_types.UUID
 
+// Away An error, as in RFC 9457.
+type Away = Problem
+
 // Malformed An error, as in RFC 9457.
 type Malformed = Problem
 
@@ -283,6 +286,11 @@ type ClientWithResponsesInterface interface {
 	GetMailsWithResponse(ctx context.Context, orderId OrderID, reqEditors ...RequestEditorFn) (*GetMailsResponse, error)
 }
 
+// GetMailsResponse503Headers the declared response headers of an HTTP 503 response for GetMails
+type GetMailsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetMailsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -290,8 +298,12 @@ type GetMailsResponse struct {
 	JSON200 *Mails
 	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationproblemJSON400 *Malformed
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetMailsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -302,6 +314,11 @@ func (r GetMailsResponse) GetJSON200() *Mails {
 // GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
 func (r GetMailsResponse) GetApplicationproblemJSON400() *Malformed {
 	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetMailsResponse) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -381,6 +398,13 @@ func ParseGetMailsResponse(rsp *http.Response) (*GetMailsResponse, error) {
 		}
 		response.ApplicationproblemJSON400 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -388,6 +412,19 @@ func ParseGetMailsResponse(rsp *http.Response) (*GetMailsResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 503:
+		var headers GetMailsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -565,6 +602,15 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	return r
 }
 
+type AwayResponseHeaders struct {
+	RetryAfter *int
+}
+type AwayApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers AwayResponseHeaders
+}
+
 type MalformedApplicationProblemPlusJSONResponse Problem
 
 type ProblemApplicationProblemPlusJSONResponse Problem
@@ -603,6 +649,25 @@ func (response GetMails400ApplicationProblemPlusJSONResponse) VisitGetMailsRespo
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMails503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response GetMails503ApplicationProblemPlusJSONResponse) VisitGetMailsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -701,32 +766,35 @@ func (sh *strictHandler) GetMails(w http.ResponseWriter, r *http.Request, orderI
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"tFdtb9vIEf4rg22BJCj1GjtB2E/uxXfntudzYwUH1AmEETmU9kLuMrtD6QRD/72YXVKUIiUxCtw3ieTO",
-	"2/PMzLOPKrNVbQ0Z9ip9VDU6rIjJhX+/upzczVv5mZPPnK5ZW6NSNVsRWHn5zIPOhypR9AdWdUkqVePJ",
-	"G1yMi+ngdfaSBq/zyXjwBi8vB+NsWrzCyeI1XUxVorTYqZFXKlEGKzkZLM51rhLl6HOjHeUqZddQony2",
-	"ogolkMK6ClmlqmnCl7yt5axnp81S7XY7OexrazyFHH7BUo6IKUnWMBmWn1jXpc5QEhrVzi5Kqv72u5fs",
-	"HvtkJG9GXYZQ28pAF2YK2oOxDAjv39+8VYnyjNx4lV6Mx4lizaEe/8Ac3tHnhjz34eLCNpwuSjSf1O4w",
-	"vb86KlSq/jLqcRnFt350F8OMSX4FEND5cVhDsd+d/L9K0GV1eZjVjWFyBku4J7cmB9fOWffn5XdltmB5",
-	"RQ5IHA3Vbm+1RVlAelS1szU51hF7ZKaqjsw+tvez3YAtmAxohg16YKcpELlNQBumJTkJPnOETPkc+Yh/",
-	"OTINWFd0SsJEkcn3J449/7YiA7wikLISLCjDiqDQBktx/zTzn7TJT007ykivKQfrIEOTUVke5dSfr3s+",
-	"fBndNgRXomdoywe5zgOhciq1YK35rNGQ0BmTVzezm9ufUqm09sAWFgSeDA/h/vp2lgZ/FeoSfKTSSuDA",
-	"TwGbIby7/vH9/fXbcNyQvJd3HjQnkqccdpTpWpMR+x9MoL4BzHNH3g/h/e2/bn/97TbtkF7qdYtA63RN",
-	"DkuQUntAk7de0PgNOcr/3n9a4RZWuCZA56TOww9GJp9pKpU+dHmqRElaKlFt5CpRbQjq4+m4Ohx1DxHX",
-	"rpJJz98jEvZW7OJ3ylhqL/z3pw1QdY81U+W/13+hiXZ9DzuHW/m/n8tPGL/H+RxM9BjKudjvvkbGKxO7",
-	"PQH0oA28+/EHeHNx+VrYd5xnN6VP6YyBdBtnzRJ4JfzTFX2Vvo0/v+t+ns3uIH5wfka0Y/GsfwEVbBFz",
-	"iV1wNoD4QEwU2JT8xRT9XqljBPs0TgstB7Qp7GmUgTxQ2LK0GyicreJ8wiU+80Br4UjSdkV4i+DiPktj",
-	"Sa/ubsCv7MbDRvJtR5otxEw1/GA+mHfdRgZ0BLYmk4JeGutk8lGZe2A5ubUN5DbMmk/GboZwvSa37Qrn",
-	"AaEdXJDbrKmk4593pHgRu7HUGRkf6qhzMqwLTU64VGO2osF0OO71xsEzwb+pKnTbDrWs8WwrcjFktmUO",
-	"i22cAwEWSU63YiDi2W7GWytO41pViVqT87HMk+E4eP9j8LnBUvNWpQ+yo+aV9azSl4mqCH3jxEhma01+",
-	"bos5zsXnXOoz5xXN45Cc55b83FiexzmlEiX9gC2iS+I4ERK1WekQFpotrwJxPkoILXUC3yPEQiLBfBhS",
-	"Ggbt90OcOsP1RJj1tZfTcy/3+2c9ETJqUzj07JqMQ4YPj0rIolJ1Zz0vHd3/598SreaVbeSxsSFcgV2W",
-	"RZzM7bMMjSwRR5jD88vx+IXaJXt7t1eze/gn8T07wuoLm2BoE0EMU0Ezk5EJbz1FCgrY7fPwW3wnwfmB",
-	"00N3eLS7nt//Mrt7ceQ0DD7YoGZoDOtSiONI/FtDavdR+lI6AmutUvVyOAkkEWUcwBmtJ6NgYvTYTdOd",
-	"PF/SGXFxaw0lsAkOpIc7EsMGDYsqDMH6sDnjV8bGDu9J3epI2cKOpEFC3feUDmelQ7fEseX2xLvJVap+",
-	"6ql3eJl4OL96+k9G3WVD+Hmk4Kfj8TeE6xnB2m69h0MBeHGs49R0PH01mEwG0+lsMk4nl+l4/F91qNu+",
-	"+OLiVftFlF57raUOxJQ6p2SiHIlaIpSX4jYI35L3uKQgTfbiQvNeAaR75SBF6dfwU+5YL5+uuyNe37pV",
-	"PPOROOEycRHxOGdxj9uov3YFq+1G+96p/gZwMo/7rYLmOKgksrbMyTMU2vkoT3EZRlqrO0J2EZZIjeNM",
-	"u5bRvl8tIhYL2wRF1ji5A44CDq3lUxPfjLJfO/Hv7uPufwEAAP//",
+	"tFdtb9vIEf4rg22BJCj1ajtBeJ/cS+7ObeNzbRkH1AmEETmU9kzuMrtD6QRD/72YXUqULOUFLe6TLZI7",
+	"b88zM88+qcxWtTVk2Kv0SdXosCImF3796nJyV+/k35x85nTN2hqVqsmCwMrLFx503leJoj+wqktSqRqO",
+	"3uJsWIx7b7Iz6r3JR8PeW7y46A2zcfEaR7M3dD5WidJip0ZeqEQZrORksDjVuUqUo8+NdpSrlF1DifLZ",
+	"giqUQArrKmSVqqYJX/K6lrOenTZztdls5LCvrfEUcrhc4Vr+ZtYwGZZ/sa5LnaHkMqidnZVU/e13L4k9",
+	"dXlIyoy6FNu2Il5oMwdeIIP2YIhyyiFDYyzDjMARZgvKARl4QVDZigz/AOzWcgznqI2c81iQSpRn5Mar",
+	"9GJ4lijWHOp2R26pM4J7g0vUJc5K6tLDmW04nZVoHtVmvxx/dVSoVP1l0OE4iG/94CbmFotyDGCOjDP0",
+	"JIHhCtd9mJwIV8BdEOYtJW6J3bp3WTC5Y1rcUWZN7gHlNawWOlsclqDCR/Lgyfhgt0ujTVMbpjk5iXiT",
+	"qA9YCtrCgv8Lvx2pYcuwNIBoGRDu76/e7UFyPhx2kPwdc7ilzw15/nOhCHGBzg/D6ov97cn/qQQd0fay",
+	"ujJMzmAJwjhy8N456/68/C7NGiwvyAGJo77a7KwGRn0IID2p2tmaHOvYtshMVR2H0qG9X+wKbMFkQDOs",
+	"0AM7TWEGPSdRojJHyJRPkQ9GR45MPdYVHc+PRJHJdycOPf+2IBPaW8pKMKMMK4JCGyzF/feZf9QmPzbt",
+	"KCO9pBysk6mSUVke5NSdrzs+PI9uHYIr0TO05YNc54FQOZVasNZ80mhI6ITJy6vJ1fXPqVRae2Aro86T",
+	"4T7cvb+epHHWoS7BRyotBA58DNj04fb9T/d379+F44bkPYf+15xInnLYUaZrTUbsfwzDFA1gnjvyvg/3",
+	"1/+8/vW363SL9FwvWwRap0tyWIKU2gOavPWCxq/IUf5D92mFa1jgkgCdkzr3PxpZWqapVPqwzVMlStJS",
+	"iWojV4lqQ1CfjjfN/pZ6iLhuK5l0/D0gYWfFzn6njFWYcrr0xw1QbR9rpsp/q/9CE226HnYO1/J7t1K/",
+	"Y3Me5rO3jGMop2K/+RIZL03s9gTQgzZw+9OP8Pb84o2w7zDP7ZQ+pnNctStnw+IV/umKvkjfxp+WKb9M",
+	"JjcQPzg9I9qxeNK/gAq2iLnELjgZQHwgJgpsSn42Rb9V6hjBLo3jQssBbQp7HGUgDxS2LO0KCmerOJ9w",
+	"ji880FI4krRdEd4iuLjP0ljSy5sr8Au78rCSfNuRZgsxU/U/mo/mdiumAB2BrcmkoOfGOpl8VOY+iqK1",
+	"bSC3YdY8Grvqw/slufW2cB4Q2sEFuc0aUUfwckuKV7EbS52JMAicz8mwLrSIDHVZi7bqjfvDTiruPRP8",
+	"m6pCt96iljWebUUuhsy2zGG2jnMgwCLJ6VYMRDzbzXhtxWlcqypRS3I+lnnUHwbvf/Q+N1hqXqv0QXbU",
+	"tLKeVXqWqIrQN06MZLbW5Ke2mOJUfE6lPlNe0DQOyWluyU+N5WmcUypR0g/YIjonjhMhUauFDmGhWQf5",
+	"qTafJISWOoHvEWIhkWDeDyn1g2z/MU6d/nIkzPrSy/Gpl7v9sxwJGbUpHHp2TcYhw4cnJWRRqbqxnueO",
+	"7v79L4lW88I28tjYqJZ1kHocJ3P7LEPT6uUcXl4Mh6/UJtnZu76c3ME/iO/YEVbPbIKhVQQxTAXNTEYm",
+	"vPUUKShgt8/D/+I7Cc73nO67w4Pd9fLuw+Tm1YHTMPhghZqhMaxLIY4LetkaUptP0pfSEVhrlaqz/iiQ",
+	"RC41AZzBcjQIJgZP22m6kedzOiEurq2hBFbBgfTwlsSwQsOiCkOwPmzO+JWxscM7Urc6Urbw9kJi9igd",
+	"zkqHroljy+2Id5WrVP3cUW//HvhwevV0nwy290Th58HlazwcfkW4nhCs7dZ72BeA54c6To2H49e90ag3",
+	"Hk9Gw3R0kQ6H/1H7uu3ZF+ev2y+i9NppLbUnptQpJRPlSNQSobwUt0H4lrzHOQVpshMXmncKIN0pBylK",
+	"t4a/53p89v26O+L1tVvFCx+JEy4T5xGPUxZ3uA26a9cmURfDs2+fCHfsEEK7/r51oLsuHA3vbgWhOcwg",
+	"iRQvc/IMhXY+almch/nXipRQiohh5NFhWbb9pX23h0RZFrYJ8q1xcmEcBNBay8cmvhplt6Piz82nzX8D",
+	"AAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

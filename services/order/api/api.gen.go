@@ -466,6 +466,30 @@ type Waiting struct {
 // OrderID defines model for OrderID.
 type OrderID = string
 
+// Away defines model for Away.
+type Away = Problem
+
+// Conflict defines model for Conflict.
+type Conflict = Problem
+
+// Malformed defines model for Malformed.
+type Malformed = Problem
+
+// NotAcceptable defines model for NotAcceptable.
+type NotAcceptable = Problem
+
+// NotFound defines model for NotFound.
+type NotFound = Problem
+
+// TooLarge defines model for TooLarge.
+type TooLarge = Problem
+
+// Unprocessable defines model for Unprocessable.
+type Unprocessable = Problem
+
+// WrongMediaType defines model for WrongMediaType.
+type WrongMediaType = Problem
+
 // ListOrdersParams defines parameters for ListOrders.
 type ListOrdersParams struct {
 	// Status Only orders that have this status now.
@@ -1442,6 +1466,11 @@ type ClientWithResponsesInterface interface {
 	CancelOrderV2WithResponse(ctx context.Context, id OrderID, reqEditors ...RequestEditorFn) (*CancelOrderV2Response, error)
 }
 
+// ListOrdersResponse503Headers the declared response headers of an HTTP 503 response for ListOrders
+type ListOrdersResponse503Headers struct {
+	RetryAfter *int
+}
+
 // ListOrdersResponseDefaultHeaders the declared response headers of an HTTP default response for ListOrders
 type ListOrdersResponseDefaultHeaders struct {
 	RetryAfter *int
@@ -1452,8 +1481,16 @@ type ListOrdersResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *OrderList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *Malformed
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListOrdersResponse503Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
 	HeadersDefault *ListOrdersResponseDefaultHeaders
 }
@@ -1461,6 +1498,21 @@ type ListOrdersResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListOrdersResponse) GetJSON200() *OrderList {
 	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListOrdersResponse) GetApplicationproblemJSON400() *Malformed {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r ListOrdersResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListOrdersResponse) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -1503,6 +1555,16 @@ type PlaceOrderResponse202Headers struct {
 	Location            *string
 }
 
+// PlaceOrderResponse409Headers the declared response headers of an HTTP 409 response for PlaceOrder
+type PlaceOrderResponse409Headers struct {
+	RetryAfter *int
+}
+
+// PlaceOrderResponse503Headers the declared response headers of an HTTP 503 response for PlaceOrder
+type PlaceOrderResponse503Headers struct {
+	RetryAfter *int
+}
+
 // PlaceOrderResponseDefaultHeaders the declared response headers of an HTTP default response for PlaceOrder
 type PlaceOrderResponseDefaultHeaders struct {
 	RetryAfter *int
@@ -1513,10 +1575,28 @@ type PlaceOrderResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *Order
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *Malformed
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *TooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *WrongMediaType
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Unprocessable
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *PlaceOrderResponse202Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *PlaceOrderResponse409Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *PlaceOrderResponse503Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
 	HeadersDefault *PlaceOrderResponseDefaultHeaders
 }
@@ -1524,6 +1604,41 @@ type PlaceOrderResponse struct {
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r PlaceOrderResponse) GetJSON202() *Order {
 	return r.JSON202
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r PlaceOrderResponse) GetApplicationproblemJSON400() *Malformed {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r PlaceOrderResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r PlaceOrderResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r PlaceOrderResponse) GetApplicationproblemJSON413() *TooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r PlaceOrderResponse) GetApplicationproblemJSON415() *WrongMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r PlaceOrderResponse) GetApplicationproblemJSON422() *Unprocessable {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r PlaceOrderResponse) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -1560,6 +1675,11 @@ func (r PlaceOrderResponse) ContentType() string {
 	return ""
 }
 
+// GetOrderResponse503Headers the declared response headers of an HTTP 503 response for GetOrder
+type GetOrderResponse503Headers struct {
+	RetryAfter *int
+}
+
 // GetOrderResponseDefaultHeaders the declared response headers of an HTTP default response for GetOrder
 type GetOrderResponseDefaultHeaders struct {
 	RetryAfter *int
@@ -1570,8 +1690,16 @@ type GetOrderResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Order
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetOrderResponse503Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
 	HeadersDefault *GetOrderResponseDefaultHeaders
 }
@@ -1579,6 +1707,21 @@ type GetOrderResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetOrderResponse) GetJSON200() *Order {
 	return r.JSON200
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetOrderResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r GetOrderResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetOrderResponse) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -1615,6 +1758,16 @@ func (r GetOrderResponse) ContentType() string {
 	return ""
 }
 
+// CancelOrderResponse409Headers the declared response headers of an HTTP 409 response for CancelOrder
+type CancelOrderResponse409Headers struct {
+	RetryAfter *int
+}
+
+// CancelOrderResponse503Headers the declared response headers of an HTTP 503 response for CancelOrder
+type CancelOrderResponse503Headers struct {
+	RetryAfter *int
+}
+
 // CancelOrderResponseDefaultHeaders the declared response headers of an HTTP default response for CancelOrder
 type CancelOrderResponseDefaultHeaders struct {
 	RetryAfter *int
@@ -1625,8 +1778,24 @@ type CancelOrderResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *Order
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *Malformed
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *TooLarge
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CancelOrderResponse409Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CancelOrderResponse503Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
 	HeadersDefault *CancelOrderResponseDefaultHeaders
 }
@@ -1634,6 +1803,36 @@ type CancelOrderResponse struct {
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r CancelOrderResponse) GetJSON202() *Order {
 	return r.JSON202
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CancelOrderResponse) GetApplicationproblemJSON400() *Malformed {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CancelOrderResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r CancelOrderResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CancelOrderResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CancelOrderResponse) GetApplicationproblemJSON413() *TooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CancelOrderResponse) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -1670,6 +1869,11 @@ func (r CancelOrderResponse) ContentType() string {
 	return ""
 }
 
+// GetSagaResponse503Headers the declared response headers of an HTTP 503 response for GetSaga
+type GetSagaResponse503Headers struct {
+	RetryAfter *int
+}
+
 // GetSagaResponseDefaultHeaders the declared response headers of an HTTP default response for GetSaga
 type GetSagaResponseDefaultHeaders struct {
 	RetryAfter *int
@@ -1680,8 +1884,16 @@ type GetSagaResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Saga
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetSagaResponse503Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
 	HeadersDefault *GetSagaResponseDefaultHeaders
 }
@@ -1689,6 +1901,21 @@ type GetSagaResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetSagaResponse) GetJSON200() *Saga {
 	return r.JSON200
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetSagaResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r GetSagaResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetSagaResponse) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -1725,6 +1952,11 @@ func (r GetSagaResponse) ContentType() string {
 	return ""
 }
 
+// ListOrdersV2Response503Headers the declared response headers of an HTTP 503 response for ListOrdersV2
+type ListOrdersV2Response503Headers struct {
+	RetryAfter *int
+}
+
 // ListOrdersV2ResponseDefaultHeaders the declared response headers of an HTTP default response for ListOrdersV2
 type ListOrdersV2ResponseDefaultHeaders struct {
 	RetryAfter *int
@@ -1735,8 +1967,16 @@ type ListOrdersV2Response struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *OrderListV2
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *Malformed
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListOrdersV2Response503Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
 	HeadersDefault *ListOrdersV2ResponseDefaultHeaders
 }
@@ -1744,6 +1984,21 @@ type ListOrdersV2Response struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListOrdersV2Response) GetJSON200() *OrderListV2 {
 	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListOrdersV2Response) GetApplicationproblemJSON400() *Malformed {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r ListOrdersV2Response) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListOrdersV2Response) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -1786,6 +2041,16 @@ type PlaceOrderV2Response202Headers struct {
 	Location            *string
 }
 
+// PlaceOrderV2Response409Headers the declared response headers of an HTTP 409 response for PlaceOrderV2
+type PlaceOrderV2Response409Headers struct {
+	RetryAfter *int
+}
+
+// PlaceOrderV2Response503Headers the declared response headers of an HTTP 503 response for PlaceOrderV2
+type PlaceOrderV2Response503Headers struct {
+	RetryAfter *int
+}
+
 // PlaceOrderV2ResponseDefaultHeaders the declared response headers of an HTTP default response for PlaceOrderV2
 type PlaceOrderV2ResponseDefaultHeaders struct {
 	RetryAfter *int
@@ -1796,10 +2061,28 @@ type PlaceOrderV2Response struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *OrderV2
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *Malformed
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *TooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *WrongMediaType
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Unprocessable
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *PlaceOrderV2Response202Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *PlaceOrderV2Response409Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *PlaceOrderV2Response503Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
 	HeadersDefault *PlaceOrderV2ResponseDefaultHeaders
 }
@@ -1807,6 +2090,41 @@ type PlaceOrderV2Response struct {
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r PlaceOrderV2Response) GetJSON202() *OrderV2 {
 	return r.JSON202
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r PlaceOrderV2Response) GetApplicationproblemJSON400() *Malformed {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r PlaceOrderV2Response) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r PlaceOrderV2Response) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r PlaceOrderV2Response) GetApplicationproblemJSON413() *TooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r PlaceOrderV2Response) GetApplicationproblemJSON415() *WrongMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r PlaceOrderV2Response) GetApplicationproblemJSON422() *Unprocessable {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r PlaceOrderV2Response) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -1843,6 +2161,11 @@ func (r PlaceOrderV2Response) ContentType() string {
 	return ""
 }
 
+// GetOrderV2Response503Headers the declared response headers of an HTTP 503 response for GetOrderV2
+type GetOrderV2Response503Headers struct {
+	RetryAfter *int
+}
+
 // GetOrderV2ResponseDefaultHeaders the declared response headers of an HTTP default response for GetOrderV2
 type GetOrderV2ResponseDefaultHeaders struct {
 	RetryAfter *int
@@ -1853,8 +2176,16 @@ type GetOrderV2Response struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *OrderV2
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetOrderV2Response503Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
 	HeadersDefault *GetOrderV2ResponseDefaultHeaders
 }
@@ -1862,6 +2193,21 @@ type GetOrderV2Response struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetOrderV2Response) GetJSON200() *OrderV2 {
 	return r.JSON200
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetOrderV2Response) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r GetOrderV2Response) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetOrderV2Response) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -1898,6 +2244,16 @@ func (r GetOrderV2Response) ContentType() string {
 	return ""
 }
 
+// CancelOrderV2Response409Headers the declared response headers of an HTTP 409 response for CancelOrderV2
+type CancelOrderV2Response409Headers struct {
+	RetryAfter *int
+}
+
+// CancelOrderV2Response503Headers the declared response headers of an HTTP 503 response for CancelOrderV2
+type CancelOrderV2Response503Headers struct {
+	RetryAfter *int
+}
+
 // CancelOrderV2ResponseDefaultHeaders the declared response headers of an HTTP default response for CancelOrderV2
 type CancelOrderV2ResponseDefaultHeaders struct {
 	RetryAfter *int
@@ -1908,8 +2264,24 @@ type CancelOrderV2Response struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *OrderV2
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *Malformed
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *TooLarge
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CancelOrderV2Response409Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CancelOrderV2Response503Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
 	HeadersDefault *CancelOrderV2ResponseDefaultHeaders
 }
@@ -1917,6 +2289,36 @@ type CancelOrderV2Response struct {
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r CancelOrderV2Response) GetJSON202() *OrderV2 {
 	return r.JSON202
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CancelOrderV2Response) GetApplicationproblemJSON400() *Malformed {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CancelOrderV2Response) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r CancelOrderV2Response) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CancelOrderV2Response) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CancelOrderV2Response) GetApplicationproblemJSON413() *TooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CancelOrderV2Response) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -2143,6 +2545,27 @@ func ParseListOrdersResponse(rsp *http.Response) (*ListOrdersResponse, error) {
 	case rsp.StatusCode == 304:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -2153,6 +2576,16 @@ func ParseListOrdersResponse(rsp *http.Response) (*ListOrdersResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 503:
+		var headers ListOrdersResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	case true:
 		var headers ListOrdersResponseDefaultHeaders
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -2189,6 +2622,55 @@ func ParsePlaceOrderResponse(rsp *http.Response) (*PlaceOrderResponse, error) {
 		}
 		response.JSON202 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest WrongMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -2216,6 +2698,26 @@ func ParsePlaceOrderResponse(rsp *http.Response) (*PlaceOrderResponse, error) {
 			headers.Location = &value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 409:
+		var headers PlaceOrderResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 503:
+		var headers PlaceOrderResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	case true:
 		var headers PlaceOrderResponseDefaultHeaders
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -2255,6 +2757,27 @@ func ParseGetOrderResponse(rsp *http.Response) (*GetOrderResponse, error) {
 	case rsp.StatusCode == 304:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -2265,6 +2788,16 @@ func ParseGetOrderResponse(rsp *http.Response) (*GetOrderResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 503:
+		var headers GetOrderResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	case true:
 		var headers GetOrderResponseDefaultHeaders
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -2301,6 +2834,48 @@ func ParseCancelOrderResponse(rsp *http.Response) (*CancelOrderResponse, error) 
 		}
 		response.JSON202 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -2311,6 +2886,26 @@ func ParseCancelOrderResponse(rsp *http.Response) (*CancelOrderResponse, error) 
 	}
 
 	switch {
+	case rsp.StatusCode == 409:
+		var headers CancelOrderResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 503:
+		var headers CancelOrderResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	case true:
 		var headers CancelOrderResponseDefaultHeaders
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -2350,6 +2945,27 @@ func ParseGetSagaResponse(rsp *http.Response) (*GetSagaResponse, error) {
 	case rsp.StatusCode == 304:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -2360,6 +2976,16 @@ func ParseGetSagaResponse(rsp *http.Response) (*GetSagaResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 503:
+		var headers GetSagaResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	case true:
 		var headers GetSagaResponseDefaultHeaders
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -2399,6 +3025,27 @@ func ParseListOrdersV2Response(rsp *http.Response) (*ListOrdersV2Response, error
 	case rsp.StatusCode == 304:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -2409,6 +3056,16 @@ func ParseListOrdersV2Response(rsp *http.Response) (*ListOrdersV2Response, error
 	}
 
 	switch {
+	case rsp.StatusCode == 503:
+		var headers ListOrdersV2Response503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	case true:
 		var headers ListOrdersV2ResponseDefaultHeaders
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -2445,6 +3102,55 @@ func ParsePlaceOrderV2Response(rsp *http.Response) (*PlaceOrderV2Response, error
 		}
 		response.JSON202 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest WrongMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -2472,6 +3178,26 @@ func ParsePlaceOrderV2Response(rsp *http.Response) (*PlaceOrderV2Response, error
 			headers.Location = &value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 409:
+		var headers PlaceOrderV2Response409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 503:
+		var headers PlaceOrderV2Response503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	case true:
 		var headers PlaceOrderV2ResponseDefaultHeaders
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -2511,6 +3237,27 @@ func ParseGetOrderV2Response(rsp *http.Response) (*GetOrderV2Response, error) {
 	case rsp.StatusCode == 304:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -2521,6 +3268,16 @@ func ParseGetOrderV2Response(rsp *http.Response) (*GetOrderV2Response, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 503:
+		var headers GetOrderV2Response503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	case true:
 		var headers GetOrderV2ResponseDefaultHeaders
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -2557,6 +3314,48 @@ func ParseCancelOrderV2Response(rsp *http.Response) (*CancelOrderV2Response, err
 		}
 		response.JSON202 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -2567,6 +3366,26 @@ func ParseCancelOrderV2Response(rsp *http.Response) (*CancelOrderV2Response, err
 	}
 
 	switch {
+	case rsp.StatusCode == 409:
+		var headers CancelOrderV2Response409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 503:
+		var headers CancelOrderV2Response503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	case true:
 		var headers CancelOrderV2ResponseDefaultHeaders
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -3178,6 +3997,30 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	return r
 }
 
+type AwayResponseHeaders struct {
+	RetryAfter *int
+}
+type AwayApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers AwayResponseHeaders
+}
+
+type ConflictResponseHeaders struct {
+	RetryAfter *int
+}
+type ConflictApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers ConflictResponseHeaders
+}
+
+type MalformedApplicationProblemPlusJSONResponse Problem
+
+type NotAcceptableApplicationProblemPlusJSONResponse Problem
+
+type NotFoundApplicationProblemPlusJSONResponse Problem
+
 type NotModifiedResponse struct {
 }
 
@@ -3189,6 +4032,12 @@ type ProblemApplicationProblemPlusJSONResponse struct {
 
 	Headers ProblemResponseHeaders
 }
+
+type TooLargeApplicationProblemPlusJSONResponse Problem
+
+type UnprocessableApplicationProblemPlusJSONResponse Problem
+
+type WrongMediaTypeApplicationProblemPlusJSONResponse Problem
 
 type ListOrdersRequestObject struct {
 	Params ListOrdersParams
@@ -3217,6 +4066,57 @@ type ListOrders304Response = NotModifiedResponse
 func (response ListOrders304Response) VisitListOrdersResponse(w http.ResponseWriter) error {
 	w.WriteHeader(304)
 	return nil
+}
+
+type ListOrders400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListOrders400ApplicationProblemPlusJSONResponse) VisitListOrdersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOrders406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListOrders406ApplicationProblemPlusJSONResponse) VisitListOrdersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOrders503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response ListOrders503ApplicationProblemPlusJSONResponse) VisitListOrdersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListOrdersdefaultApplicationProblemPlusJSONResponse struct {
@@ -3277,6 +4177,124 @@ func (response PlaceOrder202JSONResponse) VisitPlaceOrderResponse(w http.Respons
 	return err
 }
 
+type PlaceOrder400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response PlaceOrder400ApplicationProblemPlusJSONResponse) VisitPlaceOrderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlaceOrder406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PlaceOrder406ApplicationProblemPlusJSONResponse) VisitPlaceOrderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlaceOrder409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response PlaceOrder409ApplicationProblemPlusJSONResponse) VisitPlaceOrderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlaceOrder413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PlaceOrder413ApplicationProblemPlusJSONResponse) VisitPlaceOrderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlaceOrder415ApplicationProblemPlusJSONResponse struct {
+	WrongMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response PlaceOrder415ApplicationProblemPlusJSONResponse) VisitPlaceOrderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlaceOrder422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response PlaceOrder422ApplicationProblemPlusJSONResponse) VisitPlaceOrderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlaceOrder503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response PlaceOrder503ApplicationProblemPlusJSONResponse) VisitPlaceOrderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PlaceOrderdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	Headers    ProblemResponseHeaders
@@ -3327,6 +4345,57 @@ func (response GetOrder304Response) VisitGetOrderResponse(w http.ResponseWriter)
 	return nil
 }
 
+type GetOrder404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetOrder404ApplicationProblemPlusJSONResponse) VisitGetOrderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetOrder406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetOrder406ApplicationProblemPlusJSONResponse) VisitGetOrderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetOrder503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response GetOrder503ApplicationProblemPlusJSONResponse) VisitGetOrderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetOrderdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	Headers    ProblemResponseHeaders
@@ -3366,6 +4435,108 @@ func (response CancelOrder202JSONResponse) VisitCancelOrderResponse(w http.Respo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelOrder400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response CancelOrder400ApplicationProblemPlusJSONResponse) VisitCancelOrderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelOrder404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CancelOrder404ApplicationProblemPlusJSONResponse) VisitCancelOrderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelOrder406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CancelOrder406ApplicationProblemPlusJSONResponse) VisitCancelOrderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelOrder409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CancelOrder409ApplicationProblemPlusJSONResponse) VisitCancelOrderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelOrder413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CancelOrder413ApplicationProblemPlusJSONResponse) VisitCancelOrderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelOrder503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response CancelOrder503ApplicationProblemPlusJSONResponse) VisitCancelOrderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3420,6 +4591,57 @@ func (response GetSaga304Response) VisitGetSagaResponse(w http.ResponseWriter) e
 	return nil
 }
 
+type GetSaga404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetSaga404ApplicationProblemPlusJSONResponse) VisitGetSagaResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSaga406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetSaga406ApplicationProblemPlusJSONResponse) VisitGetSagaResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSaga503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response GetSaga503ApplicationProblemPlusJSONResponse) VisitGetSagaResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetSagadefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	Headers    ProblemResponseHeaders
@@ -3468,6 +4690,57 @@ type ListOrdersV2304Response = NotModifiedResponse
 func (response ListOrdersV2304Response) VisitListOrdersV2Response(w http.ResponseWriter) error {
 	w.WriteHeader(304)
 	return nil
+}
+
+type ListOrdersV2400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListOrdersV2400ApplicationProblemPlusJSONResponse) VisitListOrdersV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOrdersV2406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListOrdersV2406ApplicationProblemPlusJSONResponse) VisitListOrdersV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOrdersV2503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response ListOrdersV2503ApplicationProblemPlusJSONResponse) VisitListOrdersV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListOrdersV2defaultApplicationProblemPlusJSONResponse struct {
@@ -3528,6 +4801,124 @@ func (response PlaceOrderV2202JSONResponse) VisitPlaceOrderV2Response(w http.Res
 	return err
 }
 
+type PlaceOrderV2400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response PlaceOrderV2400ApplicationProblemPlusJSONResponse) VisitPlaceOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlaceOrderV2406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PlaceOrderV2406ApplicationProblemPlusJSONResponse) VisitPlaceOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlaceOrderV2409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response PlaceOrderV2409ApplicationProblemPlusJSONResponse) VisitPlaceOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlaceOrderV2413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PlaceOrderV2413ApplicationProblemPlusJSONResponse) VisitPlaceOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlaceOrderV2415ApplicationProblemPlusJSONResponse struct {
+	WrongMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response PlaceOrderV2415ApplicationProblemPlusJSONResponse) VisitPlaceOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlaceOrderV2422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response PlaceOrderV2422ApplicationProblemPlusJSONResponse) VisitPlaceOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlaceOrderV2503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response PlaceOrderV2503ApplicationProblemPlusJSONResponse) VisitPlaceOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PlaceOrderV2defaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	Headers    ProblemResponseHeaders
@@ -3578,6 +4969,57 @@ func (response GetOrderV2304Response) VisitGetOrderV2Response(w http.ResponseWri
 	return nil
 }
 
+type GetOrderV2404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetOrderV2404ApplicationProblemPlusJSONResponse) VisitGetOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetOrderV2406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetOrderV2406ApplicationProblemPlusJSONResponse) VisitGetOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetOrderV2503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response GetOrderV2503ApplicationProblemPlusJSONResponse) VisitGetOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetOrderV2defaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	Headers    ProblemResponseHeaders
@@ -3617,6 +5059,108 @@ func (response CancelOrderV2202JSONResponse) VisitCancelOrderV2Response(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelOrderV2400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response CancelOrderV2400ApplicationProblemPlusJSONResponse) VisitCancelOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelOrderV2404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CancelOrderV2404ApplicationProblemPlusJSONResponse) VisitCancelOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelOrderV2406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CancelOrderV2406ApplicationProblemPlusJSONResponse) VisitCancelOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelOrderV2409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CancelOrderV2409ApplicationProblemPlusJSONResponse) VisitCancelOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelOrderV2413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CancelOrderV2413ApplicationProblemPlusJSONResponse) VisitCancelOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelOrderV2503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response CancelOrderV2503ApplicationProblemPlusJSONResponse) VisitCancelOrderV2Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3973,98 +5517,108 @@ func (sh *strictHandler) CancelOrderV2(w http.ResponseWriter, r *http.Request, i
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7Dz9c9s2lv8KjtubJltKlmQ7jrVzs+t1nK5vUztnu+lMbFcDkU8SahJgAMiy6tP97Tf4IkEJkqXGqdNd",
-	"94fGFEHg4eF9f+A+SlheMApUiqh7HxWY4xwkcP10ylPgx2/Un3CH8yKDqBu12vstvJt2GntJGxp7/W3c",
-	"2E929xrbuD141e+kO/B6EMURoVE3KrAcRXFEca6+JGkURxw+jQmHNOpKPoY4EskIcqyWkNNCjRKSEzqM",
-	"ZrOZGiwKRgVoaE6Y/IGlZEDUx/dRCiLhpJCEqZUuRoAwFRPgiAgkR4AYBTQZMQHo6AIPkZCYpgIRio4H",
-	"jRNGofEDlsmoiY5ugU9Rp9VCkiGMvj+6QCMs1OfNKxrN4ug9Z/0McrVmwqgEKtWfuCgykmC1/FZhRnz3",
-	"i1CweMhSUEpMsqgbyRFwULBRhsQ4GSGmkBvFkZBYjkXU3WntxJEkUiP5hEn0lo2pwpjFC+6zsez2M0xv",
-	"FFQV3r7hMIi60Z+2qqPcMm/FloNdY7OOsZ9GU40ndSAgJJpgBZtECeacQIrYWDajOBoBTi05nIHk08bB",
-	"QAJfPIBzSJhCMFav0WREkhGSfEroEOEhJhTl+AYEEkAFqHkXzp1QCUPgCtRZuT+97kGachCGPjkrgEti",
-	"KCIhchqgnDhK2JhKHn5niDHwomBC4qyXsDT8XkgOIEOU6lP1pVmgHB4bKOvTVxBel+fL+r9AItVCb0BI",
-	"QrFB7PyecYWMlQef4QQiDVlCCmKJdjXg1dC4XCYE39FdAYkMceFPIyxRwnIQiMKd/AvCfQFUoskIqCY2",
-	"gYdYsxfQFFJFB/Xdwa2TRPWJTykgNlBTGOopOewyeo+nOVD5nrMEhADFMfant5hkkKotEAm5CB6qYy7O",
-	"8VQfMvBbkkBoa0xLFoYEniKieWM1Ot1UsdvVKlxeMIkze75ELYmz9x5mBjgTEIewrbCaZOrUUB8yArdg",
-	"xZ8SLyhhQorYsqMSPnALHLWa6FiqRw6DsYDUnA+RZjgSLAc5UpwLmUH3HAnminjVXwPGcywN877aieIo",
-	"J5Tk4zzqtuIFvo6jZMw50GRqNI2UwNU2fr48aHy8vt+effMgSu3K3kwhnB7ThKSW4uuQkzRIBDeEpnUl",
-	"pxBD057FzyJcccQKoJD2cB0PKZbQkEQLgIVPOGCrIAKvBMtuN5xvKa0qZWhfIqlZElMl2ocMMfow4Wo9",
-	"XVGvxk4Jvb/zIPKlUZV1xH8aYyrr0tqjC3EzDmJlTInsFTy4x2OKckIZR2qQsMLBUP23Ajn6UJtdINIF",
-	"hTPHtzfjKK4groER2vE7Qm9ESGAohS+ZwvqAsxyp5ybSTEuMqjU2gT2cPqBU2SyUTRZZLsE0gWzFIljc",
-	"oAHjRhzowYrpM/Bkwcgq+FL0LhIUHuLFNYyBZOnhW4EKzKWyo8qZw3NBNnhY5ehRduEQbn/QxtPCrokc",
-	"IQpE4U9ZFLKHJVK0YPlVPRKNZSFJlin89EEPDAgzKSEvpAhTppMM9fU5JEBulY3ELbKzJRitAAqenUFi",
-	"jkmm8asPKS2lMpH6SIeMpTU6fkAoaHRssJzEN1r6r7vG3BFa8VDiMXiMjMJ0EaQDioxEV+Q0x82YouPz",
-	"U7TTae/VuHltVbRa/TyGnjmBiWearlTcYbs1x3fvgA7lKOp2Wi2tPd1zO65pyJ+vru5arcbV1V377dXV",
-	"3d7b6z+r34r7jzP1/8PE/DOYXYeGfhMiFM9GnpOs56dou/3qVaONcFaMcKNTs7iiw39E8aL67syCqzhr",
-	"+0m3OmfZ12D5nUGpnIgnxMhjOywnMJnzWTZghjUdmhOYhH2arweP6/pPJzBxVtIGePJNqBzfGTO73bJb",
-	"to/xcuuqYuAJSYf6oD3UvdpZhbmDxkfc+LXV2G/2GtffPYyJORNqCRJ0eGlT0cmoxInsQR62DJw9NOFE",
-	"WuO3soAmWLk8VndjmsZIjNg4S43rk+sP1Sex+dCYEJWCR8ruYGP9gjKtRwXC3FoWV7QmJXGK/5aMhWQ5",
-	"cNF0v9dw3tndWYbm//jTN/95NW61Oq/+/N3Wf/315979/87+r3H93d+qMdcvqr8b13/2Xrz864urq+Z6",
-	"I19+F1YOFvKe8Zg8oNu/u/QG6yL3pPORV8mJukM983z/8o8HxIzmzZk+qWPzya7Zsn1qL0YNChNw6Cm/",
-	"mS2JTiaYp2iIJUzw9FuBJFNWl7LvRmyiCK/A07qeleymd0sErhONxr+HcTWqOtHedfg8xYgUPcnW2L2z",
-	"aOZZ2qcIh9SFjVcLrWL5D51npn9m+mem/3qY3rfevgzjG9vt2U1a4iY9eyir7cnf7JqUNmYontazua+H",
-	"AjSOBZANsKWA04xQQFjcQDoXd1s/VLOg1hZHcMByw6jwnBRfeO+AX7Ffozh9NYjIoBZRK4CmhA7X3+sS",
-	"YIgN1YsluaQbKKTC+g1A4ec1dEB1yAgdIkZRf4qIFJANYsSyFIREA8KFDmitJf/LhEEgIbSZJnFq5GFd",
-	"sSI7sJinnTNKFEb6oDbv2SmnFGGUMDogPNdDdP7H0LlkrJdhCV0bclY2EbYvY2UUmeTciBS5TtdhgXKc",
-	"AurDgHFAZMHQYWPZY4OekCy5+QzVUxqb5guNIrJElZbQscHiRsMhaJtZXw3DuRmlDm0dU8OEMmdxNC7S",
-	"jXlzgokkdNgbMP7QOj+ZoeHkTF0n2326DVRK2p1CQF17kqW2FU8++Ny5VLS+IyKQZ6NwJ3vJmAvGl5rr",
-	"I9A5YlTgoSK0IaGizBczI4cyLKQuxAgm4LirS1iLM40iWGDNOezaSVdu17gvf4wNf+h89pZD230azfVv",
-	"okPec5JAukyTZC7buGoKk5JcT++sKaprLsLTimttejwLbPdQ0b+jjhAvlw7YI5RQPVal1G836z0e+SK1",
-	"BmsQ1GdWDXhVhXXwXcXg/SoOWdyXrRxcWuL00Fnot26acqkQ5Oe2SmAObMIhcemfBf2nM/WlBhQSCpQy",
-	"8EuNdO63/pv2p+k4V+ANGJ9grhmB5QVQgTWzXa8IHa0bNHpAh1zoGlIdG8QcECuAfgEVoeOKZvGCQ4Jl",
-	"VSE7lzPPJngqEOSFnDbRgbhBlEkysKWoaKLg7EOCc7BZdFcSYyKXL74/ukBbt+0t/bh1r9/2SDp7ufY2",
-	"dE1GYAtuqqWkG3A5/8EmVV2gLdHVvslkxDJoIlPCh3LAVJgzgFvgU0Myyk1RNGPsJUcpxxS952yo/Yo4",
-	"Oh8nCUCqa7gOfcqJo6o88LM9B0XQYmUdlvhW182IuFY5ox5sqewIprpSyND52odxLqEIHcYjKK7yPD2F",
-	"ZY4x9rjdbb6uhww5B6WH099BWnD0amkhRjjLFJIYBVQoDbasNOqJQzlPE1QZEIqz1fJWH5ha0q6RjDAd",
-	"+v5Fn7EMMP38CERcVUOV8QZlWAeNvw0iCU5wrMOJC/aFoVaDJ++UlhCm5fn67k+Ojt6c9w4uLo5OLo5P",
-	"TxQa3h+dvDk++V5t+PDg5PDo3Tv1ZOrtMEWOEdRQpS586WQ/VdKo/FI9nJ68PT774ehN9UL/Pbd4UFhp",
-	"EbBYJ+7VtS3yGRtIV5Ft60RHSuxqHlD6t8/SKWJjKUgKlimIaAarqrTra1fbyLYuKgso3JmgvWE7M0pB",
-	"ITVV2k4Jf01tEzvQ7UFxEslsmV9ovaGrNKkv+N4wXleXRxokTEE2ka0p16/0zyZW5gopTb8JpE10yPKc",
-	"SAlpVzmRxr4xEky/K7WO99rUkvfBabBqnJrF7lKp8LkJY8WKleZTaDBF3antWPFozWwr0sam3YhRgwbY",
-	"RZXowRAktVUSwkgbKNDA6GzG5xT0qvrlde0FT6N+KxCbUDRh3IhtMtduQGR5UCPAPK2VCCvotLFZneNc",
-	"9ubg/cWPZ5oHA7AZhgvEGojU03YRB11hGSuBy4f6mJRzt0bXgJrcL78uKmNmZY2lU+NhwErFqgwDoRBm",
-	"aHliZLvDVMJyaKJTmk0VErnpoio1FwecunAxlvWCYjQhimSRnDAkTC+QocYnEktrNHKkLNzHEUeCUPPp",
-	"mjW3KwjCsbniggWyiDVRxGgANIEYma4D9W8GWGiiARouLJ6MpvWiLjVRYRWyLSfngJNRqHvhIZIz2/fo",
-	"zay3SHUz7ToNWIBRdbeXiS0aioEsE/PuiRxB3kQHtCIxnCRQSEgRlojRBPS3Xksa6k8RNu4CU1JvwMa8",
-	"tLH/ooUlB8HGPAEkRmwidKZ9gLmxYFy7H3DOzHrIqiGUsmSsA1Yvzt4eov2d3b2XTXShmUD5fYqub4EL",
-	"wqjwPSukabE/1f/qD4xXqCavfDkj+I2gEbqDSDBl176xI5TrZtbd29l9GaPzMRVgQXm9u7/zUuPhHaE3",
-	"TfQjVctuGdzGmu8UYrADz3kYtgQxRhiZJj6UjBgTCk0ClCc+ZJIo4JpTnGeGWTOSABVgemWAKscSuPI6",
-	"C0VKjU6zVbVzer9V8QcTM1YUY6GJulGn2dLf3TU+jXGmIzOXShL0ciZk1N3VuWXAYsy1C2MpoFfs7/d0",
-	"VEzJD1tZGmkn4NS2TmqLK+pGr3bUngcZGY6UKPTm7rTqkyvbMYPHmr09B7m1B8JzD0HOz/x62cStZqvV",
-	"9qfW9Nrjxpz9TRAriaJn3t+vwXyLSYb7JDNBqwendqwWoxRL3McCRJk/7HN2o1gSkyw2zbS2Mc0ET8SN",
-	"sK2gimQ1Q9zoyKy/8SAlYJr2MvV+DQAxNdGBaHatKM7KuVpz4aXuN2kSqp4ZnzaP3V9n8IsOCTVv27Yr",
-	"JTxKi2d/lJO+zXMb9j404VpviPF9XAzoVDdRLX19ZvvBlgCyZI7FIYF5bGR5+SzzAwJzlNtdOsnCCH+W",
-	"a601OBaSjxOpD/vyPlK6QRnjTMghh/P/eadO1Qi3qBs5i7imI2jpD2gX1+i8FL3YbW2/1IRl5zw5uDhH",
-	"/w3yXHLAeW1ep6KUmPfnVXZSjMZUksyYjWPZZ3dq+cE4y9wS1x5FCr0LNtB2iD2IRRlwpi0AbGMnFRxl",
-	"FEw5MSNt2VrBrt6UE9r+K705vZQ9rcWF3pcv1lnETrMwvTvHxfkdpa+5gJuoXOF6ZrsocUGibrTdbGsl",
-	"UWA50ty6ddveqlKeQ5Dh6GgJ1XEadaN3RMhSA/mXGVwudhRnU2efWGv2FrQ9iUy0yzXi6YsMPo1BH6ZV",
-	"fVU8bK0u/Co8ETJ6c0xLSLDJDmurVyIlE5eBkJGcyBoEKQzwOJO2ctF1CHQeahBYBOrCxultQts5TjZv",
-	"PWAclgFlM+A+VPNVjPOm6PXcLQ+dVmvFTQuBGxZqqffo4ONh1qITgF8/JR9+ZQM8bZ/+Momq7PnlfS03",
-	"HXVanVeNdrvR6Vy0W932brfV+jiXsNN1vX74aP6r7Zb9Sg9e+4KMMuVwWbWoX/r5q45NV1UdG36Wqr2/",
-	"v6/QN5/j9WtIveSuyfRFfweeEeql17rRmyPPqEsxesduQWcL5zJ9UbvVbu9WnULd6HCEx0IACMmbqO1H",
-	"zr1AV5mldc162/v7r/1uvOjH8zfzCdrwucyu1775oqpOCdx9cWCImQ0s3zXV8tutnWWTlhS65V9Coqe1",
-	"PPfQd9VFHHEkxnmONeYVfMgZ8hQmZU5JW8uVsGvUUbKrXwvtI5jf99Tv2y2XnF0nkeTdmOKlV2qRaiEZ",
-	"t+pQR6GUYDeFK7HtXzYhjwnJMiRMpqWJzsHVkykv7ziFvGBSnXTjnzDV1fZ8agzBbn05bc+l2u2ritKM",
-	"M2UBNVdL6G9tJ3WiS/lNBKyvZBRJaxcbKEtzp9OpmQrlzromm4R0AkDLXKR5S/t3EmmTGbW9ztRYg6QJ",
-	"WhsiRkSjdqv6T1neuOxYde33PBXOQjGef4oIrTZpWRgZFjZBg5uegR4rlP0ao5QMjQ+Zol5cLv1qR0+I",
-	"E6XmmugASbiTtbSSu3XG7F0y5fzF5goavWNqfXF9s4yIQ9gzvmFd0773je+VmratFu3s7qJbIkg/A3Rw",
-	"fnh87IEdo77OrHID0KcxU0ZYaRymjQGBTP/gksJl1OM1tLb3915DY6eV7jZ2ttO00U/2txuvXu/v4N29",
-	"wf52Z8fpKuMEV6JujjI3upvo2gwGIf/O0ulmCmuueGpp00hIBS22RTwkVNfRK1+ZFllbxpc9hLN6SEud",
-	"3mzBruhseEzPVsIf1UrYyEYI2QcXvlpybuHcbVi++DiDIsPT0I1IV5EixqvIXYFEhLufzKo0yRCmCDDP",
-	"CHB3GVfwgiwvevuOJXhprQ33L/3w3OLVk84+35rRKqEMjP5mE2YWe77f1j1JZxs4gN9XUbY5pRTaUTVk",
-	"y9119/kOybPg+IKCwy87jcSo6JXoeJ222429ZB83+u3BTuMVbqXbg13YSzpt75a9Wqb9sWRO+3FlDha2",
-	"3EJHIJ7GMzkDnH4JVt6qbjJa11E5cGG5+QuN7C1KU5C1EhOvSuXFTmtffUBfKnfBVMUQd0MdoUiSHEyi",
-	"xhQX9KdlnCpGgrnAn24TJqJeupVhCVxX4Gm7emILELB5Vk5MyGw+1LA9uoja1LYJ1UwFCLvzsV55/K8u",
-	"z1x9Q7mfJzWOahVCjyWrOo8lqyZEjIyzmCiGSJuPIHUO7C1mZXLV5M5Lhn5MQeQuOysNi9qdZzgZzV15",
-	"Fiu5rN358mo9ndImEum4CREoZ4qy/KiGG6qTX3IEufH5cZoKNC6Uv167p2+uJMUXUSaajl2F01/s3a1C",
-	"luFZor1lV3cUkD3fg9S1209nGnlF4l5Ft1+wXeXo1rnXsyzyKNMgswVJYSur1Z9VhfK6UseWIc0VFQfc",
-	"F1sBfOlXuLT8mrNa2VUFt58pcoudHZ0fnX3QFoqpLIls2YjNlbr5O4HiuwDHb3+MvGI7naKxNxKglKQB",
-	"cotqcNdqxxYRXoH948k/T05/OqmgNpGuOaDrSKlK1KqZvZSTnUj9sknsV1P5ErGlg5hfg4V1DlDWpnhl",
-	"+jZ7ZkVWZzEFtizh9aGzccoLczA2jU16wXPO6znnVTfiflcTrTJulLG2aNwoxJX9j86R8Lhkax1AnQfi",
-	"rjv1DYO1vhdGh5oLTjddPdSUucSj9i7Ge8Dw3NjE9C7Qq5urtd6Xhw1424Bgb29xisBpxdmT5/4+dP6Y",
-	"2b9aGq8GeumEmryYLbLTNZTzmbY+ZIwOdf0po9U9/7abxn7ZRWNdTkhs6k+7yGUhoUCYmp/s195V4i5J",
-	"pDNrOv+GbeGvbfNYmTR6WFs9p43+hdJGTyLLNs4jOXHxlWSSnnXvs+79SnTvRpo3rHWfc2qPkFOre4Xz",
-	"ybFwKiykar/6ZNjXK/ueJVdQcn1uYm4DkWetLCvxqoTe7Akzeg/JvK8vpxcQJcHk3L9DKu5xReSzefhs",
-	"Hn5h83CjBO6mtmQwC+qkbZWTnD1hUnK5uH2StKQy9f4/AAD//w==",
+	"7H17d9s2svhXwY/b32mypWRJfiRWzz27ruN2vZvaubHbnpPYqwORIwk1CbAAZFnN1f3s92AAkqBEvRI7",
+	"TrvuH40kgsBgMJj3jD8EkUgzwYFrFXQ/BBmVNAUNEr+dyxjk6SvzEe5omiUQdINW+7BF9+NO40XUhsaL",
+	"/i5tHEb7Lxq7tD046HfiPXg5CMKA8aAbZFSPgjDgNDVvsjgIAwm/jZmEOOhqOYYwUNEIUmqW0NPMjFJa",
+	"Mj4MZrOZGawywRUgNEcTOjX/RoJr4Np8pFmWsIhqJvhOJkU/gfSbX5XgFYg/BDFoyhIzt0hBjxgfEj2i",
+	"mjBFOEAMMYko50KTPhAJNBpBTKgmegQkFSlw/S3Rcmpeo0PKuHlP0QEEYaA01WMVdPdbu2GgmUYMXYC8",
+	"ZRGQnzi9pSyh/cQMddujfTHW3X5C+U0w87f/lYRB0A3+slOeyI59qnbe2L1ZpMSgIskys+mgG1yOgMRU",
+	"0z5VYACjEzoNiZAkFRLIhDKtzGa52aLZn6Y3wJvkTFg8MEUSoZZssBmEwQho7MjhLWg5bRwNNEiLVR+O",
+	"C4gEjxWh5jGZjFg0qs6Z0htQRAFXOO/CuTOuYQjS7HEWBseCDxIW6U88cHOEwlCx2dLx+dn3p29/PHlF",
+	"aCKBxlPvAPdah+UBFos/6KlZuEZUEeAxxHholJj7AUqTCdMjokdMkRuY4oFoliSkDwajEyFvICaCk2d6",
+	"BJx4J0MUnSoyMb9qQai6seh//ohn+SNNBkKm5s5/0mEWzImcxpBmQgOPpo1/wbRr8FMwFv9QW+Whfkdj",
+	"8tYi9+HO9YgUQIbIP+YgNWdsfu6LeFplOnHTAHAm9FEUQaaRaXw67d+CVExwIga4LI1jCUoh4xOaCA6W",
+	"Edo1CU0SMVEVBB6UCDwT+cAH52gSLIgF/Ail2UF+PSIxTmKDOsrVBCTEhHlcbUIViQWHHKffizGPPx2d",
+	"BVhqHI3s/a0ga6+KLLvqZ8FTCVC+5R9FzAbM3rlF3mOxZl5GDsmBTEZCATm5pEOiNDW3n3FyOmicCQ6N",
+	"H6mORk1ycgtySjqtFrIW8sPJJbIvg+grbtbNof2TYfqX0bRCfIa8zP2JqJTM8OGxfkT2einEayqH98Eu",
+	"kC0ZlcDMJ63e0D7YfblH+lMNFc7Q9hQex1bJCddMT8mlEMRC9KDysx5Y8i/2Hd6Bn3gmRQRK3QMr3WEa",
+	"UtUlKeMsHaeEj9M+SMNV8YGBou0jp9MpkVOBw6Ho8yDmnxfnZ6Q/1uYeWWUD2WjBOj3yDXPBNC+vDKmP",
+	"FcRkYLQTLszdzO9BRYtUWkiwQuwXKfjwR4gZvcRN3g9ZpmOFstKfAF/0iXLfx7saZ5mQGmKCwBCE5uEx",
+	"b1giJSkuadZCvY4T4JGIK6aH0E4bD2YFANbSsWIaDTIpMpCaWRMoMrSzaCqFQSTGXMv6Z9b6qnmQCaVp",
+	"0otEXP9caQmg60wz34x7bxcohocWyur0JYTXxQGI/q8QabPQK1CacWoROb9nWiJj5ckkNIIAIYtYxhy1",
+	"rQa8HBoWy9TBd3KXQaTrZOkv9kKlYCzJO/0toX0FXDv9ewRE0SEtdXzDzau7g9vc9K5OfM7BKW1WBhRX",
+	"433whk6NTfrGchVUeN1P31OWQGy2gGyp9lBz6peSTvGQrbFatzWB+oEwFgVhKOFWozOfKsx3tQqXl0LT",
+	"xJ0vM0vS5I2HmQFNFIR12DZYjRJzaqQPCYNbcEoMcrhIKK1CJ1TRvr8FSVpNcqqtkTBAbobnw7QdTkq3",
+	"ACQW3XMkmBriNZ+MHUO1FcEHe0EYOIkQdFvhgnQOg2gspWGl1rWiNUizjX+/P2q8u/6wO/tqLUrdyt5M",
+	"dTg95RGLHcVXIWdxLRHcMKsOl14dgxge9xx+FuEKA5EBh7hHq3iIqYaGZinUvSKBOs5e80iJ5HbL+ZbS",
+	"quG97qGTcda0Ggoi+HrCRcdUSb2InQJ6f+e1yNdW4a0i/rcxtZK+RmsLA3UzrsXKmDPdy2TtHk+5UT+E",
+	"JGaQyi06pPqvFcnpw2x2gUgX1Ma5e3szDsIS4goYdTt+zfiNqmMYRm3XwmB9IEVKzPcm+cUXdziktHuN",
+	"jUa4mCxeuYjyCJIVi1B1gzoJsgMcbC59Ah4vGDk1vWC9iwRFh3RxDWvmOHr4WhmTXhtrqJi5fi5IButF",
+	"Do5yC9fh9kfUehZ2zfSIcGCofRkB06NGq5M5PzNfmS69RFoY7JqBNcxMa0gzreopM+cM1fUlRMBujaoo",
+	"HbKTJRgtAao9O4vElLIE8YuHFBdcmWk80qEQcYWO1zAFRMcWy6HS5STaJmvMHaFjDwUea49RcJgugnTE",
+	"ieXohpzmbjPl5PTinOx12i8qt3ljUbRa/NyHnDmDiaearhTc9XprSu9eAx/qUdDttFooPfPv7bAiIf99",
+	"dXXXajWuru7a319d3b34/vqv5rfsw7uZ+f9xZP8ZzK7rhn5VRyiejjzHWS/OyW774KDRJjTJRrTRqWhc",
+	"wfE/gnBRfHdmtavk2vajbnVOs6/A8plBKY2IR8TIfRssZzCZs1m2uAwbGjRnMKm3ab4cPG5qP53BJNeS",
+	"tsCTr0Kl9M6q2e2W27L7Gi7XrsoLPGHxEA/aQ93B3irMHTXe0cbvrcZhs9e4/mY9JuZUqCVIwHjqtqxT",
+	"cE0j3YO0XjPI9aGJZBpKP7nVgCbUmDxOdlMeh0SN0PvDrNVqXjSvhM4pgSpEKeCJ0TvEGB9wgXJUESqd",
+	"ZnHFK1ySxvTv0VhpkYJUzfz3Cs47+3vL0Pz//vLV/78at1qdg79+s/Nff/t378P/zP63cf3N38sx18/K",
+	"z43rv3oPnv/t2dVVc7ORz7+pFw4O8p61mDyg25+de4MzkXs6t5FX8YmqQT3zbP/iwxo2g3dzhid1al/Z",
+	"t1t239qLXoPMOhx6xm4WS2IMEZUxGVINEzr9WhEtjNZl9LuRmBjCy+i0Kme1uOndMkWrRIP49zBuRpUn",
+	"2ruuP081YllPiw12n2s081fap4gcqQsbLxdadeV/7jxd+qdL/3Tpv5xL72tvD3Pxre72ZCYtMZOeLJTV",
+	"+uRHmyaFjlnnT+u5yN06B01+BfKoYAw0ThgHQtWNiwWWfrfNXTULYm1xhASqt/QKz3Hxhec58Cv2W6SI",
+	"FWKQsEHFo5YBjxkfbr7XJcAw56pXS2JJN5Bpg/UbgMyPa6BDdSgYHxLBSX9KmFaQDEIikhiUJgMmFTq0",
+	"NuL/RcCgJiC0nSTJxch6WbEiOrCYbTGnlBiM2Mw3T08554SSSPABkykOwfiPpXMtRC+hGrrO5TzBmKx9",
+	"GBqlyAbnRixLMVxHFUlpDKQPAyGBsAVFR4x1Twx6Sovo5hNET6Fs2jcQRWyJKC2gE4PFjda7oF0cfDUM",
+	"F3aUObRNVA3rypyFwTiLt76bE8o048PeQMh16/xih9YHZ6oy2e0z30AppPNTqBHXHmepbMXjD/7tXMpa",
+	"XzNVE2fjcKd70VgqIZeq6yPAGDHJ6NAQ2pBxVcSLheVDCVWYlVd7unjum99MKwgWruYcdt2kK7drzZc/",
+	"xoZ/7nzyluu2+ziS6z9EhryRLIJ4mSRJ8mjjqilsSHIzubMhq66YCI/LrlH1eGLY+ZeS/nPqqLvLhQF2",
+	"DylU95Up9fFqvXdHHiTXYAOC+sSsAS83uAp+nur3YdUNWdyXy/NbmuK07iy0ywbEaYql6iC/cFkCc2Az",
+	"CVEe/lmQfxipLySg0pCRWICfaoSx3+pvaE/zcWrAGwg5oRIvgkgz4IriZbte4Tra1Gm0RoZcYiY4+gap",
+	"BCIy4A8gItCvaBfPJERUlyVhczHzZEKnikCa6WmTHKkbwoVmA5cCSiYGzj5ENAUXRc9TYqzn8tkPJ5dk",
+	"57a9g193PuDTHotnzzfeBuZk1Gwhn2op6daYnP8QkzIv0CXao20yGYkEmsSm8JEUKFf2DOAW5LQsazA0",
+	"Y/WlnFJOOXkjxRDtijC4GEcR1rQFYXDsU04YlOmBn2w5GIJWK/Ow1NeYN6PCSuaM+eIS3kcwxUwhS+cb",
+	"H8aFhqzuMO5BcBXn6Qkse4yhd9vzzVflkCXnWu6Ry+9aWsjp1dFCSGiSGCQJDiQzEmxZatQju3Iex6ky",
+	"YJwmq/ktHhgWO9o1ohHlQ9++6AuRAOWf7oEIy2yowt9gFOta5W8LT0LOODa5iQv6haVWiyfvlJYQprvz",
+	"1d2fnZy8uugdXV6enF2enp8ZNLw5OXt1evaD2fDx0dnxyevX5pvNt6Oc5BfBDDXiwudO7lXDjYo3zZe8",
+	"FrN8gJ/nFq9lVsgCFvPEvby2xXsmBjrPyHZ5opimj3fAyF/M3BdjrVgM7lIw1azNqkLT1622lW6dlRpQ",
+	"fX0RWsNuZhKDQWpspJ1h/khtEzcw34O5SSxxaX516w3zTJPqgm/sxetieqRFwhR0k7iccnyEP1tfWZ5I",
+	"mdfaNcmxSFOmNcRdY0Ra/cZyMHxWSB3vsc0l70MuwcpxZha3S1tSU5kwNFexlHwGDTapO3Z1Zx6t2W0F",
+	"qGy6jVgxaIFdFIkeDLWktopDWG4DGRlYmS3knIBelb+8qb7gSdSvFRETTiZCWrbN5soNmC4OagRUxpUU",
+	"YQMdKpvlOc5Fb47eXP70Fu9gDWz2wtX4GpjGabtEAmZYhobhyiEekzHuNqgaMJP76ddZqcyszLHMxXg9",
+	"YIVgtSXwAyEtLU8sb88xFYkUmuScJ1ODRGlrIQvJJYHGubuY6mpCMVZoG91mIoiyFX2WGh+JLW1QyBGL",
+	"+jqOMFCM21c3zLldQRD5NTe3YIEsQiSKkAyARxASW3Vg/k2AKiQa4PWJxZPRtJrUZSbKnECu9m7YnuTs",
+	"9j16s+stUt0MTaeBqLmoWLNpfYuWYiBJ1Lx5okeQNskRL0mMYkW1bTgheAT4rleZR/pTQq25IAzXG4ix",
+	"LHTsb5FZSlBiLCMgaiQmCiPtAyqtBpMX7YKUwq5HnBgisYjG6LB69vb7Y3K4t//ieZPYomJj9xm6duXX",
+	"yresCNJif4r/4gvWKjSTl7acZfyW0SisIFLC6LWv3Ahjutl1X+ztPw/JxZgrcKC83D/ce454eM34TZP8",
+	"xM2yOxa3Id47gxhaVIc7C8OlIIaEEluKS6KREMqgSYGxxIdCMwNcc0rTxF7WhEXAFdhaGeDGsARprM7M",
+	"kFKj02yV/Uu830r/g/UZG4px0ATdoNNs4Xt3jd/GNEHPzHvDCXqpUDro7mNsGagaSzRhHAX0ssPDHnrF",
+	"DP9wmaUBGgHnrgAaNa6gGxzsmT0PEjYcGVbozd1pVSc3umMC9zV7ew5ypw/Uzz0EPT/zy2UTt5qtVtuf",
+	"Gum1J606+1EQG46CMx8eVmC2LVlYYp1Wa6fOr1pYdFlRRfywL8WNuZKUJaEtiXeFadZ5om6UK+jGZh7m",
+	"QtygZ9bfeC0lUB73EoGNKtYCSLn1DgSza0Nxjs9VigvfY71Jk3HzXchp8zT/9BZ+RZdQ87btqlLqRyF7",
+	"9kfl3Ld54dzex9Zd6w2xtk/uAzrHIqqlj9+6erAlgCyZY3FIzTzOs7x8lvkBNXMU2106ycIIf5ZrlBqS",
+	"Ki3HkcbDfv8hMLLBKONC6aGEi/9+bU7VMregG/CytrqUEbywB/J+PkZFIc/2W7vPkbDcnGdHlxfkn6Av",
+	"tASaVubNRZRh8/68Rk8KyZhrlli1caz74s4sPxgnSb7EtUeRCnchBqiHuINY5AFvUQOgzndSwlF4wYwR",
+	"M0LN1jF286SY0NVf4eZwKXdaiwu9KR5ssoibZmH6/BwX588pfcMF8omKFa5nroqSZizoBrvNNgqJjOoR",
+	"3tad2/ZOGfIcgq73jhZQncZBN3jNlC4kkN+96/1iRXEyzfUTp83egu0wZL1deSEedu76bQx4mE70lf6w",
+	"jcrkS/dEndKbUl5AQm10GLVeTQxPXAZCwlKmKxDEMKDjRLvMxbxCoLOuQGARqEvnp3cB7dxwcnHrgZCw",
+	"DCgXAfehms9inFdFr+famnVarRUtEmpaI1RC78HRu+OkxScAv/8W/fy7GNBp+/zXSVBGz99/qMSmg06r",
+	"c9BotxudzmW71W3vd1utd3MBO8zr9d1H82/tttxbOHjjjnBFyOF9WaL+3o9fdVy4qqzY8KNU7cPDQ4O+",
+	"+Rivn0PqBXdtpC/4DmTCuBde6wavTjylLqbktbgFjBbORfqCdqvd3i8rhbrB8YiOlQJQWjZJ2/ece46u",
+	"IkqbF+vtHh6+9Kvxgp8uXs0HaOvPZXa9cWuKMjtlSV+qIVogliywT8dua2/ZpAWF7vithGZhsGepdfU7",
+	"ZcMvfONgo1W81lKzMNhv7a5/CzsC4l4dI1j3Qtm+IwzUOE0pkoNBGsmtCw6TItCFKnzJgRvVc9rHxwoN",
+	"F/v7C/P7biuPGG8S3fKaMXkxn4r73HZWQRmNrjEjbWw2TeiKqq0fZsKShCgb/mmSC8iT3IzpOd/WRQui",
+	"5dRqp93qcqhkxmiLlply1sJzgNp+F/iuK++2LWWsW65vGCeLK90WjPq71+lU9JdiZ10b4iIYlbDNU/DC",
+	"o9GpCerxpO2Vy9rOanjLUDuycoO0W+V/xhygRRlt3hNAxipXm6w7IiaMl5t0fIVYvmI9GTc9Cz01KPs9",
+	"JDEbWsM2Jr2wWPpgDyekkZG9TXJENNzpSqwrb2jluk8KY5GGtrsV7pg7BwH2o1FhHfaswVoV/298i2Cl",
+	"+G+bRTv7++SWKdZPgBxdHJ+eemCHpI/hXmkB+m0sjGZYaKxxY8AgwR/ySHXhinkJrd3DFy+hsdeK9xt7",
+	"u3Hc6EeHu42Dl4d7dP/F4HC3s5cLUGuZl/x3jjK36hB6bQeD0t+JeLqdFJ3L6FpayVInFxdrNdZx+k2E",
+	"3Rcm2jYWPEVh46zqZzOnN1tQdjpbHtOT6vJHVV22UlxWN0n1bOC5Rns++3gLWUKndW2argJDjFdB3peJ",
+	"qbz1oRNpWmCLLioT5vU3C1YxnzB4LSK6NAFI+p1IPFt99aSzz6hi7bUO179VtMI1L7Q30MmKboT4wv76",
+	"F+a6xZnXOp31r1Xb+31mjRHFbuER/2g1cRZ6Rv/OBxbPtrD8fyjdq3OCv25H5ZCdvKv3p1uiT8z5AZmz",
+	"n28cqFHWK9DxMm63Gy+iQ9rotwd7jQPaincH+/Ai6vhNKCspFvfF19v3y9epcnk26Hr6aJN0s3dsk9g/",
+	"hEX6Fmj8EOxlp2yrtamBepT7iOe7a7mWXlPQlXwnL2Xq2V7r0LzAnxsz0aZosbxdIuNEsxRs1NBmuvSn",
+	"hdM0JErkXmisWWeqmkeYUA0S00HRnpq4bBhqvxvjtc5cOkbY7p1tbqvT1iXw1Vy2zrtqGvyfncfmyTbF",
+	"fh5VKa6kq90X/+zcF/+cMDWyToLIXAjbePdjNMfPwjsfXtX8nNz5yLUeLDIibMJLwfjuk2HnHQoLpbDS",
+	"qJBGo7k+haGRqejuKvphYh4K0/YvmjDl/qSJ7/XLh2LEWo8gtT4xGseKjLMmOao215zLI/NZuQ2B0Twt",
+	"8VvXNl3pIqbC0JuUJwvW8OgfQGPBxeOptV5lh1eG4VdZlIH1TZrxFplZRexytsBRXTmE+ViWFWzKnV3u",
+	"4FwlQI1579L23/tpaS0/UbSSK1nC7Yd388XenlycvP0ZtUubDha4XC+X4JDP36nJmK3hjLvvAi9DFuOq",
+	"ro0IiVlcQ25BBe5Kwuciwkuwfzr719n5L2cl1NYTPAd0FSllXmk5sxcndhOZX7YJ2CCVL2Hv6OR/0o7r",
+	"+e8FQJHk5tX7uDC8Y6OdxVj6ssj5z52tY+dUgtVHXfQcnoLnT8HzqgL+WdXrUjE1ivaiYmoQVxRS50ag",
+	"d0t2NgE0tx7zvsm+srLR+8rKddspedvV66q7l3hovA6ba4yGrc0DrxNn1dSoFNGtN75cJZNrA5ULp1xS",
+	"zx49ieDnzlMawb2lEVTyASr4LLwaNsDuUogxQ3w+ZN+HRPAhZtcLXv4tIlcr6N7skjEmSzOXQ4A+lyJN",
+	"Ws3/BRfvDyXk0WYM0WMgn7qyBlfEtjL6vF6EPsWf/0Tx50dhsFsHpHMe9oWEpJ8UgieF4AtRCLZSB+pV",
+	"gafg/FNw/g8RnK+6A+aj7PUx9Tp15ouPqn+58uVJOtRKh0+N8G8hVpwm66RKmRkwe8TUgHVy5cn9uUly",
+	"QA17q43y/yfE9O+XbT+ZBU9mwQObBVtlgmxrQ9SmU+QSoExumD1idsNyEfCU3/AF5zcYU+j/AgAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

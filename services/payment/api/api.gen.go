@@ -316,6 +316,9 @@ type RefundStatus string
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
+// Away An error, as in RFC 9457.
+type Away = Problem
+
 // Conflict An error, as in RFC 9457.
 type Conflict = Problem
 
@@ -1033,15 +1036,26 @@ func (r CreateChargeResponse) ContentType() string {
 	return ""
 }
 
+// GetChargeResponse503Headers the declared response headers of an HTTP 503 response for GetCharge
+type GetChargeResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetChargeResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *DirectPayment
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *Malformed
 	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationproblemJSON404 *Problem
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetChargeResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -1049,9 +1063,19 @@ func (r GetChargeResponse) GetJSON200() *DirectPayment {
 	return r.JSON200
 }
 
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetChargeResponse) GetApplicationproblemJSON400() *Malformed {
+	return r.ApplicationproblemJSON400
+}
+
 // GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r GetChargeResponse) GetApplicationproblemJSON404() *Problem {
 	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetChargeResponse) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -1088,15 +1112,26 @@ func (r GetChargeResponse) ContentType() string {
 	return ""
 }
 
+// GetPaymentResponse503Headers the declared response headers of an HTTP 503 response for GetPayment
+type GetPaymentResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetPaymentResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Payment
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *Malformed
 	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationproblemJSON404 *Problem
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetPaymentResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -1104,9 +1139,19 @@ func (r GetPaymentResponse) GetJSON200() *Payment {
 	return r.JSON200
 }
 
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetPaymentResponse) GetApplicationproblemJSON400() *Malformed {
+	return r.ApplicationproblemJSON400
+}
+
 // GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r GetPaymentResponse) GetApplicationproblemJSON404() *Problem {
 	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetPaymentResponse) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -1527,12 +1572,26 @@ func ParseGetChargeResponse(rsp *http.Response) (*GetChargeResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -1541,6 +1600,19 @@ func ParseGetChargeResponse(rsp *http.Response) (*GetChargeResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 503:
+		var headers GetChargeResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -1567,12 +1639,26 @@ func ParseGetPaymentResponse(rsp *http.Response) (*GetPaymentResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -1581,6 +1667,19 @@ func ParseGetPaymentResponse(rsp *http.Response) (*GetPaymentResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 503:
+		var headers GetPaymentResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -2042,6 +2141,15 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	return r
 }
 
+type AwayResponseHeaders struct {
+	RetryAfter *int
+}
+type AwayApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers AwayResponseHeaders
+}
+
 type ConflictResponseHeaders struct {
 	RetryAfter *int
 }
@@ -2268,6 +2376,22 @@ func (response GetCharge200JSONResponse) VisitGetChargeResponse(w http.ResponseW
 	return err
 }
 
+type GetCharge400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetCharge400ApplicationProblemPlusJSONResponse) VisitGetChargeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetCharge404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetCharge404ApplicationProblemPlusJSONResponse) VisitGetChargeResponse(w http.ResponseWriter) error {
@@ -2278,6 +2402,25 @@ func (response GetCharge404ApplicationProblemPlusJSONResponse) VisitGetChargeRes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCharge503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response GetCharge503ApplicationProblemPlusJSONResponse) VisitGetChargeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2321,6 +2464,22 @@ func (response GetPayment200JSONResponse) VisitGetPaymentResponse(w http.Respons
 	return err
 }
 
+type GetPayment400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetPayment400ApplicationProblemPlusJSONResponse) VisitGetPaymentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetPayment404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetPayment404ApplicationProblemPlusJSONResponse) VisitGetPaymentResponse(w http.ResponseWriter) error {
@@ -2331,6 +2490,25 @@ func (response GetPayment404ApplicationProblemPlusJSONResponse) VisitGetPaymentR
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPayment503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response GetPayment503ApplicationProblemPlusJSONResponse) VisitGetPaymentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2720,75 +2898,76 @@ func (sh *strictHandler) CreateRefund(w http.ResponseWriter, r *http.Request, pa
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7Httc9s4kv9XQeG/VZmtpWRJtpM155Un8cx6J+PJ33YuVRP7HIhsSVhTgBYArehS/u5X3QCfREqyYydz",
-	"dXV5E1kkgEY//vpBX3ii5wutQDnL4y98BiIFQx9PU5gvtAOVrM5hkYkVpPh1CjYxcuGkVjzm7wxYUI4t",
-	"Z6CYm0nLpGVuBkwouwTDnGZCMRAmk2CYgX/nYB1bSjejt6yYA7uFVZ9H3CYzmAs8AlQ+5/FH7kwO/Dri",
-	"brUAHnPrjFRTfn8f8XNwZnU8cWDaJNHXbKaXbC7UillItEotUWJvmZgKqZrHzaWSczxxWB4llYMpGH6P",
-	"hy2EEXNwbbb8Cqv28a9n2oJi4xVdMMkkKBcxBUs20YbBHZgVw+2VY0KlFReqp8I5mC8cE45JFzHB3r8/",
-	"feOffxbzRQZ9dg5zmI/BQErfW7gDxVKxsv0rxSMe3uMxfzU5nOwnQ+gN00HSOxD7r3pHk33RO5wcpaPJ",
-	"AP4+Hg55xCVS7mXPI67EHNfWbtrDq0Yc5ScN6gGKpsFD8fktqKmb8Xh0eBghT4u/h20B3uNWdqGVBeLp",
-	"a60mmUwcfk40MQc/isUik4lAxu4tjB5nMP/bvyxy+Ut1ReS/EzJDya8rmLRs7RKonmOQasrgMyS5g5R0",
-	"wQmXWx4fDI4i7qQj1p2HvaRiC6OnBqzl5VXEWOcuHmdC3fL7OiP+YmDCY/7/9iq72vNP7d47fwfPgKbW",
-	"fJihtC2qaJDpTCClKFatgI1hog2wXKVgmFDazcCg4URsDJlWUxssTZsUTMS0YaKDGbeeAdbJLPNsuFJL",
-	"bfBIrdgPDo34E9lWj6zoE7NiZYNx1+znr17Nas6itmgTF8LbezXbJUb8JrKJNnPvXZ4g/csZMH9Gl9Dn",
-	"0lqppk1pDypp/yRSFiT+7aSMJI51SgQp7dg/L34/I2GhF/i0RvWnGtn4zrzgUx9pKU75Kp4VHDisc+BU",
-	"OTBKZOwCzB0YdmKMNt+OF8dqxbwaAx5El7rU+q0wU3jarQ6G+20rPlFOuhW71Jr5I76LkDM8CsUrFBu+",
-	"ZL/Kn+ie71UKiUyfReUTYVI2FQ6WYkVOYyoxGCjNUphIJV0Zi1fg6up/OKix6Uw7FmjC974tdx5HMruA",
-	"epzciCGq0P48fum9WhidgLVinMETBbUn5jpXLmYqx7DN5rl1bAwY4jMQ1rFh3S+NRpVgGlQELf4+uovO",
-	"iY1zR55qGeITfF5A4iCNPMijW5GfwuhEao5aDxPH9MQvWgrLErFwucFVG30dvpbbEPtCgLtSQdgYbu4j",
-	"/sFoNf0NUiku6fpPcxKHdSbbfLHQxkHKaH9GB3y3OFCnHWnuE8gNG+E5x8ToNtg8VR5l5sYgK19gwFDa",
-	"sFxJsnUMGMJ5QPvygEeI0wLWHVT/oq0QOOKvZ4VTXhi9AOOkh22ipKp1TnuTxIBwkN6I5oJUOOg5Oa9x",
-	"u4CJES/uhStaD2Xa+bWBCeAi6HxaiL9KMmyeJADoizszjQryfsQT6/tHBQNqhJYnNC5c7azH/4LEVUw9",
-	"fdMWKmqHTBF3NhMpkjSt6ntJFgj75cE64F5gDmFws//8eNz7Q/T+a9A7uuld/+0vXWx+XWPzepBmpxe/",
-	"s4PR8BVLdEoHr+19/WX/vnPXN9JA4t6J1TxY6FOUh659s0HkW9XEgAhe4JGqYmCSq/RGbDC9D4VzqyB7",
-	"JqyLCrntMMT2HcN5Mu3WiBAvX1iG6Rm6VzwFj2R+Zb9LCAZcbhTsuAYmRSK5xaRVZFnYz379VdAGoG5k",
-	"p2eXJ2eXPOKvj99dvj8/ecMj/ubk9dvTM/r4/uzXs98/nPGIn5/8/P7szenZL+VnesF/vMH/LuiLt8eX",
-	"Jze1zS5OLi/fnrzZbcN18/Vkdplxl8H+ppXP9zfp8RNdc4fWP8out9/7YXc8g2Xl7EWaSjxPZO9qN56I",
-	"zEK0kQnbImKIYms327ai9ExUhiFPcjMHN9MdRnLMnL6lKpRwzDqhUuvBBOHNDpdZc2RO3958DF5yg5Ns",
-	"OIttNJ+XL27Tva7QsXbDDQI6J+v8agE9QkvZB+lmOg9lqCzzrA2YhRxGSCmeB2Y0nPxWrShC51dp0ppQ",
-	"qlN32MYDItk2Arz7uI94KO/ZtjD+oZdMTxx4mRQJUhVjZCixkt/qd7sMoRLIbpZCOdgQSKhEFGA5vpxB",
-	"ypYzmUENYNBjXybSC1C1s8ZaZyBUS14PDVgVgGmH8a9AiAo+u5vA0bBwPb6BYhLTRSp5BU6WqeLDTiGW",
-	"hYuWK/KcdKb18qKqzKyTsqpidoB1gSuFrIsUHPMfqaaULy1nq/ICaHiYLPuwjBpFdrgh9BfAp02G9NAl",
-	"hSSTKuRly0Beh35s2P8r8MpDoMp41W0a1Z0T3BEvHiNkCXAFk+kaL8tck9itJ3hnnTsrU6i/hqQUKMVv",
-	"hMAAnMuArP066k4ioMOXEsiJEaqPC0VP+6xAKTFbCJn2WYF74rLaka1IsP5xwEJxncgXttCXqiQYXSmh",
-	"0qqePdG5SvGGffYfv5++wf0r+w7lY6FWhQGyEmlFrABacdjKl2OQv1Htc/9KNWFY3HRTDf2ULqwXCj2I",
-	"ES6UtJ3uswDW4trmnaK5Ug2YF5d1BCaoxyOyLGKUmweeN4itCfbB8NNz7hE4tMCd64i0S21ydav0Ut1Y",
-	"GVBEU30u8GtfaxeqLe+He6t8kT7Sj66FxNLdVRC5GVdqQazhthtnd8bQTb7xWPkycMSExTh3/vNrdnRw",
-	"+IoSzka0Rbi7y+N41xchMw3pYuHo0CegldsNPq0o2G3KkpZGq6kPwsjJzj2qEkObxH9cXr5j/oXu+B0q",
-	"Up3n30o08IlnFN5K2k4CXCiOpTAReebW6le7hO8pKK/RJcXzOhTuKO9Sz/OFZXqpvPOfUHjxLPRe7pQ+",
-	"Bx/JtEq+sqbR31jUqGDyn1N32LDm6QWoOmDdUoBqCw53k2qiO62PbP4FiodQLjkekQL1qHPle5CrUG+f",
-	"iheWwR3C24gpuANDlYOiNB+TvN1MW/Cmcvzu9Eppla2YnemlZZRa1FKJom+JAQvdOKoIHewDMqSM7Dil",
-	"glKGceFKhb6OZcKgxmkLaYwbBSfLJhIyio4ieJY+Oy9azrQGcW3M5FRhYKS3rc9vVjpnqb5SSBnu1Wcn",
-	"1JYPZmeZYAHisVQnOXHrh8Jfhc5oJhNQluxDpqCcnEgwyOiFSGbQG/UHVZu99h3qRz6fC7OiQQKUs60x",
-	"wkYMRDJj8FkgH0qzKcrYRYYS8Tsw1ot22B/QYZ97/85FJt2Kxx+/cOFu5to6HmNSBsLmBtcHc7xxS0k5",
-	"qg/cfh/v5UNxIOKUMPCYo0KEBgWy5lYS3ECSfQDzvM7wrPtrpCKos7eAOz928pGjTvWlwr+1WfVPi0/n",
-	"YMHcQdq/owYJvmVncrHAeHgxkwu87s9CZv6Na9JvI6wzeeLoTh+/cHQ8yBxt3dTAxf9/i+T7xJbHPCDt",
-	"ujdC6ouvg0YaECn74XCw/1d+H5Vbnh1fXrB/grtwBsR8bdug0tW+PwYFDn8TZ4gpJZutl40q8Q0m47kD",
-	"1DgwVlNzxeks5bHKsyziGrPNEPZ2yKukrDh9KaSjy2zZZCJVGtSwsQf58jEkAdgLEnABWawTK1vYIZ3w",
-	"nDc6LzB6RU2B/x9yIxTkW0inNOdSbUF5An3tFRZtH3N4gY73/ho9J/oLsZA85vv9IZnUQrgZ6fHe3XAv",
-	"sJXiDVnWuo89hwUIJwk+bOpitttihbQKfaTE1QPviTQV06W9UkUCFbHxyvmgix8if0hj72KgK2bO5PCJ",
-	"POqvsKL+njTQZxjHP5X1qk8s1Z6IOMRxR4HdrgfxiB5TREASaUCFpB/GsK5UqC9MCgTDBDsYHPXZcYXR",
-	"wis5emrpEM0FMli+QHi4hCwjio/Z4WCfzUGo4LrdY5vLcS2pnNP7d/gnepyy7XylHtJ3/rGMnFNklcYI",
-	"pFIa3chdWUgHoQg3UpAo9fI0RXffNNj60NnH7spS9cre2lAaepVA7086XW3plHZ0SAuANDw6OqpjHP7+",
-	"4k27SBlzp29v7qQVjd4Yoqg7LRPojQajl73h8O8Pb5xWRej7JgBCXV0fHRsNhk+6Xq3mxAOpvdHocjiI",
-	"h4fxYPAH72ABQjuezG4GyWjyUgzHr+BgtOv2FfKrAb4Hs6TOjzbg9vpbb7SvTUF0mf6ucYiu8U86/2Aw",
-	"2LS2lMxeNdRFK0Zf16z3uR6XyuaTiUwwrbghX8+jjiGYekWrOec1amGk8sXvMOlSp+tHdETB33g38wkv",
-	"WQ7arb6t5I52S66cxcQFw/3dC8qhLVpwuHvB2hgHLhuNdi9rzuPcR/xwsP+QVcWoFQkoZMS7VlVibSPy",
-	"0FDyg7ca3aAP6u18hrC5mBLC9diPE5So4YW9L6XXuEeypkDUNUPDL+A2xYW2ylXRsgqJVU2fcjoMYf1i",
-	"6hdRTJWM1FtUm6d9H9r+um4568GTnHWVjXe435ab3uGP1/r7/ohaUZsbuDkSh4fFMbyjm+4XhXpwVSh8",
-	"sPtozkhsciJB7RANhcZm37vVg6fPDxrwWlsqSTksXLKv6UsPmkODP2sPx7+REz0LuJeCWwCafgh6ncan",
-	"m/eH9aymka8hqm7C0W3mHVCS3ftSFFO3mneVue+076JQIynGVZP+g+GRGA8mo96rZB96r9LhoIfa21uz",
-	"kg6br5V7N5v8jrbX00zdF3YDdqEpvVIoVceyqB3yiN+JLIdmMW8ram10XYetLmnomO9wLw9AilWf8KHi",
-	"KFxHrTFRL993HDT8g9TW6fnYOq1gE7uaDd7QAAp9v2BJEbM6BC4X6nihTdpkcsm6wUbWPTtzDnjVweTl",
-	"PWocK1s1O/g18Pwq6hEtbrVabMigTFvnM1efpPq+2Frv+ElaOHoKK1td744X9x/P831e617zRl9apgHZ",
-	"+GqDYqGRVEijaqGtdbm6NXin1EZ/+GjwwACyPYCu1bafKXieVZVDX3IOnUiMSyX8+/Pipi/Qt4iikogB",
-	"kcwgLRhCrXIUL43zPH8gVW0JVJGTHtkqcoZq3nMX0ooiYaOQFjGRWR1qk6FgRQzyZbC0z46ZguWVojKP",
-	"vbX16fSwZRyWa1VD3IXdhF4jMZg44VcuhHF9dlyNWnq84d3ylbL5nH5u5dhcW9ceo4/9uL0vno1GRYnt",
-	"YHAU2sdZFgYeisHOFtX4xOMo32g/LvCf87Jr/aas+F1n6P447fv8fgjjYHC0uaRVVmz/x5S0HpNGPKZq",
-	"FW76HapWj0uENmQzTylI1a+6rSBVm8j4X1WSCnlisO/1ctSa+a9NPnXWpTxDWbXhN6xKbSaP/NtU6z+7",
-	"TvWcia3Nk1lt7PDPisgbSfq/wtyTAccvGIrW8vVi/gxjoY+4PiZ2Z+24Hf3stSvt9mNEhKHKjj86t0nQ",
-	"mNzQb/woRoWt17co6gEVRMBAyvRS2bVE3FILc9tqESZs/Eyln6+gnX7EjVfMiVtALaM7S0VTf3hadVC4",
-	"9/31/X8HAAD//w==",
+	"7Ft7c9s4kv8qKNxWZbaWkiXZTtbKX57EM+udjCdnO5eqiXMORLYkrClAA4BWeCl/96tugC+RsmQ7mVxd",
+	"bf6JLBJAox+/fuoLj/ViqRUoZ/n4C5+DSMDQx9MEFkvtQMX5OSxTkUOCXydgYyOXTmrFx/ytAQvKsdUc",
+	"FHNzaZm0zM2BCWVXYJjTTCgGwqQSDDPwRwbWsZV0c3rLigWwG8j7POI2nsNC4BGgsgUff+DOZMA/Rtzl",
+	"S+Bjbp2Rasbv7iJ+Ds7kx1MHpk0Sfc3mesUWQuXMQqxVYokSe8PETEjVPG4hlVzgicPyKKkczMDwOzxs",
+	"KYxYgGuz5RfI28e/mmsLik1yumCcSlAuYgpWbKoNg1swOcPtlWNCJRUXqqfCOVgsHROOSRcxwd69O33t",
+	"n38Wi2UKfXYOC1hMwEBC31u4BcUSkdv+leIRD+/xMX8xPZzux0PoDZNB3DsQ+y96R9N90TucHiWj6QD+",
+	"PhkOecQlUu5lzyOuxALX1m7aw6tGHOUnDeoBiqbBQ/H5DaiZm/Px6PAwQp4Wfw/bArzDrexSKwvE0+OV",
+	"IE7GmhiDH8VymcpYIFP3lkZPUlj87V8WOfyluh7y3gmZ4t56AW4u1Yy5OTLOMgWQQMJioZR2bALMgIjn",
+	"kCBfkesLvQDlXjJnclxGioHrrJgC6ocTLrN8fDjYj7iTjth5AeZWxsDeKXErZComKb4aricmOnPjSSrU",
+	"Db+rM+cvBqZ8zP9jr7K1Pf/U7r31d/NMaWrS5RxYIpyYCAtImFiJvM8uO8hFfa5ZLllHrzSPruPD23s1",
+	"QyIKXmk1TWXsniiN43VTl5atqRPSPgG8CnyGOHOQ9GtcPxgcVVw/D3tJxZZGzwxY++24/j6oj7A3wbrm",
+	"AilFA9MK2ASm2gDLVAKGCaXdHAxCWMQmkGo1swHztEnAREwbJjqYceMZYJ1MU8+GK7XSBo/Uiv3gEE4/",
+	"1eT4iVmR2wCzNST7qzf4ryP8X0U61Wbhcf4J0kfF9Wd0CX0hrZVq1pT2oJL2jyJhQeLfTsrHrET1iNDg",
+	"0xqln1By+GCik7wJIkkfSSg2fxSrKnCpXfxUOTBKpAxRBgw7MUabb8gClTOvvYAH0aUutX4jzAyedquD",
+	"4X7beE+Uky5nl1ozf8Q3xU2SmrQsxaNQkEKx4XP2i/yR7vlOJRDL5KtoeixMwmbCwUrkhBUzid5YaZbA",
+	"VCrpymAoB9ff5FnOtGOBJnzv23LnYSSzC6gHKhuDuCq2+jpw9E4tjY7BWnKzTxPUnljoTLkxUxnGTWyR",
+	"WTJn4VgKwjo2rMPRaFQJpkFF0OI/R3f/efHbGZtkjiH0rIJbgs9LiB0kHrX8rQhV0SmRmqPWw9QxPfWL",
+	"VsKyWCxdZnBVQLU23OFrmQ0uL/i1KxWEjV7mLuLvjVazXyGR4pKu/zSQOKwz2WbLpTYOEkb7MzrgT2Ez",
+	"crdOO9LcpywjbEQRKjG6He2fKh/mZ8YgK5+he1PasExJsnX0p8L5jOL5AY8wUA7JxqD6F92bg0T81bwA",
+	"5aXRSzBO+rhZlFS1zmlvEhsQDpJr0VyQCAc9Jxc1bhdxesSLe+GK1kOZdH5tYAq4CDqfFuKvsjybxTGF",
+	"6t2pXpVzfMAT6/tHBQNqhJYnNC5c7awn/4LYVUw9fd0WKmqHTDDcbGayJGla1feSLFKc5wfrGc8SkziD",
+	"m/33h+Pe76L3P4Pe0XXv49/+0sXmVzU2rztpdnrxGzsYDV+wWCd08NreH7/s33Xu+loaiN1bkS+ChT5F",
+	"eeja1xtEfq+aGBABBR6oKgammUquxQbTe1+AWxWpp8K6qJDbFkNs3zGcJ5NujQj+8pllmB8jvOIpeCTz",
+	"K/tdQjDgMqNgyzUwFxLxDZvkTKRp2M8+/ipoA1A3stOzy5OzSx7xV8dvL9+dn7zmEX998urN6Rl9fHf2",
+	"y9lv7894xM9Pfnp39vr07OfyM73gP17jfxf0xZvjy5Pr2mYXJ5eXb05eb7fhuvl6MrvMuMtgf9XKF1w2",
+	"6fEToblD6x9kl/ffe7c7nsGqAnuRJBLPE+nb2o2nIrUQbWTCfR4xeLG1m923okQmqoMRklwvwM11h5Ec",
+	"M6dvqAwoHLNOqMT6YILizQ7IrAGZ0zfXHwJKbgDJBljcR/N5+eJ9utflOtZuuEFA52SdjxbQA7SUvZdu",
+	"rrNQB0zTqraFySgCRkgpvk6Y0QD5e7WicJ2P0qQ1oVSnbrGNHTzZfQR4+LiLeKiv2rYw/qFXTE8deJkU",
+	"CVLlY2SocRNu9bshQ6gY0uuVUA42OBKqDIWwHF9OIWGruUyhFmDQY18d0ktQtbMmWqcgVEteuzqsKoBp",
+	"u/FHRIgKPrvrwNGwcN2/gWIS00WqdAVOlqnibqcQy8JFyxVZRjrTenlZVWbWSckrnx3CusCVQtZFCo75",
+	"j1QzypdW87y8ABoeJsuhgqwgJzvc4PqLwKdNhvShSwJxKlXIy1aBvA792LD/I+KVXUKVSd5tGtWdY9wR",
+	"Lz7GkCWEK0VhPRxc5prEbj3FO+vMWZlA/TUkpYhS/EYYGIBzKZC1f4y6kwjowFIKcsYYqk8KRU/6rIhS",
+	"xmwpZNJnRdwzLqsdaU6C9Y9DLDSuE/nMFvpSFTCjKyVUUpWxpzpTCd6wz/7rt9PXuH9l36FqLFReGCAr",
+	"I62IFYHWOGzlyzHI36j2uX+lmmHYuAlTDf2ULqwXChHECBcq2U73WQjWxrXNO0VzpRph3risIzBBTTaR",
+	"phGj3DzwvEFsTbA7h5+ecw+IQ4u4cz0i7VKbTN0ovVLXVoYooqk+F/i1L7EL1Zb37miVLZMH4uiaSyzh",
+	"rgqRm36l5sQasN04u9OHbsLGY+XLwBETFv3c+U+v2NHB4QtKOBveFsPdbYjjoS9CZhrSxQLoEBPQyu0G",
+	"TCsKdpuypJXR1OKTliEnO/eoSgxtEv9xefmW+Re6/XeoSHWefyPRwKeeUXgraTsJcKE4lsBUZKlbq19t",
+	"E76noLxGlxTP66FwR3mXms7PLNMr5cF/Su7Fs9Cj3Cl9DhjJtIofWdPobyxqVGHy96k7bFjz9AJUPWC9",
+	"pwDVFhzuJtVUd1of2fwzFA9FuQQ8IgEaEsiUbz3mod4+E88sg1sMbyOm4BYMVQ6K0vyY5O3m2oI3leO3",
+	"p1dKqzRndq5XllFqUUslinYlOiyEcVQROtg7ZEgY2XFCBaUU/cKVCn0dy4RBjdMWkjFuFECWTSWk5B1F",
+	"QJY+Oy96/rQG49oxkzOFjpHetj6/yXXGEn1FHTfcq89OaC4imJ1lgoUQjyU6zohbPxR4FRqiqYxBWbIP",
+	"mYBycirBIKOXIp5Db9QfVHMOte9QP7LFQpicJjlQzrbGCBsxEPGcwWeBfCjNpihjFxlKxG/BWC/aYX9A",
+	"h33u/ZGJVLqcjz984cJdL7R1fIxJGQibGVwfzPHarSTlqN5x+308yofiQMQpYeBjjgoRGhTImhtJ4QaS",
+	"7B2Y53WKZ919RCqCOnsLuPVzPx846lRfKvxbm7x/Wnw6BwvmFpL+LTVI8C07l8sl+sOLuVzidX8SMvVv",
+	"fCT9NsI6k8WO7vThC0fgQeZo62YGLv7zDZLvE1s+5iHSrqMRUl98HTTSgEjYD4eD/b/yu6jc8uz48oL9",
+	"E9yFMyAWa9sGla72fRkUOPxNnCGmlGy2XjaqjG8wGc8coMaBsZqaK06nCR+rLE0jrjHbDG5vi7xKyorT",
+	"V0I6usw9m0ylSoIaNvYgLJ9AHAJ7QQIuQhbrRG4LO6QTvuaNzosYvaKmiP93uREK8g0kMxo0qragPIG+",
+	"9gqLto85vEDgvfuIyIl4IZaSj/l+f0gmtRRuTnq8dzvcC2wlf0OWtY6x57AE4fyE0KYuZrstVkir0EdK",
+	"XH3gPZWmYrq0V6pIoCI2yZ13uvgh8oc09i4m6sbMmQw+EaL+Ajn196SBPkM//qmsV31iifZEjIMfd+TY",
+	"7boTj+gxeQQkkeZSSPphDu5KhfrCtIhgmGAHg6M+O65itPBKhkgtHUZzgQyWLTE8XEGaEsXH7HCwzxYg",
+	"VIBu99Dm8riWVC7o/Vv8ExGnbDtfqV36zi9LzzlDVmn0QCpBkVEBLRTSQSiKG8lJlHp5miDcNw22PvX3",
+	"obuyVL2ytzYViKgS6P1RJ/fNtnV0SIsAaXh0dFSPcfi7i9ftIuWYO31zfSutaPTGMIq61TKG3mgwet4b",
+	"Dv++e+O0KkLfNQMg1NX12b3RYPik69VqTjyQ2huNLoeD8fBwPBj8zjtYgKEdj+fXg3g0fS6GkxdwMNp2",
+	"+yryqwV8O7Okzo92wO31t95oX5uC6DL9beMQXfO3dP7BYLBpbSmZvWqWi1aMHtes97kel8pm06mMMa24",
+	"JqznUccQTL2i1RzvGrVipPLFP2HSpU7XSwSigDceZj7hJcv5uvzbSu5ou+TKEUxcMNzfvqAc2qIFh9sX",
+	"rI1x4LLRaPuy5jzOXcQPB/u7rCpGrUhAISPetqoSazsiDw0lP/ncHvut5TMUm4sZRbg+9uMUStTihb0v",
+	"JWrcIVkzIOqaruFncJv8QlvlKm9ZucSqpk85HbqwfjF2jVFMlYzUW1Sbx613bX99bIH14ElgXWXjHfDb",
+	"gukteLzW3/dH1Ira3MD1kTg8LI7hHd10vyjUg6tC4c7w0ZyR2AQiQe0wGgqNzT5/JBAfPH3i0IDX81Kt",
+	"yqnikuFN9D1ojhn+pH0A/41g9yxEyuQOQ2jqp6XXadwVQujnAU9Hj/frSVMjHcSgvRnt3oceIQize1+K",
+	"Wu296FEVBrbCR1EHkuRCq19yDIZHYjKYjnov4n3ovUiGgx4aR2/NCDsgpVZN3owoW7pqT0MSXzcOoREN",
+	"AZZCqRqiRWmSR/xWpBk0a4X3BsWNpu6w1YQNDfkt6LVDIFq1IXcVR4FMtb5HvTvQcdDwd1JbpxcT67SC",
+	"Texq9o9Dfym0FYPZRczq4BddKBOGLmyTySXrBhtZ99WZc8CrBikv71HjWNkJ2sKvgedXUe5ocavVwUMG",
+	"pdo6nxj7HNi33dZa00/SwtFTWNlqqne8uP9wnu/zWnOcN9reMgmBky9mKBb6VIU0qg7dWhOtW4O3Sm30",
+	"u3cdO3qb+/3zWun8u/nms6qU6WvgoTWKbq+MR7+fW/YdgxZRVKMpfhsXWEi9e1QImi/6zn5atQVcOWZ6",
+	"ZCvHHGqRX7sMWJQ4G2XAiInU6lBZDeU24qYv4iV9dswUrK4UFansja3P1octx2G5VrV8oTDL0CklaRAn",
+	"/MqlMK7PjqtBUR/OeNS/UjZb0G/EHFto69o/Ahj7Hwv40t9oVBQIDwZHofmdpmFcoxhLbVGNT3xM58cE",
+	"jotY1HnZtX4IV/wsOPSunPZTCn6E5GBwtLkgV9ab/88U5B6SBD2k5hZu+ifU3B6Wxm3IxZ5STqtf9b5y",
+	"Wm2e5P9VQS1kucG+14tpa+a/NrfVWVXzDGXVht+wpraZPMK3mdbfu8r2NZNsm8Xz2tDk93LfG0n6d1nx",
+	"yQHHz+iK1soBxfQc+kLvcb1P7C4K4Hb0o92urN4PQVHAVc4rILhNg8Zkhn6hSD4qbL2+RVFuqEIEdKRM",
+	"r5Rdy/MtNWDvWy3CfJCfCPXTIbTTS9w4Z07cAGoZ3VkqmlnE06qDwr3vPt79bwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

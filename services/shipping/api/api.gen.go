@@ -95,6 +95,9 @@ type ShipmentState string
 // OrderID defines model for OrderID.
 type OrderID = openapi_types.UUID
 
+// Away An error, as in RFC 9457.
+type Away = Problem
+
 // Malformed An error, as in RFC 9457.
 type Malformed = Problem
 
@@ -279,6 +282,11 @@ type ClientWithResponsesInterface interface {
 	GetShipmentWithResponse(ctx context.Context, orderId OrderID, reqEditors ...RequestEditorFn) (*GetShipmentResponse, error)
 }
 
+// GetShipmentResponse503Headers the declared response headers of an HTTP 503 response for GetShipment
+type GetShipmentResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetShipmentResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -288,8 +296,12 @@ type GetShipmentResponse struct {
 	ApplicationproblemJSON400 *Malformed
 	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationproblemJSON404 *Problem
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Away
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetShipmentResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -305,6 +317,11 @@ func (r GetShipmentResponse) GetApplicationproblemJSON400() *Malformed {
 // GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r GetShipmentResponse) GetApplicationproblemJSON404() *Problem {
 	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetShipmentResponse) GetApplicationproblemJSON503() *Away {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -389,6 +406,13 @@ func ParseGetShipmentResponse(rsp *http.Response) (*GetShipmentResponse, error) 
 		}
 		response.ApplicationproblemJSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Away
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -396,6 +420,19 @@ func ParseGetShipmentResponse(rsp *http.Response) (*GetShipmentResponse, error) 
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 503:
+		var headers GetShipmentResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -573,6 +610,15 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	return r
 }
 
+type AwayResponseHeaders struct {
+	RetryAfter *int
+}
+type AwayApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers AwayResponseHeaders
+}
+
 type MalformedApplicationProblemPlusJSONResponse Problem
 
 type ProblemApplicationProblemPlusJSONResponse Problem
@@ -625,6 +671,25 @@ func (response GetShipment404ApplicationProblemPlusJSONResponse) VisitGetShipmen
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetShipment503ApplicationProblemPlusJSONResponse struct {
+	AwayApplicationProblemPlusJSONResponse
+}
+
+func (response GetShipment503ApplicationProblemPlusJSONResponse) VisitGetShipmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -723,35 +788,37 @@ func (sh *strictHandler) GetShipment(w http.ResponseWriter, r *http.Request, ord
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"tFd/c9u4Ef0qO2hncjelflCW7Yb9y5c4d86kjs/yzU0buwpELEVcSIABQOs0Hn33zgIkRf3w+aad/GWZ",
-	"JBa7bx/eWzyxVJeVVqicZckTq7jhJTo0/r+PRqC5eks/BdrUyMpJrVjC7nIETS9fWZBiyCKGv/OyKpAl",
-	"bBy/5otxNhmcpyc4OBfxePCan54OxukkO+Px4hynExYxSXEq7nIWMcVLWukjzqVgETP4tZYGBUucqTFi",
-	"Ns2x5JRIpk3JHUtYXfsv3bqitdYZqZZss9nQYltpZdHX8E9e0BIKRcUqh8rRT15VhUw5FTSqjF4UWP7t",
-	"N0vVPW2Lobodl4VPtUEG2jQTkBaUdsDhl1+u3rKIWcddbVkyHY8j5qTzePzABdzi1xqt26bLF7p2yaLg",
-	"6gvb9Mv7q8GMJewvo21fRuGtHd2ENEORzzQEpNhNa0jx25X/EwRtVaf9qq6UQ6N4ATM0j2jg0hhtvl19",
-	"F2oN2uVoAGmjIdt0UX2XL4QwaAOFja7QOBnan0q3pr97NIlYqmvlzPqQ21ezj3ASn50NYuBFlfPBZHhI",
-	"s5azRwJX2jpezFMtjr+3ziC6I682fdp/Cht0n0ehkt3w2yoeugz14jdM3V7T98EMKEbALUgFt+/ewOvp",
-	"6TnVuYtey/79CL/m3BHNVkarJbhcWnCyxKNAtfQ5piE/3d3dQPigt1Yqh0s0tLih29H9v0glQGehFpCU",
-	"0NEEwgMKkfG6cHvsjF5oQ8igK+MY0LNcVmVzpvbYZ5A7FHPudqRLcIcDAuxYup0Kvix2lClvDuw+QGug",
-	"44JBDMA2KSbAgagTQaYNWF0iZLoo9AoFLNb+ZaEVcCUg9N5GYOs0B27v1WeB1knlBWOutJtbOvsigYuf",
-	"P4M28DnlKsWiQPF5eK+OciGX1dzpl4SgPc3NCkq8AWS3yo+qWMPKl8m7EmHFLTTAe0ZzR1LFEvYfm1fz",
-	"5yh6hGVvbi8v7i7fJqAVSGdhxddDeHdx9YGeSQcpV6SzC/R7VyiG8O7y+g297ZCABWbaYNMMSo3fqzbV",
-	"CKwGR1wOrxWSlK5kUVBQrTDAiKouiYpNPixiIQn64ffrsfIZFvesNRQb9bl5SGpaL1WmD0FpyW6BG2xx",
-	"jjxj/CYWMlQp0snMIuKUyxEsX/JXFvCRFkZNnZ5vJjhjEkTk4uaK0NErS8vK4b26V7etm/sNdYUqAblU",
-	"BGomsRA2ILjWNQjtje+L0qshXD6iWbfiYIFDY3EgdFp7onzXCt/3AedCpqisJ4IUqJzMJBrSy4qnOQ4m",
-	"w/F2Vuk9IwLVZcnJTDplbBgRgFnRw53meqFqrJQQrahpEXtEYwPM8XDst/t98LXmhTexT0+Mu3mprWPJ",
-	"OGIlclsbCiAwlbTMzgmJeZpztURqNUkRb/q2RNfpVMRWufR7c7V2uSfMA+3VUMZrV2gWkYe6N6z4mtYO",
-	"b8LfG6NTtBbF8DEmUtEnvv9DPzS+8fxvxp7w0YNnlOHWmTp1PvNPT4ygYQm70dYtDc5+/kDJSZfrmh4r",
-	"7bPrAerxbB+nXNFBMcgFfHc6PvmebaIu5PXF3Qzeo5s5g7zcC9sOS/txm4MLBKlA8Y9OVWx/M7Z5oANC",
-	"XOSVZAk7Gca+WzTPevBGj/GoWzp6ao/fht4tg/t3zbkSLGE/7rSnP4Z/Oq6V209G7ZhOPdyZfSfj8R+M",
-	"fHujXt+w/NjXcbo3XNqeFnrICBWlodBqSUcat8pHFH/kRY37Rsgm48nZII4Hk8ldPE7i02Q8/jfrG9+f",
-	"vUP07CTMeeyDVkKr3mCUsB9/6J1aweGDfsSCp7g3SyVs9mv8L5i+/2k7dCUsnsDMwXteon1lYfa15gYP",
-	"bImRr3Qp/13E8eA8fc0HizibDs74WJxkp3ieTuJOfTtv8UKdcVnsY359yHynG69zXT9srutCwFJ/Y7BP",
-	"2HbUYM9PAUdbMtO1y+FGF7jTFv9105ZbzQsBF2WthEV10JhxvyM3ushRlhD3jLv1Qw+md5/nCOxng86b",
-	"pQpjK1y5IMyNMW0N/dvCOu3D2qXVY0lj75vNn75DdSLyR5fEVxa2I4g2sNqdFhX6S+M0qMex3TqVGW2v",
-	"137F9P+8ZfcEn1xcgR/Vw3DgU9+5ZU+3JnqtHbzTtRLf7g56rcMAc5AT5NySL6Q5isAcqZYeWJpG1ug8",
-	"nN314yVItykcDBYLTHmJdOnh6qCVQ/ioUmytiwbUQOcwD4S7EV8GR2+tiT0EbvlLfDCb3aJbxZF2OzfR",
-	"IcoarGtDbRt572miH4Z4KfOtEmwT2zxs/hsAAP//",
+	"tFj9c9s2Ev1XdnA3k3aOkiXZji/sT24+WmdyiWs707lLfM6KWIloSIABQKsaj/73mwX4pY/Unevkpygk",
+	"Aey+fdj31g8iM2VlNGnvRPogKrRYkicb/vfOSrIXL/inJJdZVXlltEjFTU5g+OUTB0qORSLodyyrgkQq",
+	"JtNnOJ8sZqOz7JhGZ3I6GT3D09PRJJstnuJ0fkYnM5EIxftU6HORCI0lrww73ikpEmHpS60sSZF6W1Mi",
+	"XJZTiRzIwtgSvUhFXYcv/britc5bpZdis9nwYlcZ7SjkcL7CNf+bGe1Je/6JVVWoDDmXo8qaeUHlP35z",
+	"nNhDnwen7FEVvLcpyedKL8Hn6EE50ESSJGSotfEwJ7CEWU4S0IPPCUpTkvY/gLdrXoZLVJrXOVyQSITz",
+	"6Gsn0tPJcSK88gG3a7L3KiN4r/EeVYHzgvr0cG5qn84L1J/FZgjH3y0tRCr+dtTX8Si+dUeXMbcIyn4B",
+	"JXqcoyMODFe4HsPNgXC5uDmhbChxRd6uR+cLT3afFteUGS0dIL+GVa6yfBuCEj+TA0fahX37NJo0lfa0",
+	"JMsRbxLxLyy42syCv1S/jtTQMiwNRTQeEN6/v3gxKMnJZNKX5EeUcEVfanL+25YixAVKboc15v3blf8X",
+	"BD3RBlldaE9WYwHMOLLw0lpjv11+53oNxudkgfigsdh0u8YLKqUlF7uPNRVZr+LNzZRfD7jR3vBEZKbW",
+	"3q73+Xdx/Q6Op0+fjqaARZXjaDbe7xBtuzmwcWWcx+IuM/Lwe+ctkT/wajPsWB/iAd3nScxke/s+i9su",
+	"QjP/jTK/U/RdMCOKCaADpeHq1XN4dnJ6xnluo9eyf3eHX5sWtrImNDTlwKuSDgLV0udQ+//55uYS4geD",
+	"td0F7uh28PzPSkswi5gLKA7oYADxAW+xwLrwO+xMHilDjKBL4xDQ17mqyuZO7bDPEnqSd+i3VEeipxED",
+	"dijcTsAe1ymOFJsLuwvQmjXEUmwG4JoQU0Bg6iSwMBZYk2BhisKsSMJ8HV4WRgNqCbH2LgFXZzmg+6g/",
+	"SXJe6dAw7rTxd47vvkzh/JdPYCx8ylBnVBQkP40/6oNcyFV1581jjaC9zc0KDrwBZDvLd7pYwyqkiV2K",
+	"sEIHDfCB0ei5VYlU/Nfl1d3XKHqAZc+vXp7fvHyRgtGgvIMgb6/OL97wM+UHys1nVyTH8Orl2+f8tkMC",
+	"5rQwlppicGj4UbehJuBMtAPxtSZupStVFLyp0RRhJF2XTMUmHpGIGAT/COcNWPkVFg9cUUw2GXJzn9S8",
+	"XumFOSDPTewO0FKLcxIYEw5xsCCdEd/MRcKcYivjcIlPHNA9L0yaPAPfbFTGNDaR88sLRsesHC8rxx/1",
+	"R33VGrFwoKlIp6CWmkFdKCqkiwiuTQ3SBOH7rM1qDC/vya7b5uAAoZE4kCarA1G+axvf9xHnQmVsKjhn",
+	"JUl7tVBsUMR5xb5sNBtPeps5eMYEqssSWUy6ztgwIgKz4odbxQ2NqvVs/CkXLRH3ZF2EeTqehON+H32p",
+	"sQgi9uFBoL8rjfMinSSiJHS15Q0kZYqXuTtG4i7LUS+JS82tCJu6Lcl3fSoRq1yFs1GvgykVm1s+q6FM",
+	"6F2xWEwert64wjWvHV/Gfy+tycg5kuP7KZOKPwn1Hwe//zzwv7E98aPbwCiLzts68yHyDw+CoRGpuDTO",
+	"Ly1d//KGg1M+NzU/1iZa5h7QgGf7OEPd+GYJ351Ojr8Xm6Tb8u35zTW8Jn/tLWG5s21rlnb3bS4uMKSS",
+	"5A9dV3HDw8Tmli8IcxErJVJxPJ6GavEoEsA7up8edUuPHtrrt+F3y6j+XXEupEjFT1vlGU5QHw73yv6T",
+	"o3bC4hpujS2zyeQPLN+O1RsKVrB9HacH5tINemGAjFHRBgqjl3ylqe98TPF7LGraFUIxm8yejqbT0Wx2",
+	"M52k09N0MvmPGArfnx3/BnISfZ54Y7Q0emCMUvHTj4NbKxHemHsqMKMdL5WK61+n/4aT1z/3pisV0xlc",
+	"e3iNJbknDq6/1GhpT5YE60oX8j/ldDo6y57haD5dnIye4kQeL07pLJtNu+7baUto1AtUxS7mb/eZ702j",
+	"db6rh8tNXUhYmm8M9rHorYb4ugs4WJJrU/scLk1BW2UJXzdluTJYSDgvay0d6b3CTIYVuTRFTqqE6UC4",
+	"Wz0MYAb1+RqBgzfotFnpaFvhwsfG3AhTL+jfFtaTIaxdWAOWNPK+2fzpGaprIn80JD5x0FsQw0P2llvU",
+	"FIbGk9g9Dp3WdZmjfrwOK07+4pQ9aPis4hqCVY/mIIS+NWWf9CL61nh4ZWotv90M+tZEA7MXE+Touj/e",
+	"uEbNA7DsRtbkA5ynk+PH4Qx/aAonN7PKYwv6ePdcyJwyLIknJNR7dR/DO51Rq3PsZiP3o3mIgxQuo/y3",
+	"OiZuIxHDxB+VaRuhtj0p15ssvnGLpjC15RofBaFqdt/f4rHI+7bRB7a53fwvAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
