@@ -135,14 +135,18 @@ func showTrace(w io.Writer, width int, trace traces.Trace) {
 	switch {
 	case trace.Partial:
 		line += "; the beginning was not recorded"
-	case !trace.Complete:
+	case !trace.Ended:
 		line += "; not complete yet"
+	case trace.Missing > 0:
+		line += "; some died with their process"
 	}
 	fmt.Fprintln(w, ansi.Truncate(strong.Render(line), width, "…"))
 	showSpans(w, width, trace)
-	for _, l := range trace.Links {
-		text := fmt.Sprintf("  linked: %s of %s, %s, in a trace of its own", cmp.Or(l.Name, "a span"), l.Service,
-			ms(l.Duration))
+	for i, l := range trace.Links {
+		if i == 0 {
+			fmt.Fprintln(w, faint.Render(ansi.Truncate("linked, each in a trace of its own:", width, "…")))
+		}
+		text := fmt.Sprintf(" %s in %s, %s", cmp.Or(l.Name, "a span"), l.Service, ms(l.Duration))
 		fmt.Fprintln(w, faint.Render(ansi.Truncate(text, width, "…")))
 	}
 }

@@ -23,7 +23,7 @@ func aTrace() traces.Trace {
 	at := func(ms float64) time.Time { return began.Add(time.Duration(ms * 1e6)) }
 	again := map[string]string{"ordersaga.redelivered": "true", "ordersaga.delivery.attempt": "2", "ordersaga.duplicate": "true"}
 	return traces.Trace{
-		OrderID: traced, TraceID: strings.Repeat("a", 32), Start: began, Duration: 100e6, Complete: true, Error: true,
+		OrderID: traced, TraceID: strings.Repeat("a", 32), Start: began, Duration: 100e6, Ended: true, Missing: 1, Error: true,
 		Spans: []traces.Span{
 			{ID: "1", Name: "accept order", Service: "order", Kind: "internal", Start: began, Duration: 10e6, Segment: "work"},
 			{ID: "2", Parent: "1", Name: "send OrderCreated", Service: "order", Start: at(10), Duration: 10e6, Segment: "outbox", Event: "OrderCreated"},
@@ -64,14 +64,15 @@ func described(t *testing.T, console string) string {
 func TestTrace_IsDrawnInEightyColumns(t *testing.T) {
 	t.Parallel()
 	want := strings.TrimPrefix(`
-100.0 ms over 2 processes, 6 spans
+100.0 ms over 2 processes, 6 spans; some died with their process
 accept order          order   ███                                        10.0 ms
  send OrderCreated    order      ░░░░                                    10.0 ms
  receive OrderCreated payment        ────────                            20.0 ms
  process OrderCreated payment                ████████████████████        50.0 ms
   POST                payment                    ▄▄▄▄▄▄▄▄▄▄▄▄        ✖   30.0 ms
 process OrderCreated  payment                                    ████=⟲  10.0 ms
-  linked: commit batch of payment, 3.0 ms, in a trace of its own
+linked, each in a trace of its own:
+ commit batch in payment, 3.0 ms
 `, "\n")
 	got := run(t, nil, "trace", traced, "--file", console(t, http.StatusOK, aTrace()))
 	if got.code != 0 || got.out != want || got.err != "" {
@@ -97,8 +98,8 @@ func TestTrace_FitsTheTerminal(t *testing.T) {
 func TestTrace_WhatIsMissingIsNamed(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*traces.Trace){
-		"; not complete yet":               func(one *traces.Trace) { one.Complete = false },
-		"; the beginning was not recorded": func(one *traces.Trace) { one.Partial, one.Complete = true, false },
+		"; not complete yet":               func(one *traces.Trace) { one.Ended = false },
+		"; the beginning was not recorded": func(one *traces.Trace) { one.Partial = true },
 	} {
 		one := aTrace()
 		change(&one)

@@ -54,7 +54,7 @@ func TestTrace_ShowsAnOrderOverAllServices(t *testing.T) {
 	feed.flush()
 	var got Trace
 	get(t, url+"/api/orders/"+id.String()+"/trace", http.StatusOK, &got)
-	if got.OrderID != id.String() || len(got.TraceID) != 32 || !got.Complete || got.Partial || got.Error || got.Compensated {
+	if got.OrderID != id.String() || len(got.TraceID) != 32 || !got.Complete || !got.Ended || got.Missing != 0 || got.Partial || got.Error || got.Compensated {
 		t.Errorf("the trace is %+v", got)
 	}
 	if len(got.Spans) != spansOf || got.Spans[0].Name != "POST /v1/orders" || got.Spans[0].Kind != "server" || got.Spans[0].Parent != "" {
@@ -293,6 +293,24 @@ func TestReceive_AnswersHowManySpansItRefused(t *testing.T) {
 func spanWith(trace []byte, length int) *tracing.Span {
 	text := &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: strings.Repeat("é", min(length, 300))}}
 	return &tracing.Span{TraceId: trace, Name: "endless", Attributes: []*common.KeyValue{{Key: "text", Value: text}}}
+}
+
+// A span dies with its process, and those below it are shown all the same.
+func TestTrace_CountsWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	api := New()
+	request := template(t)
+	for _, resource := range request.GetResourceSpans() {
+		for _, scope := range resource.GetScopeSpans() {
+			scope.Spans = slices.DeleteFunc(scope.GetSpans(), func(s *tracing.Span) bool { return s.GetName() == "process InventoryReserved" })
+		}
+	}
+	api.ring.add(request.GetResourceSpans())
+	for order := range api.ring.orders {
+		if got, _ := api.ring.trace(order); got.Missing != 1 || got.Complete || !got.Ended || len(got.Spans) != spansOf-1 {
+			t.Errorf("%d are missing, complete %v, ended %v, %d spans", got.Missing, got.Complete, got.Ended, len(got.Spans))
+		}
+	}
 }
 
 func TestReceive_ASpanThatIsSentTwiceIsShownOnce(t *testing.T) {

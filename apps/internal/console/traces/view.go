@@ -20,9 +20,11 @@ type Trace struct {
 	Error       bool      `json:"error"`       // a span failed
 	// Partial: recording began only when something went wrong, so the beginning is missing.
 	Partial bool `json:"partial"`
-	// Complete: the saga has ended, and no span but the first has a parent that is missing. More may still arrive.
-	Complete bool   `json:"complete"`
-	Spans    []Span `json:"spans"` // by their start
+	Ended   bool `json:"ended"` // the event that ends the saga was published
+	// Missing counts the spans, besides the first, whose parent is not there: it died with its process, or is on its way.
+	Missing  int    `json:"missing"`
+	Complete bool   `json:"complete"` // ended, and nothing is missing; more may still arrive
+	Spans    []Span `json:"spans"`    // by their start
 	// Links are spans of other traces that are linked with one of these: by their own link, as the commit of a batch of
 	// many orders, or by one of these, as the request that placed the order.
 	Links []Linked `json:"links"`
@@ -125,9 +127,11 @@ func (r *ring) trace(order uuid.UUID) (Trace, bool) {
 		return Trace{}, false
 	}
 	spans := r.spans(t)
+	missing := max(0, heads(spans)-1)
 	shown := Trace{
 		OrderID: order.String(), TraceID: t.id.String(), Start: at(t.first), Duration: t.duration(),
-		Compensated: t.compensated, Error: t.failed, Partial: t.partial, Complete: t.ended > 0 && heads(spans) == 1,
+		Compensated: t.compensated, Error: t.failed, Partial: t.partial, Ended: t.ended > 0,
+		Missing: missing, Complete: t.ended > 0 && missing == 0 && !t.partial,
 		Spans: []Span{}, Links: []Linked{},
 	}
 	for _, s := range spans {

@@ -35,10 +35,10 @@ export class OrderTrace {
 
   /** @param {Trace} trace */
   draw(trace) {
-    if (trace.complete) this.until = Math.min(this.until, Date.now() + LAST); // the last spans are still on their way
+    if (trace.ended) this.until = Math.min(this.until, Date.now() + LAST); // the last spans are still on their way
     const services = new Set(trace.spans.map((s) => s.service)).size;
     this.note.textContent = [`${took(trace.duration_ns)} over ${services} processes, ${trace.spans.length} spans`, trace.partial && 'recorded from the failure on: the beginning is missing',
-      !trace.complete && !trace.partial && 'not complete yet'].filter(Boolean).join('; ');
+      !trace.ended && 'not complete yet', trace.ended && trace.missing > 0 && !trace.partial && 'some spans died with their process'].filter(Boolean).join('; ');
     this.chart.hidden = false;
     this.waterfall.draw(trace);
   }

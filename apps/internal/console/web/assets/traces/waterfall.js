@@ -7,7 +7,7 @@ import { spell } from '../place/chart.js';
 /**
  * @typedef {{span_id: string, parent_id?: string, name: string, kind: string, service: string, instance?: string, start: string, duration_ns: number,
  *   status: string, error?: string, segment?: string, event?: string, attributes?: Record<string, string>, links?: {trace_id: string, span_id: string}[]}} Span
- * @typedef {{order_id: string, trace_id: string, start: string, duration_ns: number, compensated: boolean, error: boolean, partial: boolean, complete: boolean, spans: Span[],
+ * @typedef {{order_id: string, trace_id: string, start: string, duration_ns: number, compensated: boolean, error: boolean, partial: boolean, ended: boolean, missing: number, complete: boolean, spans: Span[],
  *   links: {trace_id: string, to_span_id: string, name: string, service: string, duration_ns: number}[]}} Trace
  * @typedef {{span: Span, depth: number, at: number}} Row at: milliseconds after the beginning
  */
