@@ -66,22 +66,23 @@ func effectsHaveCauses(ctx context.Context, l *look) ([]Offender, error) {
 		causedBy []events.Event
 	}{
 		{
-			events.Inventory, `SELECT * FROM reservation WHERE lines IS NOT NULL`, "a reservation",
+			events.Inventory, `SELECT order_id, created_at FROM reservation WHERE lines IS NOT NULL`, "a reservation",
 			[]events.Event{events.OrderCreated{}, events.OrderCreatedV2{}},
 		},
 		{
-			events.Inventory, `SELECT * FROM reservation WHERE lines IS NULL`, "a reservation's tombstone",
+			events.Inventory, `SELECT order_id, created_at FROM reservation WHERE lines IS NULL`, "a reservation's tombstone",
 			[]events.Event{events.PaymentFailed{}, events.PaymentRefunded{}, events.PaymentVoided{}},
 		},
 		{
-			events.Payment, `SELECT * FROM payment WHERE charge_key IS NOT NULL AND direct_reference IS NULL`, "a payment",
+			events.Payment, `SELECT order_id, created_at FROM payment WHERE charge_key IS NOT NULL
+				AND direct_reference IS NULL`, "a payment",
 			[]events.Event{events.InventoryReserved{}},
 		},
-		{events.Payment, `SELECT * FROM payment WHERE state = 'VOIDED'`, "a payment's tombstone",
+		{events.Payment, `SELECT order_id, created_at FROM payment WHERE state = 'VOIDED'`, "a payment's tombstone",
 			[]events.Event{events.ShipmentFailed{}}},
-		{events.Shipping, `SELECT * FROM shipment WHERE state <> 'FENCED'`, "a shipment",
+		{events.Shipping, `SELECT order_id, created_at FROM shipment WHERE state <> 'FENCED'`, "a shipment",
 			[]events.Event{events.PaymentProcessed{}}},
-		{events.Shipping, `SELECT * FROM shipment WHERE state = 'FENCED'`, "a fence",
+		{events.Shipping, `SELECT order_id, created_at FROM shipment WHERE state = 'FENCED'`, "a fence",
 			[]events.Event{events.OrderCancelRequested{}}},
 	} {
 		more, err := l.offenders(ctx, effect.service, `
