@@ -187,6 +187,9 @@ check-sidecar: build sidecar tools ## lints and tests the sidecar's module, and 
 	@cd telemetry && $(SIDECAR_GO) go mod tidy -diff && $(SIDECAR_GO) go vet ./... && $(SIDECAR_GO) golangci-lint run --config ../.golangci.yml ./...
 	@cd telemetry && $(SIDECAR_GO) go test -count=1 -shuffle=on -timeout=10m ./...
 	@cd tests && go test -tags=sidecar -count=1 -timeout=15m -v ./sidecar | grep -v '^=== '
+	@if docker compose --profile observability pull --quiet prometheus >/dev/null 2>&1; then \
+		docker compose --profile observability run --rm --no-deps --entrypoint promtool prometheus check config /etc/prometheus/prometheus.yml; \
+	else echo "observability: left out, its images cannot be had; alerts and dashboards were tested without them"; fi
 
 .PHONY: check-tidy
 check-tidy: ## fails when a go.mod or go.sum is not what the imports need (a workspace hides that)

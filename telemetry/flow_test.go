@@ -276,6 +276,27 @@ func TestSidecar_AnEndpointThatHangsFillsAQueueThatIsBounded(t *testing.T) {
 		}
 		return nil
 	})
+	eventually(t, "what was sent to be counted", func() error {
+		if counted := p.sum("otelcol_exporter_sent_spans_total"); counted == 0 {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+}
+
+func TestSidecar_SpansThatAreRefusedAreCounted(t *testing.T) {
+	t.Parallel()
+	refuses := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(refuses.Close)
+	p := prepared(t, "http://127.0.0.1:1", refuses.URL)
+	p.start(t)
+	send(t, p, 3)
+	eventually(t, "the failures to be counted", func() error {
+		if failed := p.sum("otelcol_exporter_send_failed_spans_total"); failed != 3 {
+			return fmt.Errorf("there are %v", failed)
+		}
+		return nil
+	})
 }
 
 // unpacked is the body of a request, which may be compressed.

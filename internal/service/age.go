@@ -12,14 +12,18 @@ import (
 // Age registers a gauge in seconds: how long ago a query's one time was, which is 0 when there is none. The database is
 // asked with the metrics; while it does not answer the gauge is NaN.
 func (a *App) Age(name, help, query string) {
-	promauto.With(a.Metrics).NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() (seconds float64) {
+	a.gauge(name, help, `SELECT coalesce(extract(epoch FROM now() - (`+query+`)), 0)::float8`)
+}
+
+// gauge registers a gauge with the one number that a query returns.
+func (a *App) gauge(name, help, query string) {
+	promauto.With(a.Metrics).NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() (value float64) {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
-		sql := `SELECT coalesce(extract(epoch FROM now() - (` + query + `)), 0)::float8`
-		if a.Pool.QueryRow(ctx, sql).Scan(&seconds) != nil {
+		if a.Pool.QueryRow(ctx, query).Scan(&value) != nil {
 			return math.NaN()
 		}
-		return seconds
+		return value
 	})
 }
 

@@ -132,6 +132,8 @@ func (a *App) NewOutbox(c messaging.Config) (*messaging.Outbox, error) {
 	c.Service, c.Pool, c.NATS, c.Faults, c.Log, c.Metrics = a.Service, a.Pool, a.NATS, a.Faults, a.Log, a.Metrics
 	if slices.Contains(events.Services, a.Service) {
 		c.OnDeadLetter = incident.OnDeadLetter(a.Service)
+		a.gauge("incidents_open", "Incidents that are not resolved.",
+			`SELECT count(*)::float8 FROM incident WHERE resolved_at IS NULL`)
 	}
 	a.Age("outbox_unpublished_seconds", "For how long the oldest event in the outbox has been waiting to be published.",
 		oldestUnpublished)

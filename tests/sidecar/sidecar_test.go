@@ -23,6 +23,7 @@ import (
 	"example.com/ordersaga/apps/system/eventlog"
 	"example.com/ordersaga/apps/system/load"
 	"example.com/ordersaga/apps/system/supervisor"
+	"example.com/ordersaga/internal/localservers"
 	"example.com/ordersaga/pkg/events"
 	order "example.com/ordersaga/services/order/api"
 	"example.com/ordersaga/tests/kit"
@@ -30,7 +31,11 @@ import (
 
 // One system for all: what happens to a sidecar must not concern the service.
 func TestSystem_WithSidecars(t *testing.T) {
-	w := kit.Start(t, supervisor.Options{NoFsync: true, Sidecars: true})
+	port, err := localservers.FreePort()
+	kit.Must(t, err)
+	w := kit.Start(t, supervisor.Options{NoFsync: true, Sidecars: true, Env: map[string]map[string]string{
+		supervisor.Provisioner: {"HTTP_ADDR": fmt.Sprintf("127.0.0.1:%d", port)}, // where its metrics are
+	}})
 	pids := map[string]int{}
 	for _, service := range events.Consumers {
 		name := string(service)
@@ -49,6 +54,7 @@ func TestSystem_WithSidecars(t *testing.T) {
 			return shows(w, "order", `otelcol_receiver_accepted_log_records_total{instance="order",receiver="file_log"`)
 		})
 	})
+	t.Run("alerts and dashboards ask for metrics that there are", func(t *testing.T) { everyMetricIsThere(t, w) })
 	t.Run("one gets another configuration, and the service goes on", func(t *testing.T) { reconfigured(t, w) })
 	t.Run("a wrong configuration is one line, and the service goes on", func(t *testing.T) { misconfigured(t, w) })
 	t.Run("none is there, and orders are confirmed", func(t *testing.T) {
@@ -92,7 +98,9 @@ func all(t *testing.T, do func(context.Context, string) error) {
 
 func confirms(t *testing.T, w *kit.System) {
 	t.Helper()
-	if got := w.Ends(t, w.Place(t, client.One("widget", 1))); got.Status != order.CONFIRMED {
+	wanted := client.One("widget", 1)
+	wanted.Email = "ada@example.com"
+	if got := w.Ends(t, w.Place(t, wanted)); got.Status != order.CONFIRMED {
 		t.Errorf("the order is %s because of %q", got.Status, kit.Deref(got.Reason))
 	}
 }
