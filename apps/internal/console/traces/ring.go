@@ -13,10 +13,10 @@ import (
 
 const (
 	// budget bounds what the ring keeps: with the interned strings (maxWords × maxWord) and the histograms (maxSteps) it
-	// stays below 64 MiB. Each trace counts with the capacity of its encoded spans and of its list of links, and with
-	// overhead, so the bound holds by construction. At 500 sagas a second it is about ten seconds of orders, and minutes
-	// of those that failed; where few orders are placed it is days.
-	budget = 48 << 20
+	// stays far below 64 MiB, and the console in the 128 MB of its container. Each trace counts with the capacity of its
+	// encoded spans and of its list of links, and with overhead, so the bound holds by construction. At 500 sagas a
+	// second it is about seven seconds of orders, and minutes of those that failed; where few are placed it is days.
+	budget = 32 << 20
 	// overhead is what a trace needs besides: its struct, two entries of maps, an element of a list.
 	overhead = 640
 	// maxTrace is the largest trace, some 1,500 spans: one that grows without end must not drive out all the others.
