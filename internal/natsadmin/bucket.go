@@ -24,7 +24,7 @@ func bucketSettings(c jetstream.StreamConfig) jetstream.StreamConfig {
 	c.Discard = jetstream.DiscardNew
 	c.DenyDelete = true
 	c.AllowRollup = true
-	c.AllowDirect = true
+	c.AllowDirect = false // a replica may lag: who has registered a schema must find it at once
 	c.Replicas = max(1, c.Replicas)
 	return c
 }

@@ -323,3 +323,25 @@ func TestPermissions_TheObserverReads(t *testing.T) {
 		t.Error("the observer sees no events")
 	}
 }
+
+// The bucket of an earlier version could be read from any replica.
+func TestProvision_SchemasAreReadFromTheLeader(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const bucket = "KV_" + natsadmin.Schemas
+	stream, err := w.admin.Stream(t.Context(), bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	earlier := stream.CachedInfo().Config
+	earlier.AllowDirect = true
+	if _, err := w.admin.UpdateStream(t.Context(), earlier); err != nil {
+		t.Fatal(err)
+	}
+	if err := natsadmin.Provision(t.Context(), jetStream(t, w.connect(natsadmin.Provisioner))); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := stream.Info(t.Context()); err != nil || info.Config.AllowDirect {
+		t.Errorf("a replica may answer: %+v, %v", info, err)
+	}
+}

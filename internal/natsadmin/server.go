@@ -163,7 +163,7 @@ func registryPublishes() []string {
 	return []string{
 		"$KV." + Schemas + ".>",
 		"$JS.API.STREAM.INFO." + schemaStream,
-		"$JS.API.DIRECT.GET." + schemaStream + ".>",
+		"$JS.API.STREAM.MSG.GET." + schemaStream, // from the leader
 	}
 }
 

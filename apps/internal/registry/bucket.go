@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -17,25 +16,18 @@ import (
 )
 
 // bucket is the broker's key-value store, the only place where anything is stored.
-type bucket struct {
-	js     jetstream.JetStream
-	opened atomic.Pointer[jetstream.KeyValue] // how it is called, which outlives the bucket itself
-}
+type bucket struct{ js jetstream.JetStream }
 
 // errTaken means that another process has written the entry since it was read.
 var errTaken = errors.New("another process was faster")
 
-// open finds the bucket once: what is asked of one that was lost with the broker's volume is an error, until
-// the provisioner has made it again.
+// open finds the bucket, each time anew: how it is read is the stream's setting, which may change. What is asked of one
+// that was lost with the broker's volume is an error, until the provisioner has made it again.
 func (b *bucket) open(ctx context.Context) (jetstream.KeyValue, error) {
-	if kv := b.opened.Load(); kv != nil {
-		return *kv, nil
-	}
 	kv, err := b.js.KeyValue(ctx, natsadmin.Schemas)
 	if err != nil {
 		return nil, fmt.Errorf("open the bucket %s: %w", natsadmin.Schemas, err)
 	}
-	b.opened.Store(&kv)
 	return kv, nil
 }
 
