@@ -13,6 +13,7 @@ import (
 	"net"
 	"time"
 
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -54,6 +55,7 @@ func (s Server) Run(ctx context.Context) error {
 // Serve is [Server.Run] on a listener that is open.
 func (s Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := grpc.NewServer(
+		grpc.StatsHandler(otelgrpc.NewServerHandler()), // records nothing unless the process does
 		grpc.UnaryInterceptor(s.answer),
 		grpc.MaxRecvMsgSize(httpserver.MaxBody),
 		grpc.MaxConcurrentStreams(callsAtOnce),

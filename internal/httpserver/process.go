@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"example.com/ordersaga/internal/tracing"
 	"example.com/ordersaga/internal/version"
 	"example.com/ordersaga/pkg/problem"
 )
@@ -57,9 +58,22 @@ func main(ctx context.Context, name string, run func(context.Context, func(strin
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("service", name)
-	return run(ctx, getenv, log)
+	log := slog.New(tracing.Logs(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))).With("service", name)
+	send, err := tracing.Start(ctx, name, getenv, log)
+	if err != nil {
+		return err
+	}
+	err = run(ctx, getenv, log)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTime)
+	defer cancel()
+	if failed := send(last); failed != nil {
+		log.Debug("the last spans are lost", "error", failed)
+	}
+	return err
 }
+
+// sendTime is how long a process that ends waits for whoever takes its last spans.
+const sendTime = time.Second
 
 // Env is the variable's value, or the fallback where it is not set.
 func Env(getenv func(string) string, key, fallback string) string {
@@ -122,7 +136,7 @@ func (s *Server) Start() {
 // takes: some handlers stream. HEAD is answered wherever GET is (RFC 9110, 9.3.2).
 func New(handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           asGet(handler),
+		Handler:           tracing.Server(asGet(handler)),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		IdleTimeout:       60 * time.Second,

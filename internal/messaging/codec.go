@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/contracts/payload"
+	"example.com/ordersaga/internal/tracing"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/outbox"
 )
@@ -114,6 +115,7 @@ func encode(event events.Event, cause outbox.Cause) (outbox.Message, error) {
 		return outbox.Message{}, fmt.Errorf("%s is about order %q, which is not a UUID in its canonical form",
 			typ.Name, event.Order())
 	}
+	cause.TraceParent = traceOf(cause, event)
 	// Version 7 begins with the time, so that new rows lie side by side in the index.
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -126,9 +128,13 @@ func encode(event events.Event, cause outbox.Cause) (outbox.Message, error) {
 	if err := payload.Validate(typ, envelope.Data); err != nil {
 		return outbox.Message{}, err
 	}
-	message, err := envelope.Encode()
-	return outbox.Message{
+	payload, err := envelope.Encode()
+	message := outbox.Message{
 		ID: id, Key: uuid.MustParse(event.Order()),
-		Type: envelope.Type, Subject: typ.SubjectOf(event.Order()), Payload: message,
-	}, err
+		Type: envelope.Type, Subject: typ.SubjectOf(event.Order()), Payload: payload,
+	}
+	if tracing.Sampled(cause.TraceParent) {
+		message.TraceParent = cause.TraceParent
+	}
+	return message, err
 }

@@ -17,6 +17,7 @@ import (
 
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/internal/natsadmin"
+	"example.com/ordersaga/internal/tracing"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/outbox"
 )
@@ -72,6 +73,9 @@ func New(c Config) (*Outbox, error) {
 		OnCommit: c.OnCommit, OnDeadLetter: c.deadLetter, OnRetry: o.retrying.add, OnSettled: o.retrying.remove,
 		Observe: observer(c.Metrics, func() int { return len(o.retrying.list(RetryAlert)) }),
 		Log:     c.Log, KeyName: "order_id",
+	}
+	if tracing.On() {
+		config.Tracer = tracer{}
 	}
 	if c.Faults != nil {
 		config.Failpoints = failpoints{c.Faults}

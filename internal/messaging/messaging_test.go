@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"example.com/ordersaga/internal/messaging"
+	"example.com/ordersaga/internal/tracing"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/testkit"
@@ -52,15 +53,21 @@ func count(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) (n int) {
 	return n
 }
 
-func TestPublish_KeepsTheCause(t *testing.T) {
+// What follows from an event continues its trace; what follows from a request or from an event without one belongs to the
+// order's own.
+func TestPublish_KeepsTheCauseAndTheTrace(t *testing.T) {
 	t.Parallel()
 	pool := testkit.Database(t, events.Shipping).Pool
 	first, second := outbox.Cause{EventID: uuid.NewString()}, outbox.Cause{TraceParent: traceParent}
-	orders := []string{uuid.NewString(), uuid.NewString()}
-	if err := publish(t, pool, first, failure(orders[0]), messaging.CausedBy(second, failure(orders[1]))); err != nil {
+	third := outbox.Cause{EventID: uuid.NewString(), TraceParent: traceParent}
+	orders := []string{uuid.NewString(), uuid.NewString(), uuid.NewString()}
+	err := publish(t, pool, first, failure(orders[0]),
+		messaging.CausedBy(second, failure(orders[1])), messaging.CausedBy(third, failure(orders[2])))
+	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []outbox.Cause{first, second} {
+	first.TraceParent, second.TraceParent = tracing.Root(orders[0]), tracing.Root(orders[1])
+	for i, want := range []outbox.Cause{first, second, third} {
 		var id string
 		var payload []byte
 		if err := pool.QueryRow(t.Context(), `SELECT id::text, payload FROM outbox WHERE key = $1`, orders[i]).Scan(&id, &payload); err != nil {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,7 @@ import (
 	"example.com/ordersaga/internal/incident"
 	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/internal/natsadmin"
+	"example.com/ordersaga/internal/tracing"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/loop"
 )
@@ -70,7 +72,7 @@ func (a *App) open(ctx context.Context, sets []Migrations) error {
 
 func newLogger(c Config) *slog.Logger {
 	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})
-	return slog.New(handler).With("service", string(c.Service))
+	return slog.New(tracing.Logs(handler)).With("service", string(c.Service))
 }
 
 // answerTime bounds how long an answer may take: a service streams nothing.
@@ -100,6 +102,10 @@ func (a *App) openDatabase(ctx context.Context, sets []Migrations) error {
 		"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s",
 		"application_name": string(a.Service),
 	})
+	if tracing.On() {
+		config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTrimSQLInSpanName(),
+			otelpgx.WithDisableConnectionDetailsInAttributes())
+	}
 	if a.Pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}

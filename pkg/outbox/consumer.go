@@ -152,14 +152,14 @@ func (in *inbox) ack(ctx context.Context, batch []delivery) {
 // nak'ed without one comes back within a millisecond, for as long as the cause lasts.
 func (in *inbox) retry(ctx context.Context, batch []delivery, cause error, most time.Duration) {
 	for _, d := range batch {
-		delay, now := backoff(d.attempt, firstRetryDelay, most), time.Now()
+		delay, now := backoff(d.Attempt, firstRetryDelay, most), time.Now()
 		in.Observe(Retries, "", 1)
 		in.OnRetry(Retry{
-			EventID: d.ID, Key: d.Key, Type: d.WireType, Attempts: d.attempt,
-			Since: d.since, LastAt: now, NextAt: now.Add(delay), Reason: Storable(cause.Error()),
+			EventID: d.ID, Key: d.Key, Type: d.WireType, Attempts: d.Attempt,
+			Since: d.Since, LastAt: now, NextAt: now.Add(delay), Reason: Storable(cause.Error()),
 		})
 		in.Log.WarnContext(ctx, "event will be retried", in.KeyName, d.Key, "event", d.Type,
-			"attempt", d.attempt, "delay", delay, "error", cause)
+			"attempt", d.Attempt, "delay", delay, "error", cause)
 		in.nak(ctx, d.msg, delay)
 	}
 }

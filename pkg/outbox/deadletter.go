@@ -37,7 +37,7 @@ func (in *inbox) deadLetter(ctx context.Context, d delivery, reason error) {
 	if err != nil {
 		in.Log.WarnContext(ctx, "dead letter not stored, its message will be redelivered",
 			"subject", d.msg.Subject(), "error", err)
-		in.nak(ctx, d.msg, backoff(d.attempt, firstRetryDelay, maxRetryDelay))
+		in.nak(ctx, d.msg, backoff(d.Attempt, firstRetryDelay, maxRetryDelay))
 		return
 	}
 	in.Observe(DeadLetters, "", 1)

@@ -20,6 +20,9 @@ type row struct {
 	Subject   string
 	Payload   []byte
 	MessageID string
+	ID, Type  string
+	Trace     string // the traceparent
+	CreatedAt time.Time
 }
 
 // publish sends without waiting for the broker's answers.
@@ -32,7 +35,7 @@ func (r *relay) publish(ctx context.Context, rows []row) error {
 	}
 	for _, row := range rows {
 		key := row.Key.String()
-		if err := r.failpoint(ctx, RelayBeforePublish, []delivery{{Received: Received{Key: key}}}); err != nil {
+		if err := r.failpoint(ctx, RelayBeforePublish, []delivery{{Delivery: Delivery{Received: Received{Key: key}}}}); err != nil {
 			return err
 		}
 		ack, err := r.js.PublishMsgAsync(r.message(row, row.MessageID))
@@ -51,6 +54,9 @@ func (r *relay) message(row row, id string) *nats.Msg {
 	header := nats.Header{jetstream.MsgIDHeader: {id}}
 	if r.ContentType != "" {
 		header.Set("Content-Type", r.ContentType)
+	}
+	if row.Trace != "" {
+		header.Set("traceparent", row.Trace)
 	}
 	return &nats.Msg{Subject: row.Subject, Data: row.Payload, Header: header}
 }
@@ -74,6 +80,7 @@ func (r *relay) collect() (err error) {
 		case ack := <-f.ack.Ok():
 			f.seq = int64(ack.Sequence)
 			r.Observe(Published, "", 1)
+			r.traceAck(f)
 			if ack.Duplicate {
 				r.Observe(PublishDuplicates, "", 1)
 			}

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,15 +28,16 @@ type inbox struct {
 
 // delivery is a message that could be read, and whose handler is known.
 type delivery struct {
-	Received
+	Delivery
 	msg     jetstream.Msg
-	attempt int       // deliveries of the message up to now, from 1
-	since   time.Time // in the stream
 	handler *Handler
 	id, key uuid.UUID
+	trace   string // that what follows continues; empty: the delivery's own
 }
 
-func (d delivery) cause() Cause { return Cause{EventID: d.ID, TraceParent: d.TraceParent} }
+func (d delivery) cause() Cause {
+	return Cause{EventID: d.ID, TraceParent: cmp.Or(d.trace, d.TraceParent)}
+}
 
 // errUnreachable means that the database cannot be worked with at all, so that no event is to blame.
 var errUnreachable = errors.New("the database does not answer")
@@ -76,15 +78,15 @@ func (in *inbox) handle(ctx context.Context, msgs []jetstream.Msg) error {
 	var duplicates []delivery // deliveries that a failpoint wants to be handled twice
 	for _, msg := range msgs {
 		d, err := in.decode(msg.Data())
-		d.msg, d.attempt, d.since = msg, 1, time.Now()
+		d.msg, d.Attempt, d.Since = msg, 1, time.Now()
 		if meta, err := msg.Metadata(); err == nil {
-			d.attempt, d.since = int(meta.NumDelivered), meta.Timestamp
+			d.Attempt, d.Since = int(meta.NumDelivered), meta.Timestamp
 		}
 		if err != nil {
 			in.deadLetter(ctx, d, err)
 			continue
 		}
-		if d.attempt > 1 {
+		if d.Attempt > 1 {
 			in.Observe(Redeliveries, "", 1)
 		}
 		if in.duplicate(InboxReceived, d.Key) {
@@ -155,7 +157,9 @@ func (in *inbox) attempt(ctx context.Context, batch []delivery) error {
 	if err := in.failpoint(ctx, InboxReceived, batch); err != nil {
 		return err
 	}
-	fresh, err := in.commit(ctx, batch)
+	tracing, trace := in.trace(ctx, batch)
+	fresh, err := in.commit(tracing, batch, trace)
+	endTrace(trace, fresh, err)
 	if err != nil {
 		return err
 	}
@@ -176,11 +180,13 @@ func (in *inbox) attempt(ctx context.Context, batch []delivery) error {
 }
 
 // commit is the transaction. What was begun is finished even if ctx ends meanwhile.
-func (in *inbox) commit(ctx context.Context, batch []delivery) (fresh []delivery, err error) {
+func (in *inbox) commit(ctx context.Context, batch []delivery, trace Trace) (fresh []delivery, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workTime)
 	defer cancel()
 	err = pgx.BeginFunc(ctx, in.Pool, func(tx pgx.Tx) error {
-		fresh, err = in.apply(ctx, tx, batch)
+		if fresh, err = in.apply(ctx, tx, batch); err == nil && trace != nil {
+			trace.Stored()
+		}
 		return err
 	})
 	return fresh, err

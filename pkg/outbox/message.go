@@ -15,6 +15,8 @@ type Message struct {
 	Type    string    // for people who read the table
 	Subject string    // of the broker
 	Payload []byte
+	// TraceParent is the W3C Trace Context of the span that has made the message; empty: nothing is recorded about it.
+	TraceParent string
 }
 
 // Cause is what a new event follows from.
@@ -80,20 +82,21 @@ func Publish(ctx context.Context, tx pgx.Tx, messages ...Message) error {
 		return nil
 	}
 	ids, keys, payloads := make([]uuid.UUID, n), make([]uuid.UUID, n), make([][]byte, n)
-	types, subjects := make([]string, n), make([]string, n)
+	types, subjects, traces := make([]string, n), make([]string, n), make([]string, n)
 	for i, m := range messages {
 		ids[i], keys[i], types[i], subjects[i], payloads[i] = m.ID, m.Key, m.Type, m.Subject, m.Payload
+		traces[i] = m.TraceParent
 	}
 	_, err := tx.Exec(ctx, `
 		WITH written AS (
-			INSERT INTO outbox_message (id, key, type, subject, payload)
-			SELECT id, key, type, subject, payload
-			FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[])
-			     WITH ORDINALITY AS row (id, key, type, subject, payload, n)
+			INSERT INTO outbox_message (id, key, type, subject, payload, traceparent, created_at)
+			SELECT id, key, type, subject, payload, nullif(trace, ''), clock_timestamp()
+			FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::text[])
+			     WITH ORDINALITY AS row (id, key, type, subject, payload, trace, n)
 			ORDER BY n
 			RETURNING position, id)
 		INSERT INTO outbox_due (position, id) SELECT position, id FROM written`,
-		ids, keys, types, subjects, payloads)
+		ids, keys, types, subjects, payloads, traces)
 	if err != nil {
 		return fmt.Errorf("store %d messages in the outbox: %w", n, err)
 	}

@@ -53,6 +53,8 @@ type Config struct {
 	OnSettled func(eventID string)
 	// Observe gets the metrics.
 	Observe func(metric Metric, label string, value float64)
+	// Tracer records spans of what happens to messages.
+	Tracer Tracer
 	// Failpoints make things go wrong on purpose, in tests.
 	Failpoints Failpoints
 
@@ -167,12 +169,15 @@ func (o *Outbox) Redeliver(ctx context.Context, tx pgx.Tx, payload []byte) (appl
 	if err != nil {
 		return false, err
 	}
-	err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
-		fresh, err := o.inbox.apply(ctx, tx, []delivery{d})
-		applied = len(fresh) > 0
+	batch := []delivery{d}
+	ctx, trace := o.config.trace(ctx, batch)
+	var fresh []delivery
+	err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) (err error) {
+		fresh, err = o.inbox.apply(ctx, tx, batch)
 		return err
 	})
-	return applied && err == nil, err
+	endTrace(trace, fresh, err)
+	return len(fresh) > 0 && err == nil, err
 }
 
 //go:embed migrations/*.sql

@@ -48,7 +48,7 @@ func TestSteps_KeysTakeTheirTurnsAndEventsKeepTheirOrder(t *testing.T) {
 			})
 			var batch []delivery
 			for text := range strings.FieldsSeq(test.arrived) {
-				d := delivery{key: uuid.UUID{15: text[0]}, handler: &alone, Received: Received{Event: note{text}}}
+				d := delivery{key: uuid.UUID{15: text[0]}, handler: &alone, Delivery: Delivery{Received: Received{Event: note{text}}}}
 				if strings.ToUpper(text) == text {
 					d.handler = &together
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,12 +41,16 @@ type relay struct {
 	// Any goroutine.
 	wake    chan struct{}
 	acks    atomic.Int64 // since the last round
+	ackedAt sync.Map     // *nats.Msg: time.Time, where somebody traces
 	backlog atomic.Int64
 }
 
 func newRelay(c *Config) (*relay, error) {
 	r := &relay{Config: c, wake: make(chan struct{}, 1)}
-	onAck := func(jetstream.JetStream, *nats.Msg, *jetstream.PubAck) {
+	onAck := func(_ jetstream.JetStream, msg *nats.Msg, _ *jetstream.PubAck) {
+		if c.Tracer != nil {
+			r.ackedAt.Store(msg, time.Now())
+		}
 		if r.acks.Add(1) >= window/2 {
 			r.poke() // there is room for more
 		}
@@ -148,7 +153,9 @@ func (r *relay) runOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.inFlight = slices.DeleteFunc(r.inFlight, func(f flight) bool { return f.seq > 0 })
+	if r.inFlight = slices.DeleteFunc(r.inFlight, func(f flight) bool { return f.seq > 0 }); len(r.inFlight) == 0 {
+		r.ackedAt.Clear() // of what was published twice, or on another connection
+	}
 	if n := len(r.inFlight) + len(rows); n < window && !r.recovery.Throttled() {
 		r.setBacklog(int64(n)) // that is all there is
 	} else {
@@ -185,7 +192,8 @@ func (r *relay) markAndTake(ctx context.Context) (taken []row, err error) {
 		repeated AS (
 			SELECT * FROM outbox_due WHERE republish AND position <> ALL($1::bigint[])
 			ORDER BY position DESC LIMIT least($3, $2 - (SELECT count(*) FROM fresh)))
-		SELECT republish, due.position, key, subject, payload, COALESCE(message_id, id::text)
+		SELECT republish, due.position, key, subject, payload, COALESCE(message_id, id::text),
+		       id::text, type, COALESCE(traceparent, ''), created_at
 		FROM (SELECT * FROM fresh UNION ALL SELECT * FROM repeated) AS due JOIN outbox_message USING (id)
 		ORDER BY republish, due.position`,
 		busy, room, republish).Query(func(found pgx.Rows) (err error) {

@@ -78,6 +78,7 @@ func (s server) accept(ctx context.Context, v apiversion.Version, key string, bo
 	if s.backlog() >= s.limit {
 		return placed{}, busy("the broker cannot be reached, and no more orders can be stored for it")
 	}
+	began := time.Now()
 	request, err := idempotency.ForOperation("POST "+v.Path(""), "orders", key, body)
 	if err != nil {
 		return placed{}, err
@@ -86,7 +87,7 @@ func (s server) accept(ctx context.Context, v apiversion.Version, key string, bo
 	if err != nil {
 		return placed{}, fmt.Errorf("make an order id: %w", err)
 	}
-	result, err := s.place(ctx, placement{id.String(), request, c, v, outbox.CauseOf(ctx)})
+	result, err := s.place(ctx, placement{id.String(), request, c, v, outbox.CauseOf(ctx).TraceParent, began})
 	if err != nil {
 		return placed{}, fmt.Errorf("place an order: %w", err)
 	}

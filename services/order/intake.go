@@ -15,6 +15,7 @@ import (
 
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/internal/messaging"
+	"example.com/ordersaga/internal/tracing"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/outbox"
@@ -40,7 +41,8 @@ type placement struct {
 	request idempotency.Request
 	command PlaceOrder
 	version apiversion.Version // in which it is answered
-	cause   outbox.Cause
+	trace   string             // of the request
+	began   time.Time          // when it came
 }
 
 // placed is its result: an answer, or an error for this client alone.
@@ -53,7 +55,9 @@ type placed struct {
 // commit answers requests that waited together. Where the database refuses the data of one of them, each is tried
 // alone, so that the others are stored.
 func (in intake) commit(ctx context.Context, all []placement) ([]placed, error) {
+	ctx, span := tracing.Batch(ctx, "commit batch", roots(all)...)
 	results, err := in.commitBatch(ctx, all)
+	tracing.End(span, time.Time{}, err)
 	if !isDataError(err) {
 		return results, err
 	}
@@ -66,6 +70,18 @@ func (in intake) commit(ctx context.Context, all []placement) ([]placed, error) 
 		}
 	}
 	return results, nil
+}
+
+// roots are those of the traces of what may become orders.
+func roots(all []placement) []string {
+	if !tracing.On() {
+		return nil
+	}
+	list := make([]string, len(all))
+	for i, p := range all {
+		list[i] = tracing.Root(p.id)
+	}
+	return list
 }
 
 // isDataError separates data that is refused (SQLSTATE classes 22 and 23) from a database that does not work.
@@ -196,13 +212,20 @@ func (b *batch) store(ctx context.Context, tx pgx.Tx, in intake) error {
 		return err
 	}
 	created := make([]events.Event, 0, len(b.orders))
-	for n, i := range b.fresh {
+	for n := range b.fresh {
 		order := &b.orders[n]
 		order.CreatedAt, order.UpdatedAt, order.Deadline = now, now, now.Add(in.deadline)
 		event := in.version.created(order.Snapshot, order.Contact)
-		created = append(created, messaging.CausedBy(b.placements[i].cause, event))
+		created = append(created, messaging.CausedBy(outbox.Cause{TraceParent: tracing.Root(event.Order())}, event))
 	}
-	return messaging.Publish(ctx, tx, created...)
+	if err := messaging.Publish(ctx, tx, created...); err != nil {
+		return err
+	}
+	for _, i := range b.fresh {
+		p := b.placements[i]
+		tracing.Accepted(ctx, p.id, p.trace, p.began, time.Now())
+	}
+	return nil
 }
 
 // finish stores the answers together with their orders.

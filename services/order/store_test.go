@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
+	"example.com/ordersaga/internal/tracing"
 	"example.com/ordersaga/pkg/events"
-	"example.com/ordersaga/pkg/outbox"
 )
 
 // race runs functions at the same time, and wants all of them to succeed.
@@ -243,9 +243,6 @@ func TestIntake_EachOrderOfABatchHasItsOwnData(t *testing.T) {
 	gizmos := twoWidgets
 	gizmos.CustomerID, gizmos.Items = "bob", []Item{{"gizmo", 3}, {"gadget", 1}}
 	all := []placement{request(t, "1", twoWidgets), request(t, "2", gizmos)}
-	for i := range all {
-		all[i].cause = outbox.Cause{TraceParent: fmt.Sprintf("00-%032x-%016x-01", i+1, i+1)}
-	}
 	if _, err := (intake{tx: in(pool), deadline: time.Hour}).commit(t.Context(), all); err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +251,7 @@ func TestIntake_EachOrderOfABatchHasItsOwnData(t *testing.T) {
 	same(t, "total", o.Total, events.Money{Amount: 3*750 + 4950, Currency: "USD"})
 	same(t, "lines", o.Lines, []events.Line{{SKU: "gizmo", Quantity: 3, UnitPrice: 750}, {SKU: "gadget", Quantity: 1, UnitPrice: 4950}})
 	same(t, "patience", o.Deadline.Sub(o.CreatedAt), time.Hour)
-	for i, p := range all {
+	for _, p := range all {
 		var message []byte
 		if err := pool.QueryRow(t.Context(), `SELECT payload FROM outbox WHERE key = $1`, p.id).Scan(&message); err != nil {
 			t.Fatal(err)
@@ -263,7 +260,7 @@ func TestIntake_EachOrderOfABatchHasItsOwnData(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, "trace", envelope.TraceParent, all[i].cause.TraceParent)
+		same(t, "trace", envelope.TraceParent, tracing.Root(p.id))
 		same(t, "event", event, events.Event(events.OrderCreated{Snapshot: read(t, pool, p.id).Snapshot}))
 	}
 }

@@ -33,7 +33,7 @@ func (t *transport) send(r *http.Request, body []byte, e *endpoint) (response *h
 	}
 	out.GetBody = nil // a request with a body is sent once: the transport cannot rewind it
 
-	response, err = t.base.RoundTrip(out)
+	response, err = t.traced.RoundTrip(out)
 	if err == nil {
 		err = buffer(response, func() { cancel(nil) })
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"example.com/ordersaga/internal/tracing"
 )
 
 // AttemptsHeader says in every answer how many requests it took: how often the gateway may have got it.
@@ -26,6 +28,7 @@ var (
 type transport struct {
 	pool       *pool
 	base       *http.Transport
+	traced     http.RoundTripper // the same, with a span for each try
 	tryTimeout time.Duration
 	retrying   failsafe.Executor[*http.Response]
 	budget     *budget
@@ -36,7 +39,7 @@ type transport struct {
 }
 
 func newTransport(c Config, p *pool) *transport {
-	return &transport{
+	t := &transport{
 		pool:       p,
 		tryTimeout: c.TryTimeout,
 		retrying:   failsafe.With(retryPolicy(c)),
@@ -56,6 +59,8 @@ func newTransport(c Config, p *pool) *transport {
 		exceeded: prometheus.NewCounter(prometheus.CounterOpts{Name: "ambassador_retry_budget_exceeded_total",
 			Help: "Retries that the budget did not allow."}),
 	}
+	t.traced = tracing.Client(t.base)
+	return t
 }
 
 // retryPolicy asks again with a growing, jittered pause.

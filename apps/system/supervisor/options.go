@@ -64,6 +64,11 @@ type Options struct {
 	Translate bool
 	// Sidecars runs a telemetry sidecar beside each process of a service. It is named after the process: order-sidecar.
 	Sidecars bool
+	// Traces is the share of orders, from 0 to 1, whose traces are recorded and sent to the console. Of the others those
+	// are recorded in part that compensate or open an incident. 0: nothing is recorded.
+	Traces float64
+	// TracesTo is where they are sent instead, an address of OTLP over HTTP.
+	TracesTo string
 	// Ports are HTTP ports that are asked for, by process; absent: a free one.
 	Ports map[string]int
 	// Prefer are HTTP ports of Mail and Console that are taken if they are free; otherwise another one is.
@@ -114,6 +119,9 @@ func (o *Options) complete() error {
 	}
 	if o.Sidecars && !isProgram(o.Bin, Telemetry) {
 		return fmt.Errorf("%s lacks the program %s: run `make sidecar`", o.Bin, Telemetry)
+	}
+	if !(o.Traces >= 0 && o.Traces <= 1) {
+		return fmt.Errorf("the share of traces is a number from 0 to 1, not %v", o.Traces)
 	}
 	for name := range o.Replicas {
 		if !slices.Contains(events.Consumers, events.Service(name)) {

@@ -1,11 +1,14 @@
 package supervisor
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"example.com/ordersaga/internal/natsadmin"
@@ -83,6 +86,9 @@ func (s *System) environmentOf(m member) map[string]string {
 		env["ADMIN_ADDR"] = address(m.admin)
 		env["ADMIN_TOKEN"] = s.secrets[adminToken]
 	}
+	if s.options.Traces > 0 && m.program != Console {
+		s.tracesEnvironment(env)
+	}
 	switch m.program {
 	case Provisioner:
 		env["NATS_URL"] = s.natsURL(Provisioner)
@@ -138,6 +144,16 @@ func (s *System) serviceEnvironment(service events.Service, process string, env 
 		env["SMTP_ADDR"] = address(s.members[i].smtp)
 	default: // the others call no other process
 	}
+}
+
+// tracesEnvironment has spans sent to the console, so soon that a page shows them with the order's end.
+func (s *System) tracesEnvironment(env map[string]string) {
+	env["OTEL_EXPORTER_OTLP_ENDPOINT"] = cmp.Or(s.options.TracesTo,
+		os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"), s.urlsOf(Console)[0]+"/otlp")
+	env["OTEL_TRACES_SAMPLER"] = "parentbased_traceidratio"
+	env["OTEL_TRACES_SAMPLER_ARG"] = strconv.FormatFloat(s.options.Traces, 'g', -1, 64)
+	env["OTEL_BSP_SCHEDULE_DELAY"] = "250" // ms
+	env["OTEL_BSP_MAX_QUEUE_SIZE"], env["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"] = "16384", "2048"
 }
 
 // consoleEnvironment has the addresses that the console reads from.

@@ -17,15 +17,29 @@ import (
 type Claim struct {
 	Payment
 	Token     string
-	Send      bool // the charge may be sent; otherwise it is only looked up
-	Horizon   bool // whatever was sent has arrived or never will: "not found" is definite
-	TakenOver bool // another worker's lease had ended before its work
+	Send      bool      // the charge may be sent; otherwise it is only looked up
+	Horizon   bool      // whatever was sent has arrived or never will: "not found" is definite
+	TakenOver bool      // another worker's lease had ended before its work
+	Began     time.Time // when this process looked for work
+}
+
+// name is what the attempt does first.
+func (c Claim) name() string {
+	switch {
+	case c.State == Refunding:
+		return "refund"
+	case c.Send:
+		return "charge"
+	default:
+		return "look up"
+	}
 }
 
 // Claim leases up to limit payments that are due, the longest waiting first, in one statement. Rows that others
 // are about to claim are skipped, not waited for.
 func (w *Workers) Claim(ctx context.Context, limit int) ([]Claim, error) {
 	var claims []Claim
+	began := time.Now()
 	err := pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) (err error) {
 		if err := w.faults.At(ctx, failpoint.GatewayBeforeClaim); err != nil {
 			return err
@@ -39,7 +53,8 @@ func (w *Workers) Claim(ctx context.Context, limit int) ([]Claim, error) {
 	if err != nil {
 		return nil, fmt.Errorf("claim payments: %w", err)
 	}
-	for _, c := range claims {
+	for i, c := range claims {
+		claims[i].Began = began
 		if err := w.faults.At(ctx, failpoint.GatewayClaimed, c.OrderID); err != nil {
 			return nil, err // their leases end by themselves
 		}

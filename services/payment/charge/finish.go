@@ -10,6 +10,7 @@ import (
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/internal/incident"
 	"example.com/ordersaga/internal/messaging"
+	"example.com/ordersaga/internal/tracing"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/idempotency"
 	"example.com/ordersaga/pkg/outbox"
@@ -19,15 +20,17 @@ import (
 type finished struct {
 	Claim
 	Outcome
+	trace string // of the attempt
 }
 
 // Finish stores what the outcome means, together with those that other workers have at this moment. An
-// outcome that was dropped or could not be stored loses nothing: the payment is still due.
-func (w *Workers) Finish(ctx context.Context, c Claim, o Outcome) {
-	f := finished{c, o}
+// outcome that was dropped or could not be stored loses nothing: the payment is still due. It returns when the outcome
+// was written, which is zero where it was not.
+func (w *Workers) Finish(ctx context.Context, c Claim, o Outcome) time.Time {
+	f := finished{c, o, tracing.Of(ctx)}
 	stored, err := w.finishes.Do(ctx, f)
 	if err != nil { // one that cannot be stored must not take the others along: once more, alone
-		var alone []bool
+		var alone []time.Time
 		if alone, err = w.finishAll(ctx, []finished{f}); err == nil {
 			stored = alone[0]
 		}
@@ -36,36 +39,44 @@ func (w *Workers) Finish(ctx context.Context, c Claim, o Outcome) {
 	case err != nil:
 		w.log.WarnContext(ctx, "answer not stored, the gateway will be asked again", "order_id", c.OrderID, "state", c.State,
 			"error", err)
-	case !stored:
+	case stored.IsZero():
 		w.metrics.dropped.Inc()
 		w.log.InfoContext(ctx, "answer dropped, another worker went on", "order_id", c.OrderID, "state", c.State)
 	case o.Decision == Undecided:
 		w.log.InfoContext(ctx, "outcome unknown", "order_id", c.OrderID, "state", c.State, "attempts", c.Attempts, "problem",
 			o.Reason)
 	}
+	return stored
 }
 
 // finishAll stores outcomes in one transaction: next state, ledger, incidents, and the events that follow.
 // Only rows that are still leased under the token with which the gateway was called, for the same refund
-// number, are touched; it returns for each outcome whether that was so.
-func (w *Workers) finishAll(ctx context.Context, batch []finished) ([]bool, error) {
-	stored := make([]bool, len(batch))
+// number, are touched; it returns for each outcome when it was written, zero where that was not so.
+func (w *Workers) finishAll(ctx context.Context, batch []finished) (stored []time.Time, err error) {
+	ctx, span := tracing.Batch(ctx, "commit batch", traces(batch)...)
+	defer func() { tracing.End(span, time.Time{}, err) }()
+	stored = make([]time.Time, len(batch))
 	refunding := false // some are work once more
-	err := w.tx(ctx, func(tx pgx.Tx) error {
+	err = w.tx(ctx, func(tx pgx.Tx) error {
 		locked, err := lockClaimed(ctx, tx, batch, w.Settings)
 		if err != nil {
 			return err
 		}
 		var all []Transition
+		var touched []int
 		for i, f := range batch {
 			if from, ok := locked[f.Token]; ok {
 				to := from.After(f.Outcome, from.Overdue)
-				stored[i], refunding = true, refunding || to.State == Refunding
+				touched, refunding = append(touched, i), refunding || to.State == Refunding
 				all = append(all, Transition{from, to, retryIn(f.Attempts, w.RetryFirst, w.RetryLimit)})
 			}
 		}
 		if err := Apply(ctx, tx, all...); err != nil {
 			return err
+		}
+		now := time.Now()
+		for _, i := range touched {
+			stored[i] = now
 		}
 		return w.at(ctx, failpoint.GatewayBeforeFinish, batch)
 	})
@@ -76,6 +87,14 @@ func (w *Workers) finishAll(ctx context.Context, batch []finished) ([]bool, erro
 		w.wake.Signal()
 	}
 	return stored, w.at(ctx, failpoint.GatewayFinished, batch)
+}
+
+func traces(batch []finished) []string {
+	list := make([]string, len(batch))
+	for i, f := range batch {
+		list[i] = f.trace
+	}
+	return list
 }
 
 // at passes a point with the orders of a batch.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/tracing"
 )
 
 // maxAnswer is how much of an answer is read: a page of the ledger is a few hundred kilobytes.
@@ -36,7 +37,7 @@ func NewGateway(s Settings, faults *failpoint.Set) *Gateway {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil // the ambassador is the only way out
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = s.Concurrency+1, s.Concurrency+1
-	return &Gateway{s.GatewayURL, s.GatewayTimeout, &http.Client{Transport: transport}, faults}
+	return &Gateway{s.GatewayURL, s.GatewayTimeout, &http.Client{Transport: tracing.Client(transport)}, faults}
 }
 
 // Close closes the connections that are not in use.

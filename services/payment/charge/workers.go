@@ -11,11 +11,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
 	"example.com/ordersaga/internal/batch"
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/internal/service"
+	"example.com/ordersaga/internal/tracing"
 	"example.com/ordersaga/pkg/loop"
 )
 
@@ -74,7 +76,7 @@ type Workers struct {
 	faults   *failpoint.Set
 	log      *slog.Logger
 	metrics  *metrics
-	finishes *batch.Batcher[finished, bool]
+	finishes *batch.Batcher[finished, time.Time]
 	slots    *semaphore.Weighted // one for each call at the same time
 	calls    sync.WaitGroup
 }
@@ -117,7 +119,7 @@ func (w *Workers) runOnce(ctx context.Context) error {
 				defer cancel()
 				defer w.slots.Release(1)
 				defer w.keepLease(attempt, c)()
-				w.Finish(attempt, c, w.Call(attempt, c))
+				w.work(attempt, c)
 			})
 		}
 		if len(claims) < free {
@@ -134,8 +136,15 @@ func (w *Workers) CallNow(ctx context.Context, c Claim) {
 	defer w.keepLease(attempt, c)()
 	if w.slots.Acquire(attempt, 1) == nil {
 		defer w.slots.Release(1)
-		w.Finish(attempt, c, w.Call(attempt, c))
+		w.work(attempt, c)
 	}
+}
+
+// work calls the gateway, and stores what came of it.
+func (w *Workers) work(ctx context.Context, c Claim) {
+	ctx, span := tracing.Below(ctx, c.Cause.TraceParent, c.name(), trace.WithTimestamp(c.Began), trace.WithAttributes(
+		tracing.OrderID.String(c.OrderID), tracing.Work, tracing.Attempt.Int(c.Attempts), tracing.TakenOver.Bool(c.TakenOver)))
+	tracing.End(span, w.Finish(ctx, c, w.Call(ctx, c)), nil)
 }
 
 // attempt bounds an attempt from the moment of its claim, so that nothing is sent after the time that the claim

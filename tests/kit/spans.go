@@ -1,0 +1,138 @@
+package kit
+
+import (
+	"compress/gzip"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	common "go.opentelemetry.io/proto/otlp/common/v1"
+	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+// Spans is a collector: it takes spans over OTLP and keeps them all.
+type Spans struct {
+	URL string // for OTEL_EXPORTER_OTLP_ENDPOINT
+
+	mu    sync.Mutex
+	spans []Span
+}
+
+// Span is a span as the tests look at it.
+type Span struct {
+	Trace, ID, Parent string // in hexadecimal digits; no parent: empty
+	Name, Service     string
+	Start, End        time.Time
+	Failed            bool
+	Attributes        map[string]string
+	Links             []string // the ids of their spans
+}
+
+// Order is the id of the order that the span is about; empty when it is about none.
+func (s Span) Order() string { return s.Attributes["ordersaga.order.id"] }
+
+// Event is the type of the event that the span is about.
+func (s Span) Event() string { return s.Attributes["ordersaga.event.type"] }
+
+// Segment is where the time of the span went.
+func (s Span) Segment() string { return s.Attributes["ordersaga.segment"] }
+
+// Collect takes spans until the test ends.
+func Collect(t testing.TB) *Spans {
+	t.Helper()
+	s := &Spans{}
+	server := httptest.NewServer(http.HandlerFunc(s.receive))
+	t.Cleanup(server.Close)
+	s.URL = server.URL
+	return s
+}
+
+func (s *Spans) receive(w http.ResponseWriter, r *http.Request) {
+	var body io.Reader = r.Body
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		inflated, err := gzip.NewReader(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		body = inflated
+	}
+	var request collector.ExportTraceServiceRequest
+	text, err := io.ReadAll(body)
+	if err == nil {
+		err = proto.Unmarshal(text, &request)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, process := range request.GetResourceSpans() {
+		service := attributes(process.GetResource().GetAttributes())["service.name"]
+		for _, scope := range process.GetScopeSpans() {
+			for _, span := range scope.GetSpans() {
+				s.spans = append(s.spans, spanOf(service, span))
+			}
+		}
+	}
+}
+
+func spanOf(service string, span *otlp.Span) Span {
+	one := Span{
+		Trace: hex.EncodeToString(span.GetTraceId()), ID: hex.EncodeToString(span.GetSpanId()),
+		Parent: hex.EncodeToString(span.GetParentSpanId()), Name: span.GetName(), Service: service,
+		Start: time.Unix(0, int64(span.GetStartTimeUnixNano())), End: time.Unix(0, int64(span.GetEndTimeUnixNano())), //nolint:gosec // a time of today
+		Failed: span.GetStatus().GetCode() == otlp.Status_STATUS_CODE_ERROR, Attributes: attributes(span.GetAttributes()),
+	}
+	for _, link := range span.GetLinks() {
+		one.Links = append(one.Links, hex.EncodeToString(link.GetSpanId()))
+	}
+	return one
+}
+
+func attributes(list []*common.KeyValue) map[string]string {
+	values := make(map[string]string, len(list))
+	for _, a := range list {
+		switch v := a.GetValue().GetValue().(type) {
+		case *common.AnyValue_StringValue:
+			values[a.GetKey()] = v.StringValue
+		default:
+			values[a.GetKey()] = fmt.Sprint(a.GetValue())
+			if b, is := v.(*common.AnyValue_BoolValue); is {
+				values[a.GetKey()] = fmt.Sprint(b.BoolValue)
+			}
+			if i, is := v.(*common.AnyValue_IntValue); is {
+				values[a.GetKey()] = fmt.Sprint(i.IntValue)
+			}
+		}
+	}
+	return values
+}
+
+// Of are the spans about an order, the earliest first.
+func (s *Spans) Of(order string) []Span {
+	return s.Where(func(one Span) bool { return one.Order() == order })
+}
+
+// Where are the spans for which something holds, the earliest first.
+func (s *Spans) Where(holds func(Span) bool) []Span {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []Span
+	for _, one := range s.spans {
+		if holds(one) {
+			found = append(found, one)
+		}
+	}
+	slices.SortFunc(found, func(a, b Span) int { return a.Start.Compare(b.Start) })
+	return found
+}
