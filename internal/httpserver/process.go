@@ -58,7 +58,8 @@ func main(ctx context.Context, name string, run func(context.Context, func(strin
 	if err != nil {
 		return err
 	}
-	log := slog.New(tracing.Logs(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))).With("service", name)
+	lines := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
+	log := slog.New(tracing.Logs(lines)).With("service", name)
 	send, err := tracing.Start(ctx, name, getenv, log)
 	if err != nil {
 		return err

@@ -19,7 +19,8 @@ type tracer struct{}
 
 // happy are the events of a saga that goes well. Any other has an order recorded that was not.
 var happy = map[string]bool{
-	"OrderCreated": true, "InventoryReserved": true, "PaymentProcessed": true, "ShipmentCreated": true, "OrderConfirmed": true,
+	"OrderCreated": true, "InventoryReserved": true, "PaymentProcessed": true, "ShipmentCreated": true,
+	"OrderConfirmed": true,
 }
 
 // traceOf is the traceparent of a new event. One that another event has caused continues the trace of that; what a
@@ -37,7 +38,8 @@ func traceOf(cause outbox.Cause, event events.Event) string {
 }
 
 // attributes are what every span about an event has.
-func attributes(order, event, id string, operation attribute.KeyValue, more ...attribute.KeyValue) trace.SpanStartEventOption {
+func attributes(order, event, id string, operation attribute.KeyValue,
+	more ...attribute.KeyValue) trace.SpanStartEventOption {
 	return trace.WithAttributes(append(more, tracing.OrderID.String(order), tracing.EventType.String(event),
 		semconv.MessagingSystemKey.String("nats"), operation, semconv.MessagingMessageID(id))...)
 }
@@ -45,8 +47,9 @@ func attributes(order, event, id string, operation attribute.KeyValue, more ...a
 // Acknowledged records the wait in the outbox.
 func (tracer) Acknowledged(sent outbox.Sent) {
 	name := nameOnWire(sent.Type)
-	_, span := tracing.Below(context.Background(), sent.TraceParent, "send "+name, trace.WithSpanKind(trace.SpanKindProducer),
-		trace.WithTimestamp(sent.StoredAt), attributes(sent.Key, name, sent.ID, semconv.MessagingOperationTypeSend, tracing.InOutbox,
+	_, span := tracing.Below(context.Background(), sent.TraceParent, "send "+name,
+		trace.WithSpanKind(trace.SpanKindProducer), trace.WithTimestamp(sent.StoredAt),
+		attributes(sent.Key, name, sent.ID, semconv.MessagingOperationTypeSend, tracing.InOutbox,
 			semconv.MessagingDestinationName(events.Stream)))
 	if sent.Republish {
 		span.SetAttributes(tracing.Republished.Bool(true))
@@ -91,8 +94,8 @@ func begin(ctx context.Context, d outbox.Delivery, now time.Time) trace.Span {
 	name := nameOnWire(d.WireType)
 	made := trace.WithLinks(trace.Link{SpanContext: tracing.Parse(d.TraceParent)})
 	var again []attribute.KeyValue
-	switch {
-	case d.Attempt == 0: // an operator's request, whose span is in ctx
+	switch d.Attempt {
+	case 0: // an operator's request, whose span is in ctx
 		again = append(again, tracing.Redriven.Bool(true))
 		made = trace.WithLinks(trace.Link{SpanContext: tracing.Parse(d.TraceParent)}, trace.LinkFromContext(ctx))
 	default:
@@ -106,7 +109,8 @@ func begin(ctx context.Context, d outbox.Delivery, now time.Time) trace.Span {
 		waited.End(trace.WithTimestamp(now))
 	}
 	_, span := tracing.Below(ctx, d.TraceParent, "process "+name, trace.WithSpanKind(trace.SpanKindConsumer), made,
-		trace.WithTimestamp(now), attributes(d.Key, name, d.ID, semconv.MessagingOperationTypeProcess, append(again, tracing.Work)...))
+		trace.WithTimestamp(now),
+		attributes(d.Key, name, d.ID, semconv.MessagingOperationTypeProcess, append(again, tracing.Work)...))
 	return span
 }
 

@@ -103,8 +103,7 @@ func (a *App) openDatabase(ctx context.Context, sets []Migrations) error {
 		"application_name": string(a.Service),
 	})
 	if tracing.On() {
-		config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTrimSQLInSpanName(),
-			otelpgx.WithDisableConnectionDetailsInAttributes())
+		config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
 	}
 	if a.Pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return fmt.Errorf("open the database: %w", err)

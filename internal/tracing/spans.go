@@ -17,7 +17,8 @@ import (
 var none = trace.SpanFromContext(context.Background())
 
 // Below begins a span below the one that a traceparent names, where that is sampled.
-func Below(ctx context.Context, traceparent, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
+func Below(ctx context.Context, traceparent, name string,
+	options ...trace.SpanStartOption) (context.Context, trace.Span) {
 	r, parent := process.Load(), Parse(traceparent)
 	if r == nil || !parent.IsSampled() {
 		return ctx, none
@@ -41,7 +42,8 @@ func Accepted(ctx context.Context, order, request string, began, stored time.Tim
 // span is below the root of the order's trace, and is linked with the request's own.
 func Decided(ctx context.Context, order, request, event string) string {
 	root := Root(order)
-	_, span := Below(ctx, root, "decide "+event, trace.WithAttributes(OrderID.String(order), EventType.String(event)), link(request))
+	_, span := Below(ctx, root, "decide "+event,
+		trace.WithAttributes(OrderID.String(order), EventType.String(event)), link(request))
 	span.End()
 	if span == none {
 		return root

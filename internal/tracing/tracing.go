@@ -63,12 +63,14 @@ type recorder struct {
 func On() bool { return process.Load() != nil }
 
 // Start records spans from now on, if the environment asks for it: with OTEL_EXPORTER_OTLP_ENDPOINT, or the same for
-// traces alone, and without OTEL_SDK_DISABLED=true or OTEL_TRACES_EXPORTER=none. OTEL_TRACES_SAMPLER chooses between all
-// orders and a share of them. The function that it returns sends what is left. A collector that does not listen is
+// traces alone, and without OTEL_SDK_DISABLED=true or OTEL_TRACES_EXPORTER=none. OTEL_TRACES_SAMPLER chooses between
+// all orders and a share of them. The function that it returns sends what is left. A collector that does not listen is
 // worth a line in the log at level DEBUG, since no order waits for one.
-func Start(ctx context.Context, service string, getenv func(string) string, log *slog.Logger) (func(context.Context) error, error) {
+func Start(ctx context.Context, service string, getenv func(string) string,
+	log *slog.Logger) (send func(context.Context) error, err error) {
 	endpoint := cmp.Or(getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), getenv("OTEL_EXPORTER_OTLP_ENDPOINT"))
-	if endpoint == "" || strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true") || getenv("OTEL_TRACES_EXPORTER") == "none" {
+	off := strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true") || getenv("OTEL_TRACES_EXPORTER") == "none"
+	if endpoint == "" || off {
 		return func(context.Context) error { return nil }, nil
 	}
 	sampler, err := samplerOf(getenv)
@@ -148,8 +150,8 @@ func OfOrder(order, traceparent string) bool {
 	return c.IsValid() && c.TraceID() == rootOf(order).TraceID()
 }
 
-// Format is a span context as the header traceparent of W3C Trace Context has it (https://www.w3.org/TR/trace-context/);
-// empty for one that is invalid.
+// Format is a span context as the header traceparent of W3C Trace Context has it (https://www.w3.org/TR/trace-context/).
+// It is empty for one that is invalid.
 func Format(c trace.SpanContext) string {
 	if !c.IsValid() {
 		return ""

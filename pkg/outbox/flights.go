@@ -35,7 +35,8 @@ func (r *relay) publish(ctx context.Context, rows []row) error {
 	}
 	for _, row := range rows {
 		key := row.Key.String()
-		if err := r.failpoint(ctx, RelayBeforePublish, []delivery{{Delivery: Delivery{Received: Received{Key: key}}}}); err != nil {
+		passing := delivery{Delivery: Delivery{Received: Received{Key: key}}}
+		if err := r.failpoint(ctx, RelayBeforePublish, []delivery{passing}); err != nil {
 			return err
 		}
 		ack, err := r.js.PublishMsgAsync(r.message(row, row.MessageID))

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,8 @@ import (
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"example.com/ordersaga/pkg/events"
 )
 
 // Spans is a collector: it takes spans over OTLP and keeps them all.
@@ -135,4 +138,41 @@ func (s *Spans) Where(holds func(Span) bool) []Span {
 	}
 	slices.SortFunc(found, func(a, b Span) int { return a.Start.Compare(b.Start) })
 	return found
+}
+
+// Trace are the spans of an order's trace.
+func (s *Spans) Trace(order string) []Span {
+	id := strings.ReplaceAll(order, "-", "")
+	return s.Where(func(one Span) bool { return one.Trace == id })
+}
+
+// OneTrace checks that all spans about an order are in its trace, that this has one root, and that every other span's
+// parent is there. A span may be missing that a killed service has not sent: its own, or those that its events follow.
+func OneTrace(order string, trace, about []Span, killed string) error {
+	ids, roots := map[string]bool{}, 0
+	for _, s := range trace {
+		ids[s.ID] = true
+		if s.Parent == "" {
+			roots++
+		}
+	}
+	for _, s := range about {
+		if s.Trace != strings.ReplaceAll(order, "-", "") {
+			return fmt.Errorf("%s of %s is in trace %s", s.Name, s.Service, s.Trace)
+		}
+	}
+	for _, s := range trace {
+		if s.Parent == "" || ids[s.Parent] || killed != "" && (s.Service == killed || publishes(killed, s.Event())) {
+			continue
+		}
+		return fmt.Errorf("%s of %s has a parent, %s, that is not there", s.Name, s.Service, s.Parent)
+	}
+	if roots > 1 || roots == 0 && killed != string(events.Order) {
+		return fmt.Errorf("there are %d roots among %d spans", roots, len(trace))
+	}
+	return nil
+}
+
+func publishes(service, event string) bool {
+	return slices.ContainsFunc(events.Publications[events.Service(service)], func(t events.Type) bool { return t.Name == event })
 }

@@ -10,7 +10,8 @@ var mutants = []mutant{
 	},
 	{
 		name: "acknowledged before the commit", file: "pkg/outbox/inbox.go",
-		old: "	fresh, err := in.commit(ctx, batch)\n", new: "	in.ack(ctx, batch)\n	fresh, err := in.commit(ctx, batch)\n",
+		old: "	fresh, err := in.commit(tracing, batch, trace)\n",
+		new: "	in.ack(ctx, batch)\n	fresh, err := in.commit(tracing, batch, trace)\n",
 		dir: "pkg/outbox", test: "^TestInbox_NothingIsAcknowledgedBeforeTheCommit$",
 	},
 	{

@@ -2,7 +2,11 @@
 package traces
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +14,7 @@ import (
 
 	"example.com/ordersaga/apps/system/client"
 	"example.com/ordersaga/apps/system/supervisor"
+	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/tests/kit"
 )
 
@@ -20,37 +25,177 @@ func start(t *testing.T, o supervisor.Options) (*kit.System, *kit.Spans) {
 	return kit.Start(t, o), spans
 }
 
-// ends waits until a span of the name is there about the order, and returns all that are about it.
-func ends(t *testing.T, spans *kit.Spans, order, name string) []kit.Span {
+// whole waits until an order's trace has one root, no span without its parent, and spans of these names.
+func whole(t *testing.T, spans *kit.Spans, order string, names ...string) []kit.Span {
 	t.Helper()
-	var all []kit.Span
-	kit.Eventually(t, name+" is recorded", func() error {
-		all = spans.Of(order)
-		if !slices.ContainsFunc(all, func(s kit.Span) bool { return s.Name == name }) {
-			return fmt.Errorf("there are %d spans: %v", len(all), names(all))
+	var trace []kit.Span
+	kit.Eventually(t, "the trace of order "+order+" is whole", func() error {
+		trace = spans.Trace(order)
+		for _, name := range names {
+			if find(trace, name) < 0 {
+				return fmt.Errorf("no %q among %v", name, list(trace))
+			}
 		}
-		return nil
+		return kit.OneTrace(order, trace, spans.Of(order), "")
 	})
-	return all
+	return trace
 }
 
-func names(all []kit.Span) []string {
-	var list []string
-	for _, s := range all {
-		list = append(list, s.Service+": "+s.Name)
+func find(trace []kit.Span, name string) int {
+	return slices.IndexFunc(trace, func(s kit.Span) bool { return s.Name == name })
+}
+
+func list(trace []kit.Span) (names []string) {
+	for _, s := range trace {
+		names = append(names, s.Service+": "+s.Name)
 	}
-	return list
+	return names
 }
 
 func TestTraces_OneOrderIsOneTrace(t *testing.T) {
+	t.Parallel()
 	s, spans := start(t, supervisor.Options{Traces: 1})
+	var shares []float64
+	for range 15 {
+		id := s.Place(t, client.One("widget", 1))
+		s.Ends(t, id)
+		trace := whole(t, spans, id, "send OrderConfirmed", "process OrderConfirmed")
+		for _, service := range []string{"order", "inventory", "payment", "shipping", "notification", "ambassador", "gateway"} {
+			if !slices.ContainsFunc(trace, func(s kit.Span) bool { return s.Service == service }) {
+				t.Errorf("nothing of %s among %v", service, list(trace))
+			}
+		}
+		sum, latency := critical(t, trace)
+		shares = append(shares, float64(sum)/float64(latency))
+	}
+	slices.Sort(shares)
+	t.Logf("outbox, stream and work together are so much of the latency: %.3f", shares)
+	if median := shares[len(shares)/2]; median < 0.95 || median > 1.05 {
+		t.Errorf("the median is %.3f, not within 5 %%", median)
+	}
+	batches := spans.Where(func(s kit.Span) bool { return s.Name == "commit batch" })
+	if len(batches) == 0 || len(batches[0].Links) == 0 || batches[0].Parent != "" {
+		t.Errorf("a batch's commit is a trace of its own with links, not %+v", batches)
+	}
+	statements := spans.Where(func(s kit.Span) bool {
+		return len(batches) > 0 && s.Trace == batches[0].Trace && s.Parent == batches[0].ID
+	})
+	if len(statements) == 0 {
+		t.Error("there is no statement below a batch's commit")
+	}
+}
+
+// critical is what the segments sum up to on the way of a saga that goes well, and how long the saga took: from the
+// request until order has stored the confirmation.
+func critical(t *testing.T, trace []kit.Span) (sum, latency time.Duration) {
+	t.Helper()
+	at := func(service, name string) kit.Span {
+		i := slices.IndexFunc(trace, func(s kit.Span) bool { return s.Service == service && s.Name == name })
+		if i < 0 {
+			t.Fatalf("no %q of %s among %v", name, service, list(trace))
+		}
+		return trace[i]
+	}
+	first, last := at("order", "accept order"), at("order", "process ShipmentCreated")
+	for _, on := range []kit.Span{
+		first, at("order", "send OrderCreated"),
+		at("inventory", "receive OrderCreated"), at("inventory", "process OrderCreated"), at("inventory", "send InventoryReserved"),
+		at("payment", "receive InventoryReserved"), at("payment", "process InventoryReserved"), at("payment", "charge"),
+		at("payment", "send PaymentProcessed"),
+		at("shipping", "receive PaymentProcessed"), at("shipping", "process PaymentProcessed"), at("shipping", "send ShipmentCreated"),
+		at("order", "receive ShipmentCreated"), last,
+	} {
+		if on.Segment() == "" {
+			t.Errorf("%s has no segment", on.Name)
+		}
+		sum += on.End.Sub(on.Start)
+	}
+	return sum, last.End.Sub(first.Start)
+}
+
+func TestTraces_CompensationsAndRequestsBelongToTheOrder(t *testing.T) {
+	t.Parallel()
+	s, spans := start(t, supervisor.Options{Traces: 1})
+	declined := client.One("widget", 1)
+	declined.Token = "tok_declined"
+	id := s.Place(t, declined)
+	s.Ends(t, id)
+	whole(t, spans, id, "process PaymentFailed", "process InventoryReleased", "send OrderCancelled")
+
+	slow := client.One("widget", 1)
+	slow.Token = "tok_slow"
+	id = s.Place(t, slow)
+	if _, err := s.Shop.Cancel(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	s.Ends(t, id)
+	trace := whole(t, spans, id, "decide OrderCancelRequested", "send OrderCancelled")
+	asked := trace[find(trace, "decide OrderCancelRequested")]
+	request := spans.Where(func(s kit.Span) bool { return slices.Contains(asked.Links, s.ID) })
+	if len(request) != 1 || request[0].Name != "POST /v1/orders/{id}/cancel" || request[0].Trace == asked.Trace {
+		t.Errorf("it is linked with %+v, not with the request", request)
+	}
+}
+
+// A crash between commit and acknowledgement: the event is delivered again, to the same trace, with one parent.
+func TestTraces_SurviveACrash(t *testing.T) {
+	t.Parallel()
+	s, spans := start(t, supervisor.Options{Traces: 1, Faults: true})
+	s.Ends(t, s.Place(t, client.One("widget", 1)))
+	s.Arm(t, "shipping", failpoint.Armament{Point: failpoint.InboxAfterCommit, Kind: failpoint.Crash, Times: new(1)})
 	id := s.Place(t, client.One("widget", 1))
 	s.Ends(t, id)
-	all := ends(t, spans, id, "send OrderConfirmed")
-	time.Sleep(time.Second)
-	all = spans.Where(func(s kit.Span) bool { return s.Trace == strings.ReplaceAll(id, "-", "") })
-	for _, one := range all {
-		t.Logf("%8.2f %8.2f %-12s %s parent=%s id=%s %v %v", float64(one.Start.Sub(all[0].Start).Microseconds())/1000,
-			float64(one.End.Sub(one.Start).Microseconds())/1000, one.Service, one.Name, one.Parent, one.ID, one.Attributes, one.Links)
+	kit.Eventually(t, "the second delivery is recorded", func() error {
+		for _, one := range spans.Of(id) {
+			if one.Service == "shipping" && one.Name == "process PaymentProcessed" {
+				if one.Attributes["ordersaga.redelivered"] != "true" || one.Attributes["ordersaga.duplicate"] != "true" {
+					return fmt.Errorf("it has %v", one.Attributes)
+				}
+				return kit.OneTrace(id, spans.Trace(id), spans.Of(id), "shipping")
+			}
+		}
+		return errors.New("there is none")
+	})
+}
+
+// Of the orders that are not taken those are recorded that go wrong, from that step on.
+func TestTraces_OfAShareOnlyWhatGoesWrong(t *testing.T) {
+	t.Parallel()
+	s, spans := start(t, supervisor.Options{Traces: 1e-9})
+	well := s.Place(t, client.One("widget", 1))
+	s.Ends(t, well)
+	declined := client.One("widget", 1)
+	declined.Token = "tok_declined"
+	id := s.Place(t, declined)
+	s.Ends(t, id)
+	var trace []kit.Span
+	kit.Eventually(t, "the rest is recorded", func() error {
+		if trace = spans.Trace(id); find(trace, "process InventoryReleased") < 0 || find(trace, "recorded from PaymentFailed") < 0 {
+			return fmt.Errorf("there is %v", list(trace))
+		}
+		return nil
+	})
+	if first := trace[0]; first.Attributes["ordersaga.trace.partial"] != "true" || first.Service != "payment" {
+		t.Errorf("it begins with %+v", first)
+	}
+	if others := spans.Of(well); len(others) > 0 {
+		t.Errorf("of the other order there is %v", list(others))
+	}
+}
+
+func TestTraces_WithoutACollectorNothingIsAmiss(t *testing.T) {
+	t.Parallel()
+	s := kit.Start(t, supervisor.Options{Traces: 1, TracesTo: "http://127.0.0.1:1"})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for range 5 {
+		if got, err := s.TryEnd(ctx, s.Place(t, client.One("widget", 1))); err != nil || got.Status != "CONFIRMED" {
+			t.Errorf("%s %v", got.Status, err)
+		}
+	}
+	s.Check(t)
+	log, err := os.ReadFile(filepath.Join(s.At.Logs, "order.log"))
+	if err != nil || strings.Contains(string(log), "127.0.0.1:1/") {
+		t.Errorf("it complains (%v):\n%s", err, log)
 	}
 }

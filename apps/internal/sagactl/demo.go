@@ -67,7 +67,7 @@ is printed. No scenes are played then, and an order has an hour unless --deadlin
 		"the services know only OrderCreated v1, and the translator makes it of v2")
 	f.BoolVar(&d.system.Sidecars, "sidecar", false,
 		"run a telemetry sidecar beside each service: its spans, log and metrics leave by it alone")
-	f.Float64Var(&d.system.Traces, "traces", 1, "the share of orders whose traces the console gets; 0: nothing is recorded")
+	f.Float64Var(&d.system.Traces, "traces", 1, "the share of orders whose traces the console gets; 0: none is recorded")
 	f.StringArrayVar(&d.more, "env", nil, "more environment for a process, as payment:LOG_LEVEL=DEBUG")
 	return c
 }
