@@ -54,7 +54,7 @@ func (tracer) Acknowledged(sent outbox.Sent) {
 	if sent.Republish {
 		span.SetAttributes(tracing.Republished.Bool(true))
 	}
-	span.End(trace.WithTimestamp(sent.At))
+	span.End(trace.WithTimestamp(sent.SentAt))
 }
 
 func nameOnWire(wireType string) string {
@@ -66,10 +66,11 @@ func nameOnWire(wireType string) string {
 
 // handling is the trace of a batch.
 type handling struct {
-	batch  trace.Span
-	spans  []trace.Span // of each delivery
-	ids    []string
-	stored time.Time
+	batch    trace.Span
+	spans    []trace.Span // of each delivery
+	ids      []string
+	stored   time.Time
+	answered map[string]bool // the traceparents of spans that an answer follows from
 }
 
 // Begin records the wait in the stream, and begins the spans of the steps and the one of their transaction.
@@ -117,8 +118,13 @@ func begin(ctx context.Context, d outbox.Delivery, now time.Time) trace.Span {
 // TraceParent is the span of a step.
 func (h *handling) TraceParent(i int) string { return tracing.Format(h.spans[i].SpanContext()) }
 
-// Stored ends the work: from now on the answers wait in the outbox, for the commit at first.
-func (h *handling) Stored() { h.stored = time.Now() }
+// Stored ends the work on what has an answer: from now on that waits in the outbox, for the commit at first.
+func (h *handling) Stored(answers []outbox.Message) {
+	h.stored, h.answered = time.Now(), make(map[string]bool, len(answers))
+	for _, answer := range answers {
+		h.answered[answer.TraceParent] = true
+	}
+}
 
 // End ends the spans.
 func (h *handling) End(fresh map[string]bool, err error) {
@@ -126,7 +132,11 @@ func (h *handling) End(fresh map[string]bool, err error) {
 		if err == nil && !fresh[h.ids[i]] {
 			span.SetAttributes(tracing.Duplicate.Bool(true))
 		}
-		tracing.End(span, h.stored, err)
+		var at time.Time
+		if h.answered[h.TraceParent(i)] {
+			at = h.stored
+		}
+		tracing.End(span, at, err)
 	}
 	tracing.End(h.batch, time.Time{}, err)
 }

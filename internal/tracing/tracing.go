@@ -46,7 +46,7 @@ const (
 
 // The segments of a hop. Their sum over a saga is its latency.
 var (
-	InOutbox = Segment.String("outbox") // stored, until the broker has acknowledged it
+	InOutbox = Segment.String("outbox") // stored, until it is sent to the broker
 	InStream = Segment.String("stream") // until a consumer begins with it
 	Work     = Segment.String("work")   // until what follows is stored
 )
@@ -150,7 +150,7 @@ func OfOrder(order, traceparent string) bool {
 	return c.IsValid() && c.TraceID() == rootOf(order).TraceID()
 }
 
-// Format is a span context as the header traceparent of W3C Trace Context has it (https://www.w3.org/TR/trace-context/).
+// Format is a span context as the header traceparent of W3C Trace Context (https://www.w3.org/TR/trace-context/) has it.
 // It is empty for one that is invalid.
 func Format(c trace.SpanContext) string {
 	if !c.IsValid() {

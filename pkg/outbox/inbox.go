@@ -184,9 +184,7 @@ func (in *inbox) commit(ctx context.Context, batch []delivery, trace Trace) (fre
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workTime)
 	defer cancel()
 	err = pgx.BeginFunc(ctx, in.Pool, func(tx pgx.Tx) error {
-		if fresh, err = in.apply(ctx, tx, batch); err == nil && trace != nil {
-			trace.Stored()
-		}
+		fresh, err = in.apply(ctx, tx, batch, trace)
 		return err
 	})
 	return fresh, err
@@ -194,7 +192,7 @@ func (in *inbox) commit(ctx context.Context, batch []delivery, trace Trace) (fre
 
 // apply does inside the transaction what the batch's new events ask for, and returns these: their ids are stored,
 // their steps run, and the answers are stored.
-func (in *inbox) apply(ctx context.Context, tx pgx.Tx, batch []delivery) ([]delivery, error) {
+func (in *inbox) apply(ctx context.Context, tx pgx.Tx, batch []delivery, trace Trace) ([]delivery, error) {
 	fresh, err := remember(ctx, tx, batch)
 	if err != nil {
 		return nil, err
@@ -208,6 +206,9 @@ func (in *inbox) apply(ctx context.Context, tx pgx.Tx, batch []delivery) ([]deli
 	}
 	if err := Publish(ctx, tx, answers...); err != nil {
 		return nil, err
+	}
+	if trace != nil {
+		trace.Stored(answers)
 	}
 	return fresh, in.failpoint(ctx, InboxBeforeCommit, batch)
 }

@@ -173,7 +173,7 @@ func (o *Outbox) Redeliver(ctx context.Context, tx pgx.Tx, payload []byte) (appl
 	ctx, trace := o.config.trace(ctx, batch)
 	var fresh []delivery
 	err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) (err error) {
-		fresh, err = o.inbox.apply(ctx, tx, batch)
+		fresh, err = o.inbox.apply(ctx, tx, batch, trace)
 		return err
 	})
 	endTrace(trace, fresh, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,16 +40,12 @@ type relay struct {
 	// Any goroutine.
 	wake    chan struct{}
 	acks    atomic.Int64 // since the last round
-	ackedAt sync.Map     // *nats.Msg: time.Time, where somebody traces
 	backlog atomic.Int64
 }
 
 func newRelay(c *Config) (*relay, error) {
 	r := &relay{Config: c, wake: make(chan struct{}, 1)}
-	onAck := func(_ jetstream.JetStream, msg *nats.Msg, _ *jetstream.PubAck) {
-		if c.Tracer != nil {
-			r.ackedAt.Store(msg, time.Now())
-		}
+	onAck := func(jetstream.JetStream, *nats.Msg, *jetstream.PubAck) {
 		if r.acks.Add(1) >= window/2 {
 			r.poke() // there is room for more
 		}
@@ -153,9 +148,7 @@ func (r *relay) runOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.inFlight = slices.DeleteFunc(r.inFlight, func(f flight) bool { return f.seq > 0 }); len(r.inFlight) == 0 {
-		r.ackedAt.Clear() // of what was published twice, or on another connection
-	}
+	r.inFlight = slices.DeleteFunc(r.inFlight, func(f flight) bool { return f.seq > 0 })
 	if n := len(r.inFlight) + len(rows); n < window && !r.recovery.Throttled() {
 		r.setBacklog(int64(n)) // that is all there is
 	} else {

@@ -17,7 +17,7 @@ type Sent struct {
 	ID                 string // of the event
 	Key, Type, Subject string
 	TraceParent        string
-	StoredAt, At       time.Time // in the outbox; acknowledged
+	StoredAt, SentAt   time.Time // in the outbox; to the broker
 	Republish          bool      // the broker had lost it, perhaps
 }
 
@@ -33,8 +33,8 @@ type Tracer interface {
 type Trace interface {
 	// TraceParent is what the events that follow from the i-th delivery continue; empty: what the delivery has itself.
 	TraceParent(i int) string
-	// Stored is called when everything is written, and the commit comes.
-	Stored()
+	// Stored is called when everything is written, the answers among it, and the commit comes.
+	Stored(answers []Message)
 	// End gets the ids of the events that were new, or why the batch was rolled back.
 	End(fresh map[string]bool, err error)
 }
@@ -67,17 +67,13 @@ func endTrace(trace Trace, fresh []delivery, err error) {
 	trace.End(ids, err)
 }
 
-// traceAck reports when the broker has acknowledged a message.
+// traceAck reports that the broker has acknowledged a message.
 func (r *relay) traceAck(f *flight) {
 	if r.Tracer == nil || f.Trace == "" {
 		return
 	}
-	at, acked := r.ackedAt.LoadAndDelete(f.ack.Msg())
-	if !acked {
-		at = time.Now()
-	}
 	r.Tracer.Acknowledged(Sent{
-		ID: f.ID, Key: f.Key.String(), Type: f.Type, Subject: f.Subject, TraceParent: f.Trace, StoredAt: f.CreatedAt,
-		At: at.(time.Time), Republish: f.Republish,
+		ID: f.ID, Key: f.Key.String(), Type: f.Type, Subject: f.Subject, TraceParent: f.Trace,
+		StoredAt: f.CreatedAt, SentAt: f.since, Republish: f.Republish,
 	})
 }

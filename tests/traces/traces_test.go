@@ -59,7 +59,8 @@ func TestTraces_OneOrderIsOneTrace(t *testing.T) {
 	for range 15 {
 		id := s.Place(t, client.One("widget", 1))
 		s.Ends(t, id)
-		trace := whole(t, spans, id, "send OrderConfirmed", "process OrderConfirmed")
+		trace := whole(t, spans, id, "send OrderCreated", "send InventoryReserved", "send PaymentProcessed", "send ShipmentCreated",
+			"send OrderConfirmed", "process ShipmentCreated")
 		for _, service := range []string{"order", "inventory", "payment", "shipping", "notification", "ambassador", "gateway"} {
 			if !slices.ContainsFunc(trace, func(s kit.Span) bool { return s.Service == service }) {
 				t.Errorf("nothing of %s among %v", service, list(trace))
