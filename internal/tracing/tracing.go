@@ -150,7 +150,7 @@ func OfOrder(order, traceparent string) bool {
 	return c.IsValid() && c.TraceID() == rootOf(order).TraceID()
 }
 
-// Format is a span context as the header traceparent of W3C Trace Context (https://www.w3.org/TR/trace-context/) has it.
+// Format is a span context as the header traceparent has it (https://www.w3.org/TR/trace-context/).
 // It is empty for one that is invalid.
 func Format(c trace.SpanContext) string {
 	if !c.IsValid() {
