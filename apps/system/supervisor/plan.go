@@ -86,9 +86,7 @@ func (s *System) environmentOf(m member) map[string]string {
 		env["ADMIN_ADDR"] = address(m.admin)
 		env["ADMIN_TOKEN"] = s.secrets[adminToken]
 	}
-	if s.options.Traces > 0 && m.program != Console {
-		s.tracesEnvironment(env)
-	}
+	s.tracesEnvironment(m, env)
 	switch m.program {
 	case Provisioner:
 		env["NATS_URL"] = s.natsURL(Provisioner)
@@ -122,9 +120,6 @@ func (s *System) serviceEnvironment(service events.Service, process string, env 
 	env["DATABASE_URL"], env["MIGRATIONS_URL"] = database.URL, database.OwnerURL
 	env["NATS_URL"] = s.natsURL(string(service))
 	env["SCHEMA_REGISTRY_URL"] = s.urlsOf(Registry)[0]
-	if s.options.Sidecars {
-		env["OTEL_EXPORTER_OTLP_ENDPOINT"] = url(s.member(SidecarOf(process)).side.otlp)
-	}
 	if s.options.Faults {
 		env["FAULTS_ENABLED"] = "true"
 		env["FAULTS_LOG"] = filepath.Join(s.folder.logs(), process+".faults") // lists the crashes on purpose
@@ -147,13 +142,28 @@ func (s *System) serviceEnvironment(service events.Service, process string, env 
 }
 
 // tracesEnvironment has spans sent to the console, so soon that a page shows them with the order's end.
-func (s *System) tracesEnvironment(env map[string]string) {
-	env["OTEL_EXPORTER_OTLP_ENDPOINT"] = cmp.Or(s.options.TracesTo,
-		os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"), s.urlsOf(Console)[0]+"/otlp")
+// The console, which takes them, has none of its own.
+func (s *System) tracesEnvironment(m member, env map[string]string) {
+	if m.program == Telemetry {
+		return
+	}
+	if s.options.Traces == 0 || m.program == Console {
+		env["OTEL_SDK_DISABLED"] = "true"
+		return
+	}
+	env["OTEL_EXPORTER_OTLP_ENDPOINT"] = s.collector()
+	if s.options.Sidecars && slices.Contains(events.Consumers, events.Service(m.program)) {
+		env["OTEL_EXPORTER_OTLP_ENDPOINT"] = url(s.member(SidecarOf(m.name)).side.otlp)
+	}
 	env["OTEL_TRACES_SAMPLER"] = "parentbased_traceidratio"
 	env["OTEL_TRACES_SAMPLER_ARG"] = strconv.FormatFloat(s.options.Traces, 'g', -1, 64)
 	env["OTEL_BSP_SCHEDULE_DELAY"] = "250" // ms
 	env["OTEL_BSP_MAX_QUEUE_SIZE"], env["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"] = "16384", "2048"
+}
+
+// collector is where spans end up: where the options or our own environment want them, or in the console.
+func (s *System) collector() string {
+	return cmp.Or(s.options.TracesTo, os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"), s.urlsOf(Console)[0]+"/otlp")
 }
 
 // consoleEnvironment has the addresses that the console reads from.

@@ -1,8 +1,6 @@
 package supervisor
 
 import (
-	"cmp"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -45,7 +43,7 @@ func (s *System) sidecarEnvironment(m member, env map[string]string) {
 	env["TELEMETRY_SCRAPE"] = url(service.http) + "/metrics"
 	env["TELEMETRY_LOG_FILE"] = s.logOf(service)
 	env["TELEMETRY_STATE_DIR"] = filepath.Join(s.folder.data, Telemetry, service.name)
-	env["TELEMETRY_ENDPOINT"] = cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"), s.urlsOf(Console)[0]+"/otlp")
+	env["TELEMETRY_ENDPOINT"] = s.collector()
 	env["TELEMETRY_OTLP_ADDR"], env["TELEMETRY_METRICS_ADDR"] = address(m.side.otlp), address(m.side.metrics)
 	env["TELEMETRY_OWN_PORT"] = strconv.Itoa(m.side.own)
 	env["GOMEMLIMIT"] = "128MiB"
