@@ -47,7 +47,7 @@ type shop struct {
 
 func open(t *testing.T) *shop {
 	t.Helper()
-	running := kit.Start(t, supervisor.Options{Faults: true, NoFsync: true, Deadline: 10 * time.Minute})
+	running := kit.Start(t, supervisor.Options{Faults: true, NoFsync: true, Deadline: 10 * time.Minute, Traces: 1})
 	return &shop{System: running, browser: browser(t)}
 }
 
@@ -150,12 +150,25 @@ func value[T any](p *page, expression string) (v T) {
 // picture keeps what the page shows.
 func (p *page) picture(name string) {
 	p.t.Helper()
+	var png []byte
+	p.do(chromedp.FullScreenshot(&png, 100))
+	p.keep(name, png)
+}
+
+// pictureOf keeps what a part of the page shows.
+func (p *page) pictureOf(selector, name string) {
+	p.t.Helper()
+	var png []byte
+	p.do(chromedp.Screenshot(selector, &png, chromedp.ByQuery))
+	p.keep(name, png)
+}
+
+func (p *page) keep(name string, png []byte) {
+	p.t.Helper()
 	dir := p.t.ArtifactDir()
 	if *pictures != "" {
 		dir = *pictures
 	}
-	var png []byte
-	p.do(chromedp.FullScreenshot(&png, 100))
 	kit.Must(p.t, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644))
 }
 

@@ -65,6 +65,7 @@ func TestConsole(t *testing.T) {
 		"a load has a histogram, and stops":                              aLoad,
 		"where nothing is traced the page explains how to":               noTrace,
 		"an order's trace is a waterfall":                                aWaterfall,
+		"a watched order ends with its slowest part":                     watchEnds,
 		"slow and failed orders are found by their traces":               searchTraces,
 		"an unknown address has its own page":                            nowhere,
 		"no page is too wide, from 320 pixels to 4K":                     anySize,
