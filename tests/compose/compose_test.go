@@ -24,6 +24,8 @@ import (
 
 func TestContainers(t *testing.T) {
 	w := up(t)
+	t.Run("the console shows a live saga", func(t *testing.T) { liveSaga(t, w) })
+	t.Run("all of it takes little memory", func(t *testing.T) { littleMemory(t, w) })
 	t.Run("together", func(t *testing.T) {
 		t.Run("outcomes", func(t *testing.T) { t.Parallel(); kit.Outcomes(t, w.System) })
 		t.Run("a cancel comes in time", func(t *testing.T) { t.Parallel(); kit.CancelInTime(t, w.System) })
@@ -48,6 +50,8 @@ type containers struct {
 	project string   // what they are called, so that they run beside others
 	env     []string // of docker compose: the project, and free ports
 	secrets []string // that only they know
+
+	began, firstSaga time.Time // when up was asked for, with the images there; when the console showed a saga
 }
 
 // up starts the containers from nothing, with docker alone in the PATH, and removes them with the test.
@@ -65,11 +69,11 @@ func up(t *testing.T) *containers {
 	w.compose(t.Context(), t, "build", "--quiet")
 	w.compose(t.Context(), t, "build", "--quiet", "sagactl")
 	t.Logf("images after %v", time.Since(began).Round(time.Second))
-	began = time.Now()
+	w.began = time.Now()
 	if out := w.compose(t.Context(), t, "up", "--detach", "--wait"); strings.Contains(out, "level=warning") {
 		t.Errorf("docker compose up warns:\n%s", out)
 	}
-	t.Logf("up after %v", time.Since(began).Round(time.Second))
+	t.Logf("up after %v", time.Since(w.began).Round(time.Second))
 	w.compose(t.Context(), t, "up", "--detach", "--wait") // also the second time
 	dir := t.TempDir()
 	w.compose(t.Context(), t, "cp", "secrets:/secrets/host/run.json", dir)
