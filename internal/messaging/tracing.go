@@ -40,8 +40,10 @@ func traceOf(cause outbox.Cause, event events.Event) string {
 // attributes are what every span about an event has.
 func attributes(order, event, id string, operation attribute.KeyValue,
 	more ...attribute.KeyValue) trace.SpanStartEventOption {
-	return trace.WithAttributes(append(more, tracing.OrderID.String(order), tracing.EventType.String(event),
-		semconv.MessagingSystemKey.String("nats"), operation, semconv.MessagingMessageID(id))...)
+	all := make([]attribute.KeyValue, 0, 5+len(more))
+	all = append(all, tracing.OrderID.String(order), tracing.EventType.String(event),
+		semconv.MessagingSystemKey.String("nats"), operation, semconv.MessagingMessageID(id))
+	return trace.WithAttributes(append(all, more...)...)
 }
 
 // Acknowledged records the wait in the outbox.
@@ -100,9 +102,8 @@ func begin(ctx context.Context, d outbox.Delivery, now time.Time) trace.Span {
 		again = append(again, tracing.Redriven.Bool(true))
 		made = trace.WithLinks(trace.Link{SpanContext: tracing.Parse(d.TraceParent)}, trace.LinkFromContext(ctx))
 	default:
-		again = append(again, tracing.Attempt.Int(d.Attempt))
-		if d.Attempt > 1 {
-			again = append(again, tracing.Redelivered.Bool(true))
+		if d.Attempt > 1 { // an attribute that most spans have costs more than it shows
+			again = append(again, tracing.Attempt.Int(d.Attempt), tracing.Redelivered.Bool(true))
 		}
 		_, waited := tracing.Below(ctx, d.TraceParent, "receive "+name, trace.WithSpanKind(trace.SpanKindConsumer), made,
 			trace.WithTimestamp(d.Since), attributes(d.Key, name, d.ID, semconv.MessagingOperationTypeReceive,

@@ -65,7 +65,8 @@ func FromHere(ctx context.Context, order, traceparent, event string) string {
 }
 
 // Batch begins the trace of a transaction that serves many orders: it is no order's own, and linked with those of all.
-// Without any that are sampled there is none.
+// Without any that are sampled there is none. In one of 64 the context has the span, so that its statements are recorded:
+// a saga takes a hundred of them, and those of all batches would cost a quarter of the processes' CPU time.
 func Batch(ctx context.Context, name string, members ...string) (context.Context, trace.Span) {
 	r := process.Load()
 	if r == nil {
@@ -80,12 +81,18 @@ func Batch(ctx context.Context, name string, members ...string) (context.Context
 	if len(links) == 0 {
 		return ctx, none
 	}
-	return r.tracer.Start(late(ctx), name, trace.WithNewRoot(), trace.WithLinks(links...),
+	within, span := r.tracer.Start(late(ctx), name, trace.WithNewRoot(), trace.WithLinks(links...),
 		trace.WithAttributes(attribute.Int("messaging.batch.message_count", len(members))))
+	if r.batches.Add(1)%statementsOf != 1 {
+		within = trace.ContextWithSpan(ctx, none)
+	}
+	return within, span
 }
 
-// maxLinks is the SDK's own limit.
-const maxLinks = 128
+const (
+	maxLinks     = 128 // the SDK's own limit
+	statementsOf = 64
+)
 
 // End ends a span, with what went wrong; at: zero for now.
 func End(span trace.Span, at time.Time, err error) {

@@ -18,6 +18,7 @@ type AgainstOptions struct {
 	Duration time.Duration // of each run, after a warm-up
 	Pairs    int           // runs of each build, alternating
 	InFlight []int         // closed loop: so many orders at a time
+	Traces   float64       // the share of orders that this build traces; the earlier one traces none
 	Progress io.Writer     // gets one line before each run
 }
 
@@ -100,12 +101,12 @@ func Against(ctx context.Context, o AgainstOptions) ([]Comparison, error) {
 	}
 	for n := range o.Pairs {
 		for _, earlier := range inTurn(n) {
-			build, name := o.This, "this"
+			build, name, traces := o.This, "this", o.Traces
 			if earlier {
-				build, name = o.Earlier, "earlier"
+				build, name, traces = o.Earlier, "earlier", 0
 			}
 			fmt.Fprintf(o.Progress, "%d/%d  %-7s %s\n", n+1, o.Pairs, name, build)
-			results, err := o.measure(ctx, build, filepath.Join(o.Dir, name))
+			results, err := o.measure(ctx, build, filepath.Join(o.Dir, name), traces)
 			if err != nil {
 				return nil, fmt.Errorf("measure the %s build: %w", name, err)
 			}

@@ -1,10 +1,12 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -41,8 +43,9 @@ func FindBuild(dir string) (Build, error) {
 
 // measure starts a fresh system of one build, measures it under each load, and checks it. It uses what all builds
 // have in common: the commands of sagactl, run.json, the HTTP API and the subjects of the events.
-func (o AgainstOptions) measure(ctx context.Context, b Build, dir string) (results []Result, err error) {
-	process, s, err := b.start(ctx, dir)
+func (o AgainstOptions) measure(ctx context.Context, b Build, dir string,
+	traces float64) (results []Result, err error) {
+	process, s, err := b.start(ctx, dir, traces)
 	if err != nil {
 		return nil, err
 	}
@@ -86,12 +89,17 @@ func meterOf(ctx context.Context, s endpoints.Description, databases []string) *
 const startLimit = 2 * time.Minute
 
 // start runs the build's own supervisor, which knows how its programs are started, and waits for its run.json.
-func (b Build) start(ctx context.Context, dir string) (_ *localservers.Process, s endpoints.Description, err error) {
+func (b Build) start(ctx context.Context, dir string,
+	traces float64) (_ *localservers.Process, s endpoints.Description, err error) {
 	file := filepath.Join(dir, filepath.Base(endpoints.DefaultFile))
 	if err := errors.Join(os.MkdirAll(dir, 0o755), os.RemoveAll(file)); err != nil {
 		return nil, s, fmt.Errorf("make the folder of a system: %w", err)
 	}
-	process, err := b.sagactl(dir, "demo", "--scenes", "none", "--faults=false", "--dir", dir, "--bin", string(b))
+	args := []string{"demo", "--scenes", "none", "--faults=false", "--dir", dir, "--bin", string(b)}
+	if b.traces(ctx) {
+		args = append(args, fmt.Sprint("--traces=", traces))
+	}
+	process, err := b.sagactl(dir, args...)
 	if err != nil {
 		return nil, s, err
 	}
@@ -103,6 +111,12 @@ func (b Build) start(ctx context.Context, dir string) (_ *localservers.Process, 
 		return nil, s, fmt.Errorf("start the system: %w: see %s", err, logOf(dir, "demo"))
 	}
 	return process, s, nil
+}
+
+// traces says whether the build can record traces at all.
+func (b Build) traces(ctx context.Context) bool {
+	help, err := exec.CommandContext(ctx, filepath.Join(string(b), "sagactl"), "demo", "--help").Output()
+	return err == nil && bytes.Contains(help, []byte("--traces"))
 }
 
 // verify lets the build check its own system: what was fast must have been right, too.

@@ -18,22 +18,27 @@ import (
 type against struct {
 	earlier string // folder with its programs
 	pairs   int
+	traces  float64 // the share that this build records
 }
 
 // addFlags adds the flags. Those of the other comparison cannot be meant together with them.
 func (a *against) addFlags(c *cobra.Command) {
 	c.Flags().StringVar(&a.earlier, "against", "", "compares with an earlier build instead: the folder with its programs")
 	c.Flags().IntVar(&a.pairs, "pairs", 7, "with --against: runs of each build, alternating; a verdict needs 7")
+	c.Flags().Float64Var(&a.traces, "traces", 0,
+		"compares with recording no traces: the share of orders to record; with --against, this build records so many")
 	for _, flag := range []string{"repetitions", "open-loop", "idle"} {
 		c.MarkFlagsMutuallyExclusive("against", flag)
 		c.MarkFlagsMutuallyExclusive("pairs", flag)
+		c.MarkFlagsMutuallyExclusive("traces", flag)
 	}
 }
 
 // options are those of the comparison. The load is that of 64 orders in flight where none was asked for.
 func (a *against) options(c *cobra.Command, o bench.Options) (bench.AgainstOptions, error) {
 	all := bench.AgainstOptions{
-		Dir: o.Dir, Duration: o.Duration, Pairs: a.pairs, InFlight: []int{64}, Progress: o.Progress,
+		Dir: o.Dir, Duration: o.Duration, Pairs: a.pairs, InFlight: []int{64}, Traces: a.traces,
+		Progress: o.Progress,
 	}
 	if c.Flags().Changed("in-flight") {
 		all.InFlight = o.InFlight
@@ -46,15 +51,21 @@ func (a *against) options(c *cobra.Command, o bench.Options) (bench.AgainstOptio
 			return all, fmt.Errorf("--in-flight must be at least 1, not %d", n)
 		}
 	}
+	if !(all.Traces >= 0 && all.Traces <= 1) {
+		return all, fmt.Errorf("--traces must be from 0 to 1, not %v", all.Traces)
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return all, fmt.Errorf("find the programs: %w", err)
 	}
-	if all.Earlier, err = bench.FindBuild(a.earlier); err != nil {
-		return all, fmt.Errorf("--against: %w", err)
-	}
 	if all.This, err = bench.FindBuild(cmp.Or(o.Bin, filepath.Dir(self))); err != nil {
 		return all, fmt.Errorf("--bin: %w", err)
+	}
+	all.Earlier = all.This
+	if c.Flags().Changed("against") || !c.Flags().Changed("traces") {
+		if all.Earlier, err = bench.FindBuild(a.earlier); err != nil {
+			return all, fmt.Errorf("--against: %w", err)
+		}
 	}
 	return all, nil
 }

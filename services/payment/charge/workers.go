@@ -143,8 +143,10 @@ func (w *Workers) CallNow(ctx context.Context, c Claim) {
 // work calls the gateway, and stores what came of it.
 func (w *Workers) work(ctx context.Context, c Claim) {
 	ctx, span := tracing.Below(ctx, c.Cause.TraceParent, c.name(), trace.WithTimestamp(c.Began),
-		trace.WithAttributes(tracing.OrderID.String(c.OrderID), tracing.Work, tracing.Attempt.Int(c.Attempts),
-			tracing.TakenOver.Bool(c.TakenOver)))
+		trace.WithAttributes(tracing.OrderID.String(c.OrderID), tracing.Work))
+	if c.Attempts > 1 {
+		span.SetAttributes(tracing.Attempt.Int(c.Attempts), tracing.TakenOver.Bool(c.TakenOver))
+	}
 	tracing.End(span, w.Finish(ctx, c, w.Call(ctx, c)), nil)
 }
 
