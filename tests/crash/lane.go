@@ -18,11 +18,15 @@ import (
 
 // lane is a system in which one combination after the other is tried. Several lanes wait for their
 // brokers' acknowledgement waits at the same time.
-type lane struct{ *kit.System }
+type lane struct {
+	*kit.System
+	spans *kit.Spans
+}
 
 func openLane(t *testing.T) *lane {
 	t.Helper()
-	l := &lane{kit.Start(t, supervisor.Options{Faults: true, Env: map[string]map[string]string{
+	spans := kit.Collect(t)
+	l := &lane{spans: spans, System: kit.Start(t, supervisor.Options{Faults: true, Traces: 1, TracesTo: spans.URL, Env: map[string]map[string]string{
 		// Whatever waits for the gateway waits for less than with the defaults, which are made for slower ones.
 		"payment": {
 			"GATEWAY_TIMEOUT": "3s", "GATEWAY_HORIZON": "4s", "CHARGE_BUDGET": "2s", "RECONCILE_EVERY": "1s", "RECONCILE_GRACE": "2s",

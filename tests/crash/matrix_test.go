@@ -134,6 +134,13 @@ func (c combination) try(t *testing.T, l *lane) string {
 	}
 	l.Disarm(t, c.service)
 	l.Check(t)
+	killed := ""
+	if fired {
+		killed = c.service
+	}
+	kit.Eventually(t, "the order has one trace", func() error {
+		return kit.OneTrace(id, l.spans.Trace(id), l.spans.Of(id), killed)
+	})
 	return c.outcome(t, ended, fired, reason)
 }
 

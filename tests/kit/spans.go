@@ -18,6 +18,7 @@ import (
 	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/pkg/events"
 )
 
@@ -162,7 +163,7 @@ func OneTrace(order string, trace, about []Span, killed string) error {
 		}
 	}
 	for _, s := range trace {
-		if s.Parent == "" || ids[s.Parent] || killed != "" && (s.Service == killed || publishes(killed, s.Event())) {
+		if s.Parent == "" || ids[s.Parent] || mayBeLost(s, killed) {
 			continue
 		}
 		return fmt.Errorf("%s of %s has a parent, %s, that is not there", s.Name, s.Service, s.Parent)
@@ -171,6 +172,12 @@ func OneTrace(order string, trace, about []Span, killed string) error {
 		return fmt.Errorf("there are %d roots among %d spans", roots, len(trace))
 	}
 	return nil
+}
+
+// mayBeLost says whether the span's parent may have died with a service.
+func mayBeLost(s Span, killed string) bool {
+	called := killed == string(events.Payment) && (s.Service == supervisor.Ambassador || s.Service == supervisor.Gateway)
+	return killed != "" && (s.Service == killed || publishes(killed, s.Event()) || called)
 }
 
 func publishes(service, event string) bool {
