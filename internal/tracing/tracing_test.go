@@ -63,7 +63,7 @@ func environment(variables ...string) func(string) string {
 	}
 }
 
-func TestSampler_TakesTheShareOfUUIDsThatItIsToldTo(t *testing.T) {
+func TestSampler_TakesItsShareOfUUIDs(t *testing.T) {
 	const n = 10_000
 	for _, test := range []struct {
 		ratio       string
@@ -359,6 +359,7 @@ func TestBatch_IsARootWithLinksToWhatIsSampled(t *testing.T) {
 func TestOff_NothingIsAllocated(t *testing.T) {
 	ctx, order, now := t.Context(), uuid.NewString(), time.Now()
 	for name, call := range map[string]func(){
+		"Below":    func() { Below(ctx, request, "process OrderCreated") },
 		"Batch":    func() { Batch(ctx, "commit batch", request, request) },
 		"Accepted": func() { Accepted(ctx, order, request, now, now) },
 		"Sampled":  func() { Sampled(request) },

@@ -240,7 +240,7 @@ func TestTrace_AcknowledgedAreMessagesWithATraceparent(t *testing.T) {
 	}
 }
 
-func TestTrace_OfARepublishedMessageSaysSo(t *testing.T) {
+func TestTrace_ARepublishedMessageIsMarkedAsOne(t *testing.T) {
 	t.Parallel()
 	w, tracer := newTracedWorld(t)
 	message := failures(make([]string, 1))[0]
