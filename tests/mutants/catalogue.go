@@ -634,4 +634,39 @@ var mutants = []mutant{
 		old: "Posting{\"settlement\", p.Reference(), \"\", -sum, p.Currency})", new: "Posting{\"settlement\", p.Reference(), \"\", -sum + sum/2, p.Currency})",
 		dir: "services/payment", test: "^TestStrays_ARefundAfterASettlementReversesIt$",
 	},
+	{
+		name: "the sampler looks at bits that are fixed in a UUID", file: "internal/tracing/sampler.go",
+		old: "binary.BigEndian.Uint64(id[8:])&(allTraces-1) <", new: "binary.BigEndian.Uint64(id[8:])>>8 <",
+		dir: "internal/tracing", test: "^TestSampler_TakesItsShareOfUUIDs$",
+	},
+	{
+		name: "a request's trace is continued", file: "internal/messaging/tracing.go",
+		old: "if cause.EventID == \"\" && !tracing.OfOrder(order, traceparent) || traceparent == \"\" {", new: "if traceparent == \"\" {",
+		dir: "internal/messaging", test: "^(TestPublish_KeepsTheCauseAndTheTrace|TestHop_ARequestsTraceIsLinkedAndNotContinued)$",
+	},
+	{
+		name: "a second delivery looks like the first", file: "internal/messaging/tracing.go",
+		old: "tracing.Redelivered.Bool(true)", new: "tracing.Redelivered.Bool(false)",
+		dir: "internal/messaging", test: "^TestHop_ARedeliveryIsMarkedAsOne$",
+	},
+	{
+		name: "the trace of what goes wrong does not begin", file: "internal/tracing/spans.go",
+		old: "r.sampler.below == allTraces", new: "r.sampler.below <= allTraces",
+		dir: "internal/tracing", test: "^TestFromHere_RecordsTheRestOfATrace$",
+	},
+	{
+		name: "a customer's trace has the order's root", file: "internal/tracing/spans.go",
+		old: "\"accept order\", trace.WithNewRoot(),", new: "\"accept order\",",
+		dir: "internal/tracing", test: "^TestAccepted_IsTheRootAndLinkedWithTheRequest$",
+	},
+	{
+		name: "the relay does not read the traceparent of a row", file: "pkg/outbox/relay.go",
+		old: "COALESCE(traceparent, '')", new: "''",
+		dir: "pkg/outbox", test: "^TestTrace_AcknowledgedAreMessagesWithATraceparent$",
+	},
+	{
+		name: "the wait for the commit counts as work", file: "internal/messaging/tracing.go",
+		old: "		if h.answered[h.TraceParent(i)] {", new: "		if h.answered[h.ids[i]] {",
+		dir: "internal/messaging", test: "^TestHop_HasThreeSpansWithOneParent$",
+	},
 }
