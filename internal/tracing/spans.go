@@ -65,8 +65,8 @@ func FromHere(ctx context.Context, order, traceparent, event string) string {
 }
 
 // Batch begins the trace of a transaction that serves many orders: it is no order's own, and linked with those of all.
-// Without any that are sampled there is none. In one of 64 the context has the span, so that its statements are recorded:
-// a saga takes a hundred of them, and those of all batches would cost a quarter of the processes' CPU time.
+// Without any that are sampled there is none. In one of 64 the context has the span, so that its statements are
+// recorded: a saga takes a hundred of them, and each costs as much as any other span.
 func Batch(ctx context.Context, name string, members ...string) (context.Context, trace.Span) {
 	r := process.Load()
 	if r == nil {

@@ -182,7 +182,8 @@ func Parse(header string) trace.SpanContext {
 		return trace.SpanContext{}
 	}
 	return trace.NewSpanContext(trace.SpanContextConfig{
-		TraceID: trace.TraceID(raw[1:17]), SpanID: trace.SpanID(raw[17:25]), TraceFlags: trace.TraceFlags(raw[25]), Remote: true,
+		TraceID: trace.TraceID(raw[1:17]), SpanID: trace.SpanID(raw[17:25]), TraceFlags: trace.TraceFlags(raw[25]),
+		Remote: true,
 	})
 }
 

@@ -30,8 +30,8 @@ measured; an objective that this machine missed does not change the exit code.
 
 With --against, this build is measured against an earlier one. Each run starts a fresh system with the programs of one
 build, and the builds alternate (this, earlier, earlier, this, …). The last line is the verdict: "not slower" when the
-median of at least 7 ratios of sagas per second is 0.97 or more. Otherwise the exit code is 1. With --traces, this build is
-measured against itself: what recording traces costs.`,
+median of at least 7 ratios of sagas per second is 0.97 or more. Otherwise the exit code is 1.
+With --traces, this build is measured against itself: what recording traces costs.`,
 		Args: cobra.NoArgs,
 		RunE: runs(func(c *cobra.Command, _ []string) error {
 			if !c.Flags().Changed("against") && !c.Flags().Changed("pairs") && !c.Flags().Changed("traces") {
