@@ -2,7 +2,9 @@ package kit
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -34,6 +36,7 @@ type Spans struct {
 type Span struct {
 	Trace, ID, Parent string // in hexadecimal digits; no parent: empty
 	Name, Service     string
+	Instance          string // of the service
 	Start, End        time.Time
 	Failed            bool
 	Attributes        map[string]string
@@ -81,19 +84,20 @@ func (s *Spans) receive(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, process := range request.GetResourceSpans() {
-		service := attributes(process.GetResource().GetAttributes())["service.name"]
+		resource := attributes(process.GetResource().GetAttributes())
 		for _, scope := range process.GetScopeSpans() {
 			for _, span := range scope.GetSpans() {
-				s.spans = append(s.spans, spanOf(service, span))
+				s.spans = append(s.spans, spanOf(resource, span))
 			}
 		}
 	}
 }
 
-func spanOf(service string, span *otlp.Span) Span {
+func spanOf(resource map[string]string, span *otlp.Span) Span {
 	one := Span{
 		Trace: hex.EncodeToString(span.GetTraceId()), ID: hex.EncodeToString(span.GetSpanId()),
-		Parent: hex.EncodeToString(span.GetParentSpanId()), Name: span.GetName(), Service: service,
+		Parent: hex.EncodeToString(span.GetParentSpanId()), Name: span.GetName(),
+		Service: resource["service.name"], Instance: resource["service.instance.id"],
 		Start: time.Unix(0, int64(span.GetStartTimeUnixNano())), End: time.Unix(0, int64(span.GetEndTimeUnixNano())), //nolint:gosec // a time of today
 		Failed: span.GetStatus().GetCode() == otlp.Status_STATUS_CODE_ERROR, Attributes: attributes(span.GetAttributes()),
 	}
@@ -145,6 +149,46 @@ func (s *Spans) Where(holds func(Span) bool) []Span {
 func (s *Spans) Trace(order string) []Span {
 	id := strings.ReplaceAll(order, "-", "")
 	return s.Where(func(one Span) bool { return one.Trace == id })
+}
+
+// Traced is an order's trace as the console has it, by the start of its spans. Left out are their links, errors and the
+// attributes that the console has fields for.
+func (s *System) Traced(ctx context.Context, order string) ([]Span, error) {
+	address := s.At.URLs[supervisor.Console] + "/api/orders/" + order + "/trace"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the console answers %s", response.Status)
+	}
+	var shown struct {
+		Trace string `json:"trace_id"`
+		Spans []struct {
+			ID                      string `json:"span_id"`
+			Parent                  string `json:"parent_id"`
+			Name, Service, Instance string
+			Start                   time.Time
+			Duration                time.Duration `json:"duration_ns"`
+			Attributes              map[string]string
+		}
+	}
+	if err := json.NewDecoder(response.Body).Decode(&shown); err != nil {
+		return nil, err
+	}
+	trace := make([]Span, len(shown.Spans))
+	for i, s := range shown.Spans {
+		trace[i] = Span{
+			Trace: shown.Trace, ID: s.ID, Parent: s.Parent, Name: s.Name, Service: s.Service, Instance: s.Instance,
+			Start: s.Start, End: s.Start.Add(s.Duration), Attributes: s.Attributes,
+		}
+	}
+	return trace, nil
 }
 
 // OneTrace checks that all spans about an order are in its trace, that this has one root, and that every other span's

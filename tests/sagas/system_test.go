@@ -17,7 +17,9 @@ type system struct{ *kit.System }
 func open(t *testing.T, o supervisor.Options) *system {
 	t.Helper()
 	o.NoFsync = true // no test takes the machine's power
-	return &system{kit.Start(t, o)}
+	s := kit.Start(t, o)
+	t.Cleanup(func() { s.LogsHaveOneSchema(t) }) // whatever has gone wrong until here
+	return &system{s}
 }
 
 // hold keeps a service from going beyond a point with an order, until it is released.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -33,7 +34,7 @@ import (
 func TestSystem_WithSidecars(t *testing.T) {
 	port, err := localservers.FreePort()
 	kit.Must(t, err)
-	w := kit.Start(t, supervisor.Options{NoFsync: true, Sidecars: true, Env: map[string]map[string]string{
+	w := kit.Start(t, supervisor.Options{NoFsync: true, Sidecars: true, Traces: 1, Env: map[string]map[string]string{
 		supervisor.Provisioner: {"HTTP_ADDR": fmt.Sprintf("127.0.0.1:%d", port)}, // where its metrics are
 	}})
 	pids := map[string]int{}
@@ -43,6 +44,7 @@ func TestSystem_WithSidecars(t *testing.T) {
 		kit.Eventually(t, "the sidecar of "+name, func() error { return shows(w, name, `sidecar_service_up{instance="`+name+`"`) })
 	}
 	t.Run("the services know loopback alone", func(t *testing.T) { knowLoopback(t, w) })
+	t.Run("an order is one trace, each service's spans through its sidecar", func(t *testing.T) { sendsSpans(t, w) })
 	t.Run("metrics get service and instance", func(t *testing.T) {
 		confirms(t, w)
 		kit.Eventually(t, "the metrics of order", func() error {
@@ -55,10 +57,11 @@ func TestSystem_WithSidecars(t *testing.T) {
 		})
 	})
 	t.Run("alerts and dashboards ask for metrics that there are", func(t *testing.T) { everyMetricIsThere(t, w) })
+	t.Run("metrics are named well", func(t *testing.T) { w.MetricsAreNamedWell(t) })
 	t.Run("one gets another configuration, and the service goes on", func(t *testing.T) { reconfigured(t, w) })
 	t.Run("a wrong configuration is one line, and the service goes on", func(t *testing.T) { misconfigured(t, w) })
 	t.Run("none is there, and orders are confirmed", func(t *testing.T) {
-		all(t, w.Down)
+		all(t, func(ctx context.Context, name string) error { return down(ctx, w, name) })
 		confirms(t, w)
 		all(t, w.Up)
 	})
@@ -68,6 +71,7 @@ func TestSystem_WithSidecars(t *testing.T) {
 			t.Errorf("%s was process %d and is %d", name, pid, now)
 		}
 	}
+	w.LogsHaveOneSchema(t)
 	w.Holds(t, w.Secrets()...)
 }
 
@@ -118,6 +122,33 @@ func knowLoopback(t *testing.T, w *kit.System) {
 			t.Errorf("the sidecar of %s sends to %q", service, to)
 		}
 	}
+}
+
+// sendsSpans looks at an order's trace in the console. A service knows its host and its process' number; that the instance
+// is the process' name comes from the sidecar.
+func sendsSpans(t *testing.T, w *kit.System) {
+	id := w.Place(t, client.One("widget", 1))
+	w.Ends(t, id)
+	kit.Eventually(t, "the trace of order "+id, func() error {
+		trace, err := w.Traced(t.Context(), id)
+		if err != nil {
+			return err
+		}
+		missing := map[string]bool{supervisor.Ambassador: true, supervisor.Gateway: true}
+		for _, service := range events.Consumers {
+			missing[string(service)] = true
+		}
+		for _, span := range trace {
+			delete(missing, span.Service)
+			if slices.Contains(events.Consumers, events.Service(span.Service)) && span.Instance != span.Service {
+				return fmt.Errorf("%s of %s is of the instance %q", span.Name, span.Service, span.Instance)
+			}
+		}
+		if len(missing) > 0 {
+			return fmt.Errorf("there is nothing of %v", slices.Sorted(maps.Keys(missing)))
+		}
+		return kit.OneTrace(id, trace, trace, "")
+	})
 }
 
 func reconfigured(t *testing.T, w *kit.System) {

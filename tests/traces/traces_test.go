@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +86,39 @@ func TestTraces_OneOrderIsOneTrace(t *testing.T) {
 	})
 	if len(statements) == 0 {
 		t.Error("there is no statement below a batch's commit")
+	}
+	haveExemplars(t, s, spans)
+	s.MetricsAreNamedWell(t)
+	s.LogsHaveOneSchema(t)
+}
+
+// haveExemplars looks whether measurements name the trace of an order, or of the request that placed it.
+func haveExemplars(t *testing.T, s *kit.System, spans *kit.Spans) {
+	t.Helper()
+	named := regexp.MustCompile(`(?m)^([a-z_]+)_bucket\{.*# \{trace_id="([0-9a-f]{32})"\}`)
+	found := map[string]int{}
+	for _, service := range []string{"order", "inventory"} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.At.URLs[service]+"/metrics", nil)
+		kit.Must(t, err)
+		request.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
+		response, err := http.DefaultClient.Do(request)
+		kit.Must(t, err)
+		text, err := io.ReadAll(response.Body)
+		_ = response.Body.Close() // all of it is read
+		kit.Must(t, err)
+		for _, example := range named.FindAllSubmatch(text, -1) {
+			found[service+" "+string(example[1])]++
+			if len(spans.Where(func(one kit.Span) bool { return one.Trace == string(example[2]) })) == 0 {
+				t.Errorf("%s names the trace %s, which nobody has sent", example[1], example[2])
+			}
+		}
+	}
+	for _, want := range []string{
+		"order http_request_duration_seconds", "order inbox_step_duration_seconds", "inventory inbox_step_duration_seconds",
+	} {
+		if found[want] == 0 {
+			t.Errorf("there is no exemplar of %s among %v", want, found)
+		}
 	}
 }
 
