@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -41,7 +42,7 @@ func ValidateWithCode(spec *openapi3.T, code string) func(http.Handler) http.Han
 		}
 		problem.Write(w, r, err)
 	}
-	allow := allowedMethods(spec)
+	find := templates(spec)
 	// The library compiles the schemas of a 3.1 document anew for every request, which is half the CPU that a
 	// request costs. Our contracts use nothing that 3.0 does not have, so they are read as 3.0; one that
 	// does (const, a list of types, …) is a mistake of ours and ends the process at its start.
@@ -57,7 +58,8 @@ func ValidateWithCode(spec *openapi3.T, code string) func(http.Handler) http.Han
 		ErrorHandlerWithOpts: func(_ context.Context, err error, w http.ResponseWriter, r *http.Request,
 			_ nethttpmiddleware.ErrorHandlerOpts) {
 			if errors.Is(err, routers.ErrMethodNotAllowed) {
-				w.Header().Set("Allow", allow(r.URL.Path))
+				_, item := find(r.URL.Path)
+				w.Header().Set("Allow", allowed(item))
 			}
 			refuse(w, r, refusal(err))
 		},
@@ -65,6 +67,8 @@ func ValidateWithCode(spec *openapi3.T, code string) func(http.Handler) http.Han
 	return func(next http.Handler) http.Handler {
 		checked := validate(oneValue(next, refuse))
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			route, _ := find(r.URL.Path)
+			noteRoute(r, route)
 			if err := ijson.Encoded(r.Header); err != nil {
 				refuse(w, r, err)
 				return
@@ -171,40 +175,36 @@ func reason(err error) string {
 	return schema.Reason
 }
 
-// allowedMethods knows which methods a path takes, for the Allow header.
-func allowedMethods(spec *openapi3.T) func(path string) string {
-	return func(path string) string {
-		item := spec.Paths.Find(path)
-		if item == nil {
-			item = findTemplate(spec, path)
+// templates finds the path of a contract, with its parameters in braces, that a request's path is one of; nil: none.
+func templates(spec *openapi3.T) func(path string) (template string, item *openapi3.PathItem) {
+	parts := map[string][]string{}
+	for template := range spec.Paths.Map() {
+		parts[template] = strings.Split(template, "/")
+	}
+	return func(path string) (string, *openapi3.PathItem) {
+		if item := spec.Paths.Value(path); item != nil {
+			return path, item
 		}
-		if item == nil {
-			return ""
-		}
-		methods := make([]string, 0, 5)
-		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete} {
-			if item.GetOperation(method) != nil || method == http.MethodHead && item.Get != nil {
-				methods = append(methods, method)
+		want := strings.Split(path, "/")
+		for template, have := range parts {
+			if slices.EqualFunc(have, want, func(a, b string) bool { return a == b || strings.HasPrefix(a, "{") }) {
+				return template, spec.Paths.Value(template)
 			}
 		}
-		return strings.Join(methods, ", ")
+		return "", nil
 	}
 }
 
-func findTemplate(spec *openapi3.T, path string) *openapi3.PathItem {
-	want := strings.Split(path, "/")
-	for template, item := range spec.Paths.Map() {
-		have := strings.Split(template, "/")
-		if len(have) != len(want) {
-			continue
-		}
-		same := true
-		for i := range have {
-			same = same && (have[i] == want[i] || strings.HasPrefix(have[i], "{"))
-		}
-		if same {
-			return item
+// allowed are the methods that a path takes, for the Allow header.
+func allowed(item *openapi3.PathItem) string {
+	if item == nil {
+		return ""
+	}
+	methods := make([]string, 0, 5)
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		if item.GetOperation(method) != nil || method == http.MethodHead && item.Get != nil {
+			methods = append(methods, method)
 		}
 	}
-	return nil
+	return strings.Join(methods, ", ")
 }

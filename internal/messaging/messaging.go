@@ -71,8 +71,9 @@ func New(c Config) (*Outbox, error) {
 		Name: string(c.Service), Stream: events.Stream, Pool: c.Pool, NATS: c.NATS, Codec: codec,
 		Handlers: c.Handlers, Consumers: natsadmin.Consumers(c.Service), ContentType: events.ContentType,
 		OnCommit: c.OnCommit, OnDeadLetter: c.deadLetter, OnRetry: o.retrying.add, OnSettled: o.retrying.remove,
-		Observe: observer(c.Metrics, func() int { return len(o.retrying.list(RetryAlert)) }),
-		Log:     c.Log, KeyName: "order_id",
+		OnHandled: steps(c.Metrics),
+		Observe:   observer(c.Metrics, func() int { return len(o.retrying.list(RetryAlert)) }),
+		Log:       c.Log, KeyName: "order_id",
 	}
 	if tracing.On() {
 		config.Tracer = tracer{}

@@ -249,7 +249,8 @@ func TestStep_IsAnsweredInItsTrace(t *testing.T) {
 	}
 	for name, want := range map[string]float64{
 		"inbox_events_handled_total": 1, "inbox_batch_events": 1, "inbox_duplicates_total": 0, "inbox_dead_letters_total": 0, "inbox_retrying_events": 0,
-		"outbox_published_total": 1, "outbox_publish_errors_total": 0, "outbox_backlog": 0,
+		"inbox_step_duration_seconds": 1,
+		"outbox_published_total":      1, "outbox_publish_errors_total": 0, "outbox_backlog": 0,
 	} {
 		testkit.Eventually(t, within, fmt.Sprintf("%s to be %v", name, want), func() bool { return s.counted(name) == want })
 	}

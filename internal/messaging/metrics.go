@@ -2,10 +2,12 @@ package messaging
 
 import (
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"example.com/ordersaga/internal/tracing"
 	"example.com/ordersaga/pkg/outbox"
 )
 
@@ -69,5 +71,21 @@ func observer(registerer prometheus.Registerer, retrying func() int) func(outbox
 			name, _, _ := strings.Cut(label, " ") // of an event without its version
 			counters[metric].WithLabelValues(name).Add(value)
 		}
+	}
+}
+
+// steps registers how long steps take, and returns the hook that measures them. The clocks are the broker's and our own.
+func steps(registerer prometheus.Registerer) func(outbox.Delivery) {
+	if registerer == nil {
+		return nil
+	}
+	seconds := promauto.With(registerer).NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: "inbox", Name: "step_duration_seconds",
+		Help:    "From an event's arrival in the stream until its step was committed.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2, 14), // 1 ms to 8 s
+	}, []string{"event"})
+	return func(d outbox.Delivery) {
+		name, _, _ := strings.Cut(d.Type, " ")
+		tracing.Observe(seconds.WithLabelValues(name), time.Since(d.Since), d.TraceParent)
 	}
 }

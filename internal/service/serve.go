@@ -46,8 +46,8 @@ func (a *App) Serve(ctx context.Context, p Parts) error {
 		servers = append(servers, admin)
 	}
 	api := http.NewServeMux()
-	api.Handle("/metrics", promhttp.HandlerFor(a.Metrics, promhttp.HandlerOpts{}))
-	api.Handle("/", p.HTTP)
+	api.Handle("/metrics", promhttp.HandlerFor(a.Metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	api.Handle("/", httpserver.Measured(a.Metrics, p.HTTP))
 	a.front.open(api, p.Outbox.Ready)
 	a.Log.InfoContext(ctx, "serving", "addr", a.Addr, "admin_addr", a.AdminAddr)
 	err = httpserver.Serve(ctx, servers, loops...)

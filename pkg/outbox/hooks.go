@@ -101,6 +101,9 @@ func (c *Config) fillHooks() {
 	if c.OnSettled == nil {
 		c.OnSettled = func(string) {}
 	}
+	if c.OnHandled == nil {
+		c.OnHandled = func(Delivery) {}
+	}
 	if c.Observe == nil {
 		c.Observe = func(Metric, string, float64) {}
 	}

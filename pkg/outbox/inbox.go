@@ -167,6 +167,7 @@ func (in *inbox) attempt(ctx context.Context, batch []delivery) error {
 	in.Observe(Duplicates, "", float64(len(batch)-len(fresh)))
 	for _, d := range fresh {
 		in.Observe(EventsHandled, d.Type, 1)
+		in.OnHandled(d.Delivery)
 	}
 	for _, d := range batch {
 		in.OnSettled(d.ID)

@@ -51,6 +51,8 @@ type Config struct {
 	// every event that has taken effect or is dead-lettered. Both must not block.
 	OnRetry   func(Retry)
 	OnSettled func(eventID string)
+	// OnHandled is called for every event whose step was committed, right after that. It must not block.
+	OnHandled func(Delivery)
 	// Observe gets the metrics.
 	Observe func(metric Metric, label string, value float64)
 	// Tracer records spans of what happens to messages.
