@@ -24,7 +24,9 @@ func Measured(metrics prometheus.Registerer, next http.Handler) http.Handler {
 		Buckets: prometheus.ExponentialBuckets(0.001, 2, 14), // 1 ms to 8 s
 	}, []string{"method", "route", "code"})
 	measured := promhttp.InstrumentHandlerDuration(seconds, next,
-		promhttp.WithLabelFromCtx("route", func(ctx context.Context) string { return *ctx.Value(routeKey{}).(*string) }),
+		promhttp.WithLabelFromCtx("route", func(ctx context.Context) string {
+			return *ctx.Value(routeKey{}).(*string)
+		}),
 		promhttp.WithExemplarFromContext(func(ctx context.Context) prometheus.Labels {
 			return tracing.Exemplar(tracing.Of(ctx))
 		}))

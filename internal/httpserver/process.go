@@ -32,14 +32,14 @@ import (
 const drainTime = 10 * time.Second
 
 // Main is a process' main function: it runs until SIGINT or SIGTERM and exits with 0 after a clean end,
-// with 1 and one line on standard error otherwise. Called with the argument "healthcheck" it asks the
+// with 1 and one line at level ERROR otherwise, in JSON as all that it logs. Called with the argument "healthcheck" it asks the
 // running process whether it is ready and exits with the answer.
 func Main(name string, run func(ctx context.Context, getenv func(string) string, log *slog.Logger) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := main(ctx, name, run)
 	stop()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		slog.New(slog.NewJSONHandler(os.Stderr, nil)).Error("ended with an error", "service", name, "error", err)
 		os.Exit(1)
 	}
 }

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -68,5 +69,10 @@ func lastLine(log string) string {
 		return errors.Unwrap(err).Error()
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return lines[len(lines)-1]
+	last := lines[len(lines)-1]
+	var line struct{ Error string }
+	if json.Unmarshal([]byte(last), &line) == nil && line.Error != "" { // one of our own programs
+		return line.Error
+	}
+	return last
 }
