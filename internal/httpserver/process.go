@@ -31,8 +31,8 @@ import (
 // drainTime is how long requests and loops that have begun may take to finish when the process is asked to end.
 const drainTime = 10 * time.Second
 
-// Main is a process' main function: it runs until SIGINT or SIGTERM and exits with 0 after a clean end,
-// with 1 and one line at level ERROR otherwise, in JSON as all that it logs. Called with the argument "healthcheck" it asks the
+// Main is a process' main function: it runs until SIGINT or SIGTERM and exits with 0 after a clean end, with 1 and one
+// line at level ERROR otherwise, in JSON as all that it logs. Called with the argument "healthcheck" it asks the
 // running process whether it is ready and exits with the answer.
 func Main(name string, run func(ctx context.Context, getenv func(string) string, log *slog.Logger) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

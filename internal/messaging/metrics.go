@@ -74,7 +74,8 @@ func observer(registerer prometheus.Registerer, retrying func() int) func(outbox
 	}
 }
 
-// steps registers how long steps take, and returns the hook that measures them. The clocks are the broker's and our own.
+// steps registers how long steps take, and returns the hook that measures them. The clocks are the broker's and our
+// own.
 func steps(registerer prometheus.Registerer) func(outbox.Delivery) {
 	if registerer == nil {
 		return nil
