@@ -47,6 +47,7 @@
 //   - consumer.go: messages arrive, from a consumer that may vanish and come back, and are nak'ed.
 //   - inbox.go: a batch of messages takes effect. handler.go: its steps run.
 //   - deadletter.go: messages that cannot be handled.
+//   - trace.go: what a [Tracer] gets of all that.
 //
 // # Batches
 //
