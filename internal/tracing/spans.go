@@ -30,7 +30,7 @@ func Below(ctx context.Context, traceparent, name string,
 // request's own trace, which is the client's: a customer does not decide whether and where an order is recorded.
 func Accepted(ctx context.Context, order, request string, began, stored time.Time) {
 	r, root := process.Load(), rootOf(order)
-	if r == nil || !r.sampler.takes(root.TraceID()) {
+	if r == nil || !root.IsValid() || !r.sampler.takes(root.TraceID()) {
 		return
 	}
 	_, span := r.tracer.Start(context.WithValue(ctx, rootKey{}, root), "accept order", trace.WithNewRoot(),

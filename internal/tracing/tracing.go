@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -77,6 +78,16 @@ func Start(ctx context.Context, service string, getenv func(string) string,
 	sampler, err := samplerOf(getenv)
 	if err != nil {
 		return nil, err
+	}
+	// The exporter would go on with its default, and nobody would see why spans do not arrive.
+	if at, err := url.Parse(endpoint); err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
+		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT must be an address such as http://127.0.0.1:4318, not %q",
+			endpoint)
+	}
+	protocol := cmp.Or(getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), getenv("OTEL_EXPORTER_OTLP_PROTOCOL"),
+		"http/protobuf")
+	if protocol != "http/protobuf" {
+		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf, not %q", protocol)
 	}
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
@@ -170,7 +181,7 @@ func Format(c trace.SpanContext) string {
 // Parse reads the header traceparent. What is none is an invalid context.
 func Parse(header string) trace.SpanContext {
 	// Every event is read several times. The propagator of the SDK does the same with an allocation for each.
-	var raw [26]byte // version, trace id, span id, flags
+	var raw [26]byte // version, trace id, span id, flags; of these only the two that the standard knows are passed on
 	if len(header) != 55 || header[:3] != "00-" || header[35] != '-' || header[52] != '-' ||
 		strings.ContainsAny(header, "ABCDEF") {
 		return trace.SpanContext{}
@@ -182,7 +193,7 @@ func Parse(header string) trace.SpanContext {
 		return trace.SpanContext{}
 	}
 	return trace.NewSpanContext(trace.SpanContextConfig{
-		TraceID: trace.TraceID(raw[1:17]), SpanID: trace.SpanID(raw[17:25]), TraceFlags: trace.TraceFlags(raw[25]),
+		TraceID: trace.TraceID(raw[1:17]), SpanID: trace.SpanID(raw[17:25]), TraceFlags: trace.TraceFlags(raw[25] & 3),
 		Remote: true,
 	})
 }

@@ -209,6 +209,27 @@ func TestParse_RefusesWhatIsNoTraceparent(t *testing.T) {
 	}
 }
 
+func TestParse_PassesOnlyKnownFlagsOn(t *testing.T) {
+	if got := Format(Parse(strings.TrimSuffix(request, "01") + "ff")); got != strings.TrimSuffix(request, "01")+"03" {
+		t.Errorf("it is %q", got)
+	}
+}
+
+func TestStart_RefusesWhatItCannotSendTo(t *testing.T) {
+	const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
+	for _, variables := range [][]string{
+		{endpoint, "localhost:4318"}, {endpoint, "ftp://127.0.0.1"}, {endpoint, "http://"}, {endpoint, "http://%zz"},
+		{endpoint, "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"},
+		{endpoint, "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"},
+		{endpoint, "http://127.0.0.1:1", "OTEL_TRACES_SAMPLER", "nonsense"},
+	} {
+		_, err := Start(t.Context(), "order", environment(variables...), slog.New(slog.DiscardHandler))
+		if err == nil || On() || !strings.HasPrefix(err.Error(), "OTEL_") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v: on is %v, the error is %v", variables, On(), err)
+		}
+	}
+}
+
 func TestStart_IsOffUnlessTheEnvironmentAsksForIt(t *testing.T) {
 	const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
 	for name, variables := range map[string][]string{
