@@ -24,9 +24,14 @@ import (
 func (s *System) MetricsAreNamedWell(t testing.TB) {
 	t.Helper()
 	urls := maps.Clone(s.At.URLs)
-	for _, line := range s.lines(t, supervisor.Provisioner) {
-		if line["msg"] == "serving" { // nobody else needs its address
-			urls[supervisor.Provisioner] = "http://" + line["addr"].(string)
+	for _, name := range []string{supervisor.Provisioner, supervisor.Translator} { // whose addresses nobody else needs
+		if _, err := os.Stat(s.logOf(name)); err != nil {
+			continue // not in this system
+		}
+		for _, line := range s.lines(t, name) {
+			if line["msg"] == "serving" {
+				urls[name] = "http://" + line["addr"].(string)
+			}
 		}
 	}
 	for name, url := range urls {
@@ -102,7 +107,7 @@ func (s *System) hasSchema(t testing.TB, name string, line map[string]any) {
 // lines are the objects that a process has written. The last line may be on its way still.
 func (s *System) lines(t testing.TB, process string) (all []map[string]any) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(s.At.Logs, process+".log"))
+	text, err := os.ReadFile(s.logOf(process))
 	Must(t, err)
 	for line := range bytes.Lines(text) {
 		if !bytes.HasSuffix(line, []byte("\n")) {
@@ -117,3 +122,5 @@ func (s *System) lines(t testing.TB, process string) (all []map[string]any) {
 	}
 	return all
 }
+
+func (s *System) logOf(process string) string { return filepath.Join(s.At.Logs, process+".log") }

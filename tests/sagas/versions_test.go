@@ -144,6 +144,7 @@ func TestVersions_LegacyConsumers(t *testing.T) {
 		})
 	})
 	w.publishedOnce(t)
+	w.MetricsAreNamedWell(t) // the translator's among them
 	t.Run("the consumers learn the second version under load", func(t *testing.T) { consumersLearn(t, w) })
 	w.noDeadLetters(t)
 	w.Holds(t, w.Secrets()...)
