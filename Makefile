@@ -162,7 +162,7 @@ count: ## prints how large everything is, beside the limits that a test holds: l
 	@cd tests && go test -count=1 -v -run '^TestSize_' ./uniformity | sed -n 's/^ *size_test.go:[0-9]*: //p'
 
 .PHONY: lint
-lint: tools ## runs the linters of .golangci.yml over every module
+lint: tools vet-darwin ## runs the linters of .golangci.yml over every module, and compiles all for macOS
 	@go list -m -f '{{.Dir}}/...' | xargs golangci-lint run
 
 .PHONY: fmt
@@ -179,7 +179,7 @@ generate: tools build ## writes the generated files anew: HTTP servers and clien
 check: lint test check-tidy check-generated ## what must be green before a change goes in
 
 .PHONY: check-full
-check-full: check test-browser test-compose test-module test-outside conformance check-sidecar vet-darwin crash-matrix mutants ## everything that there is, with 10 minutes of chaos: hours
+check-full: check test-browser test-compose test-module test-outside conformance check-sidecar crash-matrix mutants ## everything that there is, with 10 minutes of chaos: hours
 	@$(MAKE) chaos MINUTES=10
 
 .PHONY: check-sidecar

@@ -49,7 +49,36 @@ func TestConsole_KeepsUpWithTheLoad(t *testing.T) {
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 256 // customers keep their connections
 	t.Run("an event is on the screen while 100 sagas run each second", func(t *testing.T) { eventsAppear(t, s) })
 	t.Run("500 sagas each second cost the console little", func(t *testing.T) { consoleCosts(t, s) })
+	t.Run("a kill is on the screen", func(t *testing.T) { killsAreSeen(t, s) })
 	s.Holds(t)
+}
+
+// killed kills a service for three seconds, and waits until the strip shows it: how long that took after the process had
+// answered that it dies, in milliseconds.
+const killed = `(async (service) => {
+	await fetch('/api/break/processes/' + service + '/kill', {method: 'POST', body: '{"for": "3s"}'});
+	const died = performance.now();
+	while (document.querySelector('[data-runs=' + service + ']').dataset.answers === 'true')
+		await new Promise(requestAnimationFrame);
+	return performance.now() - died;
+})('%s')`
+
+// killsAreSeen kills each service twice. What is promised, a second for 95 of 100, is for a machine with nothing else to do.
+func killsAreSeen(t *testing.T, s *shop) {
+	p := s.visit(t, "/simulator", 1280, 800)
+	p.wait("everything to run", `document.querySelectorAll('[data-runs]').length > 5 && !document.querySelector('[data-answers=false]')`)
+	var late []float64
+	for range 2 {
+		for _, service := range events.Consumers {
+			late = append(late, value[float64](p, fmt.Sprintf(killed, service)))
+			p.reads(fmt.Sprintf("[data-runs=%s] [data-is=back]", service), "back after")
+		}
+	}
+	slices.Sort(late)
+	t.Logf("a kill is on the screen after %.0f ms (p50), %.0f ms (p95 of %d)", late[len(late)/2], late[len(late)*95/100], len(late))
+	if worst := late[len(late)-1]; worst > 10_000 {
+		t.Errorf("the last one took %.0f ms", worst)
+	}
 }
 
 // note has the page write down when each probe's step stood on the screen first.
