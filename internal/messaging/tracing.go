@@ -94,6 +94,9 @@ func (tracer) Begin(ctx context.Context, batch []outbox.Delivery) (context.Conte
 // begin records one delivery. Whatever happens to a message, its spans have one parent, the span that has made it, and
 // a link to that.
 func begin(ctx context.Context, d outbox.Delivery, now time.Time) trace.Span {
+	if !tracing.Sampled(d.TraceParent) {
+		return tracing.None
+	}
 	name := nameOnWire(d.WireType)
 	made := trace.WithLinks(trace.Link{SpanContext: tracing.Parse(d.TraceParent)})
 	var again []attribute.KeyValue

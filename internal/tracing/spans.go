@@ -13,15 +13,15 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// none records nothing, and costs nothing.
-var none = trace.SpanFromContext(context.Background())
+// None records nothing, and costs nothing.
+var None = trace.SpanFromContext(context.Background())
 
 // Below begins a span below the one that a traceparent names, where that is sampled.
 func Below(ctx context.Context, traceparent, name string,
 	options ...trace.SpanStartOption) (context.Context, trace.Span) {
 	r, parent := process.Load(), Parse(traceparent)
 	if r == nil || !parent.IsSampled() {
-		return ctx, none
+		return ctx, None
 	}
 	return r.tracer.Start(trace.ContextWithRemoteSpanContext(ctx, parent), name, options...)
 }
@@ -45,7 +45,7 @@ func Decided(ctx context.Context, order, request, event string) string {
 	_, span := Below(ctx, root, "decide "+event,
 		trace.WithAttributes(OrderID.String(order), EventType.String(event)), link(request))
 	span.End()
-	if span == none {
+	if span == None {
 		return root
 	}
 	return Format(span.SpanContext())
@@ -70,7 +70,7 @@ func FromHere(ctx context.Context, order, traceparent, event string) string {
 func Batch(ctx context.Context, name string, members ...string) (context.Context, trace.Span) {
 	r := process.Load()
 	if r == nil {
-		return ctx, none
+		return ctx, None
 	}
 	var links []trace.Link
 	for _, member := range members {
@@ -79,12 +79,12 @@ func Batch(ctx context.Context, name string, members ...string) (context.Context
 		}
 	}
 	if len(links) == 0 {
-		return ctx, none
+		return ctx, None
 	}
 	within, span := r.tracer.Start(late(ctx), name, trace.WithNewRoot(), trace.WithLinks(links...),
 		trace.WithAttributes(attribute.Int("messaging.batch.message_count", len(members))))
 	if r.batches.Add(1)%statementsOf != 1 {
-		within = trace.ContextWithSpan(ctx, none)
+		within = trace.ContextWithSpan(ctx, None)
 	}
 	return within, span
 }

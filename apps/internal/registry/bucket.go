@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -16,18 +18,35 @@ import (
 )
 
 // bucket is the broker's key-value store, the only place where anything is stored.
-type bucket struct{ js jetstream.JetStream }
+type bucket struct {
+	js     jetstream.JetStream
+	opened atomic.Pointer[handle]
+}
+
+// handle is how the bucket is called.
+type handle struct {
+	kv jetstream.KeyValue
+	at time.Time
+}
+
+// fresh is for how long a handle is used. How the bucket is read is the stream's setting, which the provisioner may
+// change; to ask for that with each of many requests would be most of their time.
+const fresh = time.Second
 
 // errTaken means that another process has written the entry since it was read.
 var errTaken = errors.New("another process was faster")
 
-// open finds the bucket, each time anew: how it is read is the stream's setting, which may change. What is asked of one
-// that was lost with the broker's volume is an error, until the provisioner has made it again.
+// open finds the bucket. What is asked of one that was lost with the broker's volume is an error, until the provisioner
+// has made it again.
 func (b *bucket) open(ctx context.Context) (jetstream.KeyValue, error) {
+	if h := b.opened.Load(); h != nil && time.Since(h.at) < fresh {
+		return h.kv, nil
+	}
 	kv, err := b.js.KeyValue(ctx, natsadmin.Schemas)
 	if err != nil {
 		return nil, fmt.Errorf("open the bucket %s: %w", natsadmin.Schemas, err)
 	}
+	b.opened.Store(&handle{kv, time.Now()})
 	return kv, nil
 }
 

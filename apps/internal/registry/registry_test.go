@@ -262,17 +262,17 @@ func TestRegistry_RefusesWhatCannotBeJudged(t *testing.T) {
 	}
 }
 
-// Two processes, fifty registrations at once: ids and versions are each given once, and none is lost.
+// Two processes, thirty registrations at once: ids and versions are each given once, and none is lost.
 func TestRegistry_ManyRegisterAtOnceAtTwoProcesses(t *testing.T) {
 	t.Parallel()
 	broker := testkit.Broker(t)
 	clients := []api.Client{run(t, broker), run(t, broker)}
-	const many = 50
+	const many = 30
 	ids := make([]int, many)
 	var wg sync.WaitGroup
 	for n := range many {
 		wg.Go(func() {
-			// Twenty-five schemas, each of them twice, at different processes.
+			// Fifteen schemas, each of them twice, at different processes.
 			schema := object(fmt.Sprintf(`"field_%d": {"type": "string"}`, n/2), "")
 			var err error
 			if ids[n], err = clients[n%2].Register(t.Context(), "shop", schema); err != nil {

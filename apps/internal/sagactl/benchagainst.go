@@ -58,14 +58,15 @@ func (a *against) options(c *cobra.Command, o bench.Options) (bench.AgainstOptio
 	if err != nil {
 		return all, fmt.Errorf("find the programs: %w", err)
 	}
-	if all.This, err = bench.FindBuild(cmp.Or(o.Bin, filepath.Dir(self))); err != nil {
-		return all, fmt.Errorf("--bin: %w", err)
+	own := cmp.Or(o.Bin, filepath.Dir(self))
+	if c.Flags().Changed("traces") && !c.Flags().Changed("against") {
+		a.earlier = own
 	}
-	all.Earlier = all.This
-	if c.Flags().Changed("against") || !c.Flags().Changed("traces") {
-		if all.Earlier, err = bench.FindBuild(a.earlier); err != nil {
-			return all, fmt.Errorf("--against: %w", err)
-		}
+	if all.Earlier, err = bench.FindBuild(a.earlier); err != nil {
+		return all, fmt.Errorf("--against: %w", err)
+	}
+	if all.This, err = bench.FindBuild(own); err != nil {
+		return all, fmt.Errorf("--bin: %w", err)
 	}
 	return all, nil
 }
