@@ -60,6 +60,7 @@ func main(ctx context.Context, name string, run func(context.Context, func(strin
 	}
 	lines := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
 	log := slog.New(tracing.Logs(lines)).With("service", name)
+	slog.SetDefault(log) // what libraries write to the standard logger has the same form
 	send, err := tracing.Start(ctx, name, getenv, log)
 	if err != nil {
 		return err

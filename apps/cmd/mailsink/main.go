@@ -43,6 +43,7 @@ func run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 	}
 	log.InfoContext(ctx, "serving", "addr", web.Addr, "smtp_addr", listener.Addr().String())
 	mailServer := sink.Server()
+	mailServer.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn) // its own writes plain text
 	return httpserver.Serve(ctx, []*httpserver.Server{web}, func(ctx context.Context) error {
 		context.AfterFunc(ctx, func() { _ = mailServer.Close() })
 		if err := mailServer.Serve(listener); !errors.Is(err, smtp.ErrServerClosed) {
