@@ -186,3 +186,18 @@ func TestHop_ARequestsTraceIsLinkedAndNotContinued(t *testing.T) {
 		t.Errorf("it is linked with %+v", span.Links)
 	}
 }
+
+// A list that names an event which does not exist would have every order recorded that goes well.
+func TestHop_WhatGoesWellIsInTheCatalogue(t *testing.T) {
+	published := map[string]bool{}
+	for _, types := range events.Publications {
+		for _, typ := range types {
+			published[typ.Name] = true
+		}
+	}
+	for name := range happy {
+		if !published[name] {
+			t.Errorf("nobody publishes %s", name)
+		}
+	}
+}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	tracing "go.opentelemetry.io/proto/otlp/trace/v1"
+	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
 )
 
 // The ids of OpenTelemetry.
@@ -33,8 +33,8 @@ type span struct {
 	start, duration   int64 // nanoseconds, since 1970
 	name              string
 	service, instance string
-	kind              tracing.Span_SpanKind
-	status            tracing.Status_StatusCode
+	kind              otlp.Span_SpanKind
+	status            otlp.Status_StatusCode
 	problem           string // the description of its error
 	attributes        []field
 	links             []link
@@ -126,7 +126,7 @@ func (r *reader) span() (s span) {
 	s.id, s.parent = spanID(r.bytes(8)), spanID(r.bytes(8))
 	s.start, s.duration = int64(r.number()), int64(r.number())
 	s.name, s.service, s.instance = r.word(), r.word(), r.word()
-	s.kind, s.status = tracing.Span_SpanKind(r.bytes(1)[0]), tracing.Status_StatusCode(r.bytes(1)[0])
+	s.kind, s.status = otlp.Span_SpanKind(r.bytes(1)[0]), otlp.Status_StatusCode(r.bytes(1)[0])
 	s.problem = r.text()
 	for range r.number() {
 		s.attributes = append(s.attributes, field{r.word(), r.text()})

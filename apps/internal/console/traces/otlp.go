@@ -5,15 +5,17 @@ import (
 	"strconv"
 
 	common "go.opentelemetry.io/proto/otlp/common/v1"
-	tracing "go.opentelemetry.io/proto/otlp/trace/v1"
+	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
+
+	"example.com/ordersaga/internal/tracing"
 )
 
 // Attributes that these pages know. The others are shown as they are.
 const (
-	orderKey   = "ordersaga.order.id"
-	segmentKey = "ordersaga.segment"
-	eventKey   = "ordersaga.event.type"
-	partialKey = "ordersaga.trace.partial"
+	orderKey   = string(tracing.OrderID)
+	segmentKey = string(tracing.Segment)
+	eventKey   = string(tracing.EventType)
+	partialKey = string(tracing.Partial)
 )
 
 // valueOf is an attribute's value as text: a list as JSON has it.
@@ -50,7 +52,7 @@ func named(attributes []*common.KeyValue, key string) string {
 }
 
 // spanOf is what is kept of a span; not valid: its ids, or times, are none.
-func spanOf(from *tracing.Span) (trace traceID, s span, valid bool) {
+func spanOf(from *otlp.Span) (trace traceID, s span, valid bool) {
 	start, end := from.GetStartTimeUnixNano(), from.GetEndTimeUnixNano()
 	parent := from.GetParentSpanId()
 	if len(from.GetTraceId()) != len(trace) || len(from.GetSpanId()) != len(s.id) ||
@@ -78,8 +80,8 @@ func spanOf(from *tracing.Span) (trace traceID, s span, valid bool) {
 }
 
 // problemOf describes a span's error: its status does, or the exception that it recorded.
-func problemOf(from *tracing.Span) string {
-	if from.GetStatus().GetCode() != tracing.Status_STATUS_CODE_ERROR {
+func problemOf(from *otlp.Span) string {
+	if from.GetStatus().GetCode() != otlp.Status_STATUS_CODE_ERROR {
 		return ""
 	}
 	if text := from.GetStatus().GetMessage(); text != "" {

@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"github.com/google/uuid"
-	tracing "go.opentelemetry.io/proto/otlp/trace/v1"
+	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
 )
 
 const (
@@ -107,7 +107,7 @@ func newRing(budget int) *ring {
 }
 
 // add stores spans, and counts those that it has not stored.
-func (r *ring) add(from []*tracing.ResourceSpans) (invalid, tooMany int) {
+func (r *ring) add(from []*otlp.ResourceSpans) (invalid, tooMany int) {
 	for _, resource := range from {
 		service := named(resource.GetResource().GetAttributes(), "service.name")
 		instance := named(resource.GetResource().GetAttributes(), "service.instance.id")
@@ -194,7 +194,7 @@ func (t *trace) note(s *span) {
 	event := s.attribute(eventKey)
 	segment := s.attribute(segmentKey)
 	t.saga = t.saga || segment != "" || event != ""
-	t.failed = t.failed || s.status == tracing.Status_STATUS_CODE_ERROR
+	t.failed = t.failed || s.status == otlp.Status_STATUS_CODE_ERROR
 	t.compensated = t.compensated || undoing[event]
 	t.partial = t.partial || s.attribute(partialKey) == "true"
 	if segment == "outbox" && ending[event] {
