@@ -27,3 +27,15 @@ func Connect(url, login string, log *slog.Logger) (*nats.Conn, error) {
 	}
 	return nc, nil
 }
+
+// Close closes the connection and waits until what was still to be logged about it has been: the client calls the handlers
+// of [Connect] in a goroutine of its own, which nothing else waits for.
+func Close(nc *nats.Conn) {
+	if nc.IsClosed() {
+		return
+	}
+	closed := make(chan struct{})
+	nc.SetClosedHandler(func(*nats.Conn) { close(closed) }) // the last one that is called
+	nc.Close()
+	<-closed
+}

@@ -148,7 +148,7 @@ func (a *App) NewOutbox(c messaging.Config) (*messaging.Outbox, error) {
 // Close closes what [Open] opened; [App.Serve] calls it.
 func (a *App) Close() {
 	if a.NATS != nil {
-		a.NATS.Close()
+		natsadmin.Close(a.NATS)
 	}
 	if a.Pool != nil {
 		a.Pool.Close()

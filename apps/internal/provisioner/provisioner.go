@@ -46,7 +46,7 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
-	defer nc.Close()
+	defer natsadmin.Close(nc)
 	p, err := newProvisioner(nc, translated)
 	if err != nil {
 		return err

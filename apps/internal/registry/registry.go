@@ -53,7 +53,7 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
-	defer nc.Close()
+	defer natsadmin.Close(nc)
 	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(timeout))
 	if err != nil {
 		return fmt.Errorf("use JetStream: %w", err)

@@ -55,7 +55,7 @@ func Run(ctx context.Context, getenv func(string) string, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
-	defer nc.Close()
+	defer natsadmin.Close(nc)
 	t, err := newTranslator(nc, log)
 	if err != nil {
 		return err
