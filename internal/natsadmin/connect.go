@@ -28,8 +28,8 @@ func Connect(url, login string, log *slog.Logger) (*nats.Conn, error) {
 	return nc, nil
 }
 
-// Close closes the connection and waits until what was still to be logged about it has been: the client calls the handlers
-// of [Connect] in a goroutine of its own, which nothing else waits for.
+// Close closes the connection and waits until what was still to be logged about it has been: the client calls the
+// handlers of [Connect] in a goroutine of its own, which nothing else waits for.
 func Close(nc *nats.Conn) {
 	if nc.IsClosed() {
 		return
