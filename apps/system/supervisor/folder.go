@@ -44,6 +44,16 @@ func openFolder(dir string, keep bool) (*folder, error) {
 	return f, nil
 }
 
+// Runs is whether a system runs in the directory.
+func Runs(dir string) bool {
+	lock, err := os.Open(filepath.Join(dir, "lock"))
+	if err != nil {
+		return false
+	}
+	defer lock.Close()
+	return errors.Is(syscall.Flock(int(lock.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+}
+
 func (f *folder) prepare(keep bool) error {
 	stale := []string{f.runFile()}
 	if !keep {
