@@ -108,6 +108,10 @@ func TestSQL_ReadsADatabaseAndChangesNothing(t *testing.T) {
 	if want := `{"columns":["n","nothing"],"rows":[["12",null]]}`; strings.Join(strings.Fields(got.out), "") != want {
 		t.Errorf("%+v, want %s", got, want)
 	}
+	got = run(t, nil, "sql", "payment", "SELECT 12 AS n WHERE false", "--file", file)
+	if got.code != 0 || got.out != "n\n" {
+		t.Errorf("%+v, want the columns of no rows", got)
+	}
 	for want, args := range map[string][]string{
 		"1: cannot execute CREATE TABLE in a read-only transaction": {"payment", "CREATE TABLE x ()"},
 		"1: permission denied":                           {"payment", "SELECT pg_read_file('/etc/passwd')"},

@@ -35,7 +35,9 @@ func (p *program) query(ctx context.Context, service, text string) error {
 		return unanswered(fmt.Errorf("connect to the %s database: %s", service, detail))
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was written
-	answer := conn.PgConn().ExecParams(ctx, text, nil, nil, nil, nil).Read()
+	reader := conn.PgConn().ExecParams(ctx, text, nil, nil, nil, nil)
+	answer := reader.Read()
+	answer.FieldDescriptions = reader.FieldDescriptions() // an answer without rows has none of its own
 	if refused, is := errors.AsType[*pgconn.PgError](answer.Err); is {
 		err := fmt.Errorf("the %s database refuses it: %s (%s)", service, oneLine(refused.Message), refused.Code)
 		return &Failure{failed, err, "sagactl sql " + shell(service) + ` "SELECT table_name FROM information_schema.tables"`}
