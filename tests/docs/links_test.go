@@ -1,6 +1,9 @@
 package docs
 
 import (
+	goast "go/ast"
+	"go/parser"
+	"go/token"
 	"net/url"
 	"os"
 	"path"
@@ -30,6 +33,9 @@ func TestLinks_ToWhatThereIsNotAreFound(t *testing.T) {
 		"[a](glossary.md#no-heading)": 1,
 		"[a](#no-heading)":            1,
 		"[a]: nowhere.md\n\n[a]":      1,
+		"[a](../services/inventory/saga.go#reserve) [b](../pkg/outbox/inbox.go#inbox.apply)": 0,
+		"[a](../services/inventory/saga.go#nothing)":                                         1,
+		"[a](../pkg/outbox/inbox.go#apply)":                                                  1, // that of which type?
 	} {
 		p := parse("docs/page.md", []byte(source))
 		if got := p.dead(t, map[string]map[string]bool{p.path: p.anchors()}); len(got) != want {
@@ -52,11 +58,14 @@ func (p page) dead(t *testing.T, known map[string]map[string]bool) (complaints [
 				continue
 			}
 		}
-		if path.Ext(target) != ".md" || anchor == "" {
+		isPage := path.Ext(target) == ".md"
+		if anchor == "" || !isPage && path.Ext(target) != ".go" {
 			continue
 		}
-		if known[target] == nil {
+		if known[target] == nil && isPage {
 			known[target] = open(t, target).anchors()
+		} else if known[target] == nil {
+			known[target] = declared(t, target)
 		}
 		if !known[target][anchor] {
 			complaints = append(complaints, p.line(link.at)+": "+target+" has no #"+anchor)
@@ -81,6 +90,53 @@ func TestLinks_AreReadAsABrowserReadsThem(t *testing.T) {
 	if len(anchors) != 3 || !anchors["a-bc-d"] || !anchors["a-bc-d-1"] || !anchors["e"] {
 		t.Errorf("anchors are %v", anchors)
 	}
+}
+
+// declared are the names that a link into a file of Go can lead to: functions, types, constants, variables, and methods
+// behind the name of their type.
+func declared(t *testing.T, file string) map[string]bool {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, file), nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, d := range parsed.Decls {
+		switch d := d.(type) {
+		case *goast.FuncDecl:
+			names[receiver(d)+d.Name.Name] = true
+		case *goast.GenDecl:
+			for _, spec := range d.Specs {
+				switch spec := spec.(type) {
+				case *goast.TypeSpec:
+					names[spec.Name.Name] = true
+				case *goast.ValueSpec:
+					for _, name := range spec.Names {
+						names[name.Name] = true
+					}
+				}
+			}
+		}
+	}
+	return names
+}
+
+// receiver is the name of a method's type with a dot; of a function it is "".
+func receiver(f *goast.FuncDecl) string {
+	if f.Recv == nil {
+		return ""
+	}
+	of := f.Recv.List[0].Type
+	if pointer, is := of.(*goast.StarExpr); is {
+		of = pointer.X
+	}
+	if generic, is := of.(*goast.IndexExpr); is {
+		of = generic.X
+	}
+	if name, is := of.(*goast.Ident); is {
+		return name.Name + "."
+	}
+	return "" // of several type parameters: no page leads there
 }
 
 // link is where a page leads, as it is written, and the byte of the page where its text begins.
