@@ -153,6 +153,10 @@ chaos: build ## breaks everything under load by a seeded schedule, heals it and 
 	@if [ -n "$(RACE)" ]; then mkdir -p bin/race && cp bin/nats-server bin/race/ && go build -race -o bin/race/ ./services/{order,inventory,payment,shipping,notification}/cmd/... ./apps/cmd/...; fi
 	@cd tests && $(if $(RACE),ORDERSAGA_BIN=$(CURDIR)/bin/race) go test -tags=chaos -count=1 -timeout=3h -v ./chaos -args -seed $(or $(SEED),1) -minutes $(or $(MINUTES),3)
 
+.PHONY: labs
+labs: build ## runs the pages of docs/labs as written, and without their breaks (ONLY=03, WRITE=1 writes what they print anew)
+	@cd tests && go test -tags=labs -count=1 -parallel=2 -timeout=30m -v ./labs -args $(if $(ONLY),-only '$(ONLY)') $(if $(WRITE),-write) | grep -v '^=== '
+
 .PHONY: mutants
 mutants: ## takes each guard away from the real source, and expects a test to turn red (ONLY='inbox payment': those)
 	@cd tests && go run ./mutants $(ONLY)

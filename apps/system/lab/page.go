@@ -146,6 +146,19 @@ func (p *Page) Prose(section string) string {
 	return strings.TrimSpace(strings.Join(parts, "\n\n"))
 }
 
+// Source is the page's text, with the expectations as they are now.
+func (p *Page) Source() []byte {
+	var all []byte
+	copied := 0
+	for _, b := range p.Blocks {
+		if b.Kind == expect && b.Expect.Text != b.Text {
+			all = append(append(all, p.source[copied:b.begin]...), b.Expect.Text...)
+			copied = b.end
+		}
+	}
+	return append(all, p.source[copied:]...)
+}
+
 func (p *Page) lineOf(offset int) int { return strings.Count(string(p.source[:offset]), "\n") + 1 }
 
 // lineAfter is where the line after an offset begins.

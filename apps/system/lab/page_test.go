@@ -118,29 +118,30 @@ func TestRead_LeavesTheRulesToItsCaller(t *testing.T) {
 	}
 }
 
-func TestExpect_ComparesAsItSays(t *testing.T) {
+func TestExpect_ComparesByItsMode(t *testing.T) {
 	t.Parallel()
 	const output = "ORDER   STATUS\n0193-a  CONFIRMED  2 × widget\n\nlooked at 1 orders in 0.6 s\n"
 	for what, test := range map[string]struct {
 		info, text string
 		holds      bool
 	}{
-		"lines in order":                   {"contains", "ORDER\nlooked at 1 orders", true},
-		"lines in another order":           {"contains", "looked at\nORDER", false},
-		"one line twice":                   {"contains", "ORDER\nORDER", false},
-		"any characters in a line":         {"contains", "0193… 2 × widget", true},
-		"columns of another width":         {"contains", "ORDER STATUS", true},
-		"what is not there":                {"contains", "CANCELLED", false},
-		"what only looks like it":          {"contains", "0.6.s", false},
-		"line for line":                    {"elided", "ORDER STATUS\n… CONFIRMED …\n\nlooked at 1 orders in … s", true},
-		"any lines":                        {"elided", "ORDER STATUS\n…\nlooked at … orders in … s", true},
-		"no line":                          {"elided", "ORDER STATUS\n0193-a …\n…\n\nlooked …", true},
-		"a line less":                      {"elided", "ORDER STATUS\n… CONFIRMED …\n\n", false},
-		"a line more":                      {"elided", "ORDER STATUS\n… CONFIRMED …\n\nlooked …\nmore", false},
-		"nothing":                          {"elided", "", false},
-		"an expression":                    {"regex", `CONFIRMED.*in \d\.\d s`, true},
-		"an expression for something else": {"regex", `^\d+$`, false},
-		"another exit code":                {"contains exit=3", "ORDER", false},
+		"lines in order":                     {"contains", "ORDER\nlooked at 1 orders", true},
+		"lines in another order":             {"contains", "looked at\nORDER", false},
+		"one line twice":                     {"contains", "ORDER\nORDER", false},
+		"any characters in a line":           {"contains", "0193… 2 × widget", true},
+		"columns of another width":           {"contains", "ORDER STATUS", true},
+		"what is not there":                  {"contains", "CANCELLED", false},
+		"what only looks like it":            {"contains", "0.6.s", false},
+		"line for line":                      {"elided", "ORDER STATUS\n… CONFIRMED …\n\nlooked at 1 orders in … s", true},
+		"the blanks that a line begins with": {"elided", "… ORDER STATUS\n…", true},
+		"any lines":                          {"elided", "ORDER STATUS\n…\nlooked at … orders in … s", true},
+		"no line":                            {"elided", "ORDER STATUS\n0193-a …\n…\n\nlooked …", true},
+		"a line less":                        {"elided", "ORDER STATUS\n… CONFIRMED …\n\n", false},
+		"a line more":                        {"elided", "ORDER STATUS\n… CONFIRMED …\n\nlooked …\nmore", false},
+		"nothing":                            {"elided", "", false},
+		"an expression":                      {"regex", `^ORDER.*CONFIRMED.*in \d\.\d s$`, true},
+		"an expression for something else":   {"regex", `^\d+$`, false},
+		"another exit code":                  {"contains exit=3", "ORDER", false},
 	} {
 		parts := small()
 		parts["Run"] = "'''sh run\ntrue\n'''\n'''expect " + test.info + "\n" + test.text + "\n'''"

@@ -107,7 +107,7 @@ func (b *Block) check(form string) error {
 		return fmt.Errorf("there is no service %q; there are %v", service, events.Consumers)
 	case form == broken && b.Section != "Break", form == cleanup && b.Section != "Clean":
 		return fmt.Errorf("the block does not belong to the section %q", b.Section)
-	case b.Expect == nil && form != start && form != cleanup:
+	case b.Expect == nil && b.isExpected():
 		return errors.New("no expectation follows the block")
 	case form == background && b.Expect.Until == 0:
 		return errors.New("what goes on in the background is expected with until=30s")
@@ -137,7 +137,7 @@ func (p *Page) checkExpect(i int) error {
 		return other.Line < b.Line && other.Kind == expect && other.Expect.Name == b.Expect.Name
 	}
 	switch {
-	case i == 0 || p.Blocks[i-1].Kind == expect || p.Blocks[i-1].form() == "" || p.Blocks[i-1].form() == cleanup:
+	case i == 0 || p.Blocks[i-1].Kind == expect || !p.Blocks[i-1].isExpected():
 		return errors.New("the expectation follows no block that is run")
 	case b.Expect.Mode == "" && strings.TrimSpace(b.Text) != "":
 		return fmt.Errorf("an expectation with a text is %s, %s or %s", contains, pattern, elided)
@@ -148,6 +148,9 @@ func (p *Page) checkExpect(i int) error {
 	}
 	return nil
 }
+
+// isExpected is whether an expectation can follow the block.
+func (b *Block) isExpected() bool { return b.form() != "" && b.form() != start && b.form() != cleanup }
 
 // Break is the block that makes the page's point; nil: there is none.
 func (p *Page) Break() *Block { return p.first(broken) }
