@@ -95,7 +95,7 @@ func (p *program) eventWriter(orderID string) func(eventlog.Seen) error {
 	screen := sagaview.New(p.out, p.width(), orderID == "")
 	return func(seen eventlog.Seen) error {
 		if p.output == "json" {
-			if err := json.NewEncoder(p.raw).Encode(json.RawMessage(seen.Raw)); err != nil {
+			if err := json.NewEncoder(p.raw).Encode(published(seen)); err != nil {
 				return err
 			}
 		} else {
@@ -112,4 +112,12 @@ func (p *program) eventWriter(orderID string) func(eventlog.Seen) error {
 		}
 		return nil
 	}
+}
+
+// published is a message as it was published, or with its text and what is wrong with it, where it is no JSON.
+func published(seen eventlog.Seen) any {
+	if json.Valid(seen.Raw) {
+		return json.RawMessage(seen.Raw)
+	}
+	return map[string]string{"subject": seen.Subject, "problem": fmt.Sprint(seen.Problem), "raw": string(seen.Raw)}
 }
