@@ -30,7 +30,7 @@ func (p *program) publish() *cobra.Command {
 			return p.publishAs(ctx, address, args[0], args[1], message)
 		})
 	c.Long = `Publishes a file as a message of a service, with its login and past its outbox: what a producer with a fault
-does, for trying what the consumers make of it. Only at a system of sagactl demo, which keeps the logins beside run.json.`
+does, for trying what the consumers make of it. Only at a system of sagactl demo, whose logins stand beside run.json.`
 	c.Example = `  echo hello | sagactl publish payment saga.payment.PaymentProcessed.v1.$ORDER /dev/stdin`
 	return c
 }

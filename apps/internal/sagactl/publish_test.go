@@ -51,13 +51,13 @@ func TestPublish_PlaysAProducerThatIsWrong(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
 		code int
-		says string
+		want string
 	}{
 		"another's subject": {[]string{"payment", "saga.order.OrderConfirmed.v1." + order, message}, 1, "publish as payment"},
 		"no such service":   {[]string{"nobody", subject, message}, 2, `"nobody" has no login at the broker`},
 		"no such file":      {[]string{"payment", subject, message + ".not"}, 2, "read the message"},
 	} {
-		if got := run(t, nil, append([]string{"--file", file, "publish"}, c.args...)...); got.code != c.code || !strings.Contains(got.err, c.says) {
+		if got := run(t, nil, append([]string{"--file", file, "publish"}, c.args...)...); got.code != c.code || !strings.Contains(got.err, c.want) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
