@@ -3,6 +3,7 @@ package labs
 
 import (
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,5 +73,48 @@ func TestReadme_ListsThePages(t *testing.T) {
 	}
 	if got, want := strings.Join(rows, "\n"), strings.Join(want, "\n"); got != want {
 		t.Errorf("the table of %s/README.md begins its rows with\n%s\nnot with\n%s", folder, got, want)
+	}
+}
+
+// patterns are the pages of docs/patterns, by their paths below the root.
+func patterns(t *testing.T) iter.Seq2[string, *lab.Page] {
+	t.Helper()
+	const folder = "docs/patterns"
+	found, err := filepath.Glob(filepath.Join(root, folder, "*.md"))
+	if err != nil || len(found) < 15 {
+		t.Fatalf("there are %d patterns: %v", len(found), err)
+	}
+	return func(yield func(string, *lab.Page) bool) {
+		for _, file := range found {
+			path := filepath.Join(folder, filepath.Base(file))
+			if filepath.Base(file) == "README.md" {
+				continue
+			}
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := lab.ParsePattern(path, source)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			if !yield(path, p) {
+				return
+			}
+		}
+	}
+}
+
+func TestPatterns_AreWrittenAsTheRunnerReadsThem(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile(filepath.Join(root, "docs/patterns/README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, p := range patterns(t) {
+		if row := fmt.Sprintf("| [%s](%s) |", p.Title, filepath.Base(path)); !strings.Contains(string(readme), row) {
+			t.Errorf("docs/patterns/README.md has no row %s", row)
+		}
 	}
 }
