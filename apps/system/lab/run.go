@@ -33,6 +33,8 @@ type Options struct {
 	Limit time.Duration
 	// Write makes expectations that do not hold those that do. A regular expression stays as it is.
 	Write bool
+	// Environ is more environment for the blocks.
+	Environ []string
 	// Log gets a line for each block; nil: none.
 	Log io.Writer
 }
@@ -103,7 +105,7 @@ func Open(p *Page, o Options) (*Runner, error) {
 
 func (r *Runner) open() (err error) {
 	s := r.options.Shared
-	if r.shell, err = newShell(s.home, s.root, s.environ()); err == nil {
+	if r.shell, err = newShell(s.home, s.root, append(s.environ(), r.options.Environ...)); err == nil {
 		s.groups = append(s.groups, r.shell.pid)
 	}
 	return err

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/apps/system/supervisor"
 	"example.com/ordersaga/internal/localservers"
 	"example.com/ordersaga/pkg/loop"
 )
@@ -23,6 +24,8 @@ import (
 // System is a page's fresh directory, LAB, and the system that runs in it, if one was started.
 type System struct {
 	Dir string // LAB
+	// Stays is set for a system that goes on when this process ends, for [Attach].
+	Stays bool
 
 	root   string // of the repository
 	home   string // has Dir, and the files of the blocks
@@ -48,6 +51,32 @@ func NewSystem(ctx context.Context, root string) (*System, error) {
 	}
 	return s, nil
 }
+
+// Attach is a page's directory that another process has made, with the system that it left running there, if it still
+// runs.
+func Attach(ctx context.Context, root, dir string, pid int) (*System, error) {
+	before, err := gitStatus(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	s := &System{Dir: dir, root: root, home: filepath.Dir(dir), before: before}
+	if supervisor.Runs(dir) { // otherwise the number may be another process' by now
+		s.pid, s.groups, s.exited = pid, []int{pid}, make(chan struct{})
+		go func() {
+			for syscall.Kill(pid, 0) == nil {
+				loop.Rest(context.WithoutCancel(ctx), pace, nil)
+			}
+			close(s.exited)
+		}()
+	}
+	return s, nil
+}
+
+// Runs is whether a system was started here and still runs.
+func (s *System) Runs() bool { return supervisor.Runs(s.Dir) }
+
+// PID is the process that was started; 0: none was.
+func (s *System) PID() int { return s.pid }
 
 // environ is the environment of everything that runs here.
 func (s *System) environ() []string {
@@ -76,7 +105,9 @@ func (s *System) Start(ctx context.Context, command string) error {
 	defer log.Close()
 	c := exec.Command("bash", "-c", "exec "+command)
 	c.Dir, c.Env, c.Stdout, c.Stderr = s.root, s.environ(), log, log
-	localservers.EndWithUs(c, syscall.SIGTERM)
+	if !s.Stays {
+		localservers.EndWithUs(c, syscall.SIGTERM)
+	}
 	if err := startGroup(c); err != nil {
 		return fmt.Errorf("start the system: %w", err)
 	}
