@@ -161,6 +161,10 @@ labs: build ## runs the pages of docs/labs as written, and without their breaks 
 mutants: ## takes each guard away from the real source, and expects a test to turn red (ONLY='inbox payment': those)
 	@cd tests && go run ./mutants $(ONLY)
 
+.PHONY: wrong
+wrong: build ## builds and runs each wrong way of docs/wrong: red as its page has it, green with the code as it is (ONLY=fence)
+	@cd tests && go test -tags=labs -count=1 -parallel=2 -timeout=20m -v ./wrong $(if $(ONLY),-args -only '$(ONLY)') | grep -v '^=== '
+
 .PHONY: count
 count: ## prints how large everything is, beside the limits that a test holds: lines, files, words
 	@cd tests && go test -count=1 -v -run '^TestSize_' ./uniformity | sed -n 's/^ *size_test.go:[0-9]*: //p'
