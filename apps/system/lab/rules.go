@@ -101,8 +101,8 @@ func (b *Block) check(form string) error {
 		return errors.New("the block is empty")
 	case slices.Contains(strings.Fields(b.Text), "sleep"):
 		return errors.New("a block does not sleep: its expectation has until=30s")
-	case form == start && !isDemo(b.Text):
-		return fmt.Errorf("a start block is one command that begins with `%s`", demo)
+	case form == start && !isStart(b.Text):
+		return fmt.Errorf("a start block is one command that begins with `%s`", strings.Join(starts, "` or `"))
 	case form == query && !slices.Contains(events.Consumers, service):
 		return fmt.Errorf("there is no service %q; there are %v", service, events.Consumers)
 	case form == broken && b.Section != "Break", form == cleanup && b.Section != "Clean":
@@ -115,12 +115,13 @@ func (b *Block) check(form string) error {
 	return nil
 }
 
-// demo begins the command that starts a page's system.
-const demo = "bin/sagactl demo "
+// starts are how the command begins that starts a page's system.
+var starts = []string{"bin/sagactl demo ", "bin/sagactl wrong start "}
 
-func isDemo(text string) bool {
+func isStart(text string) bool {
 	text = strings.ReplaceAll(strings.TrimSpace(text), "\\\n", " ")
-	return strings.HasPrefix(text, demo) && !strings.ContainsAny(text, "\n;&|")
+	return slices.ContainsFunc(starts, func(begin string) bool { return strings.HasPrefix(text, begin) }) &&
+		!strings.ContainsAny(text, "\n;&|")
 }
 
 // expectFlags are what an expectation may have.
