@@ -157,6 +157,10 @@ chaos: build ## breaks everything under load by a seeded schedule, heals it and 
 labs: build ## runs the pages of docs/labs as written, and without their breaks (ONLY=03, WRITE=1 writes what they print anew)
 	@cd tests && go test -tags=labs -count=1 -parallel=2 -timeout=30m -v ./labs -args $(if $(ONLY),-only '$(ONLY)') $(if $(WRITE),-write) | grep -v '^=== '
 
+.PHONY: quality
+quality: build ## measures the quality scenarios of every commit, in four minutes (WRITE=1 keeps the results and writes docs/quality)
+	@bin/sagactl quality run --cadence every-commit $(if $(WRITE),,--results artifacts/quality.json)
+
 .PHONY: mutants
 mutants: ## takes each guard away from the real source, and expects a test to turn red (ONLY='inbox payment': those)
 	@cd tests && go run ./mutants $(ONLY)

@@ -51,6 +51,7 @@ func TestProvision_CreatesWhatIsMissingAndRepairsWhatWasChanged(t *testing.T) {
 	provision()
 	made := w.state()
 	got := made["stream"].(jetstream.StreamConfig)
+	t.Logf("measured: an event stays for %.0f hours", got.MaxAge.Hours())
 	for name, ok := range map[string]bool{
 		"every event of the saga":    slices.Equal(got.Subjects, []string{"saga.>"}),
 		"file storage":               got.Storage == jetstream.FileStorage,

@@ -126,6 +126,7 @@ func TestSweeper_AsksAgainWithLongerPausesAndNotForEver(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "asked after a year", asked(t, pool, id), want)
+	t.Logf("measured: asked %d times", len(asked(t, pool, id)))
 	same(t, "incidents", texts(t, pool, `SELECT kind FROM incident WHERE resolved_at IS NULL`), []string{kindOverdue})
 	same(t, "asked about a pending order", asked(t, pool, other), []string{})
 }

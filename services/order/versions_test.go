@@ -244,11 +244,15 @@ func TestVersion_AdditionsToTheFirstBreakNoClient(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.place("k", body).body), &got); err != nil {
 		t.Fatal(err)
 	}
+	kept := 0
 	for _, field := range promised {
 		if len(got[field]) == 0 {
 			t.Errorf("an order lacks %s", field)
+			continue
 		}
+		kept++
 	}
+	t.Logf("measured: %d of 11 promised fields kept", kept)
 }
 
 // versioned matches the addresses of the contract that have a version to choose.

@@ -136,7 +136,9 @@ func TestRefund_ThatTwoWorkersSendIsMadeOnce(t *testing.T) {
 	if !s.stores(successor, s.workers.Call(t.Context(), successor)) || s.state(id) != charge.Refunded {
 		t.Errorf("%s", s.state(id))
 	}
-	if charges, refunds := s.gate.moved(t, id); charges != 1 || refunds != 1 || len(s.openIncidents(id)) != 0 {
+	charges, refunds := s.gate.moved(t, id)
+	t.Logf("measured: %d refunds of one charge", refunds)
+	if charges != 1 || refunds != 1 || len(s.openIncidents(id)) != 0 {
 		t.Errorf("%d charges, %d refunds, open %v", charges, refunds, s.openIncidents(id))
 	}
 	s.checkLedgers()

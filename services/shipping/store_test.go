@@ -76,6 +76,8 @@ func TestCancel_UnderWayBeatsTheShipment(t *testing.T) {
 func TestShip_OfManyPaymentsAndCancelsAtOnceOneIsAnswered(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool
+	most := 0
+	defer func() { t.Logf("measured: %d answers to one order at most", most) }()
 	for range 20 {
 		order := paidOrder(newOrderID(t), "GB")
 		answers := make(chan events.Event, 8)
@@ -92,7 +94,7 @@ func TestShip_OfManyPaymentsAndCancelsAtOnceOneIsAnswered(t *testing.T) {
 				given++
 			}
 		}
-		if given != 1 {
+		if most = max(most, given); given != 1 {
 			t.Errorf("%d answers were given, want 1", given)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // everyPage are the addresses of all pages.
-var everyPage = []string{"/", "/order?id=none", "/place", "/break", "/operate", "/traces", "/simulator", "/versioning", "/nowhere"}
+var everyPage = []string{"/", "/order?id=none", "/place", "/break", "/operate", "/traces", "/simulator", "/versioning", "/quality", "/nowhere"}
 
 func anySize(t *testing.T, s *shop) {
 	p := s.visit(t, "/", 1280, 900)

@@ -49,6 +49,7 @@ func TestConsole(t *testing.T) {
 		"the versioning explorer recommends what fits":                   versioning,
 		"contexts and priorities change what the explorer recommends":    everyPosition,
 		"the versioning explorer explains the workflow, also in small":   workflow,
+		"the quality scenarios are a tree that opens":                    scenarios,
 		"payment crashes for the next order, which is confirmed":         crashNextOrder,
 		"armed faults are counted and cleared":                           countAndClear,
 		"a killed and a terminated service come back":                    killAService,

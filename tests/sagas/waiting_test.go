@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"example.com/ordersaga/apps/system/client"
@@ -32,6 +33,34 @@ func TestOrder_OneThatWaitsShowsWhy(t *testing.T) {
 	}})
 	t.Run("the gateway says nothing", func(t *testing.T) { gatewaySilent(t, w) })
 	t.Run("shipping is down, and the customer cancels", func(t *testing.T) { shippingDown(t, w) })
+	w.Holds(t, w.Secrets()...)
+}
+
+// TestOrder_IsAcceptedWhileAnotherServiceIsDown asks each customer once: nobody has to repeat a request because of a service
+// that takes part later.
+func TestOrder_IsAcceptedWhileAnotherServiceIsDown(t *testing.T) {
+	t.Parallel()
+	w := open(t, supervisor.Options{})
+	kit.Must(t, w.Down(t.Context(), "payment"))
+	const orders = 50
+	var accepted []string
+	for range orders {
+		wanted := client.One("widget", 1)
+		wanted.Key = uuid.NewString()
+		if got, _, err := w.Shop.Place(t.Context(), wanted); err == nil {
+			accepted = append(accepted, got.Id)
+		}
+	}
+	t.Logf("measured: %d of %d orders accepted", len(accepted), orders)
+	if len(accepted) != orders {
+		t.Errorf("%d of %d orders were accepted", len(accepted), orders)
+	}
+	kit.Must(t, w.Up(t.Context(), "payment"))
+	for _, id := range accepted {
+		if got := w.Ends(t, id); got.Status != order.CONFIRMED {
+			t.Errorf("the order %s ended %s: %s", id, got.Status, kit.Deref(got.Reason))
+		}
+	}
 	w.Holds(t, w.Secrets()...)
 }
 

@@ -53,6 +53,7 @@ func TestConsole_RefusesInvalidRequests(t *testing.T) {
 	}{
 		{"a page is served without the system", "GET", "/simulator", "", nil, http.StatusOK},
 		{"the flow, too", "GET", "/api/flow", "", nil, http.StatusOK},
+		{"the quality scenarios, too", "GET", "/quality", "", nil, http.StatusOK},
 		{"an asset, too", "GET", "/assets/frame.js", "", nil, http.StatusOK},
 		{"an address that is not there", "GET", "/api/nothing", "", nil, http.StatusNotFound},
 		{"the name of another site", "GET", "/simulator", "", func(r *http.Request) { r.Host = "rebound.example" }, http.StatusMisdirectedRequest},

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"example.com/ordersaga/apps/internal/console/httpx"
+	"example.com/ordersaga/apps/internal/console/quality"
 	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/pkg/problem"
 )
@@ -54,6 +55,11 @@ func (c *Console) routes(ctx context.Context) (http.Handler, error) {
 	for _, page := range []string{"/", "/order", "/place", "/break", "/operate", "/traces", "/simulator", "/versioning"} {
 		router.Get(page, func(w http.ResponseWriter, r *http.Request) { file(w, r, "index.html") })
 	}
+	scenarios, err := quality.Page(string(frame))
+	if err != nil {
+		return nil, err
+	}
+	router.Get("/quality", scenarios)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet || !strings.Contains(r.Header.Get("Accept"), "text/html") {
 			notFound(w, r)

@@ -16,6 +16,7 @@ const pages = {
   '/break': { title: 'Break things', about: 'Arm faults at any point, kill services, pause consumers, let the gateway misbehave, and watch the recovery.', load: () => import('./break/page.js') },
   '/simulator': { title: 'Saga flow simulator', about: 'Step a saga through four services, make any step fail, and follow the compensation: in a model, or with a real order.', keys: [['→', 'takes the next step'], ['←', 'takes a step back, in the model']], load: () => import('./simulator/page.js') },
   '/versioning': { title: 'API versioning explorer', about: 'Compare four ways to version a contract, and find the one that fits your context and priorities.', load: () => import('./versioning/page.js') },
+  '/quality': { title: 'Quality scenarios', about: 'What the system has to be good at, in numbers, and how each stands.' }, // comes ready from the console
 };
 
 const root = /** @type {HTMLElement} */ (document.getElementById('page'));
@@ -28,7 +29,7 @@ strip(/** @type {HTMLElement} */ (document.querySelector('header')));
 try {
   await synchronise().catch(() => {}); // each page shows when the console does not answer
   if (page?.load) await (await page.load()).mount(root);
-  else root.replaceChildren(el('h1', {}, 'There is no such page'), index());
+  else if (!page) root.replaceChildren(el('h1', {}, 'There is no such page'), index());
 } catch (error) {
   /** @type {any} */ (globalThis).loadAgain(); // once: see theme.js
   root.replaceChildren(el('h1', {}, 'The page could not be shown'), el('p', {}, `${/** @type {Error} */ (error).message} Is the console still running? Reload the page.`));
