@@ -13,7 +13,7 @@ func scenarios(t *testing.T, s *shop) {
 	p := s.visit(t, "/quality", 320, 700)
 	p.accessible()
 	p.do(chromedp.Click("#no-double-charge summary", chromedp.ByQuery))
-	p.reads("#no-double-charge dl", "TestDirect_AThousandConcurrentRequestsWithOneKey")
+	p.reads("#no-double-charge dl", "TestService_AReservationDeliveredAHundredTimesIsChargedOnce")
 	p.reads(".quality", "Trade-offs")
 	p.accessible()
 	if state := value[string](p, "document.querySelector('#no-double-charge .state').textContent"); state == "" {

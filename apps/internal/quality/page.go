@@ -2,6 +2,7 @@ package quality
 
 import (
 	"cmp"
+	_ "embed" // the page
 	"fmt"
 	"os"
 	"path"
@@ -106,9 +107,13 @@ func (l Leaf) Mark() string {
 		return "✓"
 	case Failed, RiskExpired:
 		return "✗"
+	default:
+		return "○"
 	}
-	return "○"
 }
+
+//go:embed page.tmpl
+var page string
 
 // Page is docs/quality/README.md.
 func Page(root string, leaves []Leaf) (string, error) {
@@ -149,74 +154,9 @@ func terms(root, page string) (string, error) {
 	var links []string
 	for _, id := range anchor.FindAllStringSubmatch(string(glossary), -1) {
 		term := strings.ReplaceAll(id[1], "-", " ")
-		if strings.Contains(strings.ToLower(page), strings.TrimSuffix(term, "y")) {
+		if regexp.MustCompile(`(?i)\b` + regexp.QuoteMeta(strings.TrimSuffix(term, "y"))).MatchString(page) {
 			links = append(links, fmt.Sprintf("[%s](../glossary.md#%s)", term, id[1]))
 		}
 	}
 	return strings.Join(links, ", "), err
 }
-
-const page = `# Quality scenarios
-
-What the system has to be good at, each as a scenario with a number, and the command that measures it. The scenarios stand in
-[scenarios.yaml](scenarios.yaml). ` + "`bin/sagactl quality run`" + ` runs the commands, and it alone writes
-[results.json](results.json) and this page. ` + "`make quality`" + ` runs those that belong to every commit, as CI does.
-
-{{len (in . "passed")}} of {{len .}} scenarios have passed ({{percent .}} %). In each run the number is also compared with a bound that nothing can
-keep. If it passes there, too, the scenario has failed: its command would pass whatever it measures.
-
-Terms: TERMS.
-
-## Utility tree
-
-Two letters stand before each scenario: how important it is, and how difficult (high, medium, low).
-
-{{range tree .}}- **{{.Name}}**
-{{- range .Branches}}
-  - {{.Name}}
-{{- range .Leaves}}
-    - {{.Importance}}/{{.Difficulty}} [{{.ID}}](#{{.ID}}): {{.Mark}} {{.Standing}}
-{{- end}}{{end}}
-{{end}}
-## Risks
-
-Scenarios of which nothing shows today that they hold.
-
-{{range risks .}}- [{{.ID}}](#{{.ID}}): {{.Standing}}
-{{else}}There are none.
-{{end}}
-## Sensitivity points
-
-One decision alone moves the number.
-
-{{range points . "sensitivity"}}- [{{.ID}}](#{{.ID}}): {{.Point.Of}}
-{{end}}
-## Trade-offs
-
-One decision moves two numbers, and in opposite ways.
-
-| Decision | Pulls for | Pulls against | Chosen by |
-|---|---|---|---|
-{{range points . "trade-off"}}| {{.Point.Of}} | [{{.ID}}](#{{.ID}}) | [{{.Point.Against}}](#{{.Point.Against}}) | {{adr .Point.DecidedBy}} |
-{{end}}
-## The scenarios
-{{range .}}
-### {{.ID}}
-
-| {{.Quality}} | {{.Concern}} |
-|---|---|
-| Source | {{.Source}} |
-| Stimulus | {{.Stimulus}} |
-| Artefact | {{.Artefact}} |
-| Environment | {{.Environment}} |
-| Response | {{.Response}} |
-| Measure | {{.Measure.What}} |
-| Measured | {{.Mark}} {{.Measured}} |
-| State | {{.Standing}} |
-| Decisions | {{range $i, $n := .ADRs}}{{if $i}}, {{end}}{{adr $n}}{{end}} |
-| Evidence | {{.Evidence.Cadence}}; stale after {{.Evidence.Days}} days |
-
-` + "```sh" + `
-{{.Evidence.Command}}
-` + "```" + `
-{{end}}`

@@ -23,6 +23,7 @@ type Result struct {
 	Verdict State     `json:"verdict"`
 	Why     string    `json:"why,omitempty"`
 	Seconds float64   `json:"seconds"`
+	CPU     float64   `json:"cpu_seconds"` // which a busy machine changes less
 
 	Output string `json:"-"` // all that the command printed
 }
@@ -41,13 +42,13 @@ func (s Scenario) Run(ctx context.Context, root string) Result {
 	began := time.Now()
 	result := Result{ID: s.ID, Commit: commit(ctx, root), Time: began.UTC().Truncate(time.Second)}
 	if s.Evidence.Needs != "" {
-		if _, err := shell(ctx, root, s.Evidence.Needs, time.Minute); err != nil {
+		if _, _, err := shell(ctx, root, s.Evidence.Needs, time.Minute); err != nil {
 			result.Verdict, result.Why = CannotRun, "it needs: "+s.Evidence.Needs
 			return result
 		}
 	}
-	output, err := shell(ctx, root, s.Evidence.Command, cmp.Or(s.Evidence.Limit, limit))
-	result.Output, result.Seconds = output, math.Round(time.Since(began).Seconds()*10)/10
+	output, cpu, err := shell(ctx, root, s.Evidence.Command, cmp.Or(s.Evidence.Limit, limit))
+	result.Output, result.Seconds, result.CPU = output, tenths(time.Since(began)), tenths(cpu)
 	value, unread := s.read(output)
 	if unread == nil {
 		result.Value = &value
@@ -60,9 +61,11 @@ func (s Scenario) Run(ctx context.Context, root string) Result {
 	return result
 }
 
-// shell runs a command and all that it starts, for as long as it may take. It fails with the first part that fails, in a
-// pipe, too.
-func shell(ctx context.Context, root, command string, limit time.Duration) (string, error) {
+// shell runs a command and all that it starts, for as long as it may take. It fails with the first part that fails, in
+// a pipe, too.
+func shell(
+	ctx context.Context, root, command string, limit time.Duration,
+) (printed string, cpu time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	run := exec.CommandContext(ctx, "bash", "-e", "-o", "pipefail", "-c", command)
@@ -71,7 +74,8 @@ func shell(ctx context.Context, root, command string, limit time.Duration) (stri
 	run.Cancel = func() error { return syscall.Kill(-run.Process.Pid, syscall.SIGKILL) }
 	run.WaitDelay = time.Second // somebody who left the group may hold the pipe
 	output, err := run.CombinedOutput()
-	if run.Process != nil {
+	if run.ProcessState != nil {
+		cpu = run.ProcessState.UserTime() + run.ProcessState.SystemTime()
 		_ = syscall.Kill(-run.Process.Pid, syscall.SIGKILL) // what it has left behind, if anything
 	}
 	switch {
@@ -80,8 +84,10 @@ func shell(ctx context.Context, root, command string, limit time.Duration) (stri
 	case err != nil:
 		err = fmt.Errorf("the command failed: %w", err)
 	}
-	return string(output), err
+	return string(output), cpu, err
 }
+
+func tenths(d time.Duration) float64 { return math.Round(d.Seconds()*10) / 10 }
 
 // read finds the number in what the command printed; the last one, when there are several.
 func (s Scenario) read(output string) (float64, error) {
@@ -98,8 +104,8 @@ func (s Scenario) read(output string) (float64, error) {
 	return value, nil
 }
 
-// judge compares the number with the bound, and with a bound that nothing can keep: a verdict that passes there, too, is
-// no verdict.
+// judge compares the number with the bound, and with a bound that nothing can keep: a verdict that passes there, too,
+// is no verdict.
 func (s Scenario) judge(value float64) error {
 	switch {
 	case s.Measure.Bound.Impossible().Holds(value):

@@ -144,12 +144,11 @@ func Read(source []byte) ([]Scenario, error) {
 
 var atLine = regexp.MustCompile(`line (\d+): `)
 
-// oneLine is the first thing that is wrong, with the line on which it stands, since that has the field's name. The parser
-// counts some lines from zero, so it is near.
+// oneLine is the first thing that is wrong, with the line on which it stands, since that has the field's name. The
+// parser counts some lines from zero, so it is near.
 func oneLine(err error, source []byte) error {
 	text := err.Error()
-	var wrong *yaml.TypeError
-	if errors.As(err, &wrong) {
+	if wrong, is := errors.AsType[*yaml.TypeError](err); is {
 		text = wrong.Errors[0]
 	}
 	if at := atLine.FindStringSubmatch(text); at != nil {

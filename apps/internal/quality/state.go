@@ -27,7 +27,7 @@ type Leaf struct {
 	Red    bool    `json:"red"`    // it must not stay so
 }
 
-// Judge puts scenarios and results together, as they stand at a time: H/H first, and what belongs together side by side.
+// Judge puts scenarios and results together, as they stand at a time: H/H first, what belongs together side by side.
 func Judge(scenarios []Scenario, results []Result, now time.Time) []Leaf {
 	leaves := make([]Leaf, 0, len(scenarios))
 	for _, s := range scenarios {

@@ -23,7 +23,8 @@ func (p *program) quality() *cobra.Command {
 A scenario that has failed is exit code 1. Without names all are run.
 
 The results are written to docs/quality, with the page, and to the console's copy; with --results to that file alone.`,
-		Example: "  sagactl quality run --cadence every-commit --results artifacts/quality.json\n  sagactl quality run no-double-charge",
+		Example: "  sagactl quality run no-double-charge\n" +
+			"  sagactl quality run --cadence every-commit --results artifacts/quality.json",
 		RunE: runs(func(c *cobra.Command, ids []string) error {
 			return p.measure(c.Context(), ids, strings.ReplaceAll(cadence, "-", " "), results)
 		}),
