@@ -39,7 +39,7 @@ func read(t *testing.T, source string) quality.Scenario {
 	return all[0]
 }
 
-func TestRead_SaysInOneLineWhichFieldIsWrong(t *testing.T) {
+func TestRead_NamesTheWrongFieldInOneLine(t *testing.T) {
 	t.Parallel()
 	for change, want := range map[string]string{
 		"quality: Testability => quality:":                            "scenario it-counts: quality is missing",
@@ -148,7 +148,7 @@ func TestRun_NoNumberPassesTheImpossibleBound(t *testing.T) {
 	}
 }
 
-func TestJudge_AScenarioStandsAsItsResultSays(t *testing.T) {
+func TestJudge_AScenarioStandsAsItsResult(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
 	passed := func(value float64, days int) *quality.Result {

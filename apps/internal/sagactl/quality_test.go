@@ -33,9 +33,9 @@ func checkout(t *testing.T) {
 func TestQuality_TheExitCodeIsTheVerdict(t *testing.T) { // not parallel: it changes the working directory
 	checkout(t)
 	for _, c := range []struct {
-		args string
-		code int
-		says string
+		args  string
+		code  int
+		shows string
 	}{
 		{"show", 0, "never run"},
 		{"run nothing", 2, `there is no scenario "nothing"`},
@@ -49,8 +49,8 @@ func TestQuality_TheExitCodeIsTheVerdict(t *testing.T) { // not parallel: it cha
 		{"show -o json", 1, `"state": "failed"`},
 	} {
 		got := run(t, nil, append([]string{"quality"}, strings.Fields(c.args)...)...)
-		if got.code != c.code || !strings.Contains(got.out+got.err, c.says) {
-			t.Errorf("quality %s: exit code %d, want %d with %q:\n%s%s", c.args, got.code, c.code, c.says, got.out, got.err)
+		if got.code != c.code || !strings.Contains(got.out+got.err, c.shows) {
+			t.Errorf("quality %s: exit code %d, want %d with %q:\n%s%s", c.args, got.code, c.code, c.shows, got.out, got.err)
 		}
 	}
 	page, err := os.ReadFile("docs/quality/README.md")
