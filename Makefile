@@ -155,7 +155,7 @@ chaos: build ## breaks everything under load by a seeded schedule, heals it and 
 
 .PHONY: labs
 labs: build ## runs the pages of docs/labs as written, and without their breaks (ONLY=03, WRITE=1 writes what they print anew)
-	@cd tests && go test -tags=labs -count=1 -parallel=2 -timeout=30m -v ./labs -args $(if $(ONLY),-only '$(ONLY)') $(if $(WRITE),-write) | grep -v '^=== '
+	@cd tests && go test -tags=labs -count=1 -parallel=2 -timeout=30m -v $(if $(ONLY)$(WRITE),-run '^Test(Labs|Patterns)_Each') ./labs -args $(if $(ONLY),-only '$(ONLY)') $(if $(WRITE),-write) | grep -v '^=== '
 
 .PHONY: quality
 quality: build ## measures the quality scenarios of every commit, in four minutes (WRITE=1 keeps the results and writes docs/quality)
