@@ -15,7 +15,9 @@ import (
 
 const (
 	sagaPage = "../../docs/saga.md"
-	asyncDoc = "../../pkg/events/asyncapi.yaml"
+	// paymentPage has the states of payment, which has more of them than the others together.
+	paymentPage = "../../docs/payment.md"
+	asyncDoc    = "../../pkg/events/asyncapi.yaml"
 )
 
 // TestSaga_WhatIsGeneratedFollowsFromTheTable: the AsyncAPI document, the table for readers and the first diagram of the
@@ -119,9 +121,17 @@ func TestSaga_DrawnDiagramsAreInTheTable(t *testing.T) {
 	if len(arrows) < 5 {
 		t.Errorf("there are only %d arrows in the diagrams", len(arrows))
 	}
+	payments, err := os.ReadFile(paymentPage)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var drawn, want []string
-	for _, edge := range regexp.MustCompile(`(?m)^ +(\S+) --> (\w+)( :.*)?$`).FindAllStringSubmatch(string(page), -1) {
-		drawn = append(drawn, strings.Replace(edge[1], "[*]", "", 1)+" to "+edge[2])
+	states := regexp.MustCompile(`(?m)^ +(\S+) --> (\w+)(?: ?:.*)?$`).FindAllStringSubmatch(string(page)+string(payments), -1)
+	for _, edge := range states {
+		// An operator who names refunds that the gateway shows ends a payment without another call: no event causes that.
+		if byHand := edge[1] == "REFUND_REFUSED" && edge[2] == "REFUNDED"; edge[1] != edge[2] && !byHand {
+			drawn = append(drawn, strings.Replace(edge[1], "[*]", "", 1)+" to "+edge[2])
+		}
 	}
 	for _, row := range events.Saga {
 		for _, from := range row.From {
