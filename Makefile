@@ -106,12 +106,12 @@ contracts: tools ## compares every contract with the released one and with what 
 	@cd tests && go test -count=1 ./contracts
 	@if command -v npm >/dev/null; then $(MAKE) interop; else echo "npm is missing: other people's tools were not asked" >&2; fi
 	@echo; echo "What the gates refuse, and why:"
-	@cd tests && go test -count=1 -v -run '^TestGate_Refuses' ./contracts | grep -v '^=== '
+	@cd tests && go test -count=1 -v -run '^TestGate_Refuses' ./contracts | grep -v -E '^=== (RUN|PAUSE|CONT)'
 
 .PHONY: interop
 interop: build $(NPM) ## has other people's tools read the contracts and use a running system: AsyncAPI, CloudEvents, Pact, clients of schema registries (needs npm; a part of make contracts)
 	@cd tests/interop && export NODE_PATH=$(CURDIR)/.bin/interop/node_modules && \
-		node asyncapi.cjs ../../pkg/events/asyncapi.yaml && go test -tags=interop -count=1 -timeout=10m -v . | grep -v '^=== '
+		node asyncapi.cjs ../../pkg/events/asyncapi.yaml && go test -tags=interop -count=1 -timeout=10m -v . | grep -v -E '^=== (RUN|PAUSE|CONT)'
 
 .PHONY: pacts
 pacts: ## writes what every consumer reads, after a change of what it reads
@@ -138,7 +138,7 @@ test-browser: build .bin/.axe-$(AXE) ## uses the console in a real browser (PICT
 
 .PHONY: conformance
 conformance: build ## checks our services, and shipping in Node with and without mistakes, in their places (needs npm for the latter)
-	@cd tests && go test -tags=conformance -count=1 -timeout=20m -v ./conformance | grep -v '^=== '
+	@cd tests && go test -tags=conformance -count=1 -timeout=20m -v ./conformance | grep -v -E '^=== (RUN|PAUSE|CONT)'
 
 .PHONY: crash-matrix
 crash-matrix: build ## kills services at every named point in every kind of saga, and writes docs/reference/failures.md (ONLY='mail.': those cells)
@@ -146,7 +146,7 @@ crash-matrix: build ## kills services at every named point in every kind of saga
 
 .PHONY: crash-matrix-quick
 crash-matrix-quick: build ## the same for each point of each service once, in one kind of saga
-	@cd tests && go test -tags=crashmatrix -count=1 -timeout=20m ./crash -v -args -quick | grep -v '^=== '
+	@cd tests && go test -tags=crashmatrix -count=1 -timeout=20m ./crash -v -args -quick | grep -v -E '^=== (RUN|PAUSE|CONT)'
 
 .PHONY: chaos
 chaos: build ## breaks everything under load by a seeded schedule, heals it and verifies (SEED=1 MINUTES=3 RACE=)
@@ -155,7 +155,7 @@ chaos: build ## breaks everything under load by a seeded schedule, heals it and 
 
 .PHONY: labs
 labs: build ## runs the pages of docs/labs as written, and without their breaks (ONLY=03, WRITE=1 writes what they print anew)
-	@cd tests && go test -tags=labs -count=1 -parallel=2 -timeout=30m -v $(if $(ONLY)$(WRITE),-run '^Test(Labs|Patterns)_Each') ./labs -args $(if $(ONLY),-only '$(ONLY)') $(if $(WRITE),-write) | grep -v '^=== '
+	@cd tests && go test -tags=labs -count=1 -parallel=2 -timeout=30m -v $(if $(ONLY)$(WRITE),-run '^Test(Labs|Patterns)_Each') ./labs -args $(if $(ONLY),-only '$(ONLY)') $(if $(WRITE),-write) | grep -v -E '^=== (RUN|PAUSE|CONT)'
 
 .PHONY: quality
 quality: build ## measures the quality scenarios of every commit, in four minutes (WRITE=1 keeps the results and writes docs/quality)
@@ -167,7 +167,7 @@ mutants: ## takes each guard away from the real source, and expects a test to tu
 
 .PHONY: wrong
 wrong: build ## builds and runs each wrong way of docs/wrong: red as its page has it, green with the code as it is (ONLY=fence)
-	@cd tests && go test -tags=labs -count=1 -parallel=2 -timeout=20m -v ./wrong $(if $(ONLY),-args -only '$(ONLY)') | grep -v '^=== '
+	@cd tests && go test -tags=labs -count=1 -parallel=2 -timeout=20m -v ./wrong $(if $(ONLY),-args -only '$(ONLY)') | grep -v -E '^=== (RUN|PAUSE|CONT)'
 
 .PHONY: count
 count: ## prints how large everything is, beside the limits that a test holds: lines, files, words
@@ -198,7 +198,7 @@ check-full: check test-browser test-compose test-module test-outside conformance
 check-sidecar: build sidecar tools ## lints and tests the sidecar's module, and the system with sidecars, alerts and dashboards
 	@cd telemetry && $(SIDECAR_GO) go mod tidy -diff && $(SIDECAR_GO) go vet ./... && $(SIDECAR_GO) golangci-lint run --config ../.golangci.yml ./...
 	@cd telemetry && $(SIDECAR_GO) go test -count=1 -shuffle=on -timeout=10m ./...
-	@cd tests && go test -tags=sidecar -count=1 -timeout=15m -v ./sidecar | grep -v '^=== '
+	@cd tests && go test -tags=sidecar -count=1 -timeout=15m -v ./sidecar | grep -v -E '^=== (RUN|PAUSE|CONT)'
 	@if docker compose --profile observability pull --quiet prometheus >/dev/null 2>&1; then \
 		docker compose --profile observability run --rm --no-deps --entrypoint promtool prometheus check config /etc/prometheus/prometheus.yml; \
 	else echo "observability: left out, its images cannot be had; alerts and dashboards were tested without them"; fi
