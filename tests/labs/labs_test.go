@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +24,13 @@ func TestLabs_EachPageIsGreenAndRedWithoutItsBreak(t *testing.T) {
 	t.Parallel()
 	if *write && os.Getenv("CI") == "true" {
 		t.Fatal("expectations are written by a person, who looks at what has changed")
+	}
+	all := names(t)
+	for path := range patterns(t) {
+		all = append(all, path)
+	}
+	if !slices.ContainsFunc(all, func(path string) bool { return strings.Contains(path, *only) }) {
+		t.Fatalf("no page has %q in its name", *only)
 	}
 	for _, path := range names(t) {
 		if !strings.Contains(path, *only) {
