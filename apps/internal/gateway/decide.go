@@ -38,7 +38,7 @@ func (p *payments) decideRefund(b *book, key keyed, body api.RefundRequest) (out
 	if out, done := p.already(b, key); done {
 		return out, nil
 	}
-	a := b.charges[body.ChargeId]
+	a := b.account(body.ChargeId)
 	switch {
 	case a == nil:
 		return refusalOf(http.StatusNotFound, api.UnknownCharge, "there is no charge with this id"), nil
@@ -73,7 +73,7 @@ func refuse(key keyed, a *account, body api.RefundRequest, code string) (outcome
 // that waited for longer than the horizon, here or for the lock, must not move money any more: its sender may already
 // rely on that.
 func (p *payments) already(b *book, key keyed) (out outcome, done bool) {
-	if r := b.answers[key.key]; r != nil {
+	if r := b.answer(key.key); r != nil {
 		if r.Fingerprint != key.fingerprint {
 			return unprocessable(api.KeyReused, "this Idempotency-Key belongs to another request"), true
 		}

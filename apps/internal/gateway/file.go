@@ -56,7 +56,7 @@ func (f *file) lock() error {
 func (f *file) unlock() error { return syscall.Flock(int(f.f.Fd()), syscall.LOCK_UN) }
 
 // catchUp reads what was appended since it last looked, line by line. The lock must be held.
-func (f *file) catchUp(apply func(line []byte) error) error {
+func (f *file) catchUp(add func(place int64, line []byte) error) error {
 	info, err := f.f.Stat()
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (f *file) catchUp(apply func(line []byte) error) error {
 		if err != nil {
 			return err
 		}
-		if err := apply(bytes.TrimSuffix(line, []byte("\n"))); err != nil {
+		if err := add(f.end, bytes.TrimSuffix(line, []byte("\n"))); err != nil {
 			return fmt.Errorf("the ledger is damaged at byte %d: %w", f.end, err)
 		}
 		f.end += int64(len(line))
@@ -91,12 +91,14 @@ func (f *file) cutTorn(length int) error {
 // append writes whole lines at the end. When it fails, they are taken away again as far as that can be
 // had. The lock must be held, and the file read up to its end.
 func (f *file) append(lines []byte) error {
-	if _, err := f.f.WriteAt(lines, f.end); err != nil {
-		return errors.Join(err, f.f.Truncate(f.end))
-	}
 	end := f.end
-	f.end += int64(len(lines))
-	if err := f.sync(); err != nil {
+	_, err := f.f.WriteAt(lines, end)
+	if err == nil {
+		f.end += int64(len(lines))
+		err = f.sync()
+	}
+	if err != nil {
+		f.end, f.synced = end, 0 // what can no longer be synced need not be on the disk
 		return errors.Join(err, f.f.Truncate(end))
 	}
 	return nil
@@ -114,8 +116,5 @@ func (f *file) sync() error {
 	f.synced = f.end
 	return nil
 }
-
-// rewind makes the next catchUp read everything anew.
-func (f *file) rewind() { f.end, f.synced = 0, 0 }
 
 func (f *file) close() error { return f.f.Close() }

@@ -4,7 +4,8 @@
 //
 // What it promises stands in the contract. How it keeps it: an answer leaves only after its record is on
 // the disk ([Run], ledger.go); the record holds the key, the request's fingerprint and the answer itself, so that a
-// retry gets the same bytes after any crash; and two processes may serve one ledger (file.go).
+// retry gets the same bytes after any crash; and two processes may serve one ledger (file.go). In memory is only where
+// in the file each record is (book.go, index.go).
 package gateway
 
 import (

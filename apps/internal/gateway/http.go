@@ -129,9 +129,8 @@ func (h *handlers) FindCharges(ctx context.Context,
 func (h *handlers) GetCharge(ctx context.Context,
 	request api.GetChargeRequestObject) (api.GetChargeResponseObject, error) {
 	found, err := do(ctx, h.payments.ledger, func(b *book) (*api.Charge, *record) {
-		if a := b.charges[request.Id]; a != nil {
-			charge := a.charge
-			return &charge, nil
+		if a := b.account(request.Id); a != nil {
+			return &a.charge, nil
 		}
 		return nil, nil
 	})
@@ -154,6 +153,5 @@ func (h *handlers) ReadLedger(ctx context.Context,
 	if request.Params.Limit != nil {
 		limit = *request.Params.Limit
 	}
-	page, err := do(ctx, h.payments.ledger, func(b *book) (api.Ledger, *record) { return b.page(after, limit), nil })
-	return api.ReadLedger200JSONResponse(page), err
+	return do(ctx, h.payments.ledger, func(b *book) (page, *record) { return b.page(after, limit), nil })
 }

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"time"
@@ -45,7 +44,7 @@ func openLedger(path string, log *slog.Logger, metrics prometheus.Registerer) (*
 		return nil, err
 	}
 	l := &ledger{
-		file: f, book: newBook(), log: log,
+		file: f, book: newBook(f), log: log,
 		queue: make(chan *operation, maxBatch), closing: make(chan struct{}), closed: make(chan struct{}),
 		batches: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "gateway_ledger_batch_operations", Help: "Operations that shared one write.",
@@ -136,43 +135,41 @@ func (l *ledger) gather(first *operation) []*operation {
 }
 
 // commit does a batch: under the lock, with everything that other processes wrote in view, and on the
-// disk when it returns. After an error the book may hold what the disk does not, so it is read anew.
+// disk when it returns. After an error the book forgets what it decided.
 func (l *ledger) commit(batch []*operation) (err error) {
 	if err := l.file.lock(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.file.unlock()) }()
 
-	if err := l.file.catchUp(l.book.replay); err != nil {
+	l.book.err = nil
+	if err := l.file.catchUp(l.book.add); err != nil {
 		return err
 	}
-	lines, err := l.decide(batch)
-	if err == nil {
-		err = l.file.append(lines)
+	movements, names := l.book.movements, l.book.names.n
+	if err = l.decide(batch); err == nil {
+		err = l.file.append(l.book.decided)
 	}
 	if err != nil {
-		l.book = newBook()
-		l.file.rewind()
+		l.book.forget(movements, names)
 	}
+	l.book.decided = nil
 	return err
 }
 
 // decide runs the operations one after the other, each in view of those before it.
-func (l *ledger) decide(batch []*operation) ([]byte, error) {
-	var lines []byte
+func (l *ledger) decide(batch []*operation) error {
 	for _, op := range batch {
 		r := op.decide(l.book)
+		if l.book.err != nil {
+			return l.book.err
+		}
 		if r == nil {
 			continue
 		}
-		line, err := json.Marshal(r)
-		if err != nil {
-			return nil, err
+		if err := l.book.decide(r); err != nil {
+			return err
 		}
-		if err := l.book.apply(r); err != nil {
-			return nil, err
-		}
-		lines = append(append(lines, line...), '\n')
 	}
-	return lines, nil
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -39,7 +40,7 @@ func put(ctx context.Context, l *ledger, reference string) error {
 // count is how many movements a ledger shows.
 func count(t *testing.T, l *ledger) int {
 	t.Helper()
-	n, err := do(t.Context(), l, func(b *book) (int, *record) { return len(b.entries), nil })
+	n, err := do(t.Context(), l, func(b *book) (int, *record) { return b.movements, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,6 +152,12 @@ func TestLedger_AFailedWriteLeavesNothingAndTheNextOneWorks(t *testing.T) {
 	}
 	if n := count(t, l); n != 1 {
 		t.Errorf("%d movements after a failed write, want 1", n)
+	}
+	found, err := do(t.Context(), l, func(b *book) ([]bool, *record) {
+		return []bool{b.answer("key:before") != nil, b.answer("key:lost") != nil, len(b.find("lost")) > 0}, nil
+	})
+	if err != nil || !slices.Equal(found, []bool{true, false, false}) {
+		t.Errorf("after a failed write, found: what was before, its key, its charge: %v, %v", found, err)
 	}
 	swap(t, l, writable)
 	readOnly.Close()
