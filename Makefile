@@ -78,8 +78,8 @@ images: ## builds the containers' images and writes them to artifacts/images.tar
 	@docker save --output artifacts/images.tar $$(docker compose --profile '*' config --images | sort -u)
 
 .PHONY: bench
-bench: build ## measures sagas per second and their latency against the same work without messaging (AGAINST=DIR: against an earlier build's programs, PAIRS=7)
-	@bin/sagactl bench $(if $(AGAINST),--against '$(AGAINST)' $(if $(PAIRS),--pairs $(PAIRS)))
+bench: build ## measures sagas per second and their latency against the same work without messaging (AGAINST=DIR: against an earlier build's programs, PAIRS=7; HISTORY=1000,100000: with so many orders behind it)
+	@bin/sagactl bench $(if $(HISTORY),--history '$(HISTORY)') $(if $(AGAINST),--against '$(AGAINST)' $(if $(PAIRS),--pairs $(PAIRS)))
 
 .PHONY: bench-rpc
 bench-rpc: build ## measures gRPC against REST at the same work: latency, bytes, CPU

@@ -18,7 +18,7 @@ import (
 )
 
 func (p *program) bench() *cobra.Command {
-	o, earlier := bench.Options{Progress: p.err}, against{}
+	o, earlier, histories := bench.Options{Progress: p.err}, against{}, []int(nil)
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Measures the system against the same work without messaging.",
@@ -31,9 +31,14 @@ measured; an objective that this machine missed does not change the exit code.
 With --against, this build is measured against an earlier one. Each run starts a fresh system with the programs of one
 build, and the builds alternate (this, earlier, earlier, this, …). The last line is the verdict: "not slower" when the
 median of at least 7 ratios of sagas per second is 0.97 or more. Otherwise the exit code is 1.
-With --traces, this build is measured against itself: what recording traces costs.`,
+With --traces, this build is measured against itself: what recording traces costs.
+With --history 1000,1000000, a fresh system for each number gets so many finished orders before the load. The tables have
+what a saga, reading, verify and the start of a process then take.`,
 		Args: cobra.NoArgs,
 		RunE: runs(func(c *cobra.Command, _ []string) error {
+			if len(histories) > 0 {
+				return p.runHistory(c.Context(), o, histories)
+			}
 			if !c.Flags().Changed("against") && !c.Flags().Changed("pairs") && !c.Flags().Changed("traces") {
 				return p.runBench(c.Context(), o)
 			}
@@ -52,7 +57,11 @@ With --traces, this build is measured against itself: what recording traces cost
 	f.IntSliceVar(&o.InFlight, "in-flight", []int{1, 16, 64, 256}, "closed loop: how many orders at a time")
 	f.Float64Var(&o.OpenLoop, "open-loop", 0.5, "open loop: share of the slower side's rate at 64 in flight; 0: none")
 	f.DurationVar(&o.Idle, "idle", 10*time.Second, "how long to watch the idle system")
+	f.IntSliceVar(&histories, "history", nil, "measures with so many finished orders behind; several: one after the other")
 	earlier.addFlags(c)
+	for _, flag := range []string{"against", "pairs", "traces", "open-loop", "idle"} {
+		c.MarkFlagsMutuallyExclusive("history", flag)
+	}
 	c.AddCommand(&cobra.Command{
 		Use: "baseline", Short: "Serves the baseline; bench starts it.", Hidden: true, Args: cobra.NoArgs,
 		RunE: runs(func(c *cobra.Command, _ []string) error { return baseline.Run(c.Context(), os.Getenv) }),
