@@ -64,8 +64,8 @@ func (a API) list(ctx context.Context, p page, order *uuid.UUID) ([]Incident, er
 	rows, err := a.Pool.Query(ctx, `
 		SELECT `+incidentColumns+` FROM incident
 		WHERE ($1 IS FALSE OR resolved_at IS NULL) AND ($2::uuid IS NULL OR order_id = $2)
-		  AND ($3::timestamptz IS NULL OR (opened_at, id) < ($3, $4))
-		ORDER BY opened_at DESC, id DESC LIMIT $5`, onlyOpen, order, p.since, p.id, p.limit+1)
+		  AND (opened_at, id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, '`+lastID+`'))
+		ORDER BY opened_at DESC, incident.id DESC LIMIT $5`, pgx.QueryExecModeCacheDescribe, onlyOpen, order, p.since, p.id, p.limit+1)
 	if err != nil {
 		return nil, fmt.Errorf("list incidents: %w", err)
 	}

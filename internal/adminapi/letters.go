@@ -66,12 +66,13 @@ const matches = `($1 = '' OR position($1 IN type) > 0)
 
 // letters is a page of those that match and one more, newest first.
 func (a API) letters(ctx context.Context, f Filter, p page) ([]DeadLetter, error) {
+	// Planned for what is asked: so the index of the open ones, or of an order's, serves where these are.
 	rows, err := a.Pool.Query(ctx, `
 		SELECT `+letterColumns+` FROM dead_letter
 		WHERE `+matches+`
-		  AND ($4::boolean IS NULL OR (closed_at IS NULL) = $4)
-		  AND ($5::timestamptz IS NULL OR (first_at, id) < ($5, $6))
-		ORDER BY first_at DESC, id DESC LIMIT $7`, f.Type, f.Reason, f.Order, p.open, p.since, p.id, p.limit+1)
+		  AND ($4::boolean IS NOT TRUE OR closed_at IS NULL) AND ($4 IS NOT FALSE OR closed_at IS NOT NULL)
+		  AND (first_at, id) < (coalesce($5::timestamptz, 'infinity'), coalesce($6::uuid, '`+lastID+`'))
+		ORDER BY first_at DESC, dead_letter.id DESC LIMIT $7`, pgx.QueryExecModeCacheDescribe, f.Type, f.Reason, f.Order, p.open, p.since, p.id, p.limit+1)
 	if err != nil {
 		return nil, fmt.Errorf("list dead letters: %w", err)
 	}

@@ -19,6 +19,9 @@ const (
 	fewLetters = 50
 )
 
+// lastID is greater than every id.
+const lastID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
 // page is a part of a list that is newest first: the first items, or those behind one that was seen. Time and id of
 // that one are its place in the list of any service, so that one cursor serves for all of them.
 type page struct {

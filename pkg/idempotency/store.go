@@ -113,9 +113,9 @@ func Finish(ctx context.Context, tx pgx.Tx, finished []Finished) error {
 // that are in use, so no request waits for it; call it until it deletes fewer than limit.
 func Reap(ctx context.Context, pool *pgxpool.Pool, limit int) (int, error) {
 	tag, err := pool.Exec(ctx, `
-		DELETE FROM idempotency_key WHERE (scope, key) IN (
-			SELECT scope, key FROM idempotency_key WHERE expires_at <= now()
-			ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`, limit)
+		DELETE FROM idempotency_key WHERE ctid = ANY (ARRAY(
+			SELECT ctid FROM idempotency_key WHERE expires_at <= now()
+			ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))`, limit)
 	if err != nil {
 		return 0, fmt.Errorf("reap idempotency keys: %w", err)
 	}

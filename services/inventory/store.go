@@ -141,7 +141,7 @@ func sellStock(ctx context.Context, tx pgx.Tx, orderID string) (asked bool, err 
 func repeatRequests(ctx context.Context, tx pgx.Tx, patience asking.Patience) ([]events.Event, error) {
 	return repeat(ctx, tx, `
 		SELECT order_id FROM reservation WHERE state = 'RESERVED' AND `+asking.Due("created_at")+`
-		ORDER BY order_id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED`, patience.Args()...)
+		ORDER BY coalesce(asked_at, created_at) LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED`, patience.Args()...)
 }
 
 // repeatRequest notes the same about one order, whenever it was asked before.
@@ -177,7 +177,8 @@ func lockUnanswered(ctx context.Context, tx pgx.Tx, patience asking.Patience) (i
 		WHERE state = 'RESERVED' AND coalesce(asked_at, created_at) <= now() - $2::interval AND attempt > 1
 		  AND NOT EXISTS (
 			SELECT FROM incident i WHERE i.order_id = reservation.order_id AND kind = $3 AND resolved_at IS NULL)
-		ORDER BY order_id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED`, asking.AtOnce, patience.Pause, kindUnanswered)
+		ORDER BY coalesce(asked_at, created_at) LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED`,
+		asking.AtOnce, patience.Pause, kindUnanswered)
 	if err == nil {
 		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	}

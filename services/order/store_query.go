@@ -49,11 +49,11 @@ const selectOrders = `
 	               'reason', reason, 'opened_at', opened_at, 'resolved_at', resolved_at) ORDER BY opened_at,
 	                 incident_id), '[]')
 	        FROM order_incident WHERE order_id = orders.id AND opened_at IS NOT NULL)
-	FROM orders `
+	FROM `
 
 // readOrder reads one order; pgx.ErrNoRows when there is none.
 func readOrder(ctx context.Context, db reader, id string) (Order, error) {
-	rows, err := db.Query(ctx, selectOrders+`WHERE id = $1`, id)
+	rows, err := db.Query(ctx, selectOrders+`orders WHERE id = $1`, id)
 	if err != nil {
 		return Order{}, fmt.Errorf("read order %s: %w", id, err)
 	}
@@ -68,11 +68,17 @@ func readOrder(ctx context.Context, db reader, id string) (Order, error) {
 // with the id before, newest first. Pages cut at an id do not shift when orders come in between.
 func listOrders(ctx context.Context, db reader, status Status, before string, limit int) ([]Order, error) {
 	states, open := stored(status)
-	// Planned anew each time: the plan that is right for the many confirmed orders reads the whole table
-	// when it looks for the few that are being cancelled.
-	rows, err := db.Query(ctx, selectOrders+`
-		WHERE id < $1 AND status = ANY ($2) AND ($3::boolean IS NULL OR `+hasOpenIncident+` = $3)
-		ORDER BY id DESC LIMIT $4`, pgx.QueryExecModeCacheDescribe, before, states, open, limit)
+	// The newest of each stored status, and of these the newest. Each is a walk along the index orders_status that ends
+	// after a page; status = wanted would let the planner walk along the ids, past all orders, to find the few that are
+	// pending. Planned anew each time: a plan that was made while the table was small reads all of it.
+	rows, err := db.Query(ctx, selectOrders+`(
+			SELECT found.* FROM unnest($2::text[]) AS wanted (status), LATERAL (
+				SELECT * FROM orders
+				WHERE status >= wanted.status AND (status, id) < (wanted.status, $1)
+				  AND ($3::boolean IS NULL OR `+hasOpenIncident+` = $3)
+				ORDER BY status DESC, id DESC LIMIT $4) AS found
+			ORDER BY found.id DESC LIMIT $4) AS orders
+		ORDER BY orders.id DESC`, pgx.QueryExecModeCacheDescribe, before, states, open, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list orders: %w", err)
 	}
@@ -118,7 +124,7 @@ func lockStuck(ctx context.Context, tx pgx.Tx, budget time.Duration, limit int) 
 		  AND (attempt >= $3 OR NOT `+hasOpenIncident+`)
 		  AND NOT EXISTS (
 			SELECT FROM incident WHERE order_id = orders.id AND resolved_at IS NULL AND (attempt < $3 OR kind = $4))
-		ORDER BY id LIMIT $1
+		ORDER BY orders.id LIMIT $1
 		FOR NO KEY UPDATE SKIP LOCKED`, limit, budget, asking.Most, kindOverdue)
 	if err == nil {
 		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])

@@ -166,7 +166,7 @@ func ourEntries(ctx context.Context, pool *pgxpool.Pool, after int64, before tim
 			return e, err
 		}, `
 		SELECT e.id, e.merchant_reference, e.gateway_id, format('our ledger alone shows %s %s', e.kind, e.gateway_id),
-			EXISTS (SELECT FROM gateway_line l WHERE l.id = e.gateway_id)
+			coalesce((SELECT true FROM gateway_line l WHERE l.id = e.gateway_id), false) -- EXISTS would read all lines
 		FROM ledger_entry e
 		WHERE e.id > $1 AND e.account = 'gateway' AND e.created_at < $2
 		ORDER BY e.id LIMIT $3`, after, before, pageSize)
