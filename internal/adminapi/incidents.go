@@ -65,7 +65,8 @@ func (a API) list(ctx context.Context, p page, order *uuid.UUID) ([]Incident, er
 		SELECT `+incidentColumns+` FROM incident
 		WHERE ($1 IS FALSE OR resolved_at IS NULL) AND ($2::uuid IS NULL OR order_id = $2)
 		  AND (opened_at, id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, '`+lastID+`'))
-		ORDER BY opened_at DESC, incident.id DESC LIMIT $5`, pgx.QueryExecModeCacheDescribe, onlyOpen, order, p.since, p.id, p.limit+1)
+		ORDER BY opened_at DESC, incident.id DESC LIMIT $5`, pgx.QueryExecModeCacheDescribe, onlyOpen, order,
+		p.since, p.id, p.limit+1)
 	if err != nil {
 		return nil, fmt.Errorf("list incidents: %w", err)
 	}

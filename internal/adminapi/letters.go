@@ -72,7 +72,8 @@ func (a API) letters(ctx context.Context, f Filter, p page) ([]DeadLetter, error
 		WHERE `+matches+`
 		  AND ($4::boolean IS NOT TRUE OR closed_at IS NULL) AND ($4 IS NOT FALSE OR closed_at IS NOT NULL)
 		  AND (first_at, id) < (coalesce($5::timestamptz, 'infinity'), coalesce($6::uuid, '`+lastID+`'))
-		ORDER BY first_at DESC, dead_letter.id DESC LIMIT $7`, pgx.QueryExecModeCacheDescribe, f.Type, f.Reason, f.Order, p.open, p.since, p.id, p.limit+1)
+		ORDER BY first_at DESC, dead_letter.id DESC LIMIT $7`, pgx.QueryExecModeCacheDescribe, f.Type, f.Reason,
+		f.Order, p.open, p.since, p.id, p.limit+1)
 	if err != nil {
 		return nil, fmt.Errorf("list dead letters: %w", err)
 	}

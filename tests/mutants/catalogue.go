@@ -268,7 +268,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "a page ends at a time, and not at an item", file: "internal/adminapi/incidents.go",
-		old: "(opened_at, id) < ($3, $4))", new: "opened_at < $3 AND $4::uuid IS NOT NULL)",
+		old: "(opened_at, id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, '`+lastID+`'))", new: "opened_at < coalesce($3::timestamptz, 'infinity') AND $4::uuid IS NOT DISTINCT FROM $4",
 		dir: "internal/adminapi", test: "^TestIncidents_TheOldestIsReachedPageByPage$",
 	},
 	{

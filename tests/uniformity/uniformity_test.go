@@ -46,6 +46,7 @@ var common = map[string]string{
 // subjects are the files that a service has for a subject of its own. Each may have a test beside it.
 var subjects = map[events.Service][]string{
 	events.Order: {
+		"growth_test.go",           // what is touched behind many rows that have ended
 		"intake.go",                // requests that are committed together
 		"store_query.go",           // reading orders back, page by page
 		"view.go",                  // an order as the API shows it
@@ -73,8 +74,9 @@ var subjects = map[events.Service][]string{
 		"postbox_test.go", // the mail server that the tests run
 	},
 	events.Inventory: {
-		"sweeper.go", // stock that is held for too long
-		"grpc.go",    // the same answers over gRPC
+		"growth_test.go", // what is touched behind many rows that have ended
+		"sweeper.go",     // stock that is held for too long
+		"grpc.go",        // the same answers over gRPC
 		"api/buf.yaml",
 		"api/buf.gen.yaml",
 		"api/inventory/v1/stock.proto",
@@ -82,35 +84,36 @@ var subjects = map[events.Service][]string{
 		"api/inventory/v1/stock_grpc.pb.go",
 	},
 	events.Payment: {
-		"charge/domain.go",       // what an outcome does to a payment
-		"charge/workers.go",      // claim, call, finish, many at once
-		"charge/charge.go",       // claim and call
-		"charge/gateway.go",      // the card gateway's client
-		"charge/classify.go",     // and what its answers mean
-		"charge/finish.go",       // transactions that finish
-		"charge/store.go",        //
-		"direct/direct.go",       // payments without an order, and their keys
-		"direct/requests.go",     //
-		"direct/store.go",        //
-		"reconcile/reconcile.go", // our ledger against the gateway's
-		"reconcile/store.go",     //
-		"repair/operator.go",     // what people ask for
-		"repair/plan.go",         // what comes of it
-		"repair/strays.go",       // charges that are not payment's own
-		"repair/finish.go",       // and the transaction that does it
-		"repair/store.go",        //
-		"gate_test.go",           // the gateway that the tests run
-		"refusal_test.go",        // what the gateway itself refuses, and what only looks like it
-		"strays_test.go",         // charges beside the payment's own, and refunds after a settlement
-		"parts_test.go",          // money that came back in parts, by us or by hand
-		"charge_test.go",         // tests of the packages below, in the whole service
-		"resolve_test.go",        //
-		"direct_test.go",         //
-		"reconcile_test.go",      //
-		"repair_test.go",         //
-		"ledger_test.go",         //
-		"linear_test.go",         // histories of many payments at once
-		"process_test.go",        // payment, killed on its way
+		"charge/domain.go",         // what an outcome does to a payment
+		"charge/workers.go",        // claim, call, finish, many at once
+		"charge/charge.go",         // claim and call
+		"charge/gateway.go",        // the card gateway's client
+		"charge/classify.go",       // and what its answers mean
+		"charge/finish.go",         // transactions that finish
+		"charge/store.go",          //
+		"direct/direct.go",         // payments without an order, and their keys
+		"direct/requests.go",       //
+		"direct/store.go",          //
+		"reconcile/reconcile.go",   // our ledger against the gateway's
+		"reconcile/store.go",       //
+		"reconcile/growth_test.go", // what a round touches behind a long ledger
+		"repair/operator.go",       // what people ask for
+		"repair/plan.go",           // what comes of it
+		"repair/strays.go",         // charges that are not payment's own
+		"repair/finish.go",         // and the transaction that does it
+		"repair/store.go",          //
+		"gate_test.go",             // the gateway that the tests run
+		"refusal_test.go",          // what the gateway itself refuses, and what only looks like it
+		"strays_test.go",           // charges beside the payment's own, and refunds after a settlement
+		"parts_test.go",            // money that came back in parts, by us or by hand
+		"charge_test.go",           // tests of the packages below, in the whole service
+		"resolve_test.go",          //
+		"direct_test.go",           //
+		"reconcile_test.go",        //
+		"repair_test.go",           //
+		"ledger_test.go",           //
+		"linear_test.go",           // histories of many payments at once
+		"process_test.go",          // payment, killed on its way
 	},
 }
 

@@ -32,8 +32,8 @@ With --against, this build is measured against an earlier one. Each run starts a
 build, and the builds alternate (this, earlier, earlier, this, …). The last line is the verdict: "not slower" when the
 median of at least 7 ratios of sagas per second is 0.97 or more. Otherwise the exit code is 1.
 With --traces, this build is measured against itself: what recording traces costs.
-With --history 1000,1000000, a fresh system for each number gets so many finished orders before the load. The tables have
-what a saga, reading, verify and the start of a process then take.`,
+With --history 1000,1000000, a fresh system for each number gets so many finished orders before the load. The tables
+have what a saga, reading, verify and the start of a process then take.`,
 		Args: cobra.NoArgs,
 		RunE: runs(func(c *cobra.Command, _ []string) error {
 			if len(histories) > 0 {
