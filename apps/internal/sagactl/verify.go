@@ -21,12 +21,16 @@ func (p *program) verify() *cobra.Command {
 		Long: `Checks what must hold, over all databases, the gateway's own ledger and the stream. Nothing is changed.
 
 Without --at-rest only what holds at every instant is checked: usable in a loop while load runs. With it
-everything is, once the system has come to rest, for which it is given some time. A violation is exit code 1.`,
+everything is, once the system has come to rest, for which it is given some time. A violation is exit code 1.
+Of many orders it holds a page at a time; how far it is goes to standard error. With --since 2h only orders that were
+placed or changed no longer ago are looked at; what is about all rows together is not judged then, and shown as such.`,
 		Args: cobra.NoArgs,
 		RunE: runs(func(c *cobra.Command, _ []string) error { return p.check(c.Context(), o) }),
 	}
 	c.Flags().BoolVar(&o.AtRest, "at-rest", false, "check also what holds only when nothing is under way any more")
 	c.Flags().DurationVar(&o.Within, "within", time.Minute, "how long the system may take to come to rest")
+	c.Flags().DurationVar(&o.Since, "since", 0,
+		"look only at orders that were placed or changed no longer ago (all)")
 	c.Flags().DurationVar(&o.TooOld, "too-old", 0,
 		"how long an event may wait to be published or acknowledged (a third of the time that the stream keeps it)")
 	return c
@@ -40,6 +44,7 @@ func (p *program) check(ctx context.Context, o verify.Options) error {
 	if err := system.Complete(); err != nil {
 		return &Failure{usage, err, "sagactl verify --file another/run.json"}
 	}
+	o.Progress = func(line string) { fmt.Fprintln(p.err, line) }
 	report, err := verify.Check(ctx, system, o)
 	if err != nil {
 		return unanswered(err)
@@ -68,10 +73,17 @@ func showReport(w io.Writer, width int, r verify.Report) {
 	}
 	for _, result := range r.Results {
 		mark, id := good.Render("✓"), fmt.Sprintf("%-4s", result.ID)
+		if result.NotJudged {
+			mark, id = faint.Render("-"), faint.Render(id)
+		}
 		if !result.Holds {
 			mark, id = bad.Render("✗"), bad.Render(id)
 		}
-		line(mark + " " + id + result.Sentence)
+		sentence := result.Sentence
+		if result.NotJudged {
+			sentence = faint.Render("not judged, since it is about all orders: " + sentence)
+		}
+		line(mark + " " + id + sentence)
 		for _, offender := range result.Offenders[:min(shownOffenders, len(result.Offenders))] {
 			line("       " + bad.Render(offender.Key+": ") + offender.Detail)
 		}

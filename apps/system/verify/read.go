@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"example.com/ordersaga/pkg/events"
@@ -20,6 +19,10 @@ type (
 		Incident  bool // one is open
 		Moves     bool // the order service acts by itself, unless it has ended
 		CreatedAt time.Time
+		Mailed    bool     // the customer wanted mails
+		Before    []string // kinds of the mails of the release before
+		Waiting   bool     // one of them is not handed over
+		Young     bool     // placed within a day
 	}
 	item struct {
 		SKU      string `json:"sku"`
@@ -32,21 +35,24 @@ type (
 		Moves   bool // inventory acts by itself, if it is held
 	}
 	payment struct {
-		OrderID     string
-		State       string
-		Amount      *int64 // none in a tombstone
-		Currency    *string
-		Incident    bool  // one is open
-		LateCapture bool  // the open one is that money was found which should not be there
-		Settled     int64 // returned outside the gateway, audited
-		Accepted    int64 // refunded by hand at the gateway, which an operator has accepted
-		Direct      bool  // a client's own, of no order
-		Moves       bool  // payment acts by itself, unless it is decided
+		OrderID   string
+		Reference string // of an order's the same; of a client's own direct:…
+		State     string
+		Amount    *int64 // none in a tombstone
+		Currency  *string
+		Moves     bool // payment acts by itself, unless it is decided
 	}
-	accepted struct{ ID string } // a charge that was not ours, or a refund of it: an operator has taken note
 	shipment struct {
 		OrderID string
 		State   string
+	}
+	mail struct{ OrderID, Kind string }
+	// booked is a movement of money in the payment service's own ledger: at the gateway, or settled outside of it.
+	booked struct {
+		GatewayID *string // none of what was settled
+		Reference string
+		Amount    int64 // negative: it left
+		Currency  string
 	}
 )
 
@@ -60,6 +66,8 @@ type (
 		Amount    int64  `json:"amount"`
 		Currency  string `json:"currency"`
 		Status    string `json:"status"`
+
+		CreatedAt time.Time `json:"created_at"`
 	}
 	charge entry
 	refund entry
@@ -81,111 +89,175 @@ func (l *look) fewEnough(ctx context.Context) error {
 	return err
 }
 
-func (l *look) readOrders(ctx context.Context) error {
-	orders, err := query[order](ctx, l, events.Order, `
+// feeds are all sources of what is judged order by order.
+type feeds struct {
+	orders       *feed[order]
+	reservations *feed[reservation]
+	payments     *feed[payment]
+	direct       *feed[payment] // those that are no order's
+	shipments    *feed[shipment]
+	mails        *feed[mail]
+	booked       *feed[booked]
+	entries      *feed[entry]
+}
+
+// narrowed is the condition on a key, of type, that it is one of those that are looked at.
+func narrowed(key, of string) string { return `($1::` + of + `[] IS NULL OR ` + key + ` = ANY ($1))` }
+
+func (l *look) openFeeds(ctx context.Context) (f feeds, err error) {
+	steps := []func() error{
+		func() (err error) { f.orders, err = l.readOrders(ctx); return err },
+		func() (err error) { f.reservations, err = l.readReservations(ctx); return err },
+		func() (err error) { f.payments, f.direct, err = l.readPayments(ctx); return err },
+		func() (err error) { f.shipments, err = l.readShipments(ctx); return err },
+		func() (err error) { f.mails, err = l.readMails(ctx); return err },
+		func() (err error) { f.booked, err = l.readBooked(ctx); return err },
+		func() (err error) { f.entries, err = l.spool.feed(); return err },
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+func (l *look) readOrders(ctx context.Context) (*feed[order], error) {
+	return openFeed(ctx, l, events.Order, "placed", `
 		SELECT id::text, status, total_amount, currency, items,
 		       EXISTS (SELECT FROM order_incident i WHERE i.order_id = o.id AND i.opened_at IS NOT NULL
 		         AND i.resolved_at IS NULL),
 		       CASE status WHEN 'PENDING' THEN `+wakes(`deadline`)+` AND NOT EXISTS (SELECT FROM order_incident i
 		         WHERE i.order_id = o.id AND i.opened_at IS NOT NULL AND i.resolved_at IS NULL)
 		       ELSE coalesce(`+asksAgain(`cancel_requested_at`)+`, false) END,
-		       created_at
-		FROM orders o`)
-	l.orders = byKey(orders, func(o order) string { return o.ID })
-	return err
+		       created_at, contact_email IS NOT NULL,
+		       CASE WHEN contact_email IS NOT NULL THEN array(SELECT kind FROM mail WHERE order_id = id) END,
+		       contact_email IS NOT NULL AND EXISTS (
+		         SELECT FROM mail WHERE order_id = id AND sent_at IS NULL AND refused_at IS NULL),
+		       created_at > now() - interval '23 hours'
+		FROM orders o WHERE `+narrowed(`id`, `uuid`)+` ORDER BY o.id`,
+		func(o order) string { return o.ID }, l.orderIDs())
 }
 
-func (l *look) readReservations(ctx context.Context) error {
-	reservations, err := query[reservation](ctx, l, events.Inventory, `
-		SELECT order_id::text, state, coalesce(lines, '[]'), `+asksAgain(`created_at`)+` FROM reservation`)
-	l.reservations = byKey(reservations, func(r reservation) string { return r.OrderID })
-	return err
+func (l *look) readReservations(ctx context.Context) (*feed[reservation], error) {
+	return openFeed(ctx, l, events.Inventory, "reserved", `
+		SELECT order_id::text, state, coalesce(lines, '[]'), `+asksAgain(`created_at`)+` FROM reservation
+		WHERE `+narrowed(`order_id`, `uuid`)+` ORDER BY reservation.order_id`,
+		func(r reservation) string { return r.OrderID }, l.orderIDs())
 }
 
-func (l *look) readPayments(ctx context.Context) error {
-	payments, err := query[payment](ctx, l, events.Payment, `
-		SELECT order_id::text, state, amount, currency,
-		       EXISTS (SELECT FROM incident i WHERE i.order_id = p.order_id AND i.resolved_at IS NULL),
-		       EXISTS (SELECT FROM incident i WHERE i.order_id = p.order_id AND i.resolved_at IS NULL
-		         AND i.kind = 'late_capture'),
-		       coalesce((SELECT -sum(e.amount) FROM ledger_entry e
-		                 WHERE e.merchant_reference = p.order_id::text AND e.account = 'manual_settlement'), 0)::bigint,
-		       coalesce((SELECT sum((a.after->>'returned')::bigint - coalesce((a.before->>'returned')::bigint, 0))
-		                 FROM incident i JOIN operator_action a ON a.target_kind = 'incident' AND a.target_id = i.id::text
-		                 WHERE i.order_id = p.order_id AND a.action = 'resolve refund'
-		                   AND a.after->>'state' = 'CAPTURED'), 0)::bigint,
-		       direct_reference IS NOT NULL, `+wakes(`greatest(next_attempt_at, lease_until)`)+`
-		FROM payment p`)
-	l.payments = byKey(payments, func(p payment) string { return p.OrderID })
-	if err == nil {
-		l.accepted, err = query[accepted](ctx, l, events.Payment, `SELECT gateway_id FROM accepted_movement`)
+// readPayments has those of orders by their order, and the others by their reference.
+func (l *look) readPayments(ctx context.Context) (orders, others *feed[payment], err error) {
+	key := func(p payment) string { return p.Reference }
+	columns := `state, amount, currency, ` + wakes(`greatest(next_attempt_at, lease_until)`) + ` FROM payment WHERE `
+	if orders, err = openFeed(ctx, l, events.Payment, "paid", `
+		SELECT order_id::text, order_id::text, `+columns+`direct_reference IS NULL AND `+narrowed(`order_id`, `uuid`)+`
+		ORDER BY payment.order_id`, key, l.orderIDs()); err != nil {
+		return nil, nil, err
 	}
-	return err
+	others, err = openFeed(ctx, l, events.Payment, "paid_directly", `
+		SELECT order_id::text, '`+direct+`' || direct_reference, `+columns+`
+		direct_reference IS NOT NULL AND `+narrowed(`'`+direct+`' || direct_reference`, `text`)+`
+		ORDER BY direct_reference COLLATE "C"`, key, l.keys)
+	return orders, others, err
 }
 
-func (l *look) readShipments(ctx context.Context) error {
-	shipments, err := query[shipment](ctx, l, events.Shipping, `SELECT order_id::text, state FROM shipment`)
-	l.shipments = byKey(shipments, func(s shipment) string { return s.OrderID })
-	return err
+func (l *look) readShipments(ctx context.Context) (*feed[shipment], error) {
+	return openFeed(ctx, l, events.Shipping, "shipped", `
+		SELECT order_id::text, state FROM shipment WHERE `+narrowed(`order_id`, `uuid`)+`
+		ORDER BY shipment.order_id`,
+		func(s shipment) string { return s.OrderID }, l.orderIDs())
 }
 
-func byKey[T any](rows []T, key func(T) string) map[string]T {
-	m := make(map[string]T, len(rows))
-	for _, row := range rows {
-		m[key(row)] = row
-	}
-	return m
+func (l *look) readMails(ctx context.Context) (*feed[mail], error) {
+	return openFeed(ctx, l, events.Notification, "mailed", `
+		SELECT order_id::text, kind FROM mail WHERE `+narrowed(`order_id`, `uuid`)+` ORDER BY mail.order_id`,
+		func(m mail) string { return m.OrderID }, l.orderIDs())
 }
 
-// readLedger reads what money really moved.
-func (l *look) readLedger(ctx context.Context) error {
-	entries, err := l.getLedger(ctx)
+// readBooked reads every movement at the gateway as the payment service booked it, and what was settled.
+func (l *look) readBooked(ctx context.Context) (*feed[booked], error) {
+	return openFeed(ctx, l, events.Payment, "booked", `
+		SELECT CASE account WHEN 'gateway' THEN coalesce(gateway_id, '') END, merchant_reference, amount, currency
+		FROM ledger_entry
+		WHERE account IN ('gateway', 'manual_settlement') AND `+narrowed(`merchant_reference`, `text`)+`
+		ORDER BY merchant_reference COLLATE "C"`,
+		func(b booked) string { return b.Reference }, l.keys)
+}
+
+// readNoted reads what people decided about payments, and what they are still to decide: a few rows.
+func (l *look) readNoted(ctx context.Context) error {
+	l.noted = noted{accepted: map[string]bool{}, refunded: map[string]int64{}, open: map[string]bool{},
+		late: map[string]bool{}}
+	// A charge that was not ours, or a refund of it: an operator has taken note.
+	ids, err := query[struct{ ID string }](ctx, l, events.Payment, `SELECT gateway_id FROM accepted_movement`)
 	if err != nil {
 		return err
 	}
-	l.charges, l.refunds = map[string][]charge{}, map[string][]refund{}
-	for _, e := range entries {
-		switch {
-		case e.Status != succeeded:
-		case e.Kind == "charge":
-			l.charges[e.Reference] = append(l.charges[e.Reference], charge(e))
-		case e.Kind == "refund":
-			l.refunds[e.ChargeID] = append(l.refunds[e.ChargeID], refund(e))
-		default:
-			return fmt.Errorf("read the gateway's ledger: entry %s is of the unknown kind %q", e.ID, e.Kind)
-		}
+	for _, row := range ids {
+		l.noted.accepted[row.ID] = true
 	}
-	l.leaveAccepted()
-	return nil
+	refunded, err := query[struct {
+		OrderID string
+		Amount  int64
+	}](ctx, l, events.Payment, `
+		SELECT i.order_id::text,
+		       sum((a.after->>'returned')::bigint - coalesce((a.before->>'returned')::bigint, 0))::bigint
+		FROM incident i JOIN operator_action a ON a.target_kind = 'incident' AND a.target_id = i.id::text
+		WHERE a.action = 'resolve refund' AND a.after->>'state' = 'CAPTURED' GROUP BY i.order_id`)
+	if err != nil {
+		return err
+	}
+	for _, row := range refunded {
+		l.noted.refunded[row.OrderID] = row.Amount
+	}
+	incidents, err := query[struct {
+		OrderID string
+		Late    bool
+	}](ctx, l, events.Payment, `
+		SELECT order_id::text, bool_or(kind = 'late_capture') FROM incident WHERE resolved_at IS NULL GROUP BY order_id`)
+	for _, row := range incidents {
+		l.noted.open[row.OrderID], l.noted.late[row.OrderID] = true, row.Late
+	}
+	return err
 }
 
-// leaveAccepted leaves charges out of which an operator has taken note, as long as they are back in full.
-func (l *look) leaveAccepted() {
-	for reference, charges := range l.charges {
-		l.charges[reference] = slices.DeleteFunc(charges, func(c charge) bool {
-			rest := c.Amount
-			for _, r := range l.refunds[c.ID] {
-				rest -= r.Amount
-			}
-			gone := rest == 0 && slices.Contains(l.accepted, accepted{c.ID})
-			if gone {
-				delete(l.refunds, c.ID)
-			}
-			return gone
-		})
-		if len(l.charges[reference]) == 0 {
-			delete(l.charges, reference)
-		}
-	}
+// noted is what people decided about payments, by order, or are to decide.
+type noted struct {
+	accepted map[string]bool  // by the gateway's id
+	refunded map[string]int64 // by hand at the gateway, which an operator has accepted
+	open     map[string]bool  // an incident is open
+	late     map[string]bool  // and is that money was found which should not be there
 }
 
-// captured and returned are what the gateway took for an order and gave back.
-func (l *look) captured(orderID string) (captured, returned int64) {
-	for _, c := range l.charges[orderID] {
-		captured += c.Amount
-		for _, r := range l.refunds[c.ID] {
-			returned += r.Amount
-		}
+// ledgerPage is how many entries of the gateway's ledger are asked for at once.
+const ledgerPage = 5000
+
+// readLedger reads what money really moved.
+func (l *look) readLedger(ctx context.Context) error {
+	wanted := map[string]bool{}
+	for _, key := range l.keys {
+		wanted[key] = true
 	}
-	return captured, returned
+	for after := 0; ; {
+		page, err := l.getLedger(ctx, after)
+		if err != nil {
+			return err
+		}
+		for _, e := range page {
+			if l.keys != nil && !wanted[e.Reference] || e.Status != succeeded {
+				continue
+			}
+			if e.Kind != "charge" && e.Kind != "refund" {
+				return fmt.Errorf("read the gateway's ledger: entry %s is of the unknown kind %q", e.ID, e.Kind)
+			}
+			if err := l.spool.add(e); err != nil {
+				return err
+			}
+		}
+		if after += len(page); len(page) < ledgerPage {
+			return nil
+		}
+		l.progress("entries of the gateway's ledger read: %d", after)
+	}
 }

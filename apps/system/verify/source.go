@@ -5,10 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/eventlog"
@@ -20,15 +25,29 @@ type source struct {
 	system    endpoints.Description
 	options   Options
 	databases map[events.Service]*pgx.Conn
-	stream    *eventlog.Stream // nil where the broker does not answer, unless the check is one at rest
+	turns     map[events.Service]*sync.Mutex // of those who use the connections
+	stream    *eventlog.Stream               // nil where the broker does not answer, unless the check is one at rest
 	http      http.Client
+	printed   time.Time // when the progress was written last
 }
+
+// progress reports how far a check is, which is no news while it is quick.
+func (s *source) progress(format string, args ...any) {
+	if s.options.Progress != nil && time.Since(s.printed) > printEvery {
+		s.printed = time.Now()
+		s.options.Progress(fmt.Sprintf(format, args...))
+	}
+}
+
+// printEvery is how often.
+const printEvery = 5 * time.Second
 
 func open(ctx context.Context, system endpoints.Description, o Options) (*source, error) {
 	if err := system.Complete(); err != nil {
 		return nil, err
 	}
-	s := &source{system: system, options: o, databases: map[events.Service]*pgx.Conn{}}
+	s := &source{system: system, options: o, databases: map[events.Service]*pgx.Conn{},
+		turns: map[events.Service]*sync.Mutex{}, printed: time.Now()}
 	s.http.Timeout = 30 * time.Second
 	for _, service := range events.Consumers {
 		conn, err := pgx.Connect(ctx, system.Databases[string(service)])
@@ -36,7 +55,7 @@ func open(ctx context.Context, system endpoints.Description, o Options) (*source
 			s.close(ctx)
 			return nil, fmt.Errorf("connect to the %s database: %w", service, err)
 		}
-		s.databases[service] = conn
+		s.databases[service], s.turns[service] = conn, &sync.Mutex{}
 	}
 	var err error
 	if s.stream, err = eventlog.Open(system.NATS); err != nil && o.AtRest {
@@ -59,33 +78,29 @@ func (s *source) close(ctx context.Context) {
 // gateway's ledger, read after them.
 type look struct {
 	*source
-	tx map[events.Service]pgx.Tx
+	tx       map[events.Service]pgx.Tx
+	began    time.Time
+	keys     []string // orders' ids and other references that are looked at; nil: all
+	spool    spool    // the gateway's ledger
+	fetching sync.WaitGroup
+	noted    noted
+	attended map[string][]events.Service
+	messages *messages                           // nil unless the check is one at rest
+	backlog  map[events.Service]eventlog.Backlog // nil where the broker does not answer
 
-	orders       map[string]order
-	reservations map[string]reservation
-	payments     map[string]payment
-	accepted     []accepted
-	shipments    map[string]shipment
-	charges      map[string][]charge                 // by merchant reference
-	refunds      map[string][]refund                 // by charge
-	messages     *messages                           // nil unless the check is one at rest
-	backlog      map[events.Service]eventlog.Backlog // nil where the broker does not answer
-
+	found                    map[string][]Offender // order by order, by invariant
+	counted                  Counted
 	oldestEvent, oldestOrder Age
 }
 
-// look takes the snapshots, claims before effects.
-func (s *source) look(ctx context.Context) (*look, error) {
-	l := &look{source: s, tx: map[events.Service]pgx.Tx{}}
+// look takes the snapshots, claims before effects, and judges order by order.
+func (s *source) look(ctx context.Context, judged []Invariant) (*look, error) {
+	l := &look{source: s, tx: map[events.Service]pgx.Tx{}, began: time.Now(), found: map[string][]Offender{}}
 	steps := []func(context.Context) error{
-		l.begin(events.Order), l.fewEnough, l.readOrders,
-		l.begin(events.Inventory), l.readReservations,
-		l.begin(events.Payment), l.readPayments,
-		l.begin(events.Shipping), l.readShipments,
-		l.begin(events.Notification),
-		l.readLedger,
-		l.readBacklog,
-		l.readMessages,
+		l.begin(events.Order), l.fewEnough,
+		l.begin(events.Inventory), l.begin(events.Payment), l.begin(events.Shipping), l.begin(events.Notification),
+		l.narrow, l.readBacklog, l.readMessages, func(ctx context.Context) error { return l.checkAll(ctx, judged) },
+		l.readNoted, l.readAttended, func(ctx context.Context) error { return l.walk(ctx, judged) },
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -96,7 +111,28 @@ func (s *source) look(ctx context.Context) (*look, error) {
 	return l, nil
 }
 
-// begin opens a transaction that cannot write and that sees one snapshot, taken by its first statement.
+// checkAll makes the checks that are statements, while the gateway's ledger is read.
+func (l *look) checkAll(ctx context.Context, judged []Invariant) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return l.readLedger(ctx) })
+	group.Go(func() error {
+		for _, c := range judged {
+			if c.check == nil {
+				continue
+			}
+			found, err := c.check(ctx, l)
+			if err != nil {
+				return fmt.Errorf("check %s: %w", c.ID, err)
+			}
+			l.found[c.ID] = found
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// begin opens a transaction that cannot write and that sees one snapshot, which its first statement takes. What is
+// sorted in it may be large.
 func (l *look) begin(service events.Service) func(context.Context) error {
 	return func(ctx context.Context) error {
 		tx, err := l.databases[service].BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
@@ -104,28 +140,55 @@ func (l *look) begin(service events.Service) func(context.Context) error {
 			return fmt.Errorf("look at the %s database: %w", service, err)
 		}
 		l.tx[service] = tx
+		if _, err := tx.Exec(ctx, `SELECT set_config('work_mem', '64MB', true)`); err != nil {
+			return fmt.Errorf("look at the %s database: %w", service, err)
+		}
 		return nil
 	}
 }
 
 func (l *look) close(ctx context.Context) {
+	l.fetching.Wait()
 	for _, tx := range l.tx {
 		_ = tx.Rollback(ctx) // nothing was written
 	}
+	l.spool.close()
 }
 
-func (l *look) counted() Counted {
-	c := Counted{Orders: len(l.orders)}
-	for _, charges := range l.charges {
-		c.Charges += len(charges)
+// narrow finds the orders that were placed or changed lately, and the direct payments, where only these are wanted.
+func (l *look) narrow(ctx context.Context) error {
+	if l.options.Since == 0 {
+		return nil
 	}
-	for _, refunds := range l.refunds {
-		c.Refunds += len(refunds)
+	keys := map[string]bool{}
+	for service, changed := range map[events.Service]string{
+		events.Order: `
+			SELECT id::text FROM orders WHERE greatest(created_at, updated_at, asked_at) > now() - $1::interval`,
+		events.Inventory: `
+			SELECT order_id::text FROM reservation WHERE greatest(updated_at, asked_at) > now() - $1::interval`,
+		events.Payment: `
+			SELECT coalesce('` + direct + `' || direct_reference, order_id::text) FROM payment
+			WHERE updated_at > now() - $1::interval`,
+		events.Shipping: `SELECT order_id::text FROM shipment WHERE created_at > now() - $1::interval`,
+	} {
+		rows, err := query[struct{ Key string }](ctx, l, service, changed, l.options.Since)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			keys[row.Key] = true
+		}
 	}
-	if l.messages != nil {
-		c.Messages = len(l.messages.ids)
+	l.keys = append([]string{}, slices.Collect(maps.Keys(keys))...) // without any it is not nil
+	return nil
+}
+
+// orderIDs are those of the keys that are looked at; nil: all orders are.
+func (l *look) orderIDs() []string {
+	if l.keys == nil {
+		return nil
 	}
-	return c
+	return slices.DeleteFunc(slices.Clone(l.keys), func(key string) bool { return strings.HasPrefix(key, direct) })
 }
 
 // offenders runs a query that finds what breaks an invariant: one row each, with a key and a detail.
@@ -135,6 +198,8 @@ func (l *look) offenders(ctx context.Context, service events.Service, sql string
 
 // query reads rows whose columns are the fields of T, in order.
 func query[T any](ctx context.Context, l *look, service events.Service, sql string, args ...any) ([]T, error) {
+	l.turns[service].Lock() // pages are fetched meanwhile
+	defer l.turns[service].Unlock()
 	rows, err := l.tx[service].Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the %s database: %w", service, err)
@@ -146,9 +211,10 @@ func query[T any](ctx context.Context, l *look, service events.Service, sql stri
 	return found, nil
 }
 
-// getLedger asks the gateway what it did.
-func (s *source) getLedger(ctx context.Context) ([]entry, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.system.URLs[endpoints.Gateway]+"/ledger", nil)
+// getLedger asks the gateway what it did after its first so many entries.
+func (s *source) getLedger(ctx context.Context, after int) ([]entry, error) {
+	url := fmt.Sprintf("%s/ledger?after=%d&limit=%d", s.system.URLs[endpoints.Gateway], after, ledgerPage)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the gateway's ledger: %w", err)
 	}

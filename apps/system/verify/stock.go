@@ -56,7 +56,7 @@ func oneOfEach(ctx context.Context, l *look) ([]Offender, error) {
 // remembered is how far back the inboxes are trusted to know what they consumed; they forget after 72 hours.
 const remembered = `interval '71 hours'`
 
-// effectsHaveCauses looks for the inbox row of each effect's event, and for charges that no payment knows.
+// effectsHaveCauses looks for the inbox row of each effect's event.
 func effectsHaveCauses(ctx context.Context, l *look) ([]Offender, error) {
 	var found []Offender
 	for _, effect := range []struct {
@@ -96,7 +96,7 @@ func effectsHaveCauses(ctx context.Context, l *look) ([]Offender, error) {
 		}
 		found = append(found, more...)
 	}
-	return append(found, l.unknownCharges()...), nil
+	return found, nil
 }
 
 func typesOf(caused []events.Event) []string {

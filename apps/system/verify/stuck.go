@@ -4,9 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"iter"
-	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"example.com/ordersaga/apps/system/eventlog"
@@ -49,81 +48,67 @@ var actionable = map[events.Service]string{
 	events.Shipping: `false`,
 }
 
-// attended are the services that have an open incident of an order, with an action that is accepted.
-func (l *look) attended(ctx context.Context) (map[string][]events.Service, error) {
-	found := map[string][]events.Service{}
+// readAttended finds the services that have an open incident of an order, with an action that is accepted.
+func (l *look) readAttended(ctx context.Context) error {
+	l.attended = map[string][]events.Service{}
 	for _, service := range events.Services {
 		ids, err := query[struct{ ID string }](ctx, l, service, `
 			SELECT DISTINCT order_id::text FROM incident i
 			WHERE resolved_at IS NULL AND (`+actionable[service]+` OR kind = 'poison' AND EXISTS (
 				SELECT FROM dead_letter d WHERE d.key = i.order_id::text AND d.closed_at IS NULL))`)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, row := range ids {
-			found[row.ID] = append(found[row.ID], service)
+			l.attended[row.ID] = append(l.attended[row.ID], service)
 		}
 	}
-	return found, nil
+	return nil
 }
 
 // rest is how an order stands. Payment: nothing but payment, or a person there, can move it.
-func (l *look) rest(id string) (atRest, moves, payment bool) {
-	o, p, r := l.orders[id], l.payments[id], l.reservations[id]
-	switch p.State {
+func (s *subject) rest() (atRest, moves, payment bool) {
+	direct := strings.HasPrefix(s.key, direct)
+	switch s.payment.State {
 	case "INTENT", "UNKNOWN", "REFUNDING", "LATE_CAPTURED":
-		return p.Direct, p.Moves, true
+		return direct, s.payment.Moves, true
 	case "REFUND_REFUSED":
-		return p.Direct, false, true
+		return direct, false, true
 	}
-	ended, held := o.Status == "" || o.Status == confirmed || o.Status == cancelled, r.State == "RESERVED"
-	return ended && !held, !ended && o.Moves || held && r.Moves, false
+	ended, held := s.order.ID == "" || s.order.ended(), s.reservation.State == "RESERVED"
+	return ended && !held, !ended && s.order.Moves || held && s.reservation.Moves, false
+}
+
+// mailsAreDue looks for mails that wait for nothing.
+func mailsAreDue(ctx context.Context, l *look) ([]Offender, error) {
+	return l.offenders(ctx, events.Notification, `
+		SELECT order_id::text, format('the mail that it is %s is WAITING, and no attempt is due', kind)
+		FROM mail WHERE state = 'WAITING' AND NOT `+wakes(`next_attempt_at`))
 }
 
 // somebodyMoves looks for orders that neither the services nor a person will bring to an end. It also notes the oldest
 // one that is not at rest, and that no person is asked about.
-func somebodyMoves(ctx context.Context, l *look) ([]Offender, error) {
-	found, err := l.offenders(ctx, events.Notification, `
-		SELECT order_id::text, format('the mail that it is %s is WAITING, and no attempt is due', kind)
-		FROM mail WHERE state = 'WAITING' AND NOT `+wakes(`next_attempt_at`))
-	if err != nil {
-		return nil, err
+func somebodyMoves(ctx context.Context, l *look, s *subject) ([]Offender, error) {
+	atRest, moves, payment := s.rest()
+	attended := l.attended[s.key]
+	if atRest || payment && slices.Contains(attended, events.Payment) || !payment && len(attended) > 0 {
+		return nil, nil
 	}
-	attended, err := l.attended(ctx)
-	if err != nil {
-		return nil, err
+	if s.order.ID != "" {
+		l.oldestOrder.older(s.key, s.order.CreatedAt)
 	}
-	for id := range l.known() {
-		atRest, moves, payment := l.rest(id)
-		if atRest || payment && slices.Contains(attended[id], events.Payment) || !payment && len(attended[id]) > 0 {
-			continue
-		}
-		if o := l.orders[id]; o.ID != "" {
-			l.oldestOrder.older(id, o.CreatedAt)
-		}
-		if !moves && !payment {
-			if moves, err = l.underWay(ctx, id); err != nil {
-				return nil, err
-			}
-		}
-		if !moves {
-			found = append(found, Offender{id, fmt.Sprintf(
-				"nothing moves it, and no incident has an action: it is %q; held %q, payment %q, shipment %q",
-				l.orders[id].Status, l.reservations[id].State, l.payments[id].State, l.shipments[id].State)})
+	if !moves && !payment {
+		var err error
+		if moves, err = l.underWay(ctx, s.key); err != nil {
+			return nil, err
 		}
 	}
-	return found, nil
-}
-
-// known are the orders that any of the services knows which an order can wait for.
-func (l *look) known() map[string]bool {
-	ids := map[string]bool{}
-	for _, some := range []iter.Seq[string]{maps.Keys(l.orders), maps.Keys(l.reservations), maps.Keys(l.payments)} {
-		for id := range some {
-			ids[id] = true
-		}
+	if moves {
+		return nil, nil
 	}
-	return ids
+	return []Offender{{s.key, fmt.Sprintf(
+		"nothing moves it, and no incident has an action: it is %q; held %q, payment %q, shipment %q",
+		s.order.Status, s.reservation.State, s.payment.State, s.shipment.State)}}, nil
 }
 
 // underWay reports whether an event about an order waits in an outbox, or in the stream for a consumer. While the

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -133,6 +134,9 @@ func (w *world) mustCheck() {
 // check asks for everything that can be asked.
 func (w *world) check() (verify.Report, error) {
 	w.t.Helper()
+	if lately, err := verify.Check(w.t.Context(), w.system, verify.Options{Since: time.Hour}); err != nil {
+		return lately, err
+	}
 	return verify.Check(w.t.Context(), w.system, verify.Options{AtRest: true, AtMost: 100,
 		Acknowledged: []verify.Acknowledged{{OrderID: sold, Key: "key-" + sold, Body: []byte(`{"id":"` + sold + `"}`)}}})
 }

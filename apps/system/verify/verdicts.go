@@ -1,8 +1,6 @@
 package verify
 
 import (
-	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -12,6 +10,7 @@ import (
 // verdicts gathers what several looks found.
 type verdicts struct {
 	checks []*verdict
+	left   []Result // what is not judged
 	last   *look
 }
 
@@ -28,10 +27,14 @@ type suspect struct {
 	seen int // in a row
 }
 
-func newVerdicts(atRest bool) *verdicts {
+func newVerdicts(o Options) *verdicts {
 	v := &verdicts{}
 	for _, invariant := range Invariants() {
-		if invariant.AtRest && !atRest {
+		if invariant.AtRest && !o.AtRest {
+			continue
+		}
+		if invariant.Whole && o.Since > 0 {
+			v.left = append(v.left, Result{ID: invariant.ID, Sentence: invariant.Sentence, Holds: true, NotJudged: true})
 			continue
 		}
 		v.checks = append(v.checks, &verdict{Invariant: invariant, proven: map[string]Offender{}})
@@ -39,17 +42,21 @@ func newVerdicts(atRest bool) *verdicts {
 	return v
 }
 
+// invariants are those that are judged.
+func (v *verdicts) invariants() []Invariant {
+	all := make([]Invariant, len(v.checks))
+	for i, c := range v.checks {
+		all[i] = c.Invariant
+	}
+	return all
+}
+
 // add judges one look.
-func (v *verdicts) add(ctx context.Context, at *look) error {
+func (v *verdicts) add(at *look) {
 	v.last = at
 	for _, c := range v.checks {
-		found, err := c.check(ctx, at)
-		if err != nil {
-			return fmt.Errorf("check %s: %w", c.ID, err)
-		}
-		c.add(found)
+		c.add(at.found[c.ID])
 	}
-	return nil
 }
 
 func (c *verdict) add(found []Offender) {
@@ -95,12 +102,14 @@ func (v *verdicts) decided(timeIsUp bool) bool {
 }
 
 func (v *verdicts) report(took time.Duration) Report {
-	r := Report{Holds: true, Counted: v.last.counted(), Took: took, OldestEvent: v.last.oldestEvent,
+	r := Report{Holds: true, Counted: v.last.counted, Took: took, OldestEvent: v.last.oldestEvent,
 		OldestOrder: v.last.oldestOrder, Broker: v.last.backlog != nil}
 	for _, c := range v.checks {
 		offenders := c.offenders()
-		r.Results = append(r.Results, Result{c.ID, c.Sentence, len(offenders) == 0, offenders})
+		r.Results = append(r.Results,
+			Result{ID: c.ID, Sentence: c.Sentence, Holds: len(offenders) == 0, Offenders: offenders})
 		r.Holds = r.Holds && len(offenders) == 0
 	}
+	r.Results = append(r.Results, v.left...)
 	return r
 }

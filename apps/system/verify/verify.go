@@ -26,9 +26,15 @@ type Invariant struct {
 	// OneLook: everything that it compares was read in one snapshot of one database, so that what was
 	// seen once has been the case.
 	OneLook bool
+	// Whole: it is about all rows together, so that it cannot be judged of a part of the orders.
+	Whole bool
 
-	check func(context.Context, *look) ([]Offender, error)
+	check func(context.Context, *look) ([]Offender, error) // of everything; may be nil
+	each  judge                                            // order by order; may be nil
 }
+
+// judge finds what is wrong with an order, or with what was paid directly.
+type judge func(context.Context, *look, *subject) ([]Offender, error)
 
 // Offender is something that breaks an invariant.
 type Offender struct {
@@ -44,9 +50,12 @@ type Options struct {
 	Within time.Duration
 	// Acknowledged are the answers that clients got; what was promised there must be kept (I10, I17).
 	Acknowledged []Acknowledged
-	// AtMost is how many orders are looked at: all of them are in memory for a moment. With more, a check ends
-	// with [ErrTooMany]. Zero: however many there are.
+	// AtMost is how many orders are looked at. With more, a check ends with [ErrTooMany]. Zero: however many there are.
 	AtMost int
+	// Since narrows a check to the orders that were placed or changed no longer ago. Zero: all.
+	Since time.Duration
+	// Progress gets a line every few seconds; may be nil.
+	Progress func(line string)
 	// TooOld is how long an event may wait to be published, or acknowledged (I21). Zero: a third of the time that the
 	// stream keeps it.
 	TooOld time.Duration
@@ -61,11 +70,12 @@ type Acknowledged struct {
 	Body    []byte // the answer's body; nil: unknown
 }
 
-// Result is whether an invariant holds.
+// Result is whether an invariant holds. One that was not judged does.
 type Result struct {
 	ID        string     `json:"id"`
 	Sentence  string     `json:"sentence"`
 	Holds     bool       `json:"holds"`
+	NotJudged bool       `json:"not_judged,omitempty"` // it is about all orders together, and some were looked at
 	Offenders []Offender `json:"offenders,omitempty"`
 }
 
@@ -109,17 +119,14 @@ func Check(ctx context.Context, system endpoints.Description, o Options) (Report
 	}
 	defer source.close(context.WithoutCancel(ctx))
 
-	v := newVerdicts(o.AtRest)
+	v := newVerdicts(o)
 	for {
-		at, err := source.look(ctx)
+		at, err := source.look(ctx, v.invariants())
 		if err != nil {
 			return Report{}, err
 		}
-		err = v.add(ctx, at)
+		v.add(at)
 		at.close(context.WithoutCancel(ctx))
-		if err != nil {
-			return Report{}, err
-		}
 		if v.decided(time.Since(began) >= o.Within) {
 			return v.report(time.Since(began)), nil
 		}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -110,13 +111,16 @@ func newDatabase(t *testing.T, service events.Service) (owner *pgx.Conn, auditUR
 	return owner, db.AuditURL
 }
 
-func (w *world) serveLedger(rw http.ResponseWriter, _ *http.Request) {
+func (w *world) serveLedger(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.onFetch != nil {
 		w.onFetch()
 	}
-	_ = json.NewEncoder(rw).Encode(map[string]any{"entries": w.ledger})
+	after, _ := strconv.Atoi(r.URL.Query().Get("after"))
+	limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
+	from := min(after, len(w.ledger))
+	_ = json.NewEncoder(rw).Encode(map[string]any{"entries": w.ledger[from:min(from+limit, len(w.ledger))]})
 }
 
 // exec doctors a database, with the right to everything.
