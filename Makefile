@@ -86,8 +86,9 @@ bench-rpc: build ## measures gRPC against REST at the same work: latency, bytes,
 	@bin/sagactl bench rpc
 
 .PHONY: bench-console
-bench-console: build .bin/.axe-$(AXE) ## measures the console: how soon an event is on the screen, what 500 sagas/s cost it, 10,000 sagas in the list
+bench-console: build .bin/.axe-$(AXE) ## measures the console: how soon an event is on the screen, what 500 sagas/s cost it, 10,000 sagas in the list, its start over 120,000
 	@cd tests && go test -tags=browser -count=1 -timeout=10m -v -run 'KeepsUp|TenThousand' ./browser -args -seconds 20 | grep -E 'load_test|^(---|ok|FAIL)'
+	@cd apps && go test -count=1 -run '^$$' -bench Board_Completes -benchtime 3x ./internal/console/sagas | grep -E '^(Benchmark|ok|FAIL)'
 
 ## Change it
 

@@ -13,9 +13,9 @@ import (
 	"example.com/ordersaga/pkg/events"
 )
 
-// batch is how many stored messages are asked for at once: some hundred kilobytes, far below what the
-// connection buffers.
-const batch = 500
+// batch is how many stored messages are asked for at once: some megabytes, far below what the connection buffers. With
+// many in a batch the broker reads while they are handled here.
+const batch = 2000
 
 // remembered bounds how many ids a follower keeps: some ten megabytes.
 const remembered = 200_000
@@ -23,7 +23,7 @@ const remembered = 200_000
 // History calls each for every stored event about one order (about all when orderID is empty), oldest
 // first, until each returns an error or the events that were there at the beginning are through.
 func (s *Stream) History(ctx context.Context, orderID string, each func(Seen) error) error {
-	_, err := s.from(ctx, ofOrder(orderID), 1, each)
+	_, err := s.from(ctx, ofOrder(orderID), 1, decoded(each))
 	return err
 }
 
@@ -34,7 +34,16 @@ var ErrNewStream = errors.New("the stream was made anew")
 // to go on with. Whoever remembers that misses nothing, however long the broker was away, and needs to hear nothing
 // live.
 func (s *Stream) Since(ctx context.Context, next uint64, each func(Seen) error) (uint64, error) {
-	return s.from(ctx, events.StreamSubjects, next, each)
+	return s.from(ctx, events.StreamSubjects, next, decoded(each))
+}
+
+// Stored is [Stream.Since] for who decodes less than all of each message.
+func (s *Stream) Stored(
+	ctx context.Context, next uint64, each func(sequence uint64, message []byte) error,
+) (uint64, error) {
+	return s.from(ctx, events.StreamSubjects, next, func(sequence uint64, msg *nats.Msg) error {
+		return each(sequence, msg.Data)
+	})
 }
 
 // Same is [ErrNewStream] when the stream ends before what was read of it.
@@ -47,7 +56,7 @@ func (s *Stream) Same(ctx context.Context, next uint64) error {
 }
 
 // from reads what is stored from a sequence on, and returns the sequence to go on with.
-func (s *Stream) from(ctx context.Context, subjects string, next uint64, each func(Seen) error) (uint64, error) {
+func (s *Stream) from(ctx context.Context, subjects string, next uint64, each stored) (uint64, error) {
 	for {
 		last, more, err := s.page(ctx, subjects, next, each)
 		next = max(next, last+1)
@@ -60,8 +69,9 @@ func (s *Stream) from(ctx context.Context, subjects string, next uint64, each fu
 // page reads one batch that begins at a sequence. It needs no consumer, so the observer's login need not
 // be allowed to create one: it is the direct-get API, which answers a batch with one message per event and
 // a last one without content.
-func (s *Stream) page(ctx context.Context, subjects string, first uint64,
-	each func(Seen) error) (last uint64, more bool, err error) {
+func (s *Stream) page(
+	ctx context.Context, subjects string, first uint64, each stored,
+) (last uint64, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	inbox := s.nc.NewInbox()
@@ -70,7 +80,11 @@ func (s *Stream) page(ctx context.Context, subjects string, first uint64,
 		return 0, false, fmt.Errorf("read the stream: %w", err)
 	}
 	defer answers.Unsubscribe() //nolint:errcheck // a closed connection has no subscription either
-	request, err := json.Marshal(map[string]any{"seq": first, "next_by_subj": subjects, "batch": batch})
+	wanted := map[string]any{"seq": first, "batch": batch}
+	if subjects != events.StreamSubjects { // to count what is left of all the broker need not look at each subject
+		wanted["next_by_subj"] = subjects
+	}
+	request, err := json.Marshal(wanted)
 	if err != nil {
 		return 0, false, fmt.Errorf("read the stream: %w", err)
 	}
@@ -88,7 +102,10 @@ func (s *Stream) page(ctx context.Context, subjects string, first uint64,
 		case "204": // the end of the batch
 			return last, msg.Header.Get("Nats-Num-Pending") != "0", nil
 		case "": // an event
-			if last, err = stored(msg, each); err != nil {
+			if last, err = strconv.ParseUint(msg.Header.Get("Nats-Sequence"), 10, 64); err != nil {
+				return 0, false, fmt.Errorf("read the stream: sequence of a stored message: %w", err)
+			}
+			if err := each(last, msg); err != nil {
 				return 0, false, err
 			}
 		default:
@@ -97,14 +114,15 @@ func (s *Stream) page(ctx context.Context, subjects string, first uint64,
 	}
 }
 
-func stored(msg *nats.Msg, each func(Seen) error) (uint64, error) {
-	sequence, err := strconv.ParseUint(msg.Header.Get("Nats-Sequence"), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("read the stream: sequence of a stored message: %w", err)
+// stored gets one message after the other.
+type stored func(sequence uint64, msg *nats.Msg) error
+
+func decoded(each func(Seen) error) stored {
+	return func(sequence uint64, msg *nats.Msg) error {
+		event := seen(msg.Header.Get("Nats-Subject"), msg)
+		event.Sequence = sequence
+		return each(event)
 	}
-	event := seen(msg.Header.Get("Nats-Subject"), msg)
-	event.Sequence = sequence
-	return sequence, each(event)
 }
 
 // Follow calls each for every event about one order (about all when orderID is empty): first those that

@@ -35,7 +35,7 @@ func (b *Board) follow(ctx context.Context) error {
 		return err
 	}
 	for next, checked := b.begin(info), time.Now(); ; {
-		if next, err = stream.Since(ctx, next, b.add); err != nil {
+		if next, err = stream.Stored(ctx, next, b.add); err != nil {
 			return err
 		}
 		b.setCurrent(true)

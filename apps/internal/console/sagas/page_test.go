@@ -12,13 +12,13 @@ import (
 
 // page is a browser tab with an open stream.
 type page struct {
-	t     *testing.T
+	t     testing.TB
 	lines *bufio.Scanner
 	last  string // the id of the last message
 }
 
 // openPage opens a stream, from the last update that the page got, or from the beginning.
-func openPage(t *testing.T, address, last string) *page {
+func openPage(t testing.TB, address, last string) *page {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	if err != nil {

@@ -36,6 +36,13 @@ func open(t *testing.T) (string, *testkit.NATS) {
 
 func serve(t *testing.T, broker *testkit.NATS) string {
 	t.Helper()
+	at, end := serveUntil(t, broker)
+	t.Cleanup(end)
+	return at
+}
+
+func serveUntil(t testing.TB, broker *testkit.NATS) (at string, end func()) {
+	t.Helper()
 	board := sagas.NewBoard(broker.URL(natsadmin.Console), slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -51,15 +58,14 @@ func serve(t *testing.T, broker *testkit.NATS) string {
 	router := chi.NewRouter()
 	router.Route("/sagas", board.Routes(system, shop))
 	server := httptest.NewServer(router)
-	t.Cleanup(func() {
+	return server.URL + "/sagas/", func() {
 		cancel()
 		server.CloseClientConnections() // the streams end with them
 		server.Close()
 		if err := <-ended; err != nil {
 			t.Errorf("the board ended with %v", err)
 		}
-	})
-	return server.URL + "/sagas/"
+	}
 }
 
 // publish publishes an event under an id, as a message of its own.
@@ -103,6 +109,20 @@ func TestUpdates_ShowASagaAsItHappens(t *testing.T) {
 	for _, s := range update.Sagas {
 		if s.Order == order && (s.State != sagaview.Failed || s.First != 1 || s.Last != 4) {
 			t.Errorf("it ends as %+v", s)
+		}
+	}
+}
+
+// Of an order that began long ago the first events are not read.
+func TestUpdates_ASagaIsShownFromItsOldestEventThatIsRead(t *testing.T) {
+	t.Parallel()
+	at, broker := open(t)
+	order := uuid.NewString()
+	publish(t, broker, uuid.NewString(), events.InventoryReserved{Snapshot: created(order).(events.OrderCreated).Snapshot})
+	publish(t, broker, uuid.NewString(), events.PaymentProcessed{Snapshot: events.Snapshot{OrderID: order}})
+	for _, s := range openPage(t, at+"watch", "").until(about(order, "PaymentProcessed")).Sagas {
+		if !strings.Contains(s.What, "2 × widget") || s.Services[events.Shipping] != sagaview.Processing || s.First != 1 || s.Last != 2 {
+			t.Errorf("it is %+v", s)
 		}
 	}
 }
