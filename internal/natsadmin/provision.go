@@ -104,8 +104,9 @@ func streamSettings(c jetstream.StreamConfig) jetstream.StreamConfig {
 	// A full stream refuses; it must never drop what nobody has read. The outboxes keep what is refused.
 	c.Discard = jetstream.DiscardNew
 	c.MaxMsgSize = maxPayload
-	// Covers any retry of the relay. What comes even later is absorbed by the inboxes.
-	c.Duplicates = time.Hour
+	// Covers the relay's usual retries. What comes later is absorbed by the inboxes; the broker has each id of the window
+	// in its memory.
+	c.Duplicates = 2 * time.Minute
 	c.DenyDelete = true
 	c.AllowDirect = true // reading one message, for whoever checks and watches
 	c.Replicas = max(1, c.Replicas)

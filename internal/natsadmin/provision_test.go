@@ -53,15 +53,15 @@ func TestProvision_CreatesWhatIsMissingAndRepairsWhatWasChanged(t *testing.T) {
 	got := made["stream"].(jetstream.StreamConfig)
 	t.Logf("measured: an event stays for %.0f hours", got.MaxAge.Hours())
 	for name, ok := range map[string]bool{
-		"every event of the saga":    slices.Equal(got.Subjects, []string{"saga.>"}),
-		"file storage":               got.Storage == jetstream.FileStorage,
-		"limits retention":           got.Retention == jetstream.LimitsPolicy,
-		"refusing when full":         got.Discard == jetstream.DiscardNew && got.MaxBytes == 2<<30 && got.MaxMsgs == -1,
-		"a day":                      got.MaxAge == 24*time.Hour,
-		"64 KiB":                     got.MaxMsgSize == 64<<10,
-		"an hour without duplicates": got.Duplicates == time.Hour,
-		"nobody deletes":             got.DenyDelete,
-		"nothing that weakens it":    !got.AllowAtomicPublish && !got.AllowMsgSchedules && got.PersistMode == jetstream.DefaultPersistMode && !got.NoAck,
+		"every event of the saga":       slices.Equal(got.Subjects, []string{"saga.>"}),
+		"file storage":                  got.Storage == jetstream.FileStorage,
+		"limits retention":              got.Retention == jetstream.LimitsPolicy,
+		"refusing when full":            got.Discard == jetstream.DiscardNew && got.MaxBytes == 2<<30 && got.MaxMsgs == -1,
+		"a day":                         got.MaxAge == 24*time.Hour,
+		"64 KiB":                        got.MaxMsgSize == 64<<10,
+		"2 minutes without repetitions": got.Duplicates == 2*time.Minute,
+		"nobody deletes":                got.DenyDelete,
+		"nothing that weakens it":       !got.AllowAtomicPublish && !got.AllowMsgSchedules && got.PersistMode == jetstream.DefaultPersistMode && !got.NoAck,
 	} {
 		if !ok {
 			t.Errorf("the stream does not have: %s (%+v)", name, got)

@@ -51,7 +51,7 @@ func (s *System) startPostgres(ctx context.Context) error {
 }
 
 func (s *System) startNATS(ctx context.Context) error {
-	var env []string
+	env := []string{"GOGC=50"} // docs/adr/0026-the-brokers-memory.md
 	for name, secret := range s.secrets {
 		if user, is := strings.CutPrefix(name, "nats_"); is {
 			env = append(env, natsadmin.PasswordVariable(user)+"="+secret)
