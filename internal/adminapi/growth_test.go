@@ -27,7 +27,10 @@ func closed(ctx context.Context, owner *pgx.Conn, from, to int) error {
 		SELECT id, id, id, 't', 's', '', 'x', at, ended, CASE WHEN n > 1 THEN 'discarded' END` + row, `
 		INSERT INTO operator_action (id, request_key, fingerprint, by, why, action, target_kind, target_id, before, after,
 			answer)
-		SELECT id, id, '', 'ada', 'y', 'retry', 'incident', id, '{}', '{}', ''` + row,
+		SELECT id, id, '', 'ada', 'y', 'retry', 'incident', id, '{}', '{}', ''` + row, `
+		INSERT INTO inbox (event_id, type, key) SELECT id, 't', id` + row, `
+		INSERT INTO outbox_message (id, key, type, subject, payload) SELECT id, id, 't', 's', ''` + row, `
+		INSERT INTO outbox_mark (id, stream_created, stream_seq) SELECT id, now(), n` + row,
 	} {
 		if _, err := owner.Exec(ctx, statement, from, to); err != nil {
 			return err
@@ -45,7 +48,7 @@ func TestLists_NothingGrowsWithWhatIsClosed(t *testing.T) {
 		"/incidents?limit=20&after=2020-01-01T00:00:00Z_" + id,
 		"/dead-letters?limit=20", "/dead-letters?limit=20&open=true", "/dead-letters?limit=20&open=false",
 		"/dead-letters?order=" + id, "/dead-letters/" + id, "/dead-letters?limit=20&after=2020-01-01T00:00:00Z_" + id,
-		"/rows?order=" + id,
+		"/rows?order=" + id + "&event=" + id,
 	} {
 		done[path] = func(ctx context.Context, pool *pgxpool.Pool) error {
 			router := chi.NewRouter()

@@ -162,7 +162,7 @@ func requestCancel(ctx context.Context, tx pgx.Tx, orderIDs []string, reason str
 func repeatRequests(ctx context.Context, tx pgx.Tx, patience asking.Patience) ([]events.Event, error) {
 	return repeat(ctx, tx, `
 		SELECT id FROM orders WHERE status = 'CANCELLING' AND `+asking.Due("cancel_requested_at")+`
-		ORDER BY id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED`, patience.Args()...)
+		ORDER BY cancel_requested_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED`, patience.Args()...)
 }
 
 // repeatRequest notes the same about one order that waits, whenever it was asked before.

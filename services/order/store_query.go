@@ -124,7 +124,7 @@ func lockStuck(ctx context.Context, tx pgx.Tx, budget time.Duration, limit int) 
 		  AND (attempt >= $3 OR NOT `+hasOpenIncident+`)
 		  AND NOT EXISTS (
 			SELECT FROM incident WHERE order_id = orders.id AND resolved_at IS NULL AND (attempt < $3 OR kind = $4))
-		ORDER BY orders.id LIMIT $1
+		ORDER BY cancel_requested_at LIMIT $1
 		FOR NO KEY UPDATE SKIP LOCKED`, limit, budget, asking.Most, kindOverdue)
 	if err == nil {
 		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])

@@ -32,7 +32,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "published rows are deleted by range", file: "pkg/outbox/recovery/sweeper.go",
-		old: "DELETE FROM outbox_message WHERE id IN (SELECT id FROM old)`",
+		old: "DELETE FROM outbox_message WHERE id = ANY (ARRAY(SELECT id FROM old))`",
 		new: "DELETE FROM outbox_message WHERE position <= (SELECT max(position) FROM outbox_message JOIN old USING (id))`",
 		dir: "pkg/outbox", test: "^TestSweeper_DeletesOldRows$",
 	},

@@ -97,6 +97,7 @@ var subjects = map[events.Service][]string{
 		"reconcile/reconcile.go",   // our ledger against the gateway's
 		"reconcile/store.go",       //
 		"reconcile/growth_test.go", // what a round touches behind a long ledger
+		"charge/growth_test.go",    // and what the workers touch behind many payments
 		"repair/operator.go",       // what people ask for
 		"repair/plan.go",           // what comes of it
 		"repair/strays.go",         // charges that are not payment's own

@@ -41,7 +41,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 	}
 }
 
-// RunOnce deletes everything that is due, by id, in batches that lock few rows and keep the write-ahead log small.
+// RunOnce deletes everything that is due, row by row, in batches that lock few rows and keep the write-ahead log small.
 func (s *Sweeper) RunOnce(ctx context.Context) error {
 	for _, sweep := range []struct {
 		table, statement string
@@ -49,15 +49,15 @@ func (s *Sweeper) RunOnce(ctx context.Context) error {
 	}{
 		{"outbox", `
 			WITH old AS (
-				DELETE FROM outbox_mark WHERE id IN (
-					SELECT id FROM outbox_mark WHERE published_at < now() - $1::interval
-					ORDER BY published_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+				DELETE FROM outbox_mark WHERE ctid = ANY (ARRAY(
+					SELECT ctid FROM outbox_mark WHERE published_at < now() - $1::interval
+					ORDER BY published_at LIMIT $2 FOR UPDATE SKIP LOCKED))
 				RETURNING id)
-			DELETE FROM outbox_message WHERE id IN (SELECT id FROM old)`, Retention},
+			DELETE FROM outbox_message WHERE id = ANY (ARRAY(SELECT id FROM old))`, Retention},
 		{"inbox", `
-			DELETE FROM inbox WHERE event_id IN (
-				SELECT event_id FROM inbox WHERE received_at < now() - $1::interval
-				ORDER BY received_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, inboxRetention},
+			DELETE FROM inbox WHERE ctid = ANY (ARRAY(
+				SELECT ctid FROM inbox WHERE received_at < now() - $1::interval
+				ORDER BY received_at LIMIT $2 FOR UPDATE SKIP LOCKED))`, inboxRetention},
 	} {
 		for more := true; more; {
 			if err := s.BeforeDelete(ctx); err != nil {

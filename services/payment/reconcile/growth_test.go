@@ -68,8 +68,11 @@ func TestReconcile_NothingGrowsWithTheLedgers(t *testing.T) {
 			return err
 		},
 		"what was missing": func(ctx context.Context, pool *pgxpool.Pool) error {
-			_, err := linesOf(ctx, pool, []difference{{gatewayID: "ch_7"}})
+			_, err := linesOf(ctx, pool, []ourEntry{{difference: difference{gatewayID: "ch_7"}}})
 			return err
+		},
+		"the first comparison of a process": func(ctx context.Context, pool *pgxpool.Pool) error {
+			return (&Reconciler{pool: pool}).compareOurs(ctx, time.Now())
 		},
 		"open incidents": func(ctx context.Context, pool *pgxpool.Pool) error {
 			_, err := openIncidents(ctx, pool)

@@ -36,9 +36,10 @@ type Reconciler struct {
 	late        prometheus.Counter
 	differences prometheus.Gauge
 
-	checked  int64        // our entries up to here were compared; begins anew with the process
-	missing  []difference // those of them that the gateway did not show
-	reported int          // how many differences were logged last
+	checked  int64      // our entries up to here were compared
+	stored   int64      // up to here the gateway shows all of them, as the table compared has it
+	missing  []ourEntry // those of them that the gateway did not show
+	reported int        // how many differences were logged last
 }
 
 // ledger is the gateway's: [charge.Gateway].
@@ -188,15 +189,23 @@ func book(ctx context.Context, tx pgx.Tx, seen charge.Payment, shown []charge.Ga
 	return matchLines(ctx, tx)
 }
 
-// compareOurs looks each of our entries up among the gateway's lines, once; those that are missing there
-// are looked up in every round. Entries that were younger than the grace when those lines were read wait: the
-// gateway may show them since, and some may not be visible yet, as a number is given before its transaction commits.
+// compareOurs looks each of our entries up among the gateway's lines, once, whichever process does; those that are
+// missing there are looked up in every round. Entries that were younger than the grace when those lines were read wait:
+// the gateway may show them since, and some may not be visible yet, as a number is given before its transaction
+// commits.
 func (r *Reconciler) compareOurs(ctx context.Context, before time.Time) error {
+	if r.checked == 0 {
+		var err error
+		if r.checked, err = comparedUpTo(ctx, r.pool); err != nil {
+			return err
+		}
+		r.stored = r.checked
+	}
 	found, err := linesOf(ctx, r.pool, r.missing)
 	if err != nil {
 		return err
 	}
-	r.missing = slices.DeleteFunc(r.missing, func(d difference) bool { return slices.Contains(found, d.gatewayID) })
+	r.missing = slices.DeleteFunc(r.missing, func(e ourEntry) bool { return slices.Contains(found, e.gatewayID) })
 	for full := true; full; {
 		entries, err := ourEntries(ctx, r.pool, r.checked, before)
 		if err != nil {
@@ -204,12 +213,20 @@ func (r *Reconciler) compareOurs(ctx context.Context, before time.Time) error {
 		}
 		for _, e := range entries {
 			if r.checked = e.id; !e.found {
-				r.missing = append(r.missing, e.difference)
+				r.missing = append(r.missing, e)
 			}
 		}
 		full = len(entries) == pageSize
 	}
-	return nil
+	upTo := r.checked
+	if len(r.missing) > 0 { // they are in the order of their ids
+		upTo = r.missing[0].id - 1
+	}
+	if upTo <= r.stored {
+		return nil
+	}
+	r.stored = upTo
+	return storeCompared(ctx, r.pool, upTo)
 }
 
 // report opens an incident for every order with a difference, and closes those whose difference is gone.
@@ -218,7 +235,9 @@ func (r *Reconciler) report(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	differences = append(differences, r.missing...)
+	for _, e := range r.missing {
+		differences = append(differences, e.difference)
+	}
 	r.differences.Set(float64(len(differences)))
 	if len(differences) != r.reported {
 		r.reported = len(differences)

@@ -172,11 +172,30 @@ func ourEntries(ctx context.Context, pool *pgxpool.Pool, after int64, before tim
 		ORDER BY e.id LIMIT $3`, after, before, pageSize)
 }
 
+// comparedUpTo is the last of our entries up to which the gateway was found to show all.
+func comparedUpTo(ctx context.Context, pool *pgxpool.Pool) (entry int64, err error) {
+	err = pool.QueryRow(ctx, `SELECT coalesce(max(entry), 0) FROM compared`).Scan(&entry)
+	if err != nil {
+		return 0, fmt.Errorf("find the last entry compared: %w", err)
+	}
+	return entry, nil
+}
+
+func storeCompared(ctx context.Context, pool *pgxpool.Pool, entry int64) error {
+	_, err := pool.Exec(ctx, `
+		INSERT INTO compared (entry) VALUES ($1) ON CONFLICT (one) DO UPDATE SET entry = greatest(compared.entry, $1)`,
+		entry)
+	if err != nil {
+		return fmt.Errorf("store the last entry compared: %w", err)
+	}
+	return nil
+}
+
 // linesOf are the ids of those movements that the gateway shows by now.
-func linesOf(ctx context.Context, pool *pgxpool.Pool, missing []difference) ([]string, error) {
+func linesOf(ctx context.Context, pool *pgxpool.Pool, missing []ourEntry) ([]string, error) {
 	var ids []string
-	for _, d := range missing {
-		ids = append(ids, d.gatewayID)
+	for _, e := range missing {
+		ids = append(ids, e.gatewayID)
 	}
 	return collect(ctx, pool, "look for missing lines", pgx.RowTo[string],
 		`SELECT id FROM gateway_line WHERE id = ANY($1)`, ids)
