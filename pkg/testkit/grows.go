@@ -41,12 +41,14 @@ func NothingGrows(t *testing.T, db *DB, history History, done map[string]func(co
 			t.Fatal(err)
 		}
 		for what, do := range done {
-			if touched(t, pool, do); length.to == shortHistory { // the first time it is planned
-				short[what] = touched(t, pool, do)
-			} else if long := touched(t, pool, do); long > short[what]*2+20 {
-				t.Errorf("%s touches %d blocks behind %d rows, and %d behind %d", what, short[what], shortHistory, long, length.to)
-			} else {
-				t.Logf("%s touches %d and %d blocks", what, short[what], long)
+			n := touched(t, pool, do)
+			switch {
+			case length.to == shortHistory:
+				short[what] = n
+			case n > short[what]*2+20:
+				t.Errorf("%s touches %d blocks behind %d rows, and %d behind %d", what, short[what], shortHistory, n, length.to)
+			default:
+				t.Logf("%s touches %d and %d blocks", what, short[what], n)
 			}
 		}
 	}

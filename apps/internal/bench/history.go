@@ -93,7 +93,9 @@ var pastRows = map[events.Service][]string{
 		INSERT INTO gateway_line (position, id, kind, merchant_reference, order_id, amount, currency, read_at, matched_at)
 		SELECT row_number() OVER (ORDER BY n, kind), prefix || hex, kind, id::text, id, 1000, 'USD', at, at
 		FROM ` + past + `, (VALUES ('charge', 'ch_'), ('refund', 're_')) AS moved (kind, prefix)
-		WHERE undone OR kind = 'charge'`},
+		WHERE undone OR kind = 'charge'`, `
+		INSERT INTO compared (entry) SELECT max(ledger_entry.id) FROM ledger_entry,
+			(SELECT $1::bigint, $2::timestamptz, $3::interval) AS past`},
 	events.Shipping: {`
 		INSERT INTO shipment (order_id, state, shipment_id, reason, ship_to, snapshot, created_at)
 		SELECT id, CASE WHEN undone THEN 'FAILED' ELSE 'CREATED' END, CASE WHEN NOT undone THEN 'shp_' || hex END,

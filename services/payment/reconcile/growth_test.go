@@ -27,7 +27,9 @@ func settled(ctx context.Context, owner *pgx.Conn, from, to int) error {
 		INSERT INTO gateway_line (position, id, kind, merchant_reference, order_id, amount, currency, matched_at)
 		SELECT n, 'ch_' || n, 'charge', id, id, 1, 'USD', now()` + row, `
 		INSERT INTO incident (id, order_id, kind, reason, resolved_at, resolution)
-		SELECT id, id, 'reconciliation', 'x', now(), 'y'` + row,
+		SELECT id, id, 'reconciliation', 'x', now(), 'y'` + row, `
+		INSERT INTO compared (entry) SELECT max(id) - 40 FROM ledger_entry WHERE $1::int < $2::int
+		ON CONFLICT (one) DO UPDATE SET entry = EXCLUDED.entry`,
 	} {
 		if _, err := owner.Exec(ctx, statement, from, to); err != nil {
 			return err
@@ -79,4 +81,36 @@ func TestReconcile_NothingGrowsWithTheLedgers(t *testing.T) {
 			return err
 		},
 	})
+}
+
+// What one process has compared the next one does not, but for what the gateway did not show.
+func TestReconcile_GoesOnBehindWhatWasCompared(t *testing.T) {
+	t.Parallel()
+	db := testkit.Database(t, events.Payment, testkit.Migration{Table: "goose_db_version", FS: os.DirFS("../migrations")})
+	owner, err := pgx.Connect(t.Context(), db.OwnerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer owner.Close(context.WithoutCancel(t.Context())) //nolint:errcheck // the database is dropped
+	if err := settled(t.Context(), owner, 1, 100); err != nil {
+		t.Fatal(err)
+	}
+	compare := func(statement string, want int, up int64) {
+		t.Helper()
+		if _, err := owner.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+		r := &Reconciler{pool: db.Pool}
+		if err := r.compareOurs(t.Context(), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if entry, err := comparedUpTo(t.Context(), db.Pool); err != nil || entry != up || len(r.missing) != want {
+			t.Errorf("after %q: %d are missing, want %d; compared up to %d, want %d: %v", statement, len(r.missing), want, entry, up, err)
+		}
+	}
+	lineOf := func(n string) string { return `gateway_line WHERE id = 'ch_` + n + `'` }
+	compare(`UPDATE compared SET entry = 0; DELETE FROM `+lineOf("50"), 1, 2*49) // two entries each
+	compare(`DELETE FROM `+lineOf("40"), 1, 2*49)                                // it was compared
+	compare(`INSERT INTO gateway_line SELECT position + 1000, 'ch_50', kind, merchant_reference, order_id, direct_reference, amount,
+		currency FROM `+lineOf("60"), 0, 2*100-1)
 }
