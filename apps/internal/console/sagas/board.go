@@ -35,7 +35,8 @@ type Board struct {
 	sagas    map[string]*list.Element
 	byChange *list.List // of *saga; the one that changed last stands at the end
 	next     uint64     // the sequence that is read next
-	current  bool       // all of the stream was read, and the broker answers
+	complete bool       // all of the stream was read once
+	current  bool       // all of it was read, and the broker answers
 	changed  chan struct{}
 	onEnd    map[*EndFunc]bool
 
@@ -63,7 +64,7 @@ func NewBoard(nats string, log *slog.Logger) *Board {
 }
 
 func (b *Board) clear() {
-	b.sagas, b.byChange, b.next = map[string]*list.Element{}, list.New(), 0
+	b.sagas, b.byChange, b.next, b.complete = map[string]*list.Element{}, list.New(), 0, false
 }
 
 // notify wakes whoever waits for a change. The lock is held.
@@ -76,6 +77,7 @@ func (b *Board) notify() {
 func (b *Board) setCurrent(current bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.complete = b.complete || current
 	if b.current != current {
 		b.current = current
 		b.notify()
@@ -163,7 +165,9 @@ func (b *Board) add(sequence uint64, message []byte) error {
 			(*f)(s.order, s.State == sagaview.Succeeded, s.at)
 		}
 	}
-	b.notify()
+	if b.complete {
+		b.notify()
+	}
 	return nil
 }
 

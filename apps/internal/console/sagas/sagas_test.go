@@ -155,7 +155,7 @@ func TestUpdates_APageOfALostStreamIsReset(t *testing.T) {
 	order := uuid.NewString()
 	publish(t, broker, uuid.NewString(), created(order))
 	p := openPage(t, at+"watch", "999")
-	if first := p.until(func(sagas.Update) bool { return true }); !first.Reset {
+	if first := p.until(func(update sagas.Update) bool { return update.Current }); !first.Reset {
 		t.Errorf("it gets %+v first", first)
 	}
 	if p.last == "999" {

@@ -71,6 +71,9 @@ func (b *Board) since(sequence uint64, order string) (Update, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	u := Update{Current: b.current, Reset: sequence == 0 || sequence >= b.next, Sagas: []Row{}, To: sequence}
+	if !b.complete { // its oldest sagas would come first, and each of them once for every event
+		return Update{Sagas: u.Sagas, To: sequence}, b.changed
+	}
 	if u.Reset {
 		u.To = 0
 	}
