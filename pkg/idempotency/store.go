@@ -69,13 +69,14 @@ const lockKeys = `
 	FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (scope, key, position)
 	ORDER BY position`
 
-// readKeys is a statement of its own, so that its snapshot is younger than the locks.
+// readKeys is a statement of its own, so that its snapshot is younger than the locks. Key by key, it is planned for the
+// index also while the table is empty; that plan is kept for as long as nobody has analyzed the table.
 const readKeys = `
 	SELECT asked.position, known.fingerprint, known.status, known.headers, known.body,
 	       coalesce(known.lease_until > now(), false)
-	FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (scope, key, position)
-	JOIN idempotency_key AS known USING (scope, key)
-	WHERE known.expires_at > now()`
+	FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (scope, key, position), LATERAL (
+		SELECT * FROM idempotency_key WHERE scope = asked.scope AND key = asked.key AND expires_at > now() LIMIT 1
+	) AS known`
 
 // ErrTakenOver is that another transaction has the key, or has stored its response.
 var ErrTakenOver = errors.New("taken over by another transaction")

@@ -41,7 +41,7 @@ func NothingGrows(t *testing.T, db *DB, history History, done map[string]func(co
 			t.Fatal(err)
 		}
 		for what, do := range done {
-			n := touched(t, pool, do)
+			n := Touched(t, pool, do)
 			switch {
 			case length.to == shortHistory:
 				short[what] = n
@@ -54,8 +54,9 @@ func NothingGrows(t *testing.T, db *DB, history History, done map[string]func(co
 	}
 }
 
-// touched is how many blocks of user tables and their indexes something reads or finds in memory.
-func touched(t *testing.T, pool *pgxpool.Pool, do func(context.Context, *pgxpool.Pool) error) int64 {
+// Touched is how many blocks of user tables and their indexes something reads or finds in memory. The
+// pool has one connection.
+func Touched(t *testing.T, pool *pgxpool.Pool, do func(context.Context, *pgxpool.Pool) error) int64 {
 	t.Helper()
 	count := func() (n int64) {
 		t.Helper()

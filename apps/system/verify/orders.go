@@ -11,18 +11,16 @@ import (
 // terminalStays looks into the history of each order for something that follows its end.
 func terminalStays(ctx context.Context, l *look) ([]Offender, error) {
 	return l.offenders(ctx, events.Order, `
-		WITH ending AS (
-			SELECT order_id, min(position) AS position FROM order_history
-			WHERE status IN ('CONFIRMED', 'CANCELLED') AND `+narrowed(`order_id`, `uuid`)+` GROUP BY order_id),
-		latest AS (
-			SELECT DISTINCT ON (order_id) order_id, status FROM order_history
-			WHERE `+narrowed(`order_id`, `uuid`)+` ORDER BY order_id, position DESC)
-		SELECT h.order_id::text, format('%s after its end', h.status)
-		FROM order_history h JOIN ending e ON e.order_id = h.order_id AND h.position > e.position
-		UNION ALL
-		SELECT o.id::text, format('is %s, its history ends with %s', o.status, coalesce(l.status, 'nothing'))
-		FROM orders o LEFT JOIN latest l ON l.order_id = o.id
-		WHERE o.status IS DISTINCT FROM l.status AND `+narrowed(`o.id`, `uuid`), l.orderIDs())
+		SELECT id::text, format('is %s, its history is %s', coalesce(status, 'unknown'), coalesce((
+			SELECT string_agg(h.status, ', ' ORDER BY position) FROM order_history h WHERE order_id = id), 'empty'))
+		FROM (
+			SELECT coalesce(o.id, h.order_id) AS id, o.status FROM orders o FULL JOIN order_history h ON h.order_id = o.id
+			WHERE `+narrowed(`coalesce(o.id, h.order_id)`, `uuid`)+`
+			GROUP BY 1, 2
+			HAVING min(position) FILTER (WHERE h.status IN ('CONFIRMED', 'CANCELLED')) < max(position)
+			    OR o.status IS NOT NULL
+			       AND coalesce(max(position) FILTER (WHERE h.status = o.status), -1) <> coalesce(max(position), 0)
+		) AS offending`, l.orderIDs())
 }
 
 // confirmedIsDone looks for the three effects that a confirmed order promises.
@@ -54,7 +52,7 @@ func cancelledIsNotShipped(_ *look, s *subject) string {
 }
 
 func everyOrderEnded(l *look, s *subject) string {
-	if s.order.ended() || s.order.Incident || l.paymentIncident(s) {
+	if s.order.ended() || l.noted.orders[s.key] || l.paymentIncident(s) {
 		return ""
 	}
 	return fmt.Sprintf("is %s; held %q, payment %q, shipment %q",
@@ -91,12 +89,13 @@ func customersAreMailed(_ *look, s *subject) string {
 	if !o.Mailed {
 		return ""
 	}
-	all := slices.Clone(o.Before)
+	var all []string
+	waiting := false
 	for _, m := range s.mails {
-		all = append(all, m.Kind)
+		all, waiting = append(all, m.Kind), waiting || m.Waiting
 	}
 	switch {
-	case o.Waiting:
+	case waiting:
 		return "a mail of the release before is not handed over"
 	case len(all) == 0 && !o.Young: // that release had no mail server
 	case !slices.Contains(all, "received") && o.Status != cancelled,

@@ -16,13 +16,10 @@ type (
 		Amount    int64
 		Currency  string
 		Items     []item
-		Incident  bool // one is open
-		Moves     bool // the order service acts by itself, unless it has ended
+		Moves     bool // the order service acts by itself, unless it has ended or an incident is open
 		CreatedAt time.Time
-		Mailed    bool     // the customer wanted mails
-		Before    []string // kinds of the mails of the release before
-		Waiting   bool     // one of them is not handed over
-		Young     bool     // placed within a day
+		Mailed    bool // the customer wanted mails
+		Young     bool // placed within a day
 	}
 	item struct {
 		SKU      string `json:"sku"`
@@ -46,7 +43,10 @@ type (
 		OrderID string
 		State   string
 	}
-	mail struct{ OrderID, Kind string }
+	mail struct {
+		OrderID, Kind string
+		Waiting       bool // it is one of the release before, and not handed over
+	}
 	// booked is a movement of money in the payment service's own ledger: at the gateway, or settled outside of it.
 	booked struct {
 		GatewayID *string // none of what was settled
@@ -97,6 +97,7 @@ type feeds struct {
 	direct       *feed[payment] // those that are no order's
 	shipments    *feed[shipment]
 	mails        *feed[mail]
+	before       *feed[mail] // those of the release before
 	booked       *feed[booked]
 	entries      *feed[entry]
 }
@@ -110,7 +111,11 @@ func (l *look) openFeeds(ctx context.Context) (f feeds, err error) {
 		func() (err error) { f.reservations, err = l.readReservations(ctx); return err },
 		func() (err error) { f.payments, f.direct, err = l.readPayments(ctx); return err },
 		func() (err error) { f.shipments, err = l.readShipments(ctx); return err },
-		func() (err error) { f.mails, err = l.readMails(ctx); return err },
+		func() (err error) { f.mails, err = l.readMails(ctx, events.Notification, `false`); return err },
+		func() (err error) {
+			f.before, err = l.readMails(ctx, events.Order, `sent_at IS NULL AND refused_at IS NULL`)
+			return err
+		},
 		func() (err error) { f.booked, err = l.readBooked(ctx); return err },
 		func() (err error) { f.entries, err = l.spool.feed(); return err },
 	}
@@ -125,16 +130,9 @@ func (l *look) openFeeds(ctx context.Context) (f feeds, err error) {
 func (l *look) readOrders(ctx context.Context) (*feed[order], error) {
 	return openFeed(ctx, l, events.Order, "placed", `
 		SELECT id::text, status, total_amount, currency, items,
-		       EXISTS (SELECT FROM order_incident i WHERE i.order_id = o.id AND i.opened_at IS NOT NULL
-		         AND i.resolved_at IS NULL),
-		       CASE status WHEN 'PENDING' THEN `+wakes(`deadline`)+` AND NOT EXISTS (SELECT FROM order_incident i
-		         WHERE i.order_id = o.id AND i.opened_at IS NOT NULL AND i.resolved_at IS NULL)
+		       CASE status WHEN 'PENDING' THEN `+wakes(`deadline`)+`
 		       ELSE coalesce(`+asksAgain(`cancel_requested_at`)+`, false) END,
-		       created_at, contact_email IS NOT NULL,
-		       CASE WHEN contact_email IS NOT NULL THEN array(SELECT kind FROM mail WHERE order_id = id) END,
-		       contact_email IS NOT NULL AND EXISTS (
-		         SELECT FROM mail WHERE order_id = id AND sent_at IS NULL AND refused_at IS NULL),
-		       created_at > now() - interval '23 hours'
+		       created_at, contact_email IS NOT NULL, created_at > now() - interval '23 hours'
 		FROM orders o WHERE `+narrowed(`id`, `uuid`)+` ORDER BY o.id`,
 		func(o order) string { return o.ID }, l.orderIDs())
 }
@@ -169,9 +167,10 @@ func (l *look) readShipments(ctx context.Context) (*feed[shipment], error) {
 		func(s shipment) string { return s.OrderID }, l.orderIDs())
 }
 
-func (l *look) readMails(ctx context.Context) (*feed[mail], error) {
-	return openFeed(ctx, l, events.Notification, "mailed", `
-		SELECT order_id::text, kind FROM mail WHERE `+narrowed(`order_id`, `uuid`)+` ORDER BY mail.order_id`,
+// readMails has those of a service; order has those of the release before.
+func (l *look) readMails(ctx context.Context, service events.Service, waiting string) (*feed[mail], error) {
+	return openFeed(ctx, l, service, "mailed", `
+		SELECT order_id::text, kind, `+waiting+` FROM mail WHERE `+narrowed(`order_id`, `uuid`)+` ORDER BY mail.order_id`,
 		func(m mail) string { return m.OrderID }, l.orderIDs())
 }
 
@@ -188,7 +187,7 @@ func (l *look) readBooked(ctx context.Context) (*feed[booked], error) {
 // readNoted reads what people decided about payments, and what they are still to decide: a few rows.
 func (l *look) readNoted(ctx context.Context) error {
 	l.noted = noted{accepted: map[string]bool{}, refunded: map[string]int64{}, open: map[string]bool{},
-		late: map[string]bool{}}
+		late: map[string]bool{}, orders: map[string]bool{}}
 	// A charge that was not ours, or a refund of it: an operator has taken note.
 	ids, err := query[struct{ ID string }](ctx, l, events.Payment, `SELECT gateway_id FROM accepted_movement`)
 	if err != nil {
@@ -216,8 +215,16 @@ func (l *look) readNoted(ctx context.Context) error {
 		Late    bool
 	}](ctx, l, events.Payment, `
 		SELECT order_id::text, bool_or(kind = 'late_capture') FROM incident WHERE resolved_at IS NULL GROUP BY order_id`)
+	if err != nil {
+		return err
+	}
 	for _, row := range incidents {
 		l.noted.open[row.OrderID], l.noted.late[row.OrderID] = true, row.Late
+	}
+	waiting, err := query[struct{ ID string }](ctx, l, events.Order, `
+		SELECT DISTINCT order_id::text FROM order_incident WHERE opened_at IS NOT NULL AND resolved_at IS NULL`)
+	for _, row := range waiting {
+		l.noted.orders[row.ID] = true
 	}
 	return err
 }
@@ -226,7 +233,8 @@ func (l *look) readNoted(ctx context.Context) error {
 type noted struct {
 	accepted map[string]bool  // by the gateway's id
 	refunded map[string]int64 // by hand at the gateway, which an operator has accepted
-	open     map[string]bool  // an incident is open
+	orders   map[string]bool  // the order service knows of an open incident
+	open     map[string]bool  // payment has an open incident
 	late     map[string]bool  // and is that money was found which should not be there
 }
 

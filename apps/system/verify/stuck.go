@@ -67,7 +67,7 @@ func (l *look) readAttended(ctx context.Context) error {
 }
 
 // rest is how an order stands. Payment: nothing but payment, or a person there, can move it.
-func (s *subject) rest() (atRest, moves, payment bool) {
+func (l *look) rest(s *subject) (atRest, moves, payment bool) {
 	direct := strings.HasPrefix(s.key, direct)
 	switch s.payment.State {
 	case "INTENT", "UNKNOWN", "REFUNDING", "LATE_CAPTURED":
@@ -76,7 +76,8 @@ func (s *subject) rest() (atRest, moves, payment bool) {
 		return direct, false, true
 	}
 	ended, held := s.order.ID == "" || s.order.ended(), s.reservation.State == "RESERVED"
-	return ended && !held, !ended && s.order.Moves || held && s.reservation.Moves, false
+	waits := s.order.Status != pending || !l.noted.orders[s.key]
+	return ended && !held, !ended && waits && s.order.Moves || held && s.reservation.Moves, false
 }
 
 // mailsAreDue looks for mails that wait for nothing.
@@ -89,7 +90,7 @@ func mailsAreDue(ctx context.Context, l *look) ([]Offender, error) {
 // somebodyMoves looks for orders that neither the services nor a person will bring to an end. It also notes the oldest
 // one that is not at rest, and that no person is asked about.
 func somebodyMoves(ctx context.Context, l *look, s *subject) ([]Offender, error) {
-	atRest, moves, payment := s.rest()
+	atRest, moves, payment := l.rest(s)
 	attended := l.attended[s.key]
 	if atRest || payment && slices.Contains(attended, events.Payment) || !payment && len(attended) > 0 {
 		return nil, nil

@@ -63,8 +63,8 @@ func (l *look) count(s *subject) {
 func (f feeds) next(ctx context.Context) (*subject, bool, error) {
 	s, exists := &subject{}, false
 	for _, head := range []func(context.Context) (string, bool, error){
-		f.orders.head, f.reservations.head, f.payments.head, f.direct.head, f.shipments.head, f.mails.head, f.booked.head,
-		f.entries.head,
+		f.orders.head, f.reservations.head, f.payments.head, f.direct.head, f.shipments.head, f.mails.head, f.before.head,
+		f.booked.head, f.entries.head,
 	} {
 		key, one, err := head(ctx)
 		if err != nil {
@@ -81,13 +81,16 @@ func (f feeds) next(ctx context.Context) (*subject, bool, error) {
 }
 
 func (f feeds) fill(ctx context.Context, s *subject) error {
-	var failed [8]error
+	var failed [9]error
 	failed[0] = f.orders.takeOne(ctx, s.key, &s.order)
 	failed[1] = f.reservations.takeOne(ctx, s.key, &s.reservation)
 	failed[2] = f.payments.takeOne(ctx, s.key, &s.payment)
 	failed[3] = f.direct.takeOne(ctx, s.key, &s.payment)
 	failed[4] = f.shipments.takeOne(ctx, s.key, &s.shipment)
 	s.mails, failed[5] = f.mails.take(ctx, s.key)
+	var before []mail
+	before, failed[8] = f.before.take(ctx, s.key)
+	s.mails = append(before, s.mails...)
 	var entries []entry
 	entries, failed[6] = f.entries.take(ctx, s.key)
 	var movements []booked
