@@ -30,12 +30,17 @@ func Provision(ctx context.Context, js jetstream.JetStream, translated ...events
 	if _, err := provisionStream(ctx, js, schemaStream, bucketSettings); err != nil {
 		return err
 	}
+	found, err := consumersOf(ctx, stream)
+	if err != nil {
+		return err
+	}
 	for _, service := range events.Consumers {
 		types := slices.DeleteFunc(slices.Clone(events.Subscriptions[service]), func(t events.Type) bool {
 			return slices.Contains(translated, t)
 		})
-		err := provisionConsumer(ctx, stream, string(service), func(c jetstream.ConsumerConfig) jetstream.ConsumerConfig {
-			return consumerSettings(c, string(service), types)
+		name := string(service)
+		err := provisionConsumer(ctx, stream, found, name, func(c jetstream.ConsumerConfig) jetstream.ConsumerConfig {
+			return consumerSettings(c, name, types)
 		})
 		if err != nil {
 			return err
@@ -44,7 +49,7 @@ func Provision(ctx context.Context, js jetstream.JetStream, translated ...events
 	if len(translated) == 0 {
 		return nil
 	}
-	return provisionConsumer(ctx, stream, Translator, func(c jetstream.ConsumerConfig) jetstream.ConsumerConfig {
+	return provisionConsumer(ctx, stream, found, Translator, func(c jetstream.ConsumerConfig) jetstream.ConsumerConfig {
 		return translatorSettings(c, translated)
 	})
 }
@@ -69,20 +74,30 @@ func provisionStream(
 	return stream, nil
 }
 
+// consumersOf is the configuration of each consumer of a stream, in one request for all.
+func consumersOf(ctx context.Context, stream jetstream.Stream) (map[string]jetstream.ConsumerConfig, error) {
+	found, list := map[string]jetstream.ConsumerConfig{}, stream.ListConsumers(ctx)
+	for info := range list.Info() {
+		found[info.Name] = info.Config
+	}
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("look at the consumers: %w", err)
+	}
+	return found, nil
+}
+
 // provisionConsumer makes a consumer, or mends it; settings are those that it has with what matters set.
 func provisionConsumer(
-	ctx context.Context, stream jetstream.Stream, name string,
+	ctx context.Context, stream jetstream.Stream, all map[string]jetstream.ConsumerConfig, name string,
 	settings func(jetstream.ConsumerConfig) jetstream.ConsumerConfig,
-) error {
-	consumer, err := stream.Consumer(ctx, name)
+) (err error) {
+	found, exists := all[name]
+	want := settings(found)
 	switch {
-	case errors.Is(err, jetstream.ErrConsumerNotFound):
-		_, err = stream.CreateConsumer(ctx, settings(jetstream.ConsumerConfig{}))
-	case err == nil:
-		found := consumer.CachedInfo().Config
-		if want := settings(found); !reflect.DeepEqual(found, want) {
-			_, err = stream.UpdateConsumer(ctx, want)
-		}
+	case !exists:
+		_, err = stream.CreateConsumer(ctx, want)
+	case !reflect.DeepEqual(found, want):
+		_, err = stream.UpdateConsumer(ctx, want)
 	}
 	if err != nil {
 		return fmt.Errorf("ensure consumer %s: %w", name, err)

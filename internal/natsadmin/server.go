@@ -145,10 +145,10 @@ func pauses(service events.Service) string {
 }
 
 func provisionerPublishes() []string {
-	subjects := make([]string, 0, 9)
+	subjects := make([]string, 0, 10)
 	for _, api := range []string{
-		"STREAM.INFO.%s", "STREAM.CREATE.%s", "STREAM.UPDATE.%s", "CONSUMER.INFO.%s.*", "CONSUMER.CREATE.%s.>",
-		"DIRECT.GET.%s", // the time of a message that a consumer has not acknowledged
+		"STREAM.INFO.%s", "STREAM.CREATE.%s", "STREAM.UPDATE.%s", "CONSUMER.LIST.%s", "CONSUMER.INFO.%s.*",
+		"CONSUMER.CREATE.%s.>", "DIRECT.GET.%s", // the time of a message that a consumer has not acknowledged
 	} {
 		subjects = append(subjects, "$JS.API."+fmt.Sprintf(api, events.Stream))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -24,7 +25,25 @@ const (
 	// mailLease is how long a claimed mail is one process' own; it is extended while the mail is being sent. A process
 	// that dies leaves a lease that ends, and then the same mail goes out under the same Message-ID.
 	mailLease = 15 * time.Second
+	// lookEvery is how often mails that are due are looked for.
+	lookEvery = time.Second
 )
+
+// turns let one of the loops look for mails while there are none. Each that finds one wakes another.
+type turns struct {
+	last atomic.Pointer[time.Time] // when one of them looked; nil: it found a mail
+	wake chan struct{}
+}
+
+func (t *turns) mine() bool {
+	last, now := t.last.Load(), time.Now()
+	return (last == nil || now.Sub(*last) > lookEvery/2) && t.last.CompareAndSwap(last, &now)
+}
+
+func (t *turns) found() {
+	t.last.Store(nil)
+	loop.Wake(t.wake)
+}
 
 // sending sends the mails that transactions have left. No transaction is open meanwhile.
 type sending struct {
@@ -34,6 +53,7 @@ type sending struct {
 	slow   time.Duration
 	beside chan struct{}   // has a place for each slow mail
 	rest   *sync.WaitGroup // mails on their way
+	turns  *turns
 	faults *failpoint.Set
 	log    *slog.Logger
 	mails  *prometheus.CounterVec // attempts, by the state that they left
@@ -50,6 +70,7 @@ func newSending(pool *pgxpool.Pool, server mailServer, faults *failpoint.Set, lo
 	return sending{
 		pool: pool, server: server, lease: mailLease, slow: slowAfter,
 		beside: make(chan struct{}, slowAtOnce), rest: &sync.WaitGroup{}, faults: faults, log: log,
+		turns: &turns{wake: make(chan struct{}, 1)},
 		mails: add.NewCounterVec(prometheus.CounterOpts{Namespace: "notification", Name: "mails_total",
 			Help: "Attempts to send a mail, by the state that they left.",
 		}, []string{"state"}),
@@ -64,7 +85,12 @@ func (s sending) loops() []func(context.Context) error {
 	for range atOnce {
 		rest := &sync.WaitGroup{}
 		s.rest = rest
-		send := loop.New("send mails", s.log, time.Second, nil, s.runOnce)
+		send := loop.New("send mails", s.log, lookEvery, s.turns.wake, func(ctx context.Context) error {
+			if !s.turns.mine() {
+				return nil
+			}
+			return s.runOnce(ctx)
+		})
 		all = append(all, func(ctx context.Context) error {
 			defer rest.Wait()
 			return send(ctx)
@@ -81,6 +107,7 @@ func (s sending) runOnce(ctx context.Context) error {
 		if err != nil || m == nil {
 			return err
 		}
+		s.turns.found()
 		if err := s.deliverOrLeave(ctx, *m); err != nil {
 			return err
 		}

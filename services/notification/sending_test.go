@@ -479,3 +479,15 @@ func TestSending_IsEncryptedWhereTheServerCan(t *testing.T) {
 		})
 	}
 }
+
+func TestTurns_OneLoopLooksUntilItFindsAMail(t *testing.T) {
+	t.Parallel()
+	s := &turns{wake: make(chan struct{}, 1)}
+	same(t, "the first looks", s.mine(), true)
+	same(t, "another one looks", s.mine(), false)
+	s.found()
+	<-s.wake
+	same(t, "the one that was woken looks", s.mine(), true)
+	same(t, "another one looks after it", s.mine(), false)
+	testkit.Eventually(t, within, "one to look again", s.mine)
+}

@@ -27,7 +27,7 @@ import (
 )
 
 // every is how often it looks. A lost stream or consumer stops orders until it has been seen, and a look
-// that finds everything in place is five small requests.
+// that finds everything in place is three small requests.
 const every = time.Second
 
 // patience is how long a look may take. A broker that ends takes the question with it, and nobody will answer.
