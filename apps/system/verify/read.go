@@ -1,8 +1,11 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
+	"sort"
 	"time"
 
 	"example.com/ordersaga/pkg/events"
@@ -247,8 +250,9 @@ func (l *look) readLedger(ctx context.Context) error {
 	for _, key := range l.keys {
 		wanted[key] = true
 	}
-	for after := 0; ; {
-		page, err := l.getLedger(ctx, after)
+	after, err := l.beginning(ctx)
+	for err == nil {
+		page, err := l.getLedger(ctx, after, ledgerPage)
 		if err != nil {
 			return err
 		}
@@ -268,4 +272,18 @@ func (l *look) readLedger(ctx context.Context) error {
 		}
 		l.progress("entries of the gateway's ledger read: %d", after)
 	}
+	return err
+}
+
+// beginning is how many entries of the gateway's ledger are left out: they are older than all that is looked at. The
+// clocks may differ by an hour.
+func (l *look) beginning(ctx context.Context) (after int, err error) {
+	if l.keys == nil {
+		return 0, nil
+	}
+	return sort.Search(math.MaxInt32, func(n int) bool {
+		page, failed := l.getLedger(ctx, n, 1)
+		err = cmp.Or(err, failed)
+		return err != nil || len(page) == 0 || page[0].CreatedAt.After(l.oldest.Add(-time.Hour))
+	}), err
 }

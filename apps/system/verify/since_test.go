@@ -106,3 +106,18 @@ func TestVerify_ALongLedgerIsSortedOutsideOfMemory(t *testing.T) {
 		}
 	}
 }
+
+// What was before the oldest order that is looked at is not read.
+func TestVerify_OfLateReadsTheEndOfALongLedger(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newHealthy(t), false)
+	aged(w)
+	for n := range 20_000 {
+		w.ledger = append(w.ledger, entry{fmt.Sprint("ch_d", n), "charge", fmt.Sprint("direct:", n), "", 5, "USD", "succeeded"})
+	}
+	w.made = time.Now().Add(-3 * 24 * time.Hour)
+	report, err := verify.Check(t.Context(), w.system, verify.Options{Since: 2 * time.Hour})
+	if err != nil || !report.Holds || w.served > 100 {
+		t.Errorf("%d entries were read of 20,003: %+v, %v", w.served, report, err)
+	}
+}

@@ -80,8 +80,9 @@ type look struct {
 	*source
 	tx       map[events.Service]pgx.Tx
 	began    time.Time
-	keys     []string // orders' ids and other references that are looked at; nil: all
-	spool    spool    // the gateway's ledger
+	keys     []string  // orders' ids and other references that are looked at; nil: all
+	oldest   time.Time // no entry of the ledger about one of the keys is older
+	spool    spool     // the gateway's ledger
 	fetching sync.WaitGroup
 	noted    noted
 	attended map[string][]events.Service
@@ -161,22 +162,30 @@ func (l *look) narrow(ctx context.Context) error {
 		return nil
 	}
 	keys := map[string]bool{}
+	l.oldest = l.began
 	for service, changed := range map[events.Service]string{
 		events.Order: `
-			SELECT id::text FROM orders WHERE greatest(created_at, updated_at, asked_at) > now() - $1::interval`,
+			SELECT id::text, created_at FROM orders WHERE greatest(created_at, updated_at, asked_at) > now() - $1::interval`,
 		events.Inventory: `
-			SELECT order_id::text FROM reservation WHERE greatest(updated_at, asked_at) > now() - $1::interval`,
+			SELECT order_id::text, created_at FROM reservation
+			WHERE greatest(updated_at, asked_at) > now() - $1::interval`,
 		events.Payment: `
-			SELECT coalesce('` + direct + `' || direct_reference, order_id::text) FROM payment
+			SELECT coalesce('` + direct + `' || direct_reference, order_id::text), created_at FROM payment
 			WHERE updated_at > now() - $1::interval`,
-		events.Shipping: `SELECT order_id::text FROM shipment WHERE created_at > now() - $1::interval`,
+		events.Shipping: `SELECT order_id::text, created_at FROM shipment WHERE created_at > now() - $1::interval`,
 	} {
-		rows, err := query[struct{ Key string }](ctx, l, service, changed, l.options.Since)
+		rows, err := query[struct {
+			Key       string
+			CreatedAt time.Time
+		}](ctx, l, service, changed, l.options.Since)
 		if err != nil {
 			return err
 		}
 		for _, row := range rows {
 			keys[row.Key] = true
+			if row.CreatedAt.Before(l.oldest) {
+				l.oldest = row.CreatedAt
+			}
 		}
 	}
 	l.keys = append([]string{}, slices.Collect(maps.Keys(keys))...) // without any it is not nil
@@ -211,9 +220,9 @@ func query[T any](ctx context.Context, l *look, service events.Service, sql stri
 	return found, nil
 }
 
-// getLedger asks the gateway what it did after its first so many entries.
-func (s *source) getLedger(ctx context.Context, after int) ([]entry, error) {
-	url := fmt.Sprintf("%s/ledger?after=%d&limit=%d", s.system.URLs[endpoints.Gateway], after, ledgerPage)
+// getLedger asks the gateway what it did after its first so many entries, up to a limit.
+func (s *source) getLedger(ctx context.Context, after, limit int) ([]entry, error) {
+	url := fmt.Sprintf("%s/ledger?after=%d&limit=%d", s.system.URLs[endpoints.Gateway], after, limit)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the gateway's ledger: %w", err)

@@ -48,7 +48,9 @@ type world struct {
 	system  endpoints.Description
 	mu      sync.Mutex
 	ledger  []entry
-	onFetch func() // runs when the ledger is asked for
+	made    time.Time // the first entry of the ledger; the others are a millisecond apart
+	served  int       // how many entries all answers had
+	onFetch func()    // runs when the ledger is asked for
 }
 
 type entry struct {
@@ -71,7 +73,7 @@ const (
 // newWorld makes a healthy world, with a broker where messages matter.
 func newWorld(t *testing.T, h healthy, messages bool) *world {
 	t.Helper()
-	w := &world{t: t, owners: map[events.Service]*pgx.Conn{}, ledger: []entry{
+	w := &world{t: t, owners: map[events.Service]*pgx.Conn{}, made: time.Now().Add(-10 * time.Minute), ledger: []entry{
 		{"ch_1", "charge", sold, "", 3998, "USD", "succeeded"},
 		{"ch_2", "charge", returned, "", 4950, "USD", "succeeded"},
 		{"re_2", "refund", returned, "ch_2", 4950, "USD", "succeeded"},
@@ -120,7 +122,16 @@ func (w *world) serveLedger(rw http.ResponseWriter, r *http.Request) {
 	after, _ := strconv.Atoi(r.URL.Query().Get("after"))
 	limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
 	from := min(after, len(w.ledger))
-	_ = json.NewEncoder(rw).Encode(map[string]any{"entries": w.ledger[from:min(from+limit, len(w.ledger))]})
+	type dated struct {
+		entry
+		CreatedAt time.Time `json:"created_at"`
+	}
+	page := []dated{}
+	for n, e := range w.ledger[from:min(from+limit, len(w.ledger))] {
+		page = append(page, dated{e, w.made.Add(time.Duration(from+n) * time.Millisecond)})
+	}
+	w.served += len(page)
+	_ = json.NewEncoder(rw).Encode(map[string]any{"entries": page})
 }
 
 // exec doctors a database, with the right to everything.
