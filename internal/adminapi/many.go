@@ -15,8 +15,8 @@ import (
 	"example.com/ordersaga/pkg/problem"
 )
 
-// bulkCommand redrives the dead letters that a filter selects. A request handles up to a limit of them; the client
-// sends more requests, each with the until of the first answer, until none remains.
+// bulkCommand redrives the dead letters that a filter selects. A request handles up to a limit of them, for mostTime; the
+// client sends more requests, each with the until of the first answer, until none remains.
 type bulkCommand struct {
 	Command
 	Filter
@@ -26,8 +26,12 @@ type bulkCommand struct {
 	Limit   int        `json:"limit"`   // absent: mostAtOnce
 }
 
-// mostAtOnce letters take less than the client's patience, each in a transaction of its own.
-const mostAtOnce = 100
+// What one request handles at most, each letter in a transaction of its own. On a slow machine the time is the bound: a
+// client waits for ten seconds.
+const (
+	mostAtOnce = 100
+	mostTime   = 2 * time.Second
+)
 
 func (m *bulkCommand) check() error {
 	switch {
@@ -95,7 +99,8 @@ func (a API) redriveMany(ctx context.Context, request idempotency.Request, m bul
 		return nil, false, err
 	}
 	tally := Tally{Until: until, Letters: []Outcome{}}
-	for _, letter := range letters {
+	for began := time.Now(); len(letters) > 0 && time.Since(began) < mostTime; letters = letters[1:] {
+		letter := letters[0]
 		outcome, err := a.oneOf(ctx, request, m, letter)
 		if err != nil {
 			return nil, false, err

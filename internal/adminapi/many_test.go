@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -102,6 +103,24 @@ func TestBulkRedrive_ARequestThatEndedInTheMiddleGoesOn(t *testing.T) {
 	}
 	if n := o.count(`SELECT count(*) FROM dead_letter WHERE attempts = 2`); n != 3 {
 		t.Errorf("%d letters were tried once more", n)
+	}
+}
+
+// Where each letter takes long, a request ends before its client loses patience, and says how many remain.
+func TestBulkRedrive_ARequestEndsInTime(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.deadLetters(3)
+	slow := failpoint.Fault{Point: failpoint.RedriveBegun, Kind: failpoint.Delay, Delay: 2100 * time.Millisecond, Times: 1}
+	if _, err := o.faults.Arm(slow); err != nil {
+		t.Fatal(err)
+	}
+	first := o.all()
+	if len(first.Letters) != 1 || first.Remaining != 2 {
+		t.Fatalf("after a letter that took two seconds: %+v", first)
+	}
+	if rest := o.all("until", first.Until); len(rest.Letters) != 2 || rest.Remaining != 0 {
+		t.Errorf("the next request: %+v", rest)
 	}
 }
 
