@@ -24,7 +24,7 @@ func (h oldMails) runOnce(ctx context.Context) error {
 	for more := true; more; {
 		err := h.tx(ctx, func(tx pgx.Tx) error {
 			waiting, err := takeMails(ctx, tx, oldMailsAtOnce)
-			more = len(waiting) == oldMailsAtOnce
+			more = len(waiting) > 0
 			if err != nil || len(waiting) == 0 {
 				return err
 			}

@@ -152,12 +152,14 @@ func requestOf(ctx context.Context, db asking.Reader, orderID string) (r asking.
 type waitingMail struct{ OrderID, Kind string }
 
 // takeMails takes up to limit mails out of the queue. One that an earlier process may be sending right now is left
-// until its lease ends.
+// until its lease ends, and a cancellation until the receipt of its order is handed over.
 func takeMails(ctx context.Context, tx pgx.Tx, limit int) ([]waitingMail, error) {
 	rows, _ := tx.Query(ctx, `
 		WITH due AS (
 			SELECT order_id, kind FROM mail
-			WHERE sent_at IS NULL AND refused_at IS NULL AND next_attempt_at <= now()
+			WHERE sent_at IS NULL AND refused_at IS NULL AND next_attempt_at <= now() AND NOT EXISTS (
+				SELECT FROM mail first WHERE mail.kind = 'cancelled' AND first.order_id = mail.order_id
+				  AND first.kind = 'received' AND first.sent_at IS NULL AND first.refused_at IS NULL)
 			ORDER BY next_attempt_at LIMIT $1
 			FOR UPDATE SKIP LOCKED
 		), taken AS (
@@ -165,7 +167,7 @@ func takeMails(ctx context.Context, tx pgx.Tx, limit int) ([]waitingMail, error)
 			WHERE mail.order_id = due.order_id AND mail.kind = due.kind
 			RETURNING mail.order_id, mail.kind
 		)
-		SELECT order_id::text, kind FROM taken ORDER BY order_id, kind DESC`, limit)
+		SELECT order_id::text, kind FROM taken ORDER BY order_id`, limit)
 	mails, err := pgx.CollectRows(rows, pgx.RowToStructByPos[waitingMail])
 	if err != nil {
 		return nil, fmt.Errorf("take mails that wait: %w", err)
