@@ -64,9 +64,9 @@ func batch(ctx context.Context, pool *pgxpool.Pool, list ...events.Event) (answe
 func react(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
 	switch e := event.(type) {
 	case events.OrderCreated:
-		return reserve(ctx, tx, e)
+		return testkit.Alone(ctx, tx, e, reserve)
 	case events.OrderCreatedV2:
-		return reserveV2(ctx, tx, e)
+		return testkit.Alone(ctx, tx, e, reserveV2)
 	case events.PaymentFailed:
 		return releaseUnpaid(ctx, tx, e)
 	case events.PaymentRefunded:
@@ -74,7 +74,7 @@ func react(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, er
 	case events.PaymentVoided:
 		return releaseVoided(ctx, tx, e)
 	case events.ShipmentCreated:
-		return sell(ctx, tx, e)
+		return testkit.Alone(ctx, tx, e, sell)
 	}
 	panic("the inventory has no step for " + event.Type().Name)
 }

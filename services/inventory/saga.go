@@ -13,50 +13,82 @@ import (
 // handlers are the inventory's part in the saga.
 func handlers() []outbox.Handler {
 	return []outbox.Handler{
-		outbox.Handle(reserve),
-		outbox.Handle(reserveV2),
-		outbox.Handle(sell),
+		outbox.HandleBatch(reserve),
+		outbox.HandleBatch(reserveV2),
+		outbox.HandleBatch(sell),
 		outbox.Handle(releaseUnpaid),
 		outbox.Handle(releaseRefunded),
 		outbox.Handle(releaseVoided),
 	}
 }
 
-// reserve holds the stock for a new order: all of it, or nothing.
-func reserve(ctx context.Context, tx pgx.Tx, order events.OrderCreated) (events.Event, error) {
-	lines, err := quantities(order.Lines)
-	if err != nil {
-		return nil, outbox.DeadLetter(err) // no retry makes the order valid
+// reserve holds the stock for new orders: for each of them all of it, or nothing.
+func reserve(ctx context.Context, tx pgx.Tx, orders []events.OrderCreated) ([]events.Event, error) {
+	needs := make([]need, len(orders))
+	for i, order := range orders {
+		lines, err := quantities(order.Lines)
+		if err != nil {
+			return nil, outbox.DeadLetter(err) // no retry makes the order valid
+		}
+		needs[i] = need{order.OrderID, lines, order.Snapshot}
 	}
-	held, err := holdStock(ctx, tx, order.Snapshot, lines)
+	held, err := holdForAll(ctx, tx, needs)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]events.Event, len(orders))
+	for i, n := range needs {
+		if held[n.OrderID] {
+			answers[i] = events.InventoryReserved{Snapshot: n.Order}
+		} else if answers[i], err = reserveOne(ctx, tx, n); err != nil {
+			return nil, err
+		}
+	}
+	return answers, nil
+}
+
+// reserveOne holds the stock for an order that the others may have left too little for, or that came before.
+func reserveOne(ctx context.Context, tx pgx.Tx, n need) (events.Event, error) {
+	held, err := holdStock(ctx, tx, n)
 	switch {
 	case err != nil:
 		return nil, err
 	case held == nil: // reserved before, or undone before it came here (a tombstone)
 		return nil, nil
 	case held.State == Rejected:
-		return events.InventoryRejected{Subject: events.Subject{OrderID: order.OrderID}, Reason: held.Reason}, nil
+		return events.InventoryRejected{Subject: events.Subject{OrderID: n.OrderID}, Reason: held.Reason}, nil
 	}
-	return events.InventoryReserved{Snapshot: order.Snapshot}, nil
+	return events.InventoryReserved{Snapshot: n.Order}, nil
 }
 
-// reserveV2 reserves for an order in the second version of the event. The events that follow carry the order as the
+// reserveV2 reserves for orders in the second version of the event. The events that follow carry an order as the
 // first version has it, so one that the first version cannot express is a dead letter.
-func reserveV2(ctx context.Context, tx pgx.Tx, order events.OrderCreatedV2) (events.Event, error) {
-	first, err := order.Downcast()
-	if err != nil {
-		return nil, outbox.DeadLetter(err)
+func reserveV2(ctx context.Context, tx pgx.Tx, orders []events.OrderCreatedV2) ([]events.Event, error) {
+	first := make([]events.OrderCreated, len(orders))
+	for i, order := range orders {
+		var err error
+		if first[i], err = order.Downcast(); err != nil {
+			return nil, outbox.DeadLetter(err)
+		}
 	}
 	return reserve(ctx, tx, first)
 }
 
-// sell makes what was held for a shipped order sold. No event follows.
-func sell(ctx context.Context, tx pgx.Tx, shipment events.ShipmentCreated) (events.Event, error) {
-	asked, err := sellStock(ctx, tx, shipment.OrderID)
-	if err != nil || !asked {
+// sell makes what was held for shipped orders sold. No event follows.
+func sell(ctx context.Context, tx pgx.Tx, shipments []events.ShipmentCreated) ([]events.Event, error) {
+	asked, err := sellStock(ctx, tx, shipments)
+	if err != nil {
 		return nil, err
 	}
-	return nil, incident.Close(ctx, tx, events.Inventory, shipment.OrderID, kindUnanswered, string(Sold))
+	for i, cause := range outbox.CausesOf(ctx) {
+		if order := shipments[i].OrderID; asked[order] {
+			ctx := outbox.WithCause(ctx, cause)
+			if err := incident.Close(ctx, tx, events.Inventory, order, kindUnanswered, string(Sold)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return nil, nil
 }
 
 // releaseUnpaid undoes reserve: the order's payment was declined.

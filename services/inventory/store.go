@@ -29,14 +29,62 @@ func lockStock(ctx context.Context, tx pgx.Tx, skus, orderIDs []string) error {
 	return nil
 }
 
+// need is what is to be held for an order.
+type need struct {
+	OrderID string          `json:"order_id"`
+	Lines   []Line          `json:"lines"`
+	Order   events.Snapshot `json:"snapshot"`
+}
+
+// holdForAll holds what several new orders need, in one statement, where there is enough for all of them together. It
+// returns the orders for which it did. For the others, and for one order alone, holdStock decides.
+func holdForAll(ctx context.Context, tx pgx.Tx, needs []need) (map[string]bool, error) {
+	if len(needs) == 1 {
+		return nil, nil
+	}
+	rows, _ := tx.Query(ctx, `
+		WITH new AS (
+			SELECT * FROM jsonb_to_recordset($1) AS need (order_id uuid, lines jsonb, snapshot jsonb)
+		), needed AS (
+			SELECT order_id, sku, quantity FROM new, jsonb_to_recordset(lines) AS line (sku text, quantity bigint)
+		), missing AS (
+			SELECT sku FROM needed LEFT JOIN stock USING (sku)
+			GROUP BY sku, available HAVING coalesce(available, 0) < sum(quantity)
+		), recorded AS (
+			INSERT INTO reservation (order_id, lines, state, snapshot)
+			SELECT order_id, lines, 'RESERVED', snapshot FROM new WHERE NOT EXISTS (SELECT FROM missing)
+			ON CONFLICT (order_id) DO NOTHING
+			RETURNING order_id
+		), held AS (
+			UPDATE stock SET available = available - total, reserved = reserved + total
+			FROM (SELECT sku, sum(quantity)::bigint AS total FROM needed JOIN recorded USING (order_id) GROUP BY sku) AS sums
+			WHERE stock.sku = sums.sku
+		)
+		SELECT order_id::text FROM recorded`, needs)
+	held, err := collectSet(rows)
+	if err != nil {
+		return nil, fmt.Errorf("hold stock for %d orders: %w", len(needs), err)
+	}
+	return held, nil
+}
+
+func collectSet(rows pgx.Rows) (map[string]bool, error) {
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	set := make(map[string]bool, len(list))
+	for _, id := range list {
+		set[id] = true
+	}
+	return set, err
+}
+
 // holdStock holds what an order needs, all of it or nothing, and stores which. It returns no
 // reservation when one exists already, or its tombstone: then this order's stock is not touched. When that is for
 // another order the event is a dead letter.
 //
 // What is missing is found in rows that lockStock has locked. Were they not, somebody could take the last
 // unit after we looked; then CHECK (available >= 0) fails the transaction and the event is retried.
-func holdStock(ctx context.Context, tx pgx.Tx, order events.Snapshot, lines []Line) (*Reservation, error) {
-	r := &Reservation{Lines: lines}
+func holdStock(ctx context.Context, tx pgx.Tx, n need) (*Reservation, error) {
+	r := &Reservation{Lines: n.Lines}
 	err := tx.QueryRow(ctx, `
 		WITH needed AS (
 			SELECT sku, quantity FROM jsonb_to_recordset($2) AS line (sku text, quantity bigint)
@@ -56,27 +104,27 @@ func holdStock(ctx context.Context, tx pgx.Tx, order events.Snapshot, lines []Li
 			FROM needed, recorded
 			WHERE stock.sku = needed.sku AND state = 'RESERVED'
 		)
-		SELECT state, coalesce(reason, '') FROM recorded`, order.OrderID, lines, order).Scan(&r.State, &r.Reason)
+		SELECT state, coalesce(reason, '') FROM recorded`, n.OrderID, n.Lines, n.Order).Scan(&r.State, &r.Reason)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, sameOrder(ctx, tx, order, lines)
+		return nil, sameOrder(ctx, tx, n)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("hold stock for order %s: %w", order.OrderID, err)
+		return nil, fmt.Errorf("hold stock for order %s: %w", n.OrderID, err)
 	}
 	return r, nil
 }
 
 // sameOrder compares an order with what is known of it. Of what is no longer held only the lines are known.
-func sameOrder(ctx context.Context, tx pgx.Tx, order events.Snapshot, lines []Line) error {
+func sameOrder(ctx context.Context, tx pgx.Tx, n need) error {
 	same := false
 	err := tx.QueryRow(ctx, `
 		SELECT coalesce(lines = $2, true) AND coalesce(snapshot = $3, true) FROM reservation WHERE order_id = $1`,
-		order.OrderID, lines, order).Scan(&same)
+		n.OrderID, n.Lines, n.Order).Scan(&same)
 	if err != nil {
-		return fmt.Errorf("compare reservation of order %s: %w", order.OrderID, err)
+		return fmt.Errorf("compare reservation of order %s: %w", n.OrderID, err)
 	}
 	if !same {
-		return outbox.DeadLetter(fmt.Errorf("order %s came with other lines or details before", order.OrderID))
+		return outbox.DeadLetter(fmt.Errorf("order %s came with other lines or details before", n.OrderID))
 	}
 	return nil
 }
@@ -117,22 +165,29 @@ func returnStock(ctx context.Context, tx pgx.Tx, lines []Line) error {
 	return nil
 }
 
-// sellStock makes what is held for an order sold, and reports whether it was asked again what becomes of the order.
-// Where nothing is held it changes nothing.
-func sellStock(ctx context.Context, tx pgx.Tx, orderID string) (asked bool, err error) {
-	err = tx.QueryRow(ctx, `
+// sellStock makes what is held for shipped orders sold, and returns the orders of which it was asked again what becomes
+// of them. Where nothing is held it changes nothing.
+func sellStock(ctx context.Context, tx pgx.Tx, shipments []events.ShipmentCreated) (asked map[string]bool, err error) {
+	ids := make([]string, len(shipments))
+	for i, s := range shipments {
+		ids[i] = s.OrderID
+	}
+	rows, _ := tx.Query(ctx, `
 		WITH shipped AS (
 			UPDATE reservation SET state = 'SOLD', snapshot = NULL, updated_at = now()
-			WHERE order_id = $1 AND state = 'RESERVED'
-			RETURNING lines, attempt
+			WHERE order_id = ANY ($1::uuid[]) AND state = 'RESERVED'
+			RETURNING order_id, lines, attempt
 		), sold AS (
-			UPDATE stock SET reserved = reserved - quantity, sold = sold + quantity
-			FROM shipped, jsonb_to_recordset(lines) AS line (sku text, quantity bigint)
-			WHERE stock.sku = line.sku
+			UPDATE stock SET reserved = reserved - total, sold = sold + total
+			FROM (
+				SELECT sku, sum(quantity)::bigint AS total
+				FROM shipped, jsonb_to_recordset(lines) AS line (sku text, quantity bigint) GROUP BY sku
+			) AS sums
+			WHERE stock.sku = sums.sku
 		)
-		SELECT EXISTS (SELECT FROM shipped WHERE attempt > 1)`, orderID).Scan(&asked)
-	if err != nil {
-		return false, fmt.Errorf("sell stock of order %s: %w", orderID, err)
+		SELECT order_id::text FROM shipped WHERE attempt > 1`, ids)
+	if asked, err = collectSet(rows); err != nil {
+		return nil, fmt.Errorf("sell stock of %d orders: %w", len(shipments), err)
 	}
 	return asked, nil
 }

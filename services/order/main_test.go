@@ -108,7 +108,7 @@ func react(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, er
 	case events.InventoryReleased:
 		return undone(ctx, tx, e)
 	case events.ShipmentCreated:
-		return shipped(ctx, tx, e)
+		return testkit.Alone(ctx, tx, e, shipped)
 	case events.IncidentOpened:
 		return incidentOpened(ctx, tx, e)
 	case events.IncidentResolved:

@@ -18,7 +18,7 @@ func handlers() []outbox.Handler {
 	return []outbox.Handler{
 		outbox.Handle(outOfStock),
 		outbox.Handle(undone),
-		outbox.Handle(shipped),
+		outbox.HandleBatch(shipped),
 		outbox.Handle(incidentOpened),
 		outbox.Handle(incidentResolved),
 	}
@@ -49,23 +49,34 @@ func cancelled(ctx context.Context, tx pgx.Tx, about events.Subject, reason stri
 		return nil, err
 	}
 	cancelled := events.OrderCancelled{Subject: about, Reason: ended.reason, ContactEmail: ended.contact}
-	return cancelled, closeOverdue(ctx, tx, about.OrderID, ended)
+	return cancelled, closeOverdue(ctx, tx, about.OrderID, ended.overdue)
 }
 
-// shipped confirms an order, also one whose cancel was requested: a shipment means that the cancel came too late.
-func shipped(ctx context.Context, tx pgx.Tx, event events.ShipmentCreated) (events.Event, error) {
-	ended, err := confirmOrder(ctx, tx, event.OrderID, event.ShipmentID)
-	if err != nil || !ended.changed {
+// shipped confirms orders, also those whose cancel was requested: a shipment means that the cancel came too late.
+func shipped(ctx context.Context, tx pgx.Tx, shipments []events.ShipmentCreated) ([]events.Event, error) {
+	causes := outbox.CausesOf(ctx)
+	ended, err := confirmOrders(ctx, tx, shipments, causes)
+	if err != nil {
 		return nil, err
 	}
-	confirmed := events.OrderConfirmed{Subject: events.Subject{OrderID: event.OrderID}, ShipmentID: event.ShipmentID}
-	return confirmed, closeOverdue(ctx, tx, event.OrderID, ended)
+	answers := make([]events.Event, len(shipments))
+	for i, s := range shipments {
+		overdue, now := ended[s.OrderID]
+		if !now {
+			continue
+		}
+		answers[i] = events.OrderConfirmed{Subject: events.Subject{OrderID: s.OrderID}, ShipmentID: s.ShipmentID}
+		if err := closeOverdue(outbox.WithCause(ctx, causes[i]), tx, s.OrderID, overdue); err != nil {
+			return nil, err
+		}
+	}
+	return answers, nil
 }
 
 // closeOverdue closes the incident of an order whose cancel lasted too long, in the transaction that ends it. Most
 // orders have none, and are not asked about it a second time.
-func closeOverdue(ctx context.Context, tx pgx.Tx, orderID string, ended ending) error {
-	if !ended.overdue {
+func closeOverdue(ctx context.Context, tx pgx.Tx, orderID string, overdue bool) error {
+	if !overdue {
 		return nil
 	}
 	return incident.Close(ctx, tx, events.Order, orderID, kindOverdue, "the order has ended")

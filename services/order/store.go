@@ -86,23 +86,15 @@ type ending struct {
 	overdue bool   // it had lasted so long that an incident is open
 }
 
-// isOverdue is part of the statements that end an order, so that the many that are in time cost no other one.
-const isOverdue = `EXISTS (SELECT FROM incident WHERE order_id = $1 AND kind = '` + kindOverdue +
-	`' AND resolved_at IS NULL)`
-
-func readEnding(row pgx.Row) (e ending, err error) {
-	err = row.Scan(&e.reason, &e.contact, &e.overdue)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return ending{}, nil
-	}
-	e.changed = err == nil
-	return e, err
-}
+// isOverdue is part of the statements that end orders, so that the many that are in time cost no other one.
+const isOverdue = `EXISTS (SELECT FROM incident i WHERE i.order_id = order_history.order_id
+	AND kind = '` + kindOverdue + `' AND resolved_at IS NULL)`
 
 // cancelOrder ends an order as cancelled, unless it has ended. Where the saga was undone because of a request, the
 // reason of the request stays: shipping's reason ("cancelled") has less in it.
 func cancelOrder(ctx context.Context, tx pgx.Tx, orderID, reason string) (ending, error) {
-	ended, err := readEnding(tx.QueryRow(ctx, `
+	var ended ending
+	err := tx.QueryRow(ctx, `
 		WITH ended AS (
 			UPDATE orders SET status = 'CANCELLED', updated_at = now(),
 				reason = CASE WHEN status = 'CANCELLING' AND $2 = 'cancelled' THEN reason ELSE $2 END
@@ -112,28 +104,46 @@ func cancelOrder(ctx context.Context, tx pgx.Tx, orderID, reason string) (ending
 		INSERT INTO order_history (order_id, status, reason, event_id)
 		SELECT id, status, reason, nullif($3, '')::uuid FROM ended
 		RETURNING reason, (SELECT coalesce(contact_email, '') FROM ended), `+isOverdue,
-		orderID, reason, outbox.CauseOf(ctx).EventID))
+		orderID, reason, outbox.CauseOf(ctx).EventID).Scan(&ended.reason, &ended.contact, &ended.overdue)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ending{}, nil
+	}
 	if err != nil {
 		return ending{}, fmt.Errorf("cancel order %s: %w", orderID, err)
 	}
+	ended.changed = true
 	return ended, nil
 }
 
-// confirmOrder ends an order as confirmed, unless it has ended.
-func confirmOrder(ctx context.Context, tx pgx.Tx, orderID, shipmentID string) (ending, error) {
-	ended, err := readEnding(tx.QueryRow(ctx, `
+// confirmOrders ends orders as confirmed that have not ended, and returns these, each with whether an incident is open
+// because it lasted so long.
+func confirmOrders(ctx context.Context, tx pgx.Tx, shipments []events.ShipmentCreated,
+	causes []outbox.Cause) (ended map[string]bool, err error) {
+	var orders, ids, causedBy []string
+	for i, s := range shipments {
+		orders, ids = append(orders, s.OrderID), append(ids, s.ShipmentID)
+		causedBy = append(causedBy, causes[i].EventID)
+	}
+	rows, _ := tx.Query(ctx, `
 		WITH ended AS (
-			UPDATE orders SET status = 'CONFIRMED', shipment_id = $2, updated_at = now(),
+			UPDATE orders SET status = 'CONFIRMED', shipment_id = shipment.id, updated_at = now(),
 				reason = CASE WHEN status = 'CANCELLING' THEN 'cancel_too_late' END
-			WHERE id = $1 AND status IN ('PENDING', 'CANCELLING')
-			RETURNING id, status, reason
+			FROM unnest($1::uuid[], $2::text[], $3::text[]) AS shipment (order_id, id, event_id)
+			WHERE orders.id = shipment.order_id AND status IN ('PENDING', 'CANCELLING')
+			RETURNING orders.id, status, reason, event_id
 		)
 		INSERT INTO order_history (order_id, status, reason, event_id)
-		SELECT id, status, reason, nullif($3, '')::uuid FROM ended
-		RETURNING coalesce(reason, ''), '', `+isOverdue,
-		orderID, shipmentID, outbox.CauseOf(ctx).EventID))
+		SELECT id, status, reason, nullif(event_id, '')::uuid FROM ended
+		RETURNING order_id::text, `+isOverdue, orders, ids, causedBy)
+	ended = make(map[string]bool, len(shipments))
+	var order string
+	var overdue bool
+	_, err = pgx.ForEachRow(rows, []any{&order, &overdue}, func() error {
+		ended[order] = overdue
+		return nil
+	})
 	if err != nil {
-		return ending{}, fmt.Errorf("confirm order %s: %w", orderID, err)
+		return nil, fmt.Errorf("confirm %d orders: %w", len(shipments), err)
 	}
 	return ended, nil
 }

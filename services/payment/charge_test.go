@@ -390,7 +390,7 @@ func TestCharge_TheSameReservationAHundredTimesIsOne(t *testing.T) {
 	for range 100 {
 		wg.Go(func() {
 			err := pgx.BeginFunc(t.Context(), s.db.Pool, func(tx pgx.Tx) error {
-				_, err := intend(t.Context(), tx, reserved(id, "tok_visa"))
+				_, err := react(t.Context(), tx, reserved(id, "tok_visa"))
 				return err
 			})
 			if err != nil {

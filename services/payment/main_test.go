@@ -158,7 +158,7 @@ func (s *shop) tryHandle(list ...events.Event) error {
 func react(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
 	switch e := event.(type) {
 	case events.InventoryReserved:
-		return intend(ctx, tx, e)
+		return testkit.Alone(ctx, tx, e, intend)
 	case events.ShipmentFailed:
 		return undo(ctx, tx, e)
 	}

@@ -14,23 +14,40 @@ import (
 // step calls nobody, and the workers publish these when they know the outcome.
 func handlers() []outbox.Handler {
 	return []outbox.Handler{
-		outbox.Handle(intend),
+		outbox.HandleBatch(intend),
 		outbox.Handle(undo),
 	}
 }
 
-// intend records that an order is to be charged, with the key and the request of every attempt. A row that exists
+// intend records that orders are to be charged, with the key and the request of every attempt. A row that exists
 // already absorbs the event: the order was charged before, or voided before it came here. Its answer is repeated when
 // the event is.
-func intend(ctx context.Context, tx pgx.Tx, order events.InventoryReserved) (events.Event, error) {
-	if err := chargeable(order.Snapshot); err != nil {
-		return nil, outbox.DeadLetter(err)
+func intend(ctx context.Context, tx pgx.Tx, orders []events.InventoryReserved) ([]events.Event, error) {
+	for _, order := range orders {
+		if err := chargeable(order.Snapshot); err != nil {
+			return nil, outbox.DeadLetter(err)
+		}
 	}
-	first, err := insertIntent(ctx, tx, order.Snapshot, outbox.CauseOf(ctx))
-	if err != nil || first || !order.Repeated() {
+	first, err := insertIntents(ctx, tx, orders, outbox.CausesOf(ctx))
+	if err != nil || len(first) == len(orders) {
 		return nil, err
 	}
-	return repeated(ctx, tx, order.OrderID, order.Repeat)
+	answers := make([]events.Event, len(orders))
+	for i, order := range orders {
+		if first[order.OrderID] {
+			continue
+		}
+		if err := sameCharge(ctx, tx, order.Snapshot); err != nil {
+			return nil, err
+		}
+		if !order.Repeated() {
+			continue
+		}
+		if answers[i], err = repeated(ctx, tx, order.OrderID, order.Repeat); err != nil {
+			return nil, err
+		}
+	}
+	return answers, nil
 }
 
 // undo refunds what was charged for an order that will never be shipped, or sees to it that nothing

@@ -258,7 +258,7 @@ func TestSaga_AnOrderThatCanNeverBeChargedIsADeadLetter(t *testing.T) {
 	order := reserved(newID(t), "tok_visa")
 	order.Total.Amount = -1
 	err := pgx.BeginFunc(t.Context(), s.db.Pool, func(tx pgx.Tx) error {
-		_, err := intend(t.Context(), tx, order)
+		_, err := react(t.Context(), tx, order)
 		return err
 	})
 	if poison := outbox.DeadLetter(err); err == nil || fmt.Sprintf("%T", err) != fmt.Sprintf("%T", poison) {

@@ -12,29 +12,51 @@ import (
 	"example.com/ordersaga/services/payment/charge"
 )
 
-// insertIntent records what is to be charged, and reports whether it did. A row that is there already stays as it is,
-// whatever its state. When it is about another charge, or another order, the event is a dead letter.
-func insertIntent(ctx context.Context, tx pgx.Tx, order events.Snapshot, cause outbox.Cause) (bool, error) {
-	tag, err := tx.Exec(ctx, `
-		INSERT INTO payment (order_id, state, charge_key, amount, currency, payment_method, snapshot, cause_id, traceparent)
-		VALUES ($1, 'INTENT', $2, $3, $4, $5, $6, $7, $8)
-		ON CONFLICT (order_id) DO NOTHING`,
-		order.OrderID, charge.Key(order.OrderID), order.Total.Amount, order.Total.Currency, order.PaymentMethod, order,
-		cause.EventID, cause.TraceParent)
-	if err != nil || tag.RowsAffected() == 1 {
-		return err == nil, charge.Wrap(err, "record the charge of order", order.OrderID)
+// insertIntents records what is to be charged, and returns the orders for which it did. A row that is there already
+// stays as it is, whatever its state.
+func insertIntents(ctx context.Context, tx pgx.Tx, orders []events.InventoryReserved,
+	causes []outbox.Cause) (map[string]bool, error) {
+	var ids, keys, currencies, methods, events, traces []string
+	var amounts []int64
+	var snapshots []any
+	for i, order := range orders {
+		ids, keys = append(ids, order.OrderID), append(keys, charge.Key(order.OrderID))
+		amounts, currencies = append(amounts, order.Total.Amount), append(currencies, order.Total.Currency)
+		methods, snapshots = append(methods, order.PaymentMethod), append(snapshots, order.Snapshot)
+		events, traces = append(events, causes[i].EventID), append(traces, causes[i].TraceParent)
 	}
+	rows, _ := tx.Query(ctx, `
+		INSERT INTO payment (order_id, state, charge_key, amount, currency, payment_method, snapshot, cause_id, traceparent)
+		SELECT order_id, 'INTENT', charge_key, amount, currency, payment_method, snapshot, cause_id, traceparent
+		FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::jsonb[], $7::text[], $8::text[])
+			AS new (order_id, charge_key, amount, currency, payment_method, snapshot, cause_id, traceparent)
+		ON CONFLICT (order_id) DO NOTHING
+		RETURNING order_id::text`, ids, keys, amounts, currencies, methods, snapshots, events, traces)
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("record the charges of %d orders: %w", len(orders), err)
+	}
+	first := make(map[string]bool, len(list))
+	for _, id := range list {
+		first[id] = true
+	}
+	return first, nil
+}
+
+// sameCharge compares an order with the charge that was recorded for it before. When that is another charge, or for
+// another order, the event is a dead letter.
+func sameCharge(ctx context.Context, tx pgx.Tx, order events.Snapshot) error {
 	same := false
-	err = tx.QueryRow(ctx, `
+	err := tx.QueryRow(ctx, `
 		SELECT direct_reference IS NULL
 		   AND (charge_key IS NULL OR (amount, currency, payment_method) = ($2, $3, $4)) AND coalesce(snapshot = $5, true)
 		FROM payment WHERE order_id = $1`,
 		order.OrderID, order.Total.Amount, order.Total.Currency, order.PaymentMethod, order).Scan(&same)
 	if err == nil && !same {
-		return false, outbox.DeadLetter(fmt.Errorf("order %s was to be charged another amount, currency or card before, "+
+		return outbox.DeadLetter(fmt.Errorf("order %s was to be charged another amount, currency or card before, "+
 			"or for something else", order.OrderID))
 	}
-	return false, charge.Wrap(err, "compare the charge of order", order.OrderID)
+	return charge.Wrap(err, "compare the charge of order", order.OrderID)
 }
 
 // insertTombstone records that an order which was never seen will never be charged. A row that is there answers the

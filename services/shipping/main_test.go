@@ -62,9 +62,9 @@ func batch(ctx context.Context, pool *pgxpool.Pool, list ...events.Event) (answe
 func react(ctx context.Context, tx pgx.Tx, event events.Event) (events.Event, error) {
 	switch e := event.(type) {
 	case events.PaymentProcessed:
-		return ship(ctx, tx, e)
+		return testkit.Alone(ctx, tx, e, ship)
 	case events.OrderCancelRequested:
-		return cancel(ctx, tx, e)
+		return testkit.Alone(ctx, tx, e, cancel)
 	}
 	panic("shipping does not subscribe to " + event.Type().Name)
 }

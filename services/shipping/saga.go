@@ -15,45 +15,76 @@ import (
 // handlers are shipping's part in the saga.
 func handlers() []outbox.Handler {
 	return []outbox.Handler{
-		outbox.Handle(ship),
-		outbox.Handle(cancel),
+		outbox.HandleBatch(ship),
+		outbox.HandleBatch(cancel),
 	}
 }
 
-// ship creates the shipment of a paid order: the pivot, after which the order can no longer be undone.
-func ship(ctx context.Context, tx pgx.Tx, order events.PaymentProcessed) (events.Event, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, fmt.Errorf("make a shipment id: %w", err)
-	}
-	return decided(ctx, tx, order.OrderID, decide("shp_"+id.String(), order.Snapshot), order.Repeat, &order.Snapshot)
-}
-
-// cancel fences an order off that has no shipment yet, so that its payment, arriving later, ships
-// nothing. Where there is a shipment it does nothing: the order will be confirmed.
-func cancel(ctx context.Context, tx pgx.Tx, order events.OrderCancelRequested) (events.Event, error) {
-	return decided(ctx, tx, order.OrderID, fence(), order.Repeat, order.Snapshot)
-}
-
-// decided stores the outcome of an order, unless there is one, and answers with it. Where there is one already it
-// stands; a repeated request is answered with that one once more. A shipment from before orders were kept here is
-// answered about with the order that the request carries.
-func decided(ctx context.Context, tx pgx.Tx, orderID string, s Shipment, asked events.Repeat,
-	order *events.Snapshot) (events.Event, error) {
-	first, err := record(ctx, tx, orderID, s)
-	switch {
-	case err != nil || !first && !asked.Repeated():
-		return nil, err
-	case !first:
-		if s, err = shipmentOf(ctx, tx, orderID); err != nil {
-			return nil, err
+// ship creates the shipments of paid orders: the pivot, after which an order can no longer be undone.
+func ship(ctx context.Context, tx pgx.Tx, orders []events.PaymentProcessed) ([]events.Event, error) {
+	outcomes := make([]outcome, len(orders))
+	for i, order := range orders {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, fmt.Errorf("make a shipment id: %w", err)
 		}
+		s := decide("shp_"+id.String(), order.Snapshot)
+		outcomes[i] = outcome{s, order.OrderID, order.Repeat, &order.Snapshot}
 	}
-	switch order = cmp.Or(s.Order, order); {
-	case s.State == Created && order == nil: // an order service from before asks about a shipment from before
-		return nil, nil
-	case s.State == Created:
-		return events.ShipmentCreated{Snapshot: *order, ShipmentID: s.ShipmentID, Repeat: asked}, nil
+	return store(ctx, tx, outcomes)
+}
+
+// cancel fences orders off that have no shipment yet, so that their payment, arriving later, ships
+// nothing. Where there is a shipment it does nothing: the order will be confirmed.
+func cancel(ctx context.Context, tx pgx.Tx, orders []events.OrderCancelRequested) ([]events.Event, error) {
+	outcomes := make([]outcome, len(orders))
+	for i, order := range orders {
+		outcomes[i] = outcome{fence(), order.OrderID, order.Repeat, order.Snapshot}
 	}
-	return events.ShipmentFailed{Subject: events.Subject{OrderID: orderID}, Reason: s.Reason, Repeat: asked}, nil
+	return store(ctx, tx, outcomes)
+}
+
+// outcome is what was decided about an order, and what its event asked for.
+type outcome struct {
+	Shipment
+	orderID string
+	asked   events.Repeat
+	order   *events.Snapshot // as the event carries it; nil: it carries none
+}
+
+// store stores the outcomes of orders that have none, and answers with them. Where there is one already it stands; a
+// repeated request is answered with that one once more.
+func store(ctx context.Context, tx pgx.Tx, outcomes []outcome) ([]events.Event, error) {
+	first, err := record(ctx, tx, outcomes)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]events.Event, len(outcomes))
+	for i, o := range outcomes {
+		if !first[o.orderID] {
+			if err := sameShipment(ctx, tx, o); err != nil {
+				return nil, err
+			}
+			if !o.asked.Repeated() {
+				continue
+			}
+			if o.Shipment, err = shipmentOf(ctx, tx, o.orderID); err != nil {
+				return nil, err
+			}
+		}
+		answers[i] = o.answer()
+	}
+	return answers, nil
+}
+
+// answer is the event that follows. A shipment from before orders were kept here is answered about with the order that
+// the request carries.
+func (o outcome) answer() events.Event {
+	switch order := cmp.Or(o.Order, o.order); {
+	case o.State == Created && order == nil: // an order service from before asks about a shipment from before
+		return nil
+	case o.State == Created:
+		return events.ShipmentCreated{Snapshot: *order, ShipmentID: o.ShipmentID, Repeat: o.asked}
+	}
+	return events.ShipmentFailed{Subject: events.Subject{OrderID: o.orderID}, Reason: o.Reason, Repeat: o.asked}
 }

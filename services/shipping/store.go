@@ -6,34 +6,53 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/outbox"
 )
 
-// record stores the outcome of an order's shipment, unless there is one already; it reports whether it did. Two that
-// decide at once both insert: the second one waits for the first one's commit, and then finds the row there. When that
-// is about other goods or another address the event is a dead letter.
-func record(ctx context.Context, tx pgx.Tx, orderID string, s Shipment) (bool, error) {
-	tag, err := tx.Exec(ctx, `
+// record stores the outcomes of orders that have none, and returns the orders for which it did. Two that decide at once
+// both insert: the second one waits for the first one's commit, and then finds the row there.
+func record(ctx context.Context, tx pgx.Tx, outcomes []outcome) (map[string]bool, error) {
+	var orders, states, shipments, reasons []string
+	var addresses []*events.Address
+	var snapshots []*events.Snapshot
+	for _, o := range outcomes {
+		orders, states = append(orders, o.orderID), append(states, string(o.State))
+		shipments, reasons = append(shipments, o.ShipmentID), append(reasons, o.Reason)
+		addresses, snapshots = append(addresses, o.ShipTo), append(snapshots, o.Order)
+	}
+	rows, _ := tx.Query(ctx, `
 		INSERT INTO shipment (order_id, state, shipment_id, reason, ship_to, snapshot)
-		VALUES ($1, $2, nullif($3, ''), nullif($4, ''), $5, $6)
-		ON CONFLICT (order_id) DO NOTHING`, orderID, s.State, s.ShipmentID, s.Reason, s.ShipTo, s.Order)
+		SELECT order_id, state, nullif(shipment_id, ''), nullif(reason, ''), ship_to, snapshot
+		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[])
+			AS new (order_id, state, shipment_id, reason, ship_to, snapshot)
+		ON CONFLICT (order_id) DO NOTHING
+		RETURNING order_id::text`, orders, states, shipments, reasons, addresses, snapshots)
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return false, fmt.Errorf("record shipment of order %s: %w", orderID, err)
+		return nil, fmt.Errorf("record the shipments of %d orders: %w", len(outcomes), err)
 	}
-	if tag.RowsAffected() == 1 {
-		return true, nil
+	first := make(map[string]bool, len(list))
+	for _, id := range list {
+		first[id] = true
 	}
+	return first, nil
+}
+
+// sameShipment compares an outcome with the one that was stored before. When that is about other goods or another
+// address the event is a dead letter.
+func sameShipment(ctx context.Context, tx pgx.Tx, o outcome) error {
 	same := false
-	err = tx.QueryRow(ctx, `
+	err := tx.QueryRow(ctx, `
 		SELECT coalesce(ship_to = $2, true) AND coalesce(snapshot = $3, true) FROM shipment WHERE order_id = $1`,
-		orderID, s.ShipTo, s.Order).Scan(&same)
+		o.orderID, o.ShipTo, o.Order).Scan(&same)
 	if err != nil {
-		return false, fmt.Errorf("compare shipment of order %s: %w", orderID, err)
+		return fmt.Errorf("compare shipment of order %s: %w", o.orderID, err)
 	}
 	if !same {
-		return false, outbox.DeadLetter(fmt.Errorf("order %s has a shipment of other goods, or elsewhere", orderID))
+		return outbox.DeadLetter(fmt.Errorf("order %s has a shipment of other goods, or elsewhere", o.orderID))
 	}
-	return false, nil
+	return nil
 }
 
 // reader is a pool or a transaction.
