@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/exaring/otelpgx"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
@@ -102,6 +103,7 @@ func (a *App) openDatabase(ctx context.Context, sets []Migrations) error {
 		"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s",
 		"application_name": string(a.Service),
 	})
+	PlanByKey(config.ConnConfig)
 	if tracing.On() {
 		config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
 	}
@@ -114,6 +116,14 @@ func (a *App) openDatabase(ctx context.Context, sets []Migrations) error {
 		}
 		return a.Pool.Ping(ctx)
 	})
+}
+
+// PlanByKey has the statements of a connection look rows up by their keys, which all of ours can. A plan that was made
+// while a table was small reads all of it, is kept, and reads all of it when it is large.
+func PlanByKey(config *pgx.ConnConfig) {
+	for _, wholeTables := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
+		config.RuntimeParams[wholeTables] = "off"
+	}
 }
 
 // patiently tries until it works or ctx ends, and shows in the front and the log what it waits for.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
 
 	gateway "example.com/ordersaga/contracts/gateway/api"
@@ -23,18 +24,19 @@ const connections = 24
 // ORDER_DATABASE, INVENTORY_DATABASE, PAYMENT_DATABASE and SHIPPING_DATABASE with the services' logins.
 func Run(ctx context.Context, getenv func(string) string) error {
 	shop := &Shop{Pools: map[events.Service]*pgxpool.Pool{}}
-	for service, variable := range Variables {
+	for owner, variable := range Variables {
 		config, err := pgxpool.ParseConfig(getenv(variable))
 		if err != nil {
 			return fmt.Errorf("%s: %w", variable, err)
 		}
 		config.MaxConns = connections
+		service.PlanByKey(config.ConnConfig) // as the services do
 		pool, err := pgxpool.NewWithConfig(ctx, config)
 		if err != nil {
 			return fmt.Errorf("%s: %w", variable, err)
 		}
 		defer pool.Close()
-		shop.Pools[service] = pool
+		shop.Pools[owner] = pool
 	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}, Timeout: 30 * time.Second}
 	var err error
