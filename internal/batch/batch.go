@@ -17,9 +17,9 @@ const (
 	// waitingBatches bounds the requests that wait: at some 10 ms a commit, a request behind 64 full batches
 	// waits for more than half a second, and then an early no is the better answer.
 	waitingBatches = 64
-	// linger is how long a batch waits for more requests, if the batch before it had more than one: far less than a
-	// commit costs under load, and it halves the number of commits.
-	linger = 2 * time.Millisecond
+	// linger is how long a batch waits for more requests, if the batch before it had more than one: about what a commit
+	// costs under load, and it halves the number of commits.
+	linger = 5 * time.Millisecond
 	// commitTime is how long one commit may take; twice the time that one statement may.
 	commitTime = 10 * time.Second
 )
