@@ -15,8 +15,8 @@ import (
 	"example.com/ordersaga/pkg/problem"
 )
 
-// bulkCommand redrives the dead letters that a filter selects. A request handles up to a limit of them, for mostTime; the
-// client sends more requests, each with the until of the first answer, until none remains.
+// bulkCommand redrives the dead letters that a filter selects. A request handles up to a limit of them, for mostTime;
+// the client sends more requests, each with the until of the first answer, until none remains.
 type bulkCommand struct {
 	Command
 	Filter
