@@ -160,7 +160,7 @@ func (h *Handler) run(ctx context.Context, tx pgx.Tx, call []delivery) (answers 
 	for i, d := range call {
 		causes[i] = d.cause()
 	}
-	return h.step(context.WithValue(ctx, causesKey{}, causes), tx, eventsOf(call))
+	return h.step(WithCause(ctx, causes...), tx, eventsOf(call))
 }
 
 func recoverAsError(err *error) {

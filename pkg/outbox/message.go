@@ -54,9 +54,9 @@ type Codec interface {
 
 type causesKey struct{}
 
-// WithCause returns a context under which [CauseOf] is cause.
-func WithCause(ctx context.Context, cause Cause) context.Context {
-	return context.WithValue(ctx, causesKey{}, []Cause{cause})
+// WithCause returns a context under which [CausesOf] are the causes, and [CauseOf] is the only one of them.
+func WithCause(ctx context.Context, causes ...Cause) context.Context {
+	return context.WithValue(ctx, causesKey{}, causes)
 }
 
 // CauseOf is the event that the running step reacts to. It is zero outside of a step, and in a step of several
