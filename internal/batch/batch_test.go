@@ -49,7 +49,7 @@ func TestBatch_WhatWaitsTogetherIsCommittedTogether(t *testing.T) {
 			t.Errorf("the batches were %v, want %v", batches, want)
 		}
 		// The last one, alone after so many, waits a moment for more; the full batches do not.
-		if took := time.Since(began); took != 4*time.Second+2*time.Millisecond {
+		if took := time.Since(began); took != 4*time.Second+5*time.Millisecond {
 			t.Errorf("four commits took %v", took)
 		}
 	})

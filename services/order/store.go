@@ -115,6 +115,12 @@ func cancelOrder(ctx context.Context, tx pgx.Tx, orderID, reason string) (ending
 	return ended, nil
 }
 
+// confirmed is an order that has just ended. Overdue: it had lasted so long that an incident is open.
+type confirmed struct {
+	OrderID string
+	Overdue bool
+}
+
 // confirmOrders ends orders as confirmed that have not ended, and returns these, each with whether an incident is open
 // because it lasted so long.
 func confirmOrders(ctx context.Context, tx pgx.Tx, shipments []events.ShipmentCreated,
@@ -124,7 +130,7 @@ func confirmOrders(ctx context.Context, tx pgx.Tx, shipments []events.ShipmentCr
 		orders, ids = append(orders, s.OrderID), append(ids, s.ShipmentID)
 		causedBy = append(causedBy, causes[i].EventID)
 	}
-	rows, _ := tx.Query(ctx, `
+	rows, err := tx.Query(ctx, `
 		WITH ended AS (
 			UPDATE orders SET status = 'CONFIRMED', shipment_id = shipment.id, updated_at = now(),
 				reason = CASE WHEN status = 'CANCELLING' THEN 'cancel_too_late' END
@@ -135,15 +141,16 @@ func confirmOrders(ctx context.Context, tx pgx.Tx, shipments []events.ShipmentCr
 		INSERT INTO order_history (order_id, status, reason, event_id)
 		SELECT id, status, reason, nullif(event_id, '')::uuid FROM ended
 		RETURNING order_id::text, `+isOverdue, orders, ids, causedBy)
-	ended = make(map[string]bool, len(shipments))
-	var order string
-	var overdue bool
-	_, err = pgx.ForEachRow(rows, []any{&order, &overdue}, func() error {
-		ended[order] = overdue
-		return nil
-	})
+	var list []confirmed
+	if err == nil {
+		list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[confirmed])
+	}
 	if err != nil {
 		return nil, fmt.Errorf("confirm %d orders: %w", len(shipments), err)
+	}
+	ended = make(map[string]bool, len(list))
+	for _, c := range list {
+		ended[c.OrderID] = c.Overdue
 	}
 	return ended, nil
 }

@@ -46,6 +46,7 @@ var common = map[string]string{
 // subjects are the files that a service has for a subject of its own. Each may have a test beside it.
 var subjects = map[events.Service][]string{
 	events.Order: {
+		"batch_test.go",            // what several events become in one call of a step
 		"growth_test.go",           // what is touched behind many rows that have ended
 		"intake.go",                // requests that are committed together
 		"store_query.go",           // reading orders back, page by page
@@ -68,6 +69,9 @@ var subjects = map[events.Service][]string{
 		"api/order/v1/order.pb.go",
 		"api/order/v1/order_grpc.pb.go",
 	},
+	events.Shipping: {
+		"batch_test.go", // what several events become in one call of a step
+	},
 	events.Notification: {
 		"growth_test.go",  // what is touched behind many mails that have left
 		"smtp.go",         // the mail server's client
@@ -75,6 +79,7 @@ var subjects = map[events.Service][]string{
 		"postbox_test.go", // the mail server that the tests run
 	},
 	events.Inventory: {
+		"batch_test.go",  // what several events become in one call of a step
 		"growth_test.go", // what is touched behind many rows that have ended
 		"sweeper.go",     // stock that is held for too long
 		"grpc.go",        // the same answers over gRPC
@@ -85,6 +90,7 @@ var subjects = map[events.Service][]string{
 		"api/inventory/v1/stock_grpc.pb.go",
 	},
 	events.Payment: {
+		"batch_test.go",            // what several events become in one call of a step
 		"charge/domain.go",         // what an outcome does to a payment
 		"charge/workers.go",        // claim, call, finish, many at once
 		"charge/charge.go",         // claim and call
