@@ -620,6 +620,21 @@ var mutants = []mutant{
 		dir: "apps/internal/provisioner", test: "^TestProvisioner_MeasuresTheOldestEventThatIsNotAcknowledged$",
 	},
 	{
+		name: "growth: a page of pending orders walks past all that have ended", file: "services/order/store_query.go",
+		old: "status >= wanted.status AND (status, id) < (wanted.status, $1)", new: "status = wanted.status AND id < $1",
+		dir: "services/order", test: "^TestStore_NothingGrowsWithTheOrdersThatHaveEnded$",
+	},
+	{
+		name: "growth: a process compares the whole ledger anew", file: "services/payment/reconcile/reconcile.go",
+		old: "if r.checked == 0 {", new: "if r.checked < 0 {",
+		dir: "services/payment/reconcile", test: "^TestReconcile_",
+	},
+	{
+		name: "growth: keys are looked up by the plan for an empty table", file: "pkg/idempotency/store.go",
+		old: "expires_at > now() LIMIT 1", new: "expires_at > now()",
+		dir: "pkg/idempotency", test: "^TestStore_KeysAreLookedUpByAPlanFromTheBeginning$",
+	},
+	{
 		name: "an incident whose action is refused is enough", file: "apps/system/verify/stuck.go",
 		old: "WHERE resolved_at IS NULL AND (`+actionable[service]+` OR", new: "WHERE resolved_at IS NULL AND (true OR `+actionable[service]+` OR",
 		dir: "apps/system/verify", test: "^TestVerify_EveryInvariantIsViolatedByADoctoredWorld$/^I20",

@@ -18,7 +18,7 @@ const (
 	restFactor = 20
 	// maxCheck bounds the time of one check.
 	maxCheck = time.Minute
-	// maxOrders bounds the memory of a check: an order takes some 2 kB. sagactl verify has no such bound.
+	// maxOrders bounds what a check takes from the databases. sagactl verify has no such bound.
 	maxOrders = 20_000
 	// maxOffenders is how many orders are named for each broken invariant: enough to begin with.
 	maxOffenders = 5
