@@ -29,9 +29,8 @@ import (
 	"example.com/ordersaga/tests/kit"
 )
 
-// seconds is how long each load lasts: long enough to fail where something is badly slow; `make bench-console`
-// takes longer, for its numbers.
-var seconds = flag.Int("seconds", 3, "how long each load lasts")
+// seconds is how long each load lasts. It is measured by `make bench-console`, not by `make test-browser`.
+var seconds = flag.Int("seconds", 20, "how long each load lasts")
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
