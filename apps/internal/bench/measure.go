@@ -147,6 +147,7 @@ func median(results []Result) Result {
 		CPU:     map[string]float64{},
 		Commits: middle(results, func(r Result) float64 { return r.Cost.Commits }),
 		Fsyncs:  middle(results, func(r Result) float64 { return r.Cost.Fsyncs }),
+		Pages:   middle(results, func(r Result) float64 { return r.Cost.Pages }),
 	}
 	for group := range results[0].Cost.CPU {
 		m.Cost.CPU[group] = middle(results, func(r Result) float64 { return r.Cost.CPU[group] })

@@ -19,6 +19,7 @@ type Cost struct {
 	CPU     map[string]float64 `json:"cpu_ms"` // by group of processes
 	Commits float64            `json:"commits"`
 	Fsyncs  float64            `json:"wal_fsyncs"`
+	Pages   float64            `json:"pages"` // of the databases, that were looked at
 }
 
 // Total is the CPU time of all groups, in milliseconds.
@@ -48,6 +49,7 @@ type reading struct {
 	cpu     map[string]time.Duration
 	commits int64
 	fsyncs  int64
+	pages   int64
 }
 
 // newMeter reads the server's statistics over any of its databases.
@@ -69,7 +71,8 @@ func newMeter(ctx context.Context, database string, pids map[string]int) (*meter
 	if version >= 180000 {
 		fsyncs = `SELECT sum(fsyncs)::bigint FROM pg_stat_io WHERE object = 'wal'`
 	}
-	m.sql = `SELECT sum(xact_commit)::bigint, (` + fsyncs + `) FROM pg_stat_database WHERE datname = ANY ($1)`
+	m.sql = `SELECT sum(xact_commit)::bigint, (` + fsyncs + `), sum(blks_hit + blks_read)::bigint
+		FROM pg_stat_database WHERE datname = ANY ($1)`
 	return m, nil
 }
 
@@ -111,7 +114,7 @@ func (m *meter) read(ctx context.Context, databases []string) (reading, error) {
 			r.cpu[group] += used
 		}
 	}
-	if err := m.db.QueryRow(ctx, m.sql, databases).Scan(&r.commits, &r.fsyncs); err != nil {
+	if err := m.db.QueryRow(ctx, m.sql, databases).Scan(&r.commits, &r.fsyncs, &r.pages); err != nil {
 		return r, fmt.Errorf("read the statistics: %w", err)
 	}
 	return r, nil
@@ -124,6 +127,7 @@ func (r reading) since(before reading, orders int) Cost {
 		CPU:     map[string]float64{},
 		Commits: float64(r.commits-before.commits) / per,
 		Fsyncs:  float64(r.fsyncs-before.fsyncs) / per,
+		Pages:   float64(r.pages-before.pages) / per,
 	}
 	for group, used := range r.cpu {
 		c.CPU[group] = float64(used-before.cpu[group]) / float64(time.Millisecond) / per

@@ -88,7 +88,7 @@ func (p *program) runBench(ctx context.Context, o bench.Options) error {
 func (p *program) showBench(report bench.Report) {
 	rows := [][]string{{
 		"LOAD", "SIDE", "ORDERS/S#", "RATIO#", "ACCEPTED P50#", "P99#", "COMPLETED P50#", "P95#", "P99#",
-		"CPU MS: SERVICES#", "GATEWAY#", "POSTGRES#", "NATS#", "COMMITS#", "FSYNCS#",
+		"CPU MS: SERVICES#", "GATEWAY#", "POSTGRES#", "NATS#", "COMMITS#", "FSYNCS#", "PAGES#",
 	}}
 	baselines := map[string]float64{}
 	for _, r := range report.Results {
@@ -108,7 +108,7 @@ func (p *program) showBench(report bench.Report) {
 			milliseconds(r.Accepted.P50), milliseconds(r.Accepted.P99),
 			milliseconds(r.Completed.P50), milliseconds(r.Completed.P95), milliseconds(r.Completed.P99),
 			decimals(services), decimals(r.Cost.CPU["gateway"]), decimals(r.Cost.CPU["postgres"]), decimals(r.Cost.CPU["nats"]),
-			decimals(r.Cost.Commits), decimals(r.Cost.Fsyncs),
+			decimals(r.Cost.Commits), decimals(r.Cost.Fsyncs), decimals(r.Cost.Pages),
 		})
 	}
 	table(p.out, p.width(), rows)
