@@ -17,7 +17,7 @@ const (
 	// waitingBatches bounds the requests that wait: at some 10 ms a commit, a request behind 64 full batches
 	// waits for more than half a second, and then an early no is the better answer.
 	waitingBatches = 64
-	// linger is how long a batch waits for more requests, if the batch before it had more than one: about what a commit
+	// linger is how long a batch waits at most until it has as many requests as the one before it: about what a commit
 	// costs under load, and it halves the number of commits.
 	linger = 5 * time.Millisecond
 	// commitTime is how long one commit may take; twice the time that one statement may.
@@ -35,7 +35,8 @@ type Batcher[Req, Res any] struct {
 	mu      sync.Mutex
 	waiting []*request[Req, Res]
 	working bool
-	last    int // how large the last batch was
+	last    int           // how large the last batch was
+	enough  chan struct{} // is closed when as many wait
 }
 
 type request[Req, Res any] struct {
@@ -81,6 +82,10 @@ func (g *Batcher[Req, Res]) join(r *request[Req, Res]) error {
 		return ErrBusy
 	}
 	g.waiting = append(g.waiting, r)
+	if len(g.waiting) == g.last && g.enough != nil {
+		close(g.enough)
+		g.enough = nil
+	}
 	if !g.working {
 		g.working = true
 		go g.work()
@@ -102,13 +107,18 @@ func (g *Batcher[Req, Res]) work() {
 	}
 }
 
-// gather is the next batch, after a moment for its company if the last one had some.
+// gather is the next batch. Until it is as large as the last one it waits for more, but not longer than linger.
 func (g *Batcher[Req, Res]) gather() []*request[Req, Res] {
 	g.mu.Lock()
-	wait := g.last > 1 && len(g.waiting) > 0 && len(g.waiting) < g.limit
+	wait := len(g.waiting) > 0 && len(g.waiting) < g.last
+	g.enough = make(chan struct{})
+	enough := g.enough
 	g.mu.Unlock()
 	if wait {
-		<-time.After(linger)
+		select {
+		case <-time.After(linger):
+		case <-enough:
+		}
 	}
 	return g.next()
 }

@@ -116,7 +116,7 @@ const (
 	brokerTime = 2 * time.Second
 	// maxPause bounds how long it stays unnoticed that a database or a broker is back.
 	maxPause = time.Second
-	// linger is how long a batch waits for more events, if the batch before it had more than one. Where the processors are
+	// linger is how long a batch waits at most until it has as many events as the one before it. Where the processors are
 	// busy it takes nothing from the latency: fewer and larger batches save more than they wait. When there is little to
 	// do no event waits.
 	linger = 10 * time.Millisecond

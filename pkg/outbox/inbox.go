@@ -43,7 +43,7 @@ func (d delivery) cause() Cause {
 var errUnreachable = errors.New("the database does not answer")
 
 // receive handles batch after batch: one message begins it, and those that have arrived by then are the rest. Under
-// load these are the messages that came while the last batch was being committed, and a moment after: see linger.
+// load these are the messages that came while the last batch was being committed, and a moment after: see gather.
 func (in *inbox) receive(ctx context.Context, arrived <-chan jetstream.Msg, lost <-chan error) error {
 	last := 0
 	for failures := 0; ctx.Err() == nil; { // a message that is not begun by then goes to another replica
@@ -52,13 +52,7 @@ func (in *inbox) receive(ctx context.Context, arrived <-chan jetstream.Msg, lost
 		case err := <-lost:
 			return err
 		case first := <-arrived:
-			if last > 1 {
-				wait(ctx, linger, nil)
-			}
-			batch := []jetstream.Msg{first}
-			for range min(len(arrived), maxBatch-1) {
-				batch = append(batch, <-arrived)
-			}
+			batch := gather(ctx, first, arrived, last)
 			last = len(batch)
 			if err := in.handle(ctx, batch); err == nil {
 				failures = 0
@@ -69,6 +63,25 @@ func (in *inbox) receive(ctx context.Context, arrived <-chan jetstream.Msg, lost
 		}
 	}
 	return nil
+}
+
+// gather makes a batch of the first message and those that have arrived. Until they are as many as the last time it
+// waits for more, but not longer than linger.
+func gather(ctx context.Context, first jetstream.Msg, arrived <-chan jetstream.Msg, last int) []jetstream.Msg {
+	batch := []jetstream.Msg{first}
+	ctx, cancel := context.WithTimeout(ctx, linger)
+	defer cancel()
+	for len(batch) < last && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case msg := <-arrived:
+			batch = append(batch, msg)
+		}
+	}
+	for range min(len(arrived), maxBatch-len(batch)) {
+		batch = append(batch, <-arrived)
+	}
+	return batch
 }
 
 // handle settles every message: it is committed and acknowledged, or retried later, or dead-lettered. The error is
