@@ -85,12 +85,13 @@ func (p *payments) charge(ctx context.Context, key keyed, body api.ChargeRequest
 	if !free {
 		return inProgress(), nil
 	}
-	out, err := do(ctx, p.ledger, func(b *book) (outcome, *record) { return p.decideCharge(b, key, body, token) })
+	going := context.WithoutCancel(ctx) // what has begun is carried out, also when the client leaves
+	out, err := do(going, p.ledger, func(b *book) (outcome, *record) { return p.decideCharge(b, key, body, token) })
 	if err != nil || out.wait == promptly {
 		release()
 		return out, err
 	}
-	settled := p.settle(context.WithoutCancel(ctx), key, body, token, release)
+	settled := p.settle(going, key, body, token, release)
 	if out.wait == late {
 		return problemOf(http.StatusGatewayTimeout, "the card's bank has not answered yet; ask again with the same key"), nil
 	}
