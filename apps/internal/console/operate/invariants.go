@@ -13,9 +13,11 @@ import (
 
 const (
 	// Between two checks the checker rests for minPause, or for restFactor times as long as the check took: a check
-	// reads every order, and the system has other work.
+	// reads every order, and the system has other work. One that takes long may only have waited for what was under
+	// way, so maxPause bounds the rest.
 	minPause   = 5 * time.Second
 	restFactor = 20
+	maxPause   = 30 * time.Second
 	// maxCheck bounds the time of one check.
 	maxCheck = time.Minute
 	// maxOrders bounds what a check takes from the databases. sagactl verify has no such bound.
@@ -75,7 +77,7 @@ func (c *checker) run(ctx context.Context) error {
 		}
 		began := time.Now()
 		c.check(ctx)
-		if !loop.Rest(ctx, max(minPause, restFactor*time.Since(began)), nil) {
+		if !loop.Rest(ctx, min(max(minPause, restFactor*time.Since(began)), maxPause), nil) {
 			return nil
 		}
 	}
