@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
-	"runtime/debug"
 
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/internal/httpserver"
@@ -14,7 +12,6 @@ import (
 
 // Main is a service's main function: [httpserver.Main] with the configuration of [FromEnv].
 func Main(service events.Service, run func(context.Context, Config) error) {
-	collectLess()
 	httpserver.Main(string(service), func(ctx context.Context, getenv func(string) string, _ *slog.Logger) error {
 		c, err := FromEnv(service, getenv)
 		if err != nil {
@@ -28,12 +25,4 @@ func Main(service events.Service, run func(context.Context, Config) error) {
 		}
 		return nil // asked to end while it was still waiting for its database
 	})
-}
-
-// collectLess lets the heap grow to four times what is in use before it is collected: most of a service's memory is its
-// program, and a collection costs the same processor that sagas need. GOGC, where it is set, has the last word.
-func collectLess() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(300)
-	}
 }
