@@ -80,12 +80,14 @@ func sell(ctx context.Context, tx pgx.Tx, shipments []events.ShipmentCreated) ([
 	if err != nil {
 		return nil, err
 	}
-	for i, cause := range outbox.CausesOf(ctx) {
-		if order := shipments[i].OrderID; asked[order] {
-			ctx := outbox.WithCause(ctx, cause)
-			if err := incident.Close(ctx, tx, events.Inventory, order, kindUnanswered, string(Sold)); err != nil {
-				return nil, err
-			}
+	causes := outbox.CausesOf(ctx)
+	for i, shipment := range shipments {
+		if !asked[shipment.OrderID] {
+			continue
+		}
+		ctx := outbox.WithCause(ctx, causes[i])
+		if err := incident.Close(ctx, tx, events.Inventory, shipment.OrderID, kindUnanswered, string(Sold)); err != nil {
+			return nil, err
 		}
 	}
 	return nil, nil

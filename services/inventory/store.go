@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/internal/asking"
+	"example.com/ordersaga/internal/idset"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/outbox"
 )
@@ -42,7 +43,7 @@ func holdForAll(ctx context.Context, tx pgx.Tx, needs []need) (map[string]bool, 
 	if len(needs) == 1 {
 		return nil, nil
 	}
-	rows, _ := tx.Query(ctx, `
+	held, err := idset.Query(ctx, tx, `
 		WITH new AS (
 			SELECT * FROM jsonb_to_recordset($1) AS need (order_id uuid, lines jsonb, snapshot jsonb)
 		), needed AS (
@@ -61,20 +62,10 @@ func holdForAll(ctx context.Context, tx pgx.Tx, needs []need) (map[string]bool, 
 			WHERE stock.sku = sums.sku
 		)
 		SELECT order_id::text FROM recorded`, needs)
-	held, err := collectSet(rows)
 	if err != nil {
 		return nil, fmt.Errorf("hold stock for %d orders: %w", len(needs), err)
 	}
 	return held, nil
-}
-
-func collectSet(rows pgx.Rows) (map[string]bool, error) {
-	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	set := make(map[string]bool, len(list))
-	for _, id := range list {
-		set[id] = true
-	}
-	return set, err
 }
 
 // holdStock holds what an order needs, all of it or nothing, and stores which. It returns no
@@ -172,7 +163,7 @@ func sellStock(ctx context.Context, tx pgx.Tx, shipments []events.ShipmentCreate
 	for i, s := range shipments {
 		ids[i] = s.OrderID
 	}
-	rows, _ := tx.Query(ctx, `
+	asked, err = idset.Query(ctx, tx, `
 		WITH shipped AS (
 			UPDATE reservation SET state = 'SOLD', snapshot = NULL, updated_at = now()
 			WHERE order_id = ANY ($1::uuid[]) AND state = 'RESERVED'
@@ -186,7 +177,7 @@ func sellStock(ctx context.Context, tx pgx.Tx, shipments []events.ShipmentCreate
 			WHERE stock.sku = sums.sku
 		)
 		SELECT order_id::text FROM shipped WHERE attempt > 1`, ids)
-	if asked, err = collectSet(rows); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("sell stock of %d orders: %w", len(shipments), err)
 	}
 	return asked, nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/idset"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/services/payment/charge"
@@ -16,29 +17,24 @@ import (
 // stays as it is, whatever its state.
 func insertIntents(ctx context.Context, tx pgx.Tx, orders []events.InventoryReserved,
 	causes []outbox.Cause) (map[string]bool, error) {
-	var ids, keys, currencies, methods, events, traces []string
+	var ids, keys, currencies, methods, causeIDs, traces []string
 	var amounts []int64
-	var snapshots []any
+	var snapshots []events.Snapshot
 	for i, order := range orders {
 		ids, keys = append(ids, order.OrderID), append(keys, charge.Key(order.OrderID))
 		amounts, currencies = append(amounts, order.Total.Amount), append(currencies, order.Total.Currency)
 		methods, snapshots = append(methods, order.PaymentMethod), append(snapshots, order.Snapshot)
-		events, traces = append(events, causes[i].EventID), append(traces, causes[i].TraceParent)
+		causeIDs, traces = append(causeIDs, causes[i].EventID), append(traces, causes[i].TraceParent)
 	}
-	rows, _ := tx.Query(ctx, `
+	first, err := idset.Query(ctx, tx, `
 		INSERT INTO payment (order_id, state, charge_key, amount, currency, payment_method, snapshot, cause_id, traceparent)
 		SELECT order_id, 'INTENT', charge_key, amount, currency, payment_method, snapshot, cause_id, traceparent
 		FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::jsonb[], $7::text[], $8::text[])
 			AS new (order_id, charge_key, amount, currency, payment_method, snapshot, cause_id, traceparent)
 		ON CONFLICT (order_id) DO NOTHING
-		RETURNING order_id::text`, ids, keys, amounts, currencies, methods, snapshots, events, traces)
-	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		RETURNING order_id::text`, ids, keys, amounts, currencies, methods, snapshots, causeIDs, traces)
 	if err != nil {
 		return nil, fmt.Errorf("record the charges of %d orders: %w", len(orders), err)
-	}
-	first := make(map[string]bool, len(list))
-	for _, id := range list {
-		first[id] = true
 	}
 	return first, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/idset"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/outbox"
 )
@@ -21,20 +22,15 @@ func record(ctx context.Context, tx pgx.Tx, outcomes []outcome) (map[string]bool
 		shipments, reasons = append(shipments, o.ShipmentID), append(reasons, o.Reason)
 		addresses, snapshots = append(addresses, o.ShipTo), append(snapshots, o.Order)
 	}
-	rows, _ := tx.Query(ctx, `
+	first, err := idset.Query(ctx, tx, `
 		INSERT INTO shipment (order_id, state, shipment_id, reason, ship_to, snapshot)
 		SELECT order_id, state, nullif(shipment_id, ''), nullif(reason, ''), ship_to, snapshot
 		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[])
 			AS new (order_id, state, shipment_id, reason, ship_to, snapshot)
 		ON CONFLICT (order_id) DO NOTHING
 		RETURNING order_id::text`, orders, states, shipments, reasons, addresses, snapshots)
-	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
 		return nil, fmt.Errorf("record the shipments of %d orders: %w", len(outcomes), err)
-	}
-	first := make(map[string]bool, len(list))
-	for _, id := range list {
-		first[id] = true
 	}
 	return first, nil
 }
