@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/exaring/otelpgx"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
@@ -116,15 +115,6 @@ func (a *App) openDatabase(ctx context.Context, sets []Migrations) error {
 		}
 		return a.Pool.Ping(ctx)
 	})
-}
-
-// PlanByKey has the statements of a connection look rows up by their keys, which all of ours can. A plan that was made
-// while a table was small reads all of it, is kept, and reads all of it when it is large. Before Postgres 18 what is
-// switched off costs 10¹⁰ where there is no other way: enough to be compiled, with 80 MB of memory for a connection.
-func PlanByKey(config *pgx.ConnConfig) {
-	for _, setting := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"} {
-		config.RuntimeParams[setting] = "off"
-	}
 }
 
 // patiently tries until it works or ctx ends, and shows in the front and the log what it waits for.
