@@ -195,7 +195,7 @@ func (c *client) charge(t testing.TB, reference, token string) answer {
 }
 
 // found is what a look-up by reference shows.
-func (c *client) found(t testing.TB, reference string) []api.Charge { //nolint:unparam // it reads as a question
+func (c *client) found(t testing.TB, reference string) []api.Charge {
 	t.Helper()
 	return decode[api.ChargeList](t, c.must(t, http.MethodGet, "/v1/charges?merchant_reference="+reference, "", "")).Charges
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -193,6 +194,27 @@ func TestTokens_ASlowChargeGoesOnWhenItsClientLeaves(t *testing.T) {
 		t.Fatal("answered before the client could leave")
 	}
 	eventually(t, "the capture", func() bool { return len(g.client.found(t, "order")) == 1 })
+}
+
+// A client that has left before anything was decided is no reason not to carry its request out.
+func TestTokens_ACardIsChargedForAClientThatHasLeft(t *testing.T) {
+	t.Parallel()
+	g := start(t, "", testTimes)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for n := range 20 {
+		reference := fmt.Sprint("order-", n)
+		body := api.ChargeRequest{Amount: 1000, Currency: "USD", MerchantReference: reference, PaymentMethod: "tok_slow"}
+		_, _ = g.payments.charge(gone, name("charge", reference, body, time.Now()), body) // nobody reads the answer
+	}
+	eventually(t, "all captures", func() bool {
+		for n := range 20 {
+			if len(g.client.found(t, fmt.Sprint("order-", n))) != 1 {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 func TestTokens_RefundTokens(t *testing.T) {

@@ -77,10 +77,15 @@ func (c *checker) run(ctx context.Context) error {
 		}
 		began := time.Now()
 		c.check(ctx)
-		if !loop.Rest(ctx, min(max(minPause, restFactor*time.Since(began)), maxPause), nil) {
+		if !loop.Rest(ctx, restAfter(time.Since(began)), nil) {
 			return nil
 		}
 	}
+}
+
+// restAfter is how long the checker rests after a check that took so long.
+func restAfter(took time.Duration) time.Duration {
+	return min(max(minPause, restFactor*took), maxPause)
 }
 
 // check looks at what must hold at every instant; sagactl verify also checks what must hold at rest.
