@@ -119,6 +119,16 @@ var mutants = []mutant{
 		dir: "services/inventory", test: "^TestReserve_ABatchIsLikeOneAfterTheOther$",
 	},
 	{
+		name: "plans for empty tables read them whole", file: "internal/service/database.go",
+		old: `"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"`, new: `"jit"`,
+		dir: "internal/service", test: "^TestPlanByKey_APlanFromBeforeTheRowsLooksThemUp$",
+	},
+	{
+		name: "a charge is dropped when its client leaves", file: "apps/internal/gateway/payments.go",
+		old: "	going := context.WithoutCancel(ctx)", new: "	going := ctx",
+		dir: "apps/internal/gateway", test: "^TestTokens_ACardIsChargedForAClientThatHasLeft$",
+	},
+	{
 		name: "shipping leaves no fence", file: "services/shipping/saga.go",
 		old: "order.Repeat, order.Snapshot}\n	}\n	return store(ctx, tx, outcomes)",
 		new: "order.Repeat, order.Snapshot}\n	}\n	answers := make([]events.Event, len(outcomes))\n	for i, o := range outcomes {\n		answers[i] = o.answer()\n	}\n	return answers, nil",
