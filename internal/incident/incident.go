@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -18,28 +19,35 @@ import (
 )
 
 // Open opens an incident for an order and publishes IncidentOpened, unless one of this kind is open
-// for the order already. It returns the id of the open incident.
+// for the order already. It returns the id of the open incident, which is made of the order, the kind, and how many
+// of this kind the order had before.
 func Open(ctx context.Context, tx pgx.Tx, service events.Service, orderID, kind, reason string) (string, error) {
-	id, err := uuid.NewV7()
+	var before int
+	err := tx.QueryRow(ctx, `SELECT count(*) FROM incident WHERE order_id = $1 AND kind = $2 AND resolved_at IS NOT NULL`,
+		orderID, kind).Scan(&before)
 	if err != nil {
-		return "", fmt.Errorf("make an incident id: %w", err)
+		return "", fmt.Errorf("count incidents %s of order %s: %w", kind, orderID, err)
 	}
+	id := events.DerivedID(orderID, "incident", string(service), orderID, kind, strconv.Itoa(before))
 	// The update changes nothing; it makes the statement return the row that is open already, whoever
-	// opened it, and waits for one that is being opened or resolved at this moment.
-	var open uuid.UUID
+	// opened it, and waits for one that is being opened or resolved at this moment. One that was opened and resolved
+	// between the two statements has the same id: the error of that is retried.
+	var open string
+	var opened bool
 	err = tx.QueryRow(ctx, `
 		INSERT INTO incident (id, order_id, kind, reason) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (order_id, kind) WHERE resolved_at IS NULL DO UPDATE SET kind = EXCLUDED.kind
-		RETURNING id`, id, orderID, kind, reason).Scan(&open)
+		RETURNING id::text, xmax = 0 -- an updated row has been locked, and bears who did that
+		`, id, orderID, kind, reason).Scan(&open, &opened)
 	if err != nil {
 		return "", fmt.Errorf("open incident %s of order %s: %w", kind, orderID, err)
 	}
-	if open != id {
-		return open.String(), nil
+	if !opened {
+		return open, nil
 	}
-	return open.String(), messaging.Publish(ctx, tx, events.IncidentOpened{
+	return open, messaging.Publish(ctx, tx, events.IncidentOpened{
 		Subject:    events.Subject{OrderID: orderID},
-		IncidentID: open.String(),
+		IncidentID: open,
 		Service:    string(service),
 		Kind:       kind,
 		Reason:     reason,

@@ -116,12 +116,7 @@ func encode(event events.Event, cause outbox.Cause) (outbox.Message, error) {
 			typ.Name, event.Order())
 	}
 	cause.TraceParent = traceOf(cause, event)
-	// Version 7 begins with the time, so that new rows lie side by side in the index.
-	id, err := uuid.NewV7()
-	if err != nil {
-		return outbox.Message{}, fmt.Errorf("make an event id: %w", err)
-	}
-	envelope, err := events.Wrap(id.String(), time.Now(), events.Cause(cause), event)
+	envelope, err := events.Wrap(events.ID(events.Cause(cause), event), time.Now(), events.Cause(cause), event)
 	if err != nil {
 		return outbox.Message{}, err
 	}
@@ -130,7 +125,7 @@ func encode(event events.Event, cause outbox.Cause) (outbox.Message, error) {
 	}
 	payload, err := envelope.Encode()
 	message := outbox.Message{
-		ID: id, Key: uuid.MustParse(event.Order()),
+		ID: uuid.MustParse(envelope.ID), Key: uuid.MustParse(event.Order()),
 		Type: envelope.Type, Subject: typ.SubjectOf(event.Order()), Payload: payload,
 	}
 	if tracing.Sampled(cause.TraceParent) {

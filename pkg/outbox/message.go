@@ -10,7 +10,7 @@ import (
 
 // Message is an event as it is stored in the outbox, and published.
 type Message struct {
-	ID      uuid.UUID // of the event, the same on every delivery; a UUIDv7 keeps new rows side by side in the index
+	ID      uuid.UUID // of the event, the same on every delivery; one that begins with a time keeps new rows side by side
 	Key     uuid.UUID // what the event is about; within a batch, events with one key keep their order
 	Type    string    // for people who read the table
 	Subject string    // of the broker
@@ -44,8 +44,9 @@ type Codec interface {
 	// Type names the kind of an event, for example "OrderCreated v1". It is also called with the zero value of a
 	// handler's event type, to find out what the handler is for.
 	Type(event any) string
-	// Encode makes a message of an event, with a new id. An error is final: the event that has led to this one
-	// is dead-lettered.
+	// Encode makes a message of an event. Its id should follow from the cause, so that a step that is done again, on a
+	// database that has lost its last commits, publishes nothing new. An error is final: the event that has led to this
+	// one is dead-lettered.
 	Encode(event any, cause Cause) (Message, error)
 	// Decode reads and validates a message. An error is final: the message is dead-lettered. What could be read
 	// is returned beside the error.
@@ -75,7 +76,7 @@ func CausesOf(ctx context.Context) []Cause {
 }
 
 // Publish stores messages in the outbox, in the caller's transaction, in one statement. The relay publishes them after
-// the commit, in about the order in which they are given.
+// the commit, in about the order in which they are given. What is there already, by its id, is not published again.
 func Publish(ctx context.Context, tx pgx.Tx, messages ...Message) error {
 	n := len(messages)
 	if n == 0 {
@@ -94,6 +95,7 @@ func Publish(ctx context.Context, tx pgx.Tx, messages ...Message) error {
 			FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::text[])
 			     WITH ORDINALITY AS row (id, key, type, subject, payload, trace, n)
 			ORDER BY n
+			ON CONFLICT (id) DO NOTHING
 			RETURNING position, id)
 		INSERT INTO outbox_due (position, id) SELECT position, id FROM written`,
 		ids, keys, types, subjects, payloads, traces)

@@ -3,9 +3,7 @@ package shipping
 import (
 	"cmp"
 	"context"
-	"fmt"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/pkg/events"
@@ -24,11 +22,9 @@ func handlers() []outbox.Handler {
 func ship(ctx context.Context, tx pgx.Tx, orders []events.PaymentProcessed) ([]events.Event, error) {
 	outcomes := make([]outcome, len(orders))
 	for i, order := range orders {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return nil, fmt.Errorf("make a shipment id: %w", err)
-		}
-		s := decide("shp_"+id.String(), order.Snapshot)
+		// Made of the order: whoever decides once more, after a loss, sends the same parcel.
+		id := "shp_" + events.DerivedID(order.OrderID, "shipment", order.OrderID)
+		s := decide(id, order.Snapshot)
 		outcomes[i] = outcome{s, order.OrderID, order.Repeat, &order.Snapshot}
 	}
 	return store(ctx, tx, outcomes)
