@@ -40,6 +40,11 @@ func Invariants() []Invariant {
 			check: mailsAreDue, each: somebodyMoves},
 		{ID: "I21", Sentence: "no event has waited for a third of the time that the stream keeps it", OneLook: true,
 			check: eventsAreYoung},
+		{ID: "I22", Sentence: "every event in the stream is in the outbox of the service that published it", AtRest: true,
+			check: everythingKnown},
+		{ID: "I23", Sentence: "whatever was held, charged or shipped for an order, the order service knows the order",
+			each: stated(orderIsKnown)},
+		{ID: "I24", Sentence: "no order was shipped under two shipment ids", AtRest: true, check: shippedOnce},
 	}
 }
 

@@ -2,7 +2,9 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,8 +19,16 @@ import (
 
 // messages is what the stream and the logs held when they were looked at.
 type messages struct {
-	ids     []uuid.UUID // of every event, sorted
+	ids     []uuid.UUID                    // of every event, sorted
+	young   map[events.Service][]uuid.UUID // of those that their publisher's outbox must still have
+	parcels []parcel                       // of every shipment, sorted
 	secrets []Offender
+}
+
+// parcel is what was published about the shipment of an order.
+type parcel struct {
+	order uuid.UUID
+	id    [sha256.Size]byte // of the shipment's id
 }
 
 // readBacklog asks the broker how far each consumer is. A check that is not one at rest does without an answer.
@@ -46,12 +56,10 @@ func (l *look) readMessages(ctx context.Context) error {
 	if !l.options.AtRest {
 		return nil
 	}
-	m := &messages{}
+	m := &messages{young: map[events.Service][]uuid.UUID{}}
 	suspicious := suspicion(l.system, l.options.Secrets)
 	err := l.stream.History(ctx, "", func(seen eventlog.Seen) error {
-		if id, err := uuid.Parse(seen.Envelope.ID); err == nil { // no row of an outbox has another
-			m.ids = append(m.ids, id)
-		}
+		m.add(seen.Envelope, seen.Event, l.began.Add(-replayed))
 		l.progress("messages of the stream read: %d", len(m.ids))
 		if what := suspicious(seen.Raw); what != "" {
 			m.secrets = append(m.secrets, Offender{fmt.Sprintf("message %d", seen.Sequence), "holds " + what})
@@ -60,8 +68,38 @@ func (l *look) readMessages(ctx context.Context) error {
 	})
 	slices.SortFunc(m.ids, compareIDs)
 	m.ids = slices.Compact(m.ids)
+	slices.SortFunc(m.parcels, func(a, b parcel) int {
+		return cmp.Or(compareIDs(a.order, b.order), bytes.Compare(a.id[:], b.id[:]))
+	})
+	m.parcels = slices.Compact(m.parcels)
 	l.messages, l.counted.Messages = m, len(m.ids)
 	return err
+}
+
+// add takes note of a message. Those that were published before some time may have left the outbox.
+func (m *messages) add(e events.Envelope, event events.Event, before time.Time) {
+	id, err := uuid.Parse(e.ID)
+	if err != nil { // no row of an outbox has it
+		return
+	}
+	m.ids = append(m.ids, id)
+	if event == nil {
+		return
+	}
+	if e.Time.After(before) && !translated(id, e) {
+		m.young[event.Type().Service] = append(m.young[event.Type().Service], id)
+	}
+	if shipped, is := event.(events.ShipmentCreated); is {
+		if order, err := uuid.Parse(e.Subject); err == nil {
+			m.parcels = append(m.parcels, parcel{order, sha256.Sum256([]byte(shipped.ShipmentID))})
+		}
+	}
+}
+
+// translated: the translator made it of another event, of which the outbox has the row.
+func translated(id uuid.UUID, e events.Envelope) bool {
+	original, err := uuid.Parse(e.CausationID)
+	return err == nil && id == uuid.NewSHA1(original, []byte(e.Type))
 }
 
 func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
@@ -101,6 +139,45 @@ func everythingPublished(ctx context.Context, l *look) (found []Offender, err er
 		})
 		if err = errors.Join(err, rows.Err()); err != nil {
 			return nil, fmt.Errorf("read the %s database: %w", service, err)
+		}
+	}
+	return found, nil
+}
+
+// everythingKnown looks for the row of each event of the stream: a service that lacks it has lost what it has
+// published, and with it perhaps an order. A message that was dead-lettered came from somebody else.
+func everythingKnown(ctx context.Context, l *look) (found []Offender, err error) {
+	for service, ids := range l.messages.young {
+		for some := range slices.Chunk(ids, 10_000) {
+			more, err := l.offenders(ctx, service, `
+				SELECT id::text, 'is in the stream, and not in the outbox of '||$2::text FROM unnest($1::uuid[]) AS event (id)
+				WHERE NOT EXISTS (SELECT FROM outbox WHERE outbox.id = event.id)`, some, service)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, more...)
+		}
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	for _, service := range events.Consumers {
+		letters, err := l.offenders(ctx, service, `SELECT event_id, '' FROM dead_letter`)
+		if err != nil {
+			return nil, err
+		}
+		for _, letter := range letters {
+			found = slices.DeleteFunc(found, func(o Offender) bool { return o.Key == letter.Key })
+		}
+	}
+	return found, nil
+}
+
+// shippedOnce looks for orders that were sent twice.
+func shippedOnce(_ context.Context, l *look) (found []Offender, _ error) {
+	for i := 1; i < len(l.messages.parcels); i++ {
+		if order := l.messages.parcels[i].order; order == l.messages.parcels[i-1].order {
+			found = append(found, Offender{order.String(), "was shipped under more than one shipment id"})
 		}
 	}
 	return found, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"example.com/ordersaga/pkg/events"
 )
@@ -40,6 +41,23 @@ func confirmedIsDone(l *look, s *subject) string {
 		return fmt.Sprintf("its stock is neither sold nor held but %q", held.State)
 	case !sameItems(o.Items, held.Lines):
 		return fmt.Sprintf("ordered %v, held %v", o.Items, held.Lines)
+	}
+	return ""
+}
+
+// orderIsKnown looks for effects of an order that is gone: its database has lost it, and the others have not.
+func orderIsKnown(_ *look, s *subject) string {
+	if s.order.ID != "" || strings.HasPrefix(s.key, direct) {
+		return ""
+	}
+	captured, returned := s.captured()
+	switch {
+	case s.shipment.State == "CREATED":
+		return "is shipped, and unknown to the order service"
+	case captured != returned:
+		return fmt.Sprintf("%d are taken for it, and the order service does not know it", captured-returned)
+	case s.reservation.State == "RESERVED" || s.reservation.State == "SOLD":
+		return "its stock is " + s.reservation.State + ", and the order service does not know it"
 	}
 	return ""
 }

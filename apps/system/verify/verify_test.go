@@ -25,8 +25,8 @@ func TestVerify_AHealthyWorldHolds(t *testing.T) {
 			t.Errorf("%s (%s) is violated: %v", r.ID, r.Sentence, r.Offenders)
 		}
 	}
-	if len(report.Results) != 21 {
-		t.Errorf("%d invariants were checked, not 21", len(report.Results))
+	if len(report.Results) != 24 {
+		t.Errorf("%d invariants were checked, not 24", len(report.Results))
 	}
 	if want := (verify.Counted{Orders: 2, Charges: 2, Refunds: 1, Messages: 1}); report.Counted != want {
 		t.Errorf("looked at %+v, want %+v", report.Counted, want)
@@ -172,6 +172,15 @@ func orderDamages() []damage {
 		{"confirmed, stock let go", "I6", sold, sql(events.Inventory, `UPDATE reservation SET state = 'RELEASED', reason = 'x' WHERE state = 'SOLD'`), verify.Options{}},
 		{"confirmed, fewer held", "I6", sold, sql(events.Inventory, `UPDATE reservation SET lines = '[{"sku":"widget","quantity":1}]' WHERE state = 'SOLD'`), verify.Options{}},
 		{"cancelled and shipped", "I7", returned, sql(events.Shipping, `UPDATE shipment SET state = 'CREATED', shipment_id = 'shp_2', reason = NULL WHERE state = 'FAILED'`), verify.Options{}},
+		{"shipped for an order that is gone", "I23", sold, forget(sold), verify.Options{}},
+		{"charged for an order that is gone", "I23", returned, func(w *world) {
+			forget(returned)(w)
+			w.ledger = w.ledger[:2]
+		}, verify.Options{}},
+		{"held for an order that is gone", "I23", returned, func(w *world) {
+			forget(returned)(w)
+			w.exec(events.Inventory, `UPDATE reservation SET state = 'RESERVED', reason = NULL WHERE state = 'RELEASED'`)
+		}, verify.Options{}},
 		{"a reservation that nobody asked for", "I8", sold, sql(events.Inventory, `DELETE FROM inbox WHERE key = '`+sold+`'`), verify.Options{}},
 		{"a payment that nobody asked for", "I8", sold, sql(events.Payment, `DELETE FROM inbox WHERE key = '`+sold+`'`), verify.Options{}},
 		{"a shipment that nobody asked for", "I8", sold, sql(events.Shipping, `DELETE FROM inbox WHERE key = '`+sold+`'`), verify.Options{}},
@@ -199,6 +208,11 @@ func orderDamages() []damage {
 		}, ""), verify.Options{}},
 		{"an answered order that is gone", "I17", sold, sql(events.Order, `DELETE FROM orders WHERE id = '`+sold+`'`), verify.Options{}},
 	}
+}
+
+// forget has the order service lose an order.
+func forget(order string) func(*world) {
+	return sql(events.Order, `DELETE FROM order_history WHERE order_id = '`+order+`'; DELETE FROM orders WHERE id = '`+order+`'`)
 }
 
 // acceptedRefund is that an operator has accepted a refund of 5.00 of the sold order, which was made by hand.
@@ -244,6 +258,18 @@ func messageDamages() []damage {
 		{"a card number in an event", "I18", "message 2", func(w *world) {
 			w.record(events.OrderCancelled{Subject: events.Subject{OrderID: returned}, Reason: "card 4111111111111111 was declined"})
 		}, verify.Options{}},
+		{"an event that its service has lost", "I22", "", func(w *world) {
+			w.publish(events.OrderCancelled{Subject: events.Subject{OrderID: returned}, Reason: "x"})
+		}, verify.Options{}},
+		{"an event that another service was to publish", "I22", "", func(w *world) {
+			id := w.publish(events.PaymentVoided{Subject: events.Subject{OrderID: returned}, Reason: "x"})
+			w.exec(events.Order, `INSERT INTO outbox (id, key, type, subject, payload) VALUES ($1, $1::uuid, 'x', 'x', '')`, id)
+		}, verify.Options{}},
+		{"two parcels", "I24", sold, func(w *world) {
+			w.record(events.ShipmentCreated{Snapshot: events.Snapshot{OrderID: sold}, ShipmentID: "shp_1"})
+			w.record(events.ShipmentCreated{Snapshot: events.Snapshot{OrderID: sold}, ShipmentID: "shp_1"})
+			w.record(events.ShipmentCreated{Snapshot: events.Snapshot{OrderID: sold}, ShipmentID: "shp_2"})
+		}, verify.Options{}},
 	}
 }
 
@@ -287,6 +313,26 @@ func TestVerify_ExceptionsAreNoOffences(t *testing.T) {
 				INSERT INTO order_incident (order_id, incident_id, service, kind, opened_at) VALUES ('`+stranger+`', 'i', 'payment', 'k', now());
 				DROP INDEX order_history_end; DELETE FROM order_history WHERE order_id = '`+stranger+`' AND status = 'CANCELLED'`)
 			w.exec(events.Payment, openIncident("reconciliation"))
+		},
+		"an event that was translated": func(w *world) {
+			w.translate(events.OrderCreated{Snapshot: events.Snapshot{OrderID: sold}})
+		},
+		"a message of nobody that is a dead letter": func(w *world) {
+			id := w.publish(events.OrderCancelled{Subject: events.Subject{OrderID: returned}, Reason: "x"})
+			w.exec(events.Inventory, `INSERT INTO dead_letter (id, event_id, key, type, subject, payload, reason)
+				VALUES (gen_random_uuid(), '`+id+`', '', '', '', '', '')`)
+			w.handle()
+		},
+		"one parcel of which was published twice": func(w *world) {
+			for range 2 {
+				w.record(events.ShipmentCreated{Snapshot: events.Snapshot{OrderID: sold}, ShipmentID: "shp_1"})
+			}
+			w.handle()
+			w.handleAs(events.Order)
+		},
+		"an order that is gone, of which nothing is left": func(w *world) {
+			forget(returned)(w)
+			w.exec(events.Order, `DELETE FROM idempotency_key WHERE key = 'key-`+returned+`'`)
 		},
 		"a direct payment": func(w *world) {
 			w.exec(events.Payment, posting("direct:1", "ch_7", "charge", 5))

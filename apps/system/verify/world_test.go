@@ -212,27 +212,41 @@ func received(event events.Event) string {
 // record puts an event into the order service's outbox and into the stream.
 func (w *world) record(event events.Event) {
 	w.t.Helper()
-	id := uuid.Must(uuid.NewV7()).String()
-	message, err := events.Encode(id, time.Now(), events.Cause{}, event)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.publish(event.Type().SubjectOf(event.Order()), message)
-	w.exec(events.Order, `INSERT INTO outbox (id, key, type, subject, payload, published_at, stream_seq)
+	id := w.publish(event)
+	w.exec(event.Type().Service, `INSERT INTO outbox (id, key, type, subject, payload, published_at, stream_seq)
 		VALUES ($1, $2, $3, 'saga', '', now(), 1)`, id, event.Order(), event.Type().String())
 }
 
-// publish puts a message into the stream.
-func (w *world) publish(subject string, message []byte) {
+// publish puts an event into the stream, and into no outbox.
+func (w *world) publish(event events.Event) (id string) {
 	w.t.Helper()
-	nc := w.broker.Connect(w.t, events.Order)
-	js, err := nc.JetStream()
+	id = uuid.Must(uuid.NewV7()).String()
+	w.publishAs(id, events.Cause{}, event)
+	return id
+}
+
+func (w *world) publishAs(id string, cause events.Cause, event events.Event) {
+	w.t.Helper()
+	message, err := events.Encode(id, time.Now(), cause, event)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := js.Publish(subject, message); err != nil {
+	js, err := w.broker.Connect(w.t, event.Type().Service).JetStream()
+	if err != nil {
 		w.t.Fatal(err)
 	}
+	if _, err := js.Publish(event.Type().SubjectOf(event.Order()), message); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// translate publishes an event as the translator does: made of another one, and in no outbox.
+func (w *world) translate(event events.Event) {
+	w.t.Helper()
+	original := uuid.New()
+	id := uuid.NewSHA1(original, []byte(event.Type().String())).String()
+	w.publishAs(id, events.Cause{EventID: original.String()}, event)
+	w.handle()
 }
 
 // handle acknowledges what waits for inventory.
