@@ -20,6 +20,7 @@ import (
 	"example.com/ordersaga/internal/incident"
 	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/internal/natsadmin"
+	"example.com/ordersaga/internal/postgres"
 	"example.com/ordersaga/internal/tracing"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/loop"
@@ -106,7 +107,7 @@ func (a *App) openDatabase(ctx context.Context, sets []Migrations) error {
 	if tracing.On() {
 		config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
 	}
-	if a.Pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+	if a.Pool, err = postgres.NewPool(ctx, config); err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
 	return a.patiently(ctx, "waiting for the database", func() error {

@@ -12,6 +12,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 
 	"example.com/ordersaga/internal/incident"
+	"example.com/ordersaga/internal/postgres"
 	"example.com/ordersaga/pkg/outbox"
 )
 
@@ -35,7 +36,7 @@ func Migrate(ctx context.Context, url string, sets ...Migrations) error {
 
 // Apply brings the database to the newest version of the given sets, one after the other, as [Migrate] does.
 func Apply(ctx context.Context, url string, sets ...Migrations) (err error) {
-	config, err := pgx.ParseConfig(url)
+	config, err := postgres.Config(url, postgres.Migrating)
 	if err != nil {
 		return fmt.Errorf("migrations url: %w", err)
 	}
@@ -63,7 +64,7 @@ func Apply(ctx context.Context, url string, sets ...Migrations) (err error) {
 // row is lost or changed: columns get their present names, and both sets are marked as applied. Several replicas may
 // call it at once; an advisory lock lets one work.
 func upgrade(ctx context.Context, url string) (err error) {
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := postgres.Connect(ctx, url, postgres.Migrating)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-const maxBackoff = 10 * time.Second
+// maxBackoff bounds how long it stays unnoticed that what failed is back.
+const maxBackoff = 4 * time.Second
 
 // New makes a background loop out of one round of it. The round runs once at start, then every interval
 // and whenever woken (wake may be nil), until ctx ends. An error is logged once and the round is tried
@@ -55,10 +56,10 @@ func Wake(wake chan<- struct{}) {
 }
 
 // Backoff is how long to pause after so many failures in a row: exponential from 100 ms, capped at
-// 10 s, with full jitter above the half so that replicas do not come back together.
+// 4 s, with full jitter above the half so that replicas do not come back together.
 func Backoff(failures int) time.Duration {
 	d := maxBackoff
-	if failures < 8 {
+	if failures < 7 {
 		d = min(maxBackoff, 100*time.Millisecond<<max(0, failures-1))
 	}
 	return d/2 + rand.N(d/2)

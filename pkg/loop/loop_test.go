@@ -51,7 +51,7 @@ func TestLoop_RunsAtOnceWhenWokenAndAfterFailures(t *testing.T) {
 
 func TestBackoff_GrowsToItsCap(t *testing.T) {
 	t.Parallel()
-	for failures, most := range map[int]time.Duration{1: 100 * time.Millisecond, 3: 400 * time.Millisecond, 8: 10 * time.Second, 1000: 10 * time.Second} {
+	for failures, most := range map[int]time.Duration{1: 100 * time.Millisecond, 3: 400 * time.Millisecond, 7: 4 * time.Second, 1000: 4 * time.Second} {
 		for range 100 {
 			if got := Backoff(failures); got < most/2 || got > most {
 				t.Fatalf("after %d failures: %v, want between %v and %v", failures, got, most/2, most)

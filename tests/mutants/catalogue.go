@@ -124,6 +124,21 @@ var mutants = []mutant{
 		dir: "internal/service", test: "^TestPlanByKey_APlanFromBeforeTheRowsLooksThemUp$",
 	},
 	{
+		name: "a database server that hangs is waited for", file: "internal/postgres/conn.go",
+		old: "	if !c.fixed {\n", new: "	if c.patience < 0 {\n",
+		dir: "internal/postgres", test: "^TestPool_LeavesAHostThatHangs$",
+	},
+	{
+		name: "a statement is cancelled at the server", file: "internal/postgres/conn.go",
+		old: "return undialled{c.Conn.RemoteAddr()}", new: "return c.Conn.RemoteAddr()",
+		dir: "internal/postgres", test: "^TestPool_CancelsNothingAtTheServer$",
+	},
+	{
+		name: "a pool keeps a server that only reads", file: "internal/postgres/postgres.go",
+		old: `"25006": true,`, new: `"25006": false,`,
+		dir: "internal/postgres", test: "^TestPool_DropsAServerThatDoesNoWork$",
+	},
+	{
 		name: "a charge is dropped when its client leaves", file: "apps/internal/gateway/payments.go",
 		old: "	going := context.WithoutCancel(ctx)", new: "	going := ctx",
 		dir: "apps/internal/gateway", test: "^TestTokens_ACardIsChargedForAClientThatHasLeft$",

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/apps/system/supervisor"
+	"example.com/ordersaga/internal/postgres"
 	"example.com/ordersaga/pkg/events"
 )
 
@@ -54,7 +55,7 @@ type reading struct {
 
 // newMeter reads the server's statistics over any of its databases.
 func newMeter(ctx context.Context, database string, pids map[string]int) (*meter, error) {
-	db, err := pgx.Connect(ctx, database)
+	db, err := postgres.Connect(ctx, database, postgres.Reading)
 	if err != nil {
 		return nil, fmt.Errorf("read the statistics: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/ordersaga/internal/postgres"
 	"example.com/ordersaga/pkg/events"
 )
 
@@ -40,7 +41,7 @@ func addSKUs(ctx context.Context, superuser, prefix string, skus []string) error
 }
 
 func execIn(ctx context.Context, url, database, statement string, args ...any) (err error) {
-	config, err := pgx.ParseConfig(url)
+	config, err := postgres.Config(url, postgres.Migrating)
 	if err != nil {
 		return err
 	}

@@ -8,9 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
+
+	"example.com/ordersaga/internal/postgres"
 )
 
 func (p *program) sql() *cobra.Command {
@@ -29,7 +30,7 @@ func (p *program) query(ctx context.Context, service, text string) error {
 		have := strings.Join(slices.Sorted(maps.Keys(system.Databases)), ", ")
 		return &Failure{usage, fmt.Errorf("%q has no database; %s have", service, have), "sagactl sql --help"}
 	}
-	conn, err := pgx.Connect(ctx, system.Databases[service])
+	conn, err := postgres.Connect(ctx, system.Databases[service], postgres.Reading)
 	if err != nil {
 		detail := strings.Join(strings.Fields(err.Error()), " ") // it is of several lines
 		return unanswered(fmt.Errorf("connect to the %s database: %s", service, detail))

@@ -17,6 +17,7 @@ import (
 
 	"example.com/ordersaga/apps/system/endpoints"
 	"example.com/ordersaga/apps/system/eventlog"
+	"example.com/ordersaga/internal/postgres"
 	"example.com/ordersaga/pkg/events"
 )
 
@@ -50,7 +51,7 @@ func open(ctx context.Context, system endpoints.Description, o Options) (*source
 		turns: map[events.Service]*sync.Mutex{}, printed: time.Now()}
 	s.http.Timeout = 30 * time.Second
 	for _, service := range events.Consumers {
-		conn, err := pgx.Connect(ctx, system.Databases[string(service)])
+		conn, err := postgres.Connect(ctx, system.Databases[string(service)], postgres.Reading)
 		if err != nil {
 			s.close(ctx)
 			return nil, fmt.Errorf("connect to the %s database: %w", service, err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"example.com/ordersaga/internal/postgres"
 	"example.com/ordersaga/internal/service"
 	"example.com/ordersaga/pkg/events"
 
@@ -31,7 +32,7 @@ func Run(ctx context.Context, getenv func(string) string) error {
 		}
 		config.MaxConns = connections
 		service.PlanByKey(config.ConnConfig) // as the services do
-		pool, err := pgxpool.NewWithConfig(ctx, config)
+		pool, err := postgres.NewPool(ctx, config)
 		if err != nil {
 			return fmt.Errorf("%s: %w", variable, err)
 		}
