@@ -17,6 +17,7 @@ import (
 
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/internal/natsadmin"
+	"example.com/ordersaga/internal/postgres"
 	"example.com/ordersaga/internal/tracing"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/outbox"
@@ -42,6 +43,15 @@ type Outbox struct {
 	*outbox.Outbox
 	Service  events.Service
 	retrying retrying
+	probe    postgres.Probe
+}
+
+// Ready returns nil when the database can be written, and the broker and the consumer answer, and the reason otherwise.
+func (o *Outbox) Ready(ctx context.Context) error {
+	if err := o.probe.Writable(ctx); err != nil {
+		return err
+	}
+	return o.Outbox.Ready(ctx)
 }
 
 // deadLetter gives a letter whose message names no order the one of its subject, so that the order has the incident,
@@ -66,7 +76,7 @@ func New(c Config) (*Outbox, error) {
 	if err := codec.check(c.Handlers); err != nil {
 		return nil, err
 	}
-	o := &Outbox{Service: c.Service}
+	o := &Outbox{Service: c.Service, probe: postgres.Probe{Pool: c.Pool}}
 	config := outbox.Config{
 		Name: string(c.Service), Stream: events.Stream, Pool: c.Pool, NATS: c.NATS, Codec: codec,
 		Handlers: c.Handlers, Consumers: natsadmin.Consumers(c.Service), ContentType: events.ContentType,

@@ -91,10 +91,10 @@ func newPool(ctx context.Context, config *pgxpool.Config, silence time.Duration)
 // useless are the errors of a server that will not do any work: it was a primary and is none, or it is ending. A ping
 // finds nothing wrong with the former.
 var useless = map[string]bool{
-	"25006": true, // read_only_sql_transaction
-	"57P01": true, // admin_shutdown
-	"57P02": true, // crash_shutdown
-	"57P03": true, // cannot_connect_now
+	readOnly: true,
+	"57P01":  true, // admin_shutdown
+	"57P02":  true, // crash_shutdown
+	"57P03":  true, // cannot_connect_now
 }
 
 // bound limits how long a connection waits for its server: while connecting, and for each answer. silent is called when

@@ -135,8 +135,13 @@ var mutants = []mutant{
 	},
 	{
 		name: "a pool keeps a server that only reads", file: "internal/postgres/postgres.go",
-		old: `"25006": true,`, new: `"25006": false,`,
+		old: "	readOnly: true,", new: "	readOnly: false,",
 		dir: "internal/postgres", test: "^TestPool_DropsAServerThatDoesNoWork$",
+	},
+	{
+		name: "a full disk is no reason to be not ready", file: "internal/postgres/writable.go",
+		old: "generate_series(1, 128)", new: "generate_series(1, 1)",
+		dir: "internal/postgres", test: "^TestProbe_AFullDisk$",
 	},
 	{
 		name: "a charge is dropped when its client leaves", file: "apps/internal/gateway/payments.go",
