@@ -77,15 +77,24 @@ func IsID(id string) bool {
 	return err == nil && parsed.String() == id
 }
 
-// caused is an event that brings its own cause.
+// caused is an event that brings its own cause, and the request that has led to it.
 type caused struct {
 	events.Event
-	cause outbox.Cause
+	cause   outbox.Cause
+	request events.Request
+	at      time.Time // when it happened; zero: now
 }
 
 // CausedBy gives an event a cause of its own, where one call of [Publish] stores events that follow from different
 // causes: the orders of many requests that are committed as a batch.
-func CausedBy(cause outbox.Cause, event events.Event) events.Event { return caused{event, cause} }
+func CausedBy(cause outbox.Cause, event events.Event) events.Event {
+	return caused{Event: event, cause: cause}
+}
+
+// RequestedBy gives an event the request that has led to it, and the time of the database at which that was stored.
+func RequestedBy(request events.Request, at time.Time, cause outbox.Cause, event events.Event) events.Event {
+	return caused{event, cause, request, at}
+}
 
 // Publish stores events in the outbox, in the caller's transaction; the cause is the one in ctx, or the event's own
 // (see [CausedBy]). However many events there are, it is one statement. They are published in about the order in
@@ -104,7 +113,8 @@ func Publish(ctx context.Context, tx pgx.Tx, list ...events.Event) error {
 // encode makes a message of an event that its schema allows: what is published stays published, so a broken promise
 // must not get farther than its transaction.
 func encode(event events.Event, cause outbox.Cause) (outbox.Message, error) {
-	if own, ok := event.(caused); ok {
+	own, is := event.(caused)
+	if is {
 		event, cause = own.Event, own.cause
 	}
 	if event == nil {
@@ -116,10 +126,15 @@ func encode(event events.Event, cause outbox.Cause) (outbox.Message, error) {
 			typ.Name, event.Order())
 	}
 	cause.TraceParent = traceOf(cause, event)
-	envelope, err := events.Wrap(events.ID(events.Cause(cause), event), time.Now(), events.Cause(cause), event)
+	at := own.at
+	if at.IsZero() {
+		at = time.Now()
+	}
+	envelope, err := events.Wrap(events.ID(events.Cause(cause), event), at, events.Cause(cause), event)
 	if err != nil {
 		return outbox.Message{}, err
 	}
+	envelope.Request = own.request
 	if err := payload.Validate(typ, envelope.Data); err != nil {
 		return outbox.Message{}, err
 	}
@@ -132,4 +147,14 @@ func encode(event events.Event, cause outbox.Cause) (outbox.Message, error) {
 		message.TraceParent = cause.TraceParent
 	}
 	return message, err
+}
+
+// TranslatedID is the id of an event that the translator makes of another one, of another type: a UUID of version 5
+// whose name space is the id of the original, so that no two originals share one.
+func TranslatedID(original uuid.UUID, as string) uuid.UUID { return uuid.NewSHA1(original, []byte(as)) }
+
+// Translated reports whether the translator has published an event, and not the service that it names.
+func Translated(e events.Envelope) bool {
+	original, err := uuid.Parse(e.CausationID)
+	return err == nil && e.ID == TranslatedID(original, e.Type).String()
 }

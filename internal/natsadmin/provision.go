@@ -27,7 +27,10 @@ func Provision(ctx context.Context, js jetstream.JetStream, translated ...events
 	if err != nil {
 		return err
 	}
-	if _, err := provisionStream(ctx, js, schemaStream, bucketSettings); err != nil {
+	if _, err := provisionStream(ctx, js, schemaStream, schemaSettings); err != nil {
+		return err
+	}
+	if _, err := provisionStream(ctx, js, databaseStream, databaseSettings); err != nil {
 		return err
 	}
 	found, err := consumersOf(ctx, stream)

@@ -81,7 +81,7 @@ func ServerConfig(o ServerOptions) string {
 		if len(events.Publications[service]) > 0 {
 			own = append([]string{fmt.Sprintf("saga.%s.>", service)}, own...)
 		}
-		writeUser(&b, string(service), slices.Concat(own, consumes(string(service)), looks(service)), nil)
+		writeUser(&b, string(service), slices.Concat(own, consumes(string(service)), looks(service), rereads(service)), nil)
 	}
 	writeUser(&b, Translator, append([]string{events.OrderCreated{}.Type().Filter()}, consumes(Translator)...), nil)
 	writeUser(&b, Registry, registryPublishes(), nil)
@@ -144,6 +144,17 @@ func pauses(service events.Service) string {
 	return fmt.Sprintf("$JS.API.CONSUMER.PAUSE.%s.%s", events.Stream, service)
 }
 
+// rereads is what it takes to notice that one's database has lost commits, and to read the stream once more: the own
+// entry of the bucket can be written, all can be read.
+func rereads(service events.Service) []string {
+	return []string{
+		fmt.Sprintf("$KV.%s.%s", Databases, service),
+		"$JS.API.STREAM.INFO." + databaseStream,
+		"$JS.API.STREAM.MSG.GET." + databaseStream,
+		"$JS.API.DIRECT.GET." + events.Stream,
+	}
+}
+
 func provisionerPublishes() []string {
 	subjects := make([]string, 0, 10)
 	for _, api := range []string{
@@ -152,8 +163,10 @@ func provisionerPublishes() []string {
 	} {
 		subjects = append(subjects, "$JS.API."+fmt.Sprintf(api, events.Stream))
 	}
-	for _, api := range []string{"STREAM.INFO.%s", "STREAM.CREATE.%s", "STREAM.UPDATE.%s"} {
-		subjects = append(subjects, "$JS.API."+fmt.Sprintf(api, schemaStream))
+	for _, bucket := range []string{schemaStream, databaseStream} {
+		for _, api := range []string{"STREAM.INFO.", "STREAM.CREATE.", "STREAM.UPDATE."} {
+			subjects = append(subjects, "$JS.API."+api+bucket)
+		}
 	}
 	return subjects
 }

@@ -18,6 +18,7 @@ import (
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/internal/httpserver"
 	"example.com/ordersaga/internal/incident"
+	"example.com/ordersaga/internal/lostcommits"
 	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/internal/postgres"
@@ -40,6 +41,7 @@ type App struct {
 	Metrics *prometheus.Registry
 
 	front  *front
+	guard  *lostcommits.Guard
 	server *httpserver.Server
 }
 
@@ -107,6 +109,8 @@ func (a *App) openDatabase(ctx context.Context, sets []Migrations) error {
 	if tracing.On() {
 		config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
 	}
+	a.guard = lostcommits.NewGuard(a.Service, a.Log)
+	config.AfterConnect = a.guard.Admit
 	if a.Pool, err = postgres.NewPool(ctx, config); err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}

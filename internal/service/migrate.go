@@ -12,6 +12,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 
 	"example.com/ordersaga/internal/incident"
+	"example.com/ordersaga/internal/lostcommits"
 	"example.com/ordersaga/internal/postgres"
 	"example.com/ordersaga/pkg/outbox"
 )
@@ -31,6 +32,7 @@ func Migrate(ctx context.Context, url string, sets ...Migrations) error {
 	return Apply(ctx, url, append([]Migrations{
 		{Table: "goose_outbox", Files: outbox.Migrations()},
 		{Table: "goose_incident", Files: incident.Migrations()},
+		{Table: "goose_lostcommits", Files: lostcommits.Migrations()},
 	}, sets...)...)
 }
 

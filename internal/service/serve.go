@@ -8,12 +8,16 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
 
 	"example.com/ordersaga/internal/failpoint"
 	"example.com/ordersaga/internal/httpserver"
+	"example.com/ordersaga/internal/lostcommits"
 	"example.com/ordersaga/internal/messaging"
+	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/problem"
 )
 
@@ -23,6 +27,9 @@ type Parts struct {
 	HTTP   http.Handler                  // the public API
 	Admin  func(chi.Router)              // more routes of the admin listener; optional
 	Loops  []func(context.Context) error // run until ctx ends; see [Loop]
+	// Restore makes an event true again that this service has published and its database has lost, where no other event
+	// has caused it; optional. See package lostcommits.
+	Restore func(ctx context.Context, tx pgx.Tx, e events.Envelope, event events.Event) error
 }
 
 // Serve runs the service until ctx ends, then drains as [httpserver.Serve] does: no new requests, no new messages, what
@@ -33,7 +40,11 @@ func (a *App) Serve(ctx context.Context, p Parts) error {
 	if err != nil {
 		return err
 	}
-	loops := append([]func(context.Context) error{p.Outbox.Run, a.showEnd}, p.Loops...)
+	rebuild := lostcommits.Rebuild{
+		Service: a.Service, NATS: a.NATS, Outbox: p.Outbox, Restore: p.Restore, Log: a.Log,
+	}.Run
+	a.meet(ctx, rebuild)
+	loops := append([]func(context.Context) error{a.exchange(p.Outbox, rebuild), a.showEnd}, p.Loops...)
 	if !registered {
 		loops = append(loops, a.retrySchemas)
 	}
@@ -53,6 +64,30 @@ func (a *App) Serve(ctx context.Context, p Parts) error {
 	err = httpserver.Serve(ctx, servers, loops...)
 	a.Log.InfoContext(ctx, "ended")
 	return err
+}
+
+// meetTime is how long a service waits for the broker before it takes requests without.
+const meetTime = 2 * time.Second
+
+// meet makes sure that the database has lost nothing before anything is answered, where the broker can tell.
+func (a *App) meet(ctx context.Context, rebuild lostcommits.Rebuilder) {
+	a.front.waitFor(errors.New("finding out whether the database has lost commits"))
+	ctx, cancel := context.WithTimeout(ctx, meetTime)
+	defer cancel()
+	_ = a.guard.Meet(ctx, a.NATS, a.Pool, rebuild) // exchange goes on with it
+}
+
+// exchange consumes and publishes, once it is known that the database has lost nothing.
+func (a *App) exchange(box *messaging.Outbox, rebuild lostcommits.Rebuilder) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if a.guard.Meet(ctx, a.NATS, a.Pool, rebuild) != nil {
+			return nil // asked to end
+		}
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return box.Run(ctx) })
+		group.Go(func() error { return a.guard.Run(ctx) })
+		return group.Wait()
+	}
 }
 
 // showEnd makes the service not ready once it ends, for requests on connections that are open.

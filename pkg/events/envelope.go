@@ -37,8 +37,18 @@ type Envelope struct {
 	// CausationID is the id of the event that caused this one; empty when a request did.
 	CausationID string `json:"causationid,omitempty"`
 	// TraceParent continues the trace, as in W3C Trace Context.
-	TraceParent string          `json:"traceparent,omitempty"`
-	Data        json.RawMessage `json:"data"`
+	TraceParent string `json:"traceparent,omitempty"`
+	// Request is that of the client; empty where none has led to the event.
+	Request
+	Data json.RawMessage `json:"data"`
+}
+
+// Request is a client's request under an idempotency key, which a service whose database has lost it needs: the same
+// request must not be carried out twice.
+type Request struct {
+	Key        string `json:"idempotencykey,omitempty"`
+	Hash       string `json:"requesthash,omitempty"` // SHA-256 of the operation and the body, in hexadecimal
+	APIVersion string `json:"apiversion,omitempty"`  // in which it is answered
 }
 
 // Cause is what a new event follows from.

@@ -28,7 +28,9 @@ func (in *inbox) deadLetter(ctx context.Context, d delivery, reason error) {
 	defer cancel()
 	err := in.failpoint(ctx, InboxPoison, []delivery{d})
 	if err == nil {
-		err = pgx.BeginFunc(ctx, in.Pool, func(tx pgx.Tx) error { return in.storeDeadLetter(ctx, tx, d, reason) })
+		err = pgx.BeginFunc(ctx, in.Pool, func(tx pgx.Tx) error {
+			return in.storeDeadLetter(ctx, tx, d, d.msg.Subject(), d.msg.Data(), reason)
+		})
 	}
 	if err == nil {
 		in.afterCommit() // the application may have written an event as well
@@ -50,8 +52,8 @@ func (in *inbox) deadLetter(ctx context.Context, d delivery, reason error) {
 }
 
 // storeDeadLetter opens a letter, or an earlier one again; one whose event has taken effect by now stays closed.
-func (in *inbox) storeDeadLetter(ctx context.Context, tx pgx.Tx, d delivery, reason error) error {
-	subject, payload := d.msg.Subject(), d.msg.Data()
+func (in *inbox) storeDeadLetter(ctx context.Context, tx pgx.Tx, d delivery, subject string, payload []byte,
+	reason error) error {
 	row := DeadLetterRow{
 		ID: deadLetterID(subject, payload), EventID: Storable(d.ID), Key: Storable(d.Key), Type: Storable(d.WireType),
 		Subject: Storable(subject), Payload: payload, Reason: Storable(reason.Error()),

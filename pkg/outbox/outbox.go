@@ -182,6 +182,12 @@ func (o *Outbox) Redeliver(ctx context.Context, tx pgx.Tx, payload []byte) (appl
 	return len(fresh) > 0 && err == nil, err
 }
 
+// DeadLetter stores a message that [Outbox.Redeliver] cannot handle as a dead letter, in the caller's transaction.
+func (o *Outbox) DeadLetter(ctx context.Context, tx pgx.Tx, subject string, payload []byte, reason error) error {
+	d, _ := o.inbox.decode(payload) // what could be read
+	return o.inbox.storeDeadLetter(ctx, tx, d, subject, payload, reason)
+}
+
 //go:embed migrations/*.sql
 var migrations embed.FS
 

@@ -52,6 +52,7 @@ func run(ctx context.Context, c service.Config, patience asking.Patience) error 
 			loop.New("ask again", app.Log, time.Second, nil, sweeper{box.Tx, patience}.runOnce),
 			loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults.Hook())),
 		},
+		Restore: restore,
 	})
 }
 

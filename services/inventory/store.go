@@ -197,6 +197,15 @@ func repeatRequest(ctx context.Context, tx pgx.Tx, orderID string) ([]events.Eve
 
 // repeat counts an attempt for an order without a snapshot, too: it must not be in the way of the others, and an
 // incident is opened for it.
+// setAttempt notes that payment was asked at least so often.
+func setAttempt(ctx context.Context, tx pgx.Tx, orderID string, attempt int) error {
+	_, err := tx.Exec(ctx, `UPDATE reservation SET attempt = greatest(attempt, $2) WHERE order_id = $1`, orderID, attempt)
+	if err != nil {
+		return fmt.Errorf("restore the requests about order %s: %w", orderID, err)
+	}
+	return nil
+}
+
 func repeat(ctx context.Context, tx pgx.Tx, which string, args ...any) ([]events.Event, error) {
 	rows, _ := tx.Query(ctx, `
 		WITH repeated AS (

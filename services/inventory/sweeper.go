@@ -47,6 +47,15 @@ func (s sweeper) runOnce(ctx context.Context) error {
 	})
 }
 
+// restore notes how often payment was asked, which nothing but the requests themselves has after the database has lost
+// it: a request with a number that was used before would not be published.
+func restore(ctx context.Context, tx pgx.Tx, _ events.Envelope, event events.Event) error {
+	if again, is := event.(events.InventoryReserved); is {
+		return setAttempt(ctx, tx, again.OrderID, again.Attempt)
+	}
+	return nil
+}
+
 // complete stores the order that stock is held for, where the reservation is from before it was stored. Payment and
 // shipping compare it with what they know when they are asked.
 func complete(ctx context.Context, tx pgx.Tx, orderID string, order events.Snapshot) error {

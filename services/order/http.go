@@ -71,6 +71,9 @@ func (s server) PlaceOrder(ctx context.Context, r api.PlaceOrderRequestObject) (
 	return s.accept(ctx, apiversion.V1, r.Params.IdempotencyKey, r.Body, command(r.Body))
 }
 
+// scopeOrders is the scope of the keys of requests that place orders.
+const scopeOrders = "orders"
+
 // accept stores a request, in whatever version it came. The key stands for one body in one version: an answer that is
 // replayed has the bytes of the first one, and a client that has changed to another version meanwhile could not read
 // it. The versions share their keys, so that none can place another one's order a second time.
@@ -79,7 +82,7 @@ func (s server) accept(ctx context.Context, v apiversion.Version, key string, bo
 		return placed{}, busy("the broker cannot be reached, and no more orders can be stored for it")
 	}
 	began := time.Now()
-	request, err := idempotency.ForOperation("POST "+v.Path(""), "orders", key, body)
+	request, err := idempotency.ForOperation("POST "+v.Path(""), scopeOrders, key, body)
 	if err != nil {
 		return placed{}, err
 	}

@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,6 +44,13 @@ type placement struct {
 	version apiversion.Version // in which it is answered
 	trace   string             // of the request
 	began   time.Time          // when it came
+}
+
+// asEvents is the request as its event names it, so that it is known where this database has lost it.
+func (p placement) asEvents() events.Request {
+	return events.Request{
+		Key: p.request.Key, Hash: hex.EncodeToString(p.request.Fingerprint), APIVersion: p.version.String(),
+	}
 }
 
 // placed is its result: an answer, or an error for this client alone.
@@ -212,11 +220,12 @@ func (b *batch) store(ctx context.Context, tx pgx.Tx, in intake) error {
 		return err
 	}
 	created := make([]events.Event, 0, len(b.orders))
-	for n := range b.fresh {
+	for n, i := range b.fresh {
 		order := &b.orders[n]
 		order.CreatedAt, order.UpdatedAt, order.Deadline = now, now, now.Add(in.deadline)
 		event := in.version.created(order.Snapshot, order.Contact)
-		created = append(created, messaging.CausedBy(outbox.Cause{TraceParent: tracing.Root(event.Order())}, event))
+		cause := outbox.Cause{TraceParent: tracing.Root(event.Order())}
+		created = append(created, messaging.RequestedBy(b.placements[i].asEvents(), now, cause, event))
 	}
 	if err := messaging.Publish(ctx, tx, created...); err != nil {
 		return err
@@ -232,17 +241,24 @@ func (b *batch) store(ctx context.Context, tx pgx.Tx, in intake) error {
 func (b *batch) finish(ctx context.Context, tx pgx.Tx) error {
 	finished := make([]idempotency.Finished, 0, len(b.orders))
 	for n, i := range b.fresh {
-		version := b.placements[i].version
-		body, err := json.Marshal(inVersion(version, b.orders[n]))
-		if err != nil {
-			return fmt.Errorf("encode order %s: %w", b.placements[i].id, err)
-		}
-		b.results[i].answer = idempotency.Response{
-			Status: http.StatusAccepted,
-			Header: map[string]string{"Content-Type": "application/json", "Location": version.Path(b.placements[i].id)},
-			Body:   append(body, '\n'),
+		var err error
+		if b.results[i].answer, err = accepted(b.orders[n], b.placements[i].version); err != nil {
+			return err
 		}
 		finished = append(finished, idempotency.Finished{Request: b.placements[i].request, Response: b.results[i].answer})
 	}
 	return idempotency.Finish(ctx, tx, finished)
+}
+
+// accepted is the answer to a request that has become an order.
+func accepted(o Order, version apiversion.Version) (idempotency.Response, error) {
+	body, err := json.Marshal(inVersion(version, o))
+	if err != nil {
+		return idempotency.Response{}, fmt.Errorf("encode order %s: %w", o.OrderID, err)
+	}
+	return idempotency.Response{
+		Status: http.StatusAccepted,
+		Header: map[string]string{"Content-Type": "application/json", "Location": version.Path(o.OrderID)},
+		Body:   append(body, '\n'),
+	}, nil
 }

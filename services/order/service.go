@@ -102,7 +102,8 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 	admin := adminapi.API{
 		Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Tables: orderRows, Waits: waits,
 	}
-	return app.Serve(ctx, service.Parts{Outbox: box, HTTP: routes(api), Admin: admin.Routes, Loops: loops})
+	return app.Serve(ctx, service.Parts{Outbox: box, HTTP: routes(api), Admin: admin.Routes, Loops: loops,
+		Restore: restore(s.Deadline)})
 }
 
 //go:embed migrations/*.sql

@@ -54,6 +54,16 @@ func insertOrders(ctx context.Context, tx pgx.Tx, orders []Order, deadline time.
 	return now, nil
 }
 
+// backdate gives a restored order the times that it had.
+func backdate(ctx context.Context, tx pgx.Tx, o Order) error {
+	_, err := tx.Exec(ctx, `UPDATE orders SET created_at = $2, updated_at = $2, deadline = $3 WHERE id = $1`,
+		o.OrderID, o.CreatedAt, o.Deadline)
+	if err != nil {
+		return fmt.Errorf("restore order %s: %w", o.OrderID, err)
+	}
+	return nil
+}
+
 // columns are orders by column, as unnest takes them.
 type columns struct {
 	ids, customers, currencies, items, methods, addresses, contacts []string
@@ -173,6 +183,15 @@ func requestCancel(ctx context.Context, tx pgx.Tx, orderIDs []string, reason str
 		return nil, fmt.Errorf("request the cancel of %d orders: %w", len(orderIDs), err)
 	}
 	return asked, nil
+}
+
+// setAttempt notes that shipping was asked at least so often.
+func setAttempt(ctx context.Context, tx pgx.Tx, orderID string, attempt int) error {
+	_, err := tx.Exec(ctx, `UPDATE orders SET attempt = greatest(attempt, $2) WHERE id = $1`, orderID, attempt)
+	if err != nil {
+		return fmt.Errorf("restore the requests about order %s: %w", orderID, err)
+	}
+	return nil
 }
 
 // repeatRequests notes that shipping is asked again about orders that have waited for too long, some at a time.

@@ -2,14 +2,11 @@ package eventlog
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"strconv"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
 )
 
@@ -58,58 +55,10 @@ func (s *Stream) Same(ctx context.Context, next uint64) error {
 // from reads what is stored from a sequence on, and returns the sequence to go on with.
 func (s *Stream) from(ctx context.Context, subjects string, next uint64, each stored) (uint64, error) {
 	for {
-		last, more, err := s.page(ctx, subjects, next, each)
+		last, more, err := natsadmin.Page(ctx, s.nc, subjects, next, batch, each)
 		next = max(next, last+1)
 		if err != nil || !more {
 			return next, err
-		}
-	}
-}
-
-// page reads one batch that begins at a sequence. It needs no consumer, so the observer's login need not
-// be allowed to create one: it is the direct-get API, which answers a batch with one message per event and
-// a last one without content.
-func (s *Stream) page(
-	ctx context.Context, subjects string, first uint64, each stored,
-) (last uint64, more bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	inbox := s.nc.NewInbox()
-	answers, err := s.nc.SubscribeSync(inbox)
-	if err != nil {
-		return 0, false, fmt.Errorf("read the stream: %w", err)
-	}
-	defer answers.Unsubscribe() //nolint:errcheck // a closed connection has no subscription either
-	wanted := map[string]any{"seq": first, "batch": batch}
-	if subjects != events.StreamSubjects { // to count what is left of all the broker need not look at each subject
-		wanted["next_by_subj"] = subjects
-	}
-	request, err := json.Marshal(wanted)
-	if err != nil {
-		return 0, false, fmt.Errorf("read the stream: %w", err)
-	}
-	if err := s.nc.PublishRequest("$JS.API.DIRECT.GET."+events.Stream, inbox, request); err != nil {
-		return 0, false, fmt.Errorf("read the stream: %w", err)
-	}
-	for {
-		msg, err := answers.NextMsgWithContext(ctx)
-		if err != nil {
-			return 0, false, fmt.Errorf("read the stream: %w", err)
-		}
-		switch status := msg.Header.Get("Status"); status {
-		case "404": // nothing from here on
-			return 0, false, nil
-		case "204": // the end of the batch
-			return last, msg.Header.Get("Nats-Num-Pending") != "0", nil
-		case "": // an event
-			if last, err = strconv.ParseUint(msg.Header.Get("Nats-Sequence"), 10, 64); err != nil {
-				return 0, false, fmt.Errorf("read the stream: sequence of a stored message: %w", err)
-			}
-			if err := each(last, msg); err != nil {
-				return 0, false, err
-			}
-		default:
-			return 0, false, fmt.Errorf("read the stream: the broker answered %s %s", status, msg.Header.Get("Description"))
 		}
 	}
 }

@@ -38,6 +38,16 @@ const (
 // String is the version as headers and addresses have it: "1".
 func (v Version) String() string { return fmt.Sprint(int(v)) }
 
+// Parse reads what [Version.String] has written.
+func Parse(text string) (Version, error) {
+	for _, v := range all {
+		if v.String() == text {
+			return v, nil
+		}
+	}
+	return 0, fmt.Errorf("there is no version %q", text)
+}
+
 // Path is where an order can be read in this version; without an id, where all can.
 func (v Version) Path(orderID string) string {
 	return strings.TrimSuffix(fmt.Sprintf("/v%d/orders/%s", v, orderID), "/")

@@ -1,0 +1,222 @@
+// Package lostcommits notices that a service's database has lost commits which had been acknowledged, and makes up for
+// them. That happens when an asynchronous standby is promoted, a backup is restored, or a volume is lost: events that the
+// service has handled and acknowledged are not delivered to it again, and what it has published is known to all others.
+//
+// Which database it was, and how far, is kept outside of it, in a bucket of the broker. A connection to a database that
+// may have lost something is refused, so nothing is handled, published or answered, until a [Rebuild] is through: it
+// reads the stream, which keeps every event for 24 hours, and does again what is missing. That is the mirror of
+// pkg/outbox/recovery, where the broker forgets and the outbox knows.
+//
+// guard.go notices, record.go is what is kept, rebuild.go makes up for what is lost.
+package lostcommits
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/loop"
+)
+
+const (
+	// lookEvery is how often the database is looked at, and the look kept.
+	lookEvery = 10 * time.Second
+	// lookTime is how long one may take.
+	lookTime = 5 * time.Second
+	// meetTime is how long a service that is connected to the broker waits for the bucket.
+	meetTime = 10 * time.Second
+)
+
+// Guard knows which database is the right one.
+type Guard struct {
+	service events.Service
+	log     *slog.Logger
+	known   atomic.Pointer[Identity] // nil: none was met
+	doubt   atomic.Pointer[string]   // why the database is not to be used; nil: it is
+	wake    chan struct{}
+
+	// Of those who call Meet, and Run after it.
+	shelf   shelf
+	pool    *pgxpool.Pool
+	rebuild Rebuilder
+	record  record // as this process knows it
+}
+
+// Rebuilder makes up for what a database may lack from a sequence of the stream on. The pool is one whose connections
+// are not refused.
+type Rebuilder func(ctx context.Context, pool *pgxpool.Pool, from uint64) error
+
+// NewGuard knows no database yet.
+func NewGuard(service events.Service, log *slog.Logger) *Guard {
+	return &Guard{service: service, log: log, wake: make(chan struct{}, 1)}
+}
+
+// Doubted is the error of whoever wants to use a database that may have lost commits.
+type Doubted string
+
+// Error says why.
+func (d Doubted) Error() string {
+	return "the database may have lost commits, since " + string(d) + ": what it lacks is being read from the stream"
+}
+
+// SQLState is that of a server which cannot be used yet; trying again is safe.
+func (Doubted) SQLState() string { return "57P03" }
+
+// Admit is for a pool's AfterConnect: it refuses a connection to another database than the known one.
+func (g *Guard) Admit(ctx context.Context, conn *pgx.Conn) error {
+	known := g.known.Load()
+	if known == nil {
+		return nil
+	}
+	now, err := identify(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if why := now.differs(*known); why != "" {
+		g.suspect(why)
+	}
+	return g.Ready()
+}
+
+// suspect closes the database for everybody but the rebuilder.
+func (g *Guard) suspect(why string) {
+	if g.doubt.CompareAndSwap(nil, &why) {
+		g.log.Error("the database may have lost commits", "why", why)
+	}
+	loop.Wake(g.wake)
+}
+
+// Ready is nil, or a [Doubted].
+func (g *Guard) Ready() error {
+	if why := g.doubt.Load(); why != nil {
+		return Doubted(*why)
+	}
+	return nil
+}
+
+// Meet compares the database with the one that the service worked with before, and has what it lacks rebuilt. It waits
+// for the broker as long as it takes: without it nothing can be handled or published either. Only where the broker
+// is there and has no bucket, or does not let the service read it, it goes on without.
+func (g *Guard) Meet(ctx context.Context, nc *nats.Conn, pool *pgxpool.Pool, rebuild Rebuilder) error {
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(2*time.Second))
+	if err != nil {
+		return fmt.Errorf("use JetStream: %w", err)
+	}
+	g.shelf, g.pool, g.rebuild = shelf{js, g.service}, pool, rebuild
+	connected := time.Now()
+	for failures := 1; ; failures++ {
+		if nc.Status() != nats.CONNECTED {
+			connected = time.Now()
+		}
+		err := g.round(ctx)
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		g.log.WarnContext(ctx, "not known yet whether the database has all its commits", "error", err)
+		if g.Ready() == nil && nc.Status() == nats.CONNECTED && time.Since(connected) > meetTime {
+			return nil
+		}
+		loop.Rest(ctx, min(loop.Backoff(failures), time.Second), nil)
+	}
+}
+
+// Run watches until ctx ends.
+func (g *Guard) Run(ctx context.Context) error {
+	return loop.New("watch the database", g.log, lookEvery, g.wake, g.round)(ctx)
+}
+
+// round looks at the database, and has it rebuilt if that is necessary.
+func (g *Guard) round(ctx context.Context) error {
+	if g.Ready() == nil {
+		err := g.look(ctx)
+		if doubted := Doubted(""); err != nil && !errors.As(err, &doubted) {
+			return err
+		}
+	}
+	if g.Ready() == nil {
+		return nil
+	}
+	return g.restore(ctx)
+}
+
+// look compares the database with the record, which it reads before: so the database cannot be behind it.
+func (g *Guard) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	before, found, err := g.shelf.load(ctx)
+	if err != nil {
+		return err
+	}
+	if found {
+		g.record = before
+	}
+	floor, err := g.shelf.floor(ctx) // before the look: all of it is in the database that is looked at
+	if err != nil {
+		return err
+	}
+	now, err := identify(ctx, g.pool)
+	if err != nil {
+		return err
+	}
+	if why := now.differs(before.Identity); found && why != "" {
+		g.known.Store(&before.Identity)
+		g.suspect(why)
+		g.pool.Reset() // no other connection has been asked
+		return nil
+	}
+	if now, err = look(ctx, g.pool); err != nil { // only here: in a database that is behind it would hide how far
+		return err
+	}
+	return g.accept(ctx, now, floor)
+}
+
+// accept takes note of a database, here and at the broker.
+func (g *Guard) accept(ctx context.Context, now Identity, floor uint64) error {
+	g.known.Store(&now)
+	g.record = g.record.with(now, floor)
+	return g.shelf.store(ctx, g.record)
+}
+
+// restore lets the database be used again once it has what it lacks.
+func (g *Guard) restore(ctx context.Context) error {
+	config := g.pool.Config()
+	config.AfterConnect, config.MaxConns, config.MinConns = nil, 2, 0
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	defer pool.Close()
+	began := time.Now()
+	found, err := identify(ctx, pool)
+	if err != nil {
+		return err
+	}
+	var from uint64 = 1
+	if found.System == g.record.System && found.Database == g.record.Database {
+		from = g.record.from(found.Looks)
+	}
+	if err := g.rebuild(ctx, pool, from); err != nil {
+		return fmt.Errorf("make up for lost commits: %w", err)
+	}
+	// The next floor is that of the consumer, which may be behind what was read; so it is not asked here.
+	now, err := look(ctx, pool)
+	if err != nil {
+		return err
+	}
+	if err := g.accept(ctx, now, from-1); err != nil {
+		return err
+	}
+	g.doubt.Store(nil)
+	g.pool.Reset()
+	g.log.WarnContext(ctx, "the database is used again", "took", time.Since(began))
+	return nil
+}

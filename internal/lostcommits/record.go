@@ -1,0 +1,100 @@
+package lostcommits
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"example.com/ordersaga/internal/natsadmin"
+	"example.com/ordersaga/pkg/events"
+)
+
+// record is what the broker keeps about a service's database.
+type record struct {
+	Identity
+	// Last are the last looks, oldest first.
+	Last []stand `json:"last"`
+}
+
+// stand is how far the service was at a look.
+type stand struct {
+	Looks int64 `json:"looks"`
+	// Floor is the last sequence of the stream up to which the service had handled everything, before the look.
+	Floor uint64 `json:"floor"`
+}
+
+// kept is how many looks are remembered: those of ten minutes. A database that is farther behind has all of the stream
+// read.
+const kept = 60
+
+// from is the first sequence of the stream that a database may lack which has had so many looks.
+func (r record) from(looks int64) uint64 {
+	for _, s := range slices.Backward(r.Last) {
+		if s.Looks <= looks {
+			return s.Floor + 1
+		}
+	}
+	return 1
+}
+
+// with adds a look.
+func (r record) with(now Identity, floor uint64) record {
+	if now.differs(r.Identity) != "" {
+		r.Last = nil // what is known of another database is worth nothing
+	}
+	last := append(slices.Clone(r.Last), stand{now.Looks, floor})
+	return record{now, last[max(0, len(last)-kept):]}
+}
+
+// shelf is where the records are: a bucket of the broker.
+type shelf struct {
+	js      jetstream.JetStream
+	service events.Service
+}
+
+// load reads the record; found is false where there is none.
+func (s shelf) load(ctx context.Context) (r record, found bool, err error) {
+	kv, err := s.js.KeyValue(ctx, natsadmin.Databases)
+	if err != nil {
+		return r, false, fmt.Errorf("open the bucket %s: %w", natsadmin.Databases, err)
+	}
+	entry, err := kv.Get(ctx, string(s.service))
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return r, false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(entry.Value(), &r)
+	}
+	if err != nil {
+		return r, false, fmt.Errorf("read which database it was: %w", err)
+	}
+	return r, true, nil
+}
+
+func (s shelf) store(ctx context.Context, r record) error {
+	kv, err := s.js.KeyValue(ctx, natsadmin.Databases)
+	if err != nil {
+		return fmt.Errorf("open the bucket %s: %w", natsadmin.Databases, err)
+	}
+	text, err := json.Marshal(r)
+	if err == nil {
+		_, err = kv.Put(ctx, string(s.service), text)
+	}
+	if err != nil {
+		return fmt.Errorf("keep which database this is: %w", err)
+	}
+	return nil
+}
+
+// floor asks the broker how far the service's consumer is.
+func (s shelf) floor(ctx context.Context) (uint64, error) {
+	consumer, err := s.js.Consumer(ctx, events.Stream, string(s.service))
+	if err != nil {
+		return 0, fmt.Errorf("look at the consumer: %w", err)
+	}
+	return consumer.CachedInfo().AckFloor.Stream, nil
+}
