@@ -25,6 +25,9 @@ func (p *Postgres) prepare(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(p.data(), "PG_VERSION")); err == nil {
 		return nil
 	}
+	if p.config.Follows != nil {
+		return p.backup(ctx)
+	}
 	if p.config.Password == "" {
 		p.config.Password = rand.Text()
 	}
@@ -75,6 +78,9 @@ func (p *Postgres) settings() []string {
 	}
 	if p.config.NoFsync { // a commit still reaches the kernel, so that a killed server has it
 		settings["fsync"], settings["full_page_writes"] = "off", "off"
+	}
+	if p.config.Replicates || p.config.Follows != nil {
+		settings["wal_level"], settings["max_wal_senders"] = "replica", "10"
 	}
 	maps.Copy(settings, p.config.Settings)
 	var args []string

@@ -20,6 +20,10 @@ type PostgresConfig struct {
 	Password string            // of the superuser postgres; a random one when empty and the cluster is new
 	NoFsync  bool              // for tests: a power loss may take everything
 	Settings map[string]string // on top of, or instead of, ours
+	// Replicates lets other servers follow this one.
+	Replicates bool
+	// Follows makes this the standby of a server that replicates, until [Postgres.Promote].
+	Follows *Postgres
 }
 
 // Postgres is a PostgreSQL server that runs as our child process.

@@ -10,9 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"example.com/ordersaga/apps/system/endpoints"
+	"example.com/ordersaga/internal/postgres"
 )
 
 // Count counts rows in a service's database.
@@ -120,7 +119,7 @@ func (s *System) StockIs(t testing.TB, sku string, available, reserved, sold int
 // Query reads one value.
 func Query[T any](t testing.TB, url, sql string, args ...any) T {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
+	conn, err := postgres.Connect(t.Context(), url, postgres.Reading)
 	if err != nil {
 		t.Fatal(err)
 	}
