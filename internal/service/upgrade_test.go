@@ -174,3 +174,35 @@ func TestMigrate_UpgradesADatabaseOfTheReleaseBefore(t *testing.T) {
 		t.Errorf("%d incidents are open", n)
 	}
 }
+
+// Replicas that start on an empty database at once take turns. None of them has a statement refused, so nothing of it
+// stands in the server's log.
+func TestMigrate_ReplicasStartOnAnEmptyDatabase(t *testing.T) {
+	t.Parallel()
+	for range 5 { // such a race is not lost each time
+		url := testkit.EmptyDatabase(t)
+		var replicas sync.WaitGroup
+		for range 3 {
+			replicas.Go(func() {
+				if err := service.Migrate(context.WithoutCancel(t.Context()), url); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		replicas.Wait()
+		conn, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+		testkit.Eventually(t, 30*time.Second, "all sessions to have ended", func() (ended bool) {
+			err := conn.QueryRow(t.Context(), `SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database()`).Scan(&ended)
+			return err == nil && ended
+		})
+		var refused int
+		err = conn.QueryRow(t.Context(), `SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()`).Scan(&refused)
+		if err != nil || refused != 0 {
+			t.Errorf("%d transactions were rolled back (%v)", refused, err)
+		}
+	}
+}
