@@ -27,10 +27,11 @@ func (a *App) gauge(name, help, query string) {
 	})
 }
 
-// oldestUnpublished looks at the heads of both queues of the outbox. What is to be republished waits since the broker
-// was met that may have lost it.
+// oldestUnpublished looks at the heads of both queues of each owner in the outbox. What is to be republished waits
+// since the broker was met that may have lost it.
 const oldestUnpublished = `
 	SELECT min(CASE WHEN republish THEN greatest(created_at, (SELECT met_at FROM broker)) ELSE created_at END)
-	FROM outbox_message JOIN (
-		(SELECT * FROM outbox_due WHERE NOT republish ORDER BY position LIMIT 1)
-		UNION ALL (SELECT * FROM outbox_due WHERE republish ORDER BY position LIMIT 1)) AS head USING (id)`
+	FROM outbox_owner CROSS JOIN LATERAL (
+		(SELECT * FROM outbox_due AS due WHERE due.owner = outbox_owner.owner AND NOT republish ORDER BY position LIMIT 1)
+		UNION ALL (SELECT * FROM outbox_due AS due WHERE due.owner = outbox_owner.owner AND republish
+			ORDER BY position LIMIT 1)) AS head JOIN outbox_message USING (id)`

@@ -204,17 +204,26 @@ func TestBroker_NothingIsRepublishedWithoutAReason(t *testing.T) {
 	}
 }
 
-// A replica was paused with acknowledgements in its hands while the stream was lost and another replica
-// noticed. When it goes on it must not mark what the new stream has never seen.
+// A replica was paused with acknowledgements in its hands while the stream was lost, or the server's last seconds, and
+// another replica noticed, which republishes for all. When it goes on it must not mark what may be lost.
 func TestBroker_AStaleAcknowledgementMarksNothing(t *testing.T) {
 	t.Parallel()
+	for name, met := range map[string]string{ // what the other replica stores
+		"the stream": `UPDATE broker SET stream_created = stream_created + interval '1 second'`,
+		"the server": `UPDATE broker SET met_at = clock_timestamp()`,
+	} {
+		t.Run(name, func(t *testing.T) { t.Parallel(); aStaleAcknowledgement(t, met) })
+	}
+}
+
+func aStaleAcknowledgement(t *testing.T, met string) {
+	t.Helper()
 	w := newWorld(t)
 	hold := w.arm(failpoint.Fault{Point: failpoint.RelayAcknowledged, Kind: failpoint.Hold, Times: 1})
 	m, _ := w.start()
 	want := w.publish(m, 10)
 	w.held(hold)
-	// What the other replica does.
-	w.exec(`UPDATE broker SET stream_created = stream_created + interval '1 second'`)
+	w.exec(met)
 	after := w.arm(failpoint.Fault{Point: failpoint.RelayMarked, Kind: failpoint.Hold, Times: 1})
 	w.faults.Release(hold)
 	w.held(after)

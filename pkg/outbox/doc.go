@@ -43,6 +43,7 @@
 //   - outbox.go: the configuration, and the parts that run. hooks.go: metrics, failpoints, pauses.
 //   - message.go: events become messages, and messages become rows of the outbox.
 //   - relay.go: rows are taken, and marked when they are published. flights.go: they are published and acknowledged.
+//   - ownership: which process publishes a row.
 //   - recovery: what the broker loses after it has acknowledged it is republished, and old rows are deleted.
 //   - consumer.go: messages arrive, from a consumer that may vanish and come back, and are nak'ed.
 //   - inbox.go: a batch of messages takes effect. handler.go: its steps run.

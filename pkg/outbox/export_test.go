@@ -1,12 +1,16 @@
 package outbox
 
-import "context"
+import (
+	"context"
+
+	"example.com/ordersaga/pkg/outbox/ownership"
+)
 
 // What tests look at from outside, and rounds of the background loops that they run when they like.
 
 const (
 	Window = window
-	Rescan = rescan
+	Rescan = ownership.Rescan
 )
 
 // Sweep is one round of the sweeper.

@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"example.com/ordersaga/pkg/outbox/ownership"
 )
 
 // Message is an event as it is stored in the outbox, and published.
@@ -75,8 +77,9 @@ func CausesOf(ctx context.Context) []Cause {
 	return causes
 }
 
-// Publish stores messages in the outbox, in the caller's transaction, in one statement. The relay publishes them after
-// the commit, in about the order in which they are given. What is there already, by its id, is not published again.
+// Publish stores messages in the outbox, in the caller's transaction, in one statement. This process's relay publishes
+// them after the commit, in about the order in which they are given. What is there already, by its id, is not published
+// again.
 func Publish(ctx context.Context, tx pgx.Tx, messages ...Message) error {
 	n := len(messages)
 	if n == 0 {
@@ -97,8 +100,8 @@ func Publish(ctx context.Context, tx pgx.Tx, messages ...Message) error {
 			ORDER BY n
 			ON CONFLICT (id) DO NOTHING
 			RETURNING position, id)
-		INSERT INTO outbox_due (position, id) SELECT position, id FROM written`,
-		ids, keys, types, subjects, payloads, traces)
+		INSERT INTO outbox_due (owner, position, id) SELECT $7, position, id FROM written`,
+		ids, keys, types, subjects, payloads, traces, ownership.Process)
 	if err != nil {
 		return fmt.Errorf("store %d messages in the outbox: %w", n, err)
 	}

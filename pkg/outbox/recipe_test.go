@@ -48,7 +48,7 @@ func TestRecipe_ThePageIsAProgramThatRuns(t *testing.T) {
 	same := func(s string) string { return s }
 	moved := func(s string) string { return strings.ReplaceAll(s, "example.com/ordersaga/pkg", "example.com/toy") }
 	write("main.go", program[1])
-	for _, pattern := range []string{"*.go", "recovery/*.go", "migrations/*.sql"} {
+	for _, pattern := range []string{"*.go", "ownership/*.go", "recovery/*.go", "migrations/*.sql"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

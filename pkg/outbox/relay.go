@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"example.com/ordersaga/pkg/outbox/ownership"
 	"example.com/ordersaga/pkg/outbox/recovery"
 )
 
@@ -20,13 +21,11 @@ const (
 	window = 256
 	// markLag is how long an acknowledgement may stay unmarked while there is nothing else to do.
 	markLag = 250 * time.Millisecond
-	// rescan is how often the relay looks without a signal: for rows of a process that died after its commit.
-	rescan = time.Second
 	// ackTime is how long the broker may take to acknowledge; then the message is published once more.
 	ackTime = 5 * time.Second
 )
 
-// relay publishes the rows of the outbox, and marks those that the broker has acknowledged.
+// relay publishes the rows of the outbox that its process owns, and marks those that the broker has acknowledged.
 type relay struct {
 	*Config
 	js jetstream.JetStream
@@ -35,6 +34,7 @@ type relay struct {
 	pool     *pgxpool.Pool // a connection of the relay's own
 	inFlight []flight      // published, and not marked yet
 	recovery *recovery.Recovery
+	owned    ownership.Ownership
 	measured time.Time // when the backlog was counted last
 
 	// Any goroutine.
@@ -100,7 +100,7 @@ func (r *relay) poke() {
 // keeps the rows, and is followed by another round.
 func (r *relay) run(ctx context.Context) {
 	for failures := 0; ; {
-		pause, wake := rescan, r.wake
+		pause, wake := ownership.Rescan, r.wake
 		err := r.runOnce(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil:
@@ -123,11 +123,14 @@ func (r *relay) run(ctx context.Context) {
 	r.finish(ctx)
 }
 
-// finish is bounded: what it does not manage is published by the next process.
+// finish is bounded: what it does not manage is published by another process.
 func (r *relay) finish(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), brokerTime)
 	defer cancel()
 	for r.runOnce(ctx) == nil && len(r.inFlight) > 0 && wait(ctx, 10*time.Millisecond, nil) {
+	}
+	if err := ownership.Release(ctx, r.pool); err != nil {
+		r.Log.WarnContext(ctx, "another process will publish what is left a moment later", "error", err)
 	}
 }
 
@@ -158,8 +161,8 @@ func (r *relay) runOnce(ctx context.Context) error {
 	return r.publish(ctx, rows)
 }
 
-// markAndTake is one round trip and one commit for both. It takes what is due and not in flight, new rows first; never
-// "what comes after the last one", since a transaction that began earlier may commit later.
+// markAndTake is one round trip and one commit for both. It takes what this process owns and is not in flight, new rows
+// first; never "what comes after the last one", since a transaction that began earlier may commit later.
 func (r *relay) markAndTake(ctx context.Context) (taken []row, err error) {
 	var acked recovery.Acked
 	busy := make([]int64, 0, len(r.inFlight)) // an empty array, and not NULL
@@ -179,18 +182,19 @@ func (r *relay) markAndTake(ctx context.Context) (taken []row, err error) {
 		r.recovery.Mark(batch, acked)
 	}
 	republish := r.recovery.Room(ctx, room) // may ask the broker
+	r.owned.Renew(batch, room)
 	batch.Queue(`
 		WITH fresh AS (
-			SELECT * FROM outbox_due WHERE NOT republish AND position <> ALL($1::bigint[])
+			SELECT * FROM outbox_due WHERE owner = $4 AND NOT republish AND position <> ALL($1::bigint[])
 			ORDER BY position LIMIT $2),
 		repeated AS (
-			SELECT * FROM outbox_due WHERE republish AND position <> ALL($1::bigint[])
+			SELECT * FROM outbox_due WHERE owner = $4 AND republish AND position <> ALL($1::bigint[])
 			ORDER BY position DESC LIMIT least($3, $2 - (SELECT count(*) FROM fresh)))
 		SELECT republish, due.position, key, subject, payload, COALESCE(message_id, id::text),
 		       id::text, type, COALESCE(traceparent, ''), created_at
 		FROM (SELECT * FROM fresh UNION ALL SELECT * FROM repeated) AS due JOIN outbox_message USING (id)
 		ORDER BY republish, due.position`,
-		busy, room, republish).Query(func(found pgx.Rows) (err error) {
+		busy, room, republish, ownership.Process).Query(func(found pgx.Rows) (err error) {
 		taken, err = pgx.CollectRows(found, pgx.RowToStructByPos[row])
 		return err
 	})
@@ -206,7 +210,7 @@ func (r *relay) markAndTake(ctx context.Context) (taken []row, err error) {
 
 // measure counts the backlog, rarely and not to the end: for rounds that do not take all of it.
 func (r *relay) measure(ctx context.Context) {
-	if time.Since(r.measured) < rescan {
+	if time.Since(r.measured) < time.Second {
 		return
 	}
 	r.measured = time.Now()

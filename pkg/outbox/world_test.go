@@ -27,8 +27,6 @@ import (
 	"example.com/ordersaga/pkg/testkit"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
-
 const within = 20 * time.Second
 
 // The toy application gets requests and answers each with a failure.
@@ -209,14 +207,18 @@ func startBroker(t testing.TB) *localservers.NATS {
 
 func (w *world) connect(user string) *nats.Conn {
 	w.t.Helper()
-	nc, err := nats.Connect(w.broker.URL(user, "secret"), nats.CustomInboxPrefix("_INBOX."+user),
-		nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.ReconnectWait(20*time.Millisecond), nats.IgnoreAuthErrorAbort(),
-		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // what is refused shows where it is asked for
+	nc, err := connect(w.broker.URL(user, "secret"), user)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(nc.Close)
 	return nc
+}
+
+func connect(url, user string) (*nats.Conn, error) {
+	return nats.Connect(url, nats.CustomInboxPrefix("_INBOX."+user),
+		nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.ReconnectWait(20*time.Millisecond), nats.IgnoreAuthErrorAbort(),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // what is refused shows where it is asked for
 }
 
 func jetStream(t testing.TB, nc *nats.Conn) jetstream.JetStream {

@@ -38,14 +38,59 @@ var mutants = []mutant{
 	},
 	{
 		name: "the relay reads only what comes after the last mark", file: "pkg/outbox/relay.go",
-		old: "SELECT * FROM outbox_due WHERE NOT republish AND",
-		new: "SELECT * FROM outbox_due WHERE NOT republish AND position > (SELECT COALESCE(max(position), 0) FROM outbox WHERE published_at IS NOT NULL) AND",
+		old: "SELECT * FROM outbox_due WHERE owner = $4 AND NOT republish AND",
+		new: "SELECT * FROM outbox_due WHERE owner = $4 AND NOT republish AND position > (SELECT COALESCE(max(position), 0) FROM outbox WHERE published_at IS NOT NULL) AND",
 		dir: "pkg/outbox", test: "^TestRelay_ALateCommitIsNotSkipped$",
 	},
 	{
 		name: "marked whatever the stream is", file: "pkg/outbox/recovery/marks.go",
 		old: " AND EXISTS (SELECT FROM same)", new: " AND $4::timestamptz IS NOT NULL",
 		dir: "pkg/outbox", test: "^TestBroker_AStaleAcknowledgementMarksNothing$",
+	},
+	{
+		name: "marked whoever has met the broker since", file: "pkg/outbox/recovery/marks.go",
+		old: " AND met_at = $5 FOR SHARE", new: " AND $5::timestamptz IS NOT NULL FOR SHARE",
+		dir: "pkg/outbox", test: "^TestBroker_AStaleAcknowledgementMarksNothing$",
+	},
+	{
+		name: "marks in no order", file: "pkg/outbox/recovery/marks.go",
+		old: "\n				ORDER BY position) AS ack", new: ") AS ack",
+		dir: "pkg/outbox", test: "^TestOwnership_MarksHaveOneOrder$",
+	},
+	{
+		name: "every replica republishes", file: "pkg/outbox/recovery/recovery.go",
+		old: "	if r.known.server == server {\n		was.server = server", new: "	if r.known.server != \"\" {\n		was.server = r.known.server",
+		dir: "pkg/outbox", test: "^TestReplicas_OneOfThemRepublishes$",
+	},
+	{
+		name: "every relay publishes every row", file: "pkg/outbox/relay.go",
+		old: "SELECT * FROM outbox_due WHERE owner = $4 AND NOT republish AND", new: "SELECT * FROM outbox_due WHERE NOT republish AND",
+		dir: "pkg/outbox", test: "^TestReplicas_ARowIsPublishedByOneOfThem$",
+	},
+	{
+		name: "a dead relay's rows are never taken over", file: "pkg/outbox/ownership/ownership.go",
+		old: "WHERE seen_at < now() - $1::interval FOR", new: "WHERE seen_at < now() - $1::interval - interval '1 day' FOR",
+		dir: "pkg/outbox", test: "^(TestOwnership_RowsChangeHandsWhenTheirOwnerIsDead|TestReplicas_AnotherOnePublishesWhatADeadOneLeaves)$",
+	},
+	{
+		name: "a living relay's rows are taken over", file: "pkg/outbox/ownership/ownership.go",
+		old: "WHERE owner NOT IN (SELECT id FROM outbox_relay) LIMIT 1", new: "WHERE owner <> $1 LIMIT 1",
+		dir: "pkg/outbox", test: "^TestOwnership_RowsChangeHandsWhenTheirOwnerIsDead$",
+	},
+	{
+		name: "a relay does not say that it lives", file: "pkg/outbox/ownership/ownership.go",
+		old: "ON CONFLICT (id) DO UPDATE SET seen_at = now()`", new: "ON CONFLICT DO NOTHING`",
+		dir: "pkg/outbox", test: "^TestReplicas_ARelayIsSeenAsLongAsItPublishes$",
+	},
+	{
+		name: "taking over waits for locks", file: "pkg/outbox/ownership/ownership.go",
+		old: "LIMIT $2 FOR UPDATE SKIP LOCKED", new: "LIMIT $2 FOR UPDATE",
+		dir: "pkg/outbox", test: "^TestOwnership_TakingOverWaitsForNobody$",
+	},
+	{
+		name: "a relay that ends does not say so", file: "pkg/outbox/ownership/ownership.go",
+		old: "`DELETE FROM outbox_relay WHERE id = $1`", new: "`DELETE FROM outbox_relay WHERE id <> $1`",
+		dir: "pkg/outbox", test: "^TestReplicas_OneThatEndsLeavesItsRowsAtOnce$",
 	},
 	{
 		name: "a lost stream is not noticed", file: "pkg/outbox/recovery/marks.go",
@@ -69,7 +114,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "new rows wait for republished ones", file: "pkg/outbox/recovery/marks.go",
-		old: "SELECT true, position, id FROM outbox_message", new: "SELECT false, position, id FROM outbox_message",
+		old: "SELECT $2, true, position, id FROM outbox_message", new: "SELECT $2, false, position, id FROM outbox_message",
 		dir: "pkg/outbox", test: "^TestBroker_RepublishedRowsComeAfterNewOnes$",
 	},
 	{

@@ -8,6 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"example.com/ordersaga/pkg/outbox/ownership"
 )
 
 const (
@@ -26,20 +28,22 @@ type Acked struct {
 	Seqs      []int64
 }
 
-// Mark marks messages as published: those very rows, and only while the stream is the one that acknowledged them.
+// Mark marks messages as published: those rows that are still ours, and only while nobody has found another broker
+// than the one that acknowledged them. Two relays that mark the same rows lock them in the same order.
 func (r *Recovery) Mark(batch *pgx.Batch, a Acked) {
 	batch.Queue(`
-		WITH same AS (SELECT FROM broker WHERE stream_created = $4 FOR SHARE),
+		WITH same AS (SELECT FROM broker WHERE stream_created = $4 AND met_at = $5 FOR SHARE),
 		acked AS (
 			DELETE FROM outbox_due AS due
-			USING unnest($1::boolean[], $2::bigint[], $3::bigint[]) AS ack (republish, position, seq)
-			WHERE due.republish = ack.republish AND due.position = ack.position AND EXISTS (SELECT FROM same)
+			USING (SELECT * FROM unnest($1::boolean[], $2::bigint[], $3::bigint[]) AS ack (republish, position, seq)
+				ORDER BY position) AS ack
+			WHERE due.owner = $6 AND due.republish = ack.republish AND due.position = ack.position AND EXISTS (SELECT FROM same)
 			RETURNING due.id, ack.seq)
 		INSERT INTO outbox_mark (id, stream_created, stream_seq) SELECT id, $4, seq FROM acked`,
-		a.Republish, a.Positions, a.Seqs, r.known.created).
+		a.Republish, a.Positions, a.Seqs, r.known.created, r.known.met, ownership.Process).
 		Exec(func(tag pgconn.CommandTag) error {
 			if int(tag.RowsAffected()) < len(a.Seqs) {
-				r.Suspect() // another replica has found another stream than ours
+				r.Suspect() // another replica has found another broker than ours, or has taken the rows over
 			}
 			return nil
 		})
@@ -63,7 +67,7 @@ func unmarkLost(ctx context.Context, tx pgx.Tx, was, now state) (why string, n i
 	}
 	if now.last < now.highest {
 		why = "shorter_stream"
-		n, err = unmark(ctx, tx, `published_at > now() - $1::interval AND stream_seq > $2`, Retention, int64(now.last))
+		n, err = unmark(ctx, tx, `published_at > now() - $1::interval AND stream_seq > $3`, Retention, int64(now.last))
 	}
 	if err != nil || was.server == now.server {
 		return why, n, err
@@ -80,8 +84,9 @@ func unmarkLost(ctx context.Context, tx pgx.Tx, was, now state) (why string, n i
 func unmark(ctx context.Context, tx pgx.Tx, which string, age time.Duration, more ...any) (int64, error) {
 	tag, err := tx.Exec(ctx, `
 		WITH lost AS (DELETE FROM outbox_mark WHERE `+which+` RETURNING id)
-		INSERT INTO outbox_due (republish, position, id) SELECT true, position, id FROM outbox_message JOIN lost USING (id)`,
-		append([]any{age}, more...)...)
+		INSERT INTO outbox_due (owner, republish, position, id)
+		SELECT $2, true, position, id FROM outbox_message JOIN lost USING (id)`,
+		append([]any{age, ownership.Process}, more...)...)
 	if err != nil {
 		return 0, fmt.Errorf("remove marks: %w", err)
 	}

@@ -69,6 +69,7 @@ type state struct {
 	highest    uint64    // the last one that the outbox knows; it was read before
 	reconnects uint64    // of our connection
 	seen       time.Time
+	met        time.Time // by a replica of ours, as it is stored: acknowledgements from before are worth nothing
 }
 
 var errDisconnected = errors.New("the broker is not connected")
@@ -90,7 +91,7 @@ func (r *Recovery) Check(ctx context.Context, pool *pgxpool.Pool) (replaced bool
 	if same && !r.doubted.Load() && time.Since(r.known.seen) < recheck {
 		return false, nil
 	}
-	doubted, created := r.doubted.Swap(false), r.known.created
+	doubted, created, met := r.doubted.Swap(false), r.known.created, r.known.met
 	now, err := r.look(ctx, pool, server, reconnects)
 	switch {
 	case err != nil:
@@ -102,7 +103,7 @@ func (r *Recovery) Check(ctx context.Context, pool *pgxpool.Pool) (replaced bool
 	if err != nil {
 		r.Suspect()
 	}
-	return !same || !r.known.created.Equal(created), err
+	return !same || !r.known.met.Equal(met), err
 }
 
 func (r *Recovery) look(ctx context.Context, pool *pgxpool.Pool, server string, reconnects uint64) (state, error) {
@@ -120,12 +121,13 @@ func (r *Recovery) look(ctx context.Context, pool *pgxpool.Pool, server string, 
 	}
 	info := stream.CachedInfo()
 	created := info.Created.UTC().Truncate(time.Microsecond) // as Postgres stores it
-	return state{server, created, info.State.LastSeq, highest, reconnects, time.Now()}, nil
+	return state{server, created, info.State.LastSeq, highest, reconnects, time.Now(), r.known.met}, nil
 }
 
 // reconcile removes the marks that the broker no longer confirms, and stores what the broker is now. Both happen in one
 // transaction: after a crash between them the rest would never be republished. The row of the broker is locked first;
-// a replica that marks at this moment waits for it, then finds another stream than the one it knew, and marks nothing.
+// a replica that marks at this moment waits for it, then finds that the broker was met anew, and marks nothing. So one
+// replica does it for all: there are no later marks of what was acknowledged before.
 func (r *Recovery) reconcile(ctx context.Context, pool *pgxpool.Pool, now state) error {
 	ctx, cancel := context.WithTimeout(ctx, unmarkTime)
 	defer cancel()
@@ -136,7 +138,8 @@ func (r *Recovery) reconcile(ctx context.Context, pool *pgxpool.Pool, now state)
 		if _, err := tx.Exec(ctx, `SELECT set_config('statement_timeout', $1, true)`, limit); err != nil {
 			return fmt.Errorf("allow a long statement: %w", err)
 		}
-		was, err := r.knownBroker(ctx, tx)
+		was, err := r.knownBroker(ctx, tx, now.server)
+		now.met = was.met
 		if err != nil || was.server == now.server && was.created.Equal(now.created) && now.highest <= now.last {
 			return err
 		}
@@ -148,10 +151,10 @@ func (r *Recovery) reconcile(ctx context.Context, pool *pgxpool.Pool, now state)
 				return err
 			}
 		}
-		_, err = tx.Exec(ctx, `
+		return tx.QueryRow(ctx, `
 			INSERT INTO broker (server_id, stream_created) VALUES ($1, $2)
-			ON CONFLICT (one) DO UPDATE SET server_id = $1, stream_created = $2, met_at = now()`, now.server, now.created)
-		return err
+			ON CONFLICT (one) DO UPDATE SET server_id = $1, stream_created = $2, met_at = clock_timestamp()
+			RETURNING met_at`, now.server, now.created).Scan(&now.met)
 	})
 	if err != nil {
 		return fmt.Errorf("compare the broker with the known one: %w", err)
@@ -165,16 +168,16 @@ func (r *Recovery) reconcile(ctx context.Context, pool *pgxpool.Pool, now state)
 	return r.Committed(ctx)
 }
 
-// knownBroker is the broker as it is stored. Which server it was, this process knows better than the table once it has
-// seen one: another replica may have found the new server first, and removed the marks that it saw, and ours may have
-// come after that.
-func (r *Recovery) knownBroker(ctx context.Context, tx pgx.Tx) (was state, err error) {
-	err = tx.QueryRow(ctx, `SELECT server_id, stream_created FROM broker FOR UPDATE`).Scan(&was.server, &was.created)
+// knownBroker is the broker as it is stored. A server that this process has seen before is no new one, whatever is
+// stored: in a cluster each replica may be connected to another server.
+func (r *Recovery) knownBroker(ctx context.Context, tx pgx.Tx, server string) (was state, err error) {
+	err = tx.QueryRow(ctx, `SELECT server_id, stream_created, met_at FROM broker FOR UPDATE`).
+		Scan(&was.server, &was.created, &was.met)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return was, fmt.Errorf("read which broker it was: %w", err)
 	}
-	if r.known.server != "" {
-		was.server = r.known.server
+	if r.known.server == server {
+		was.server = server
 	}
 	return was, nil
 }
