@@ -19,6 +19,8 @@ type AgainstOptions struct {
 	Pairs    int           // runs of each build, alternating
 	InFlight []int         // closed loop: so many orders at a time
 	Traces   float64       // the share of orders that this build traces; the earlier one traces none
+	Replicas int           // processes of each service of this build
+	Before   int           // the same of the earlier one
 	Progress io.Writer     // gets one line before each run
 }
 
@@ -101,12 +103,12 @@ func Against(ctx context.Context, o AgainstOptions) ([]Comparison, error) {
 	}
 	for n := range o.Pairs {
 		for _, earlier := range inTurn(n) {
-			build, name, traces := o.This, "this", o.Traces
+			build, name, traces, replicas := o.This, "this", o.Traces, o.Replicas
 			if earlier {
-				build, name, traces = o.Earlier, "earlier", 0
+				build, name, traces, replicas = o.Earlier, "earlier", 0, o.Before
 			}
 			fmt.Fprintf(o.Progress, "%d/%d  %-7s %s\n", n+1, o.Pairs, name, build)
-			results, err := o.measure(ctx, build, filepath.Join(o.Dir, name), traces)
+			results, err := o.measure(ctx, build, filepath.Join(o.Dir, name), traces, replicas)
 			if err != nil {
 				return nil, fmt.Errorf("measure the %s build: %w", name, err)
 			}

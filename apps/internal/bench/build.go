@@ -44,8 +44,8 @@ func FindBuild(dir string) (Build, error) {
 // measure starts a fresh system of one build, measures it under each load, and checks it. It uses what all builds
 // have in common: the commands of sagactl, run.json, the HTTP API and the subjects of the events.
 func (o AgainstOptions) measure(ctx context.Context, b Build, dir string,
-	traces float64) (results []Result, err error) {
-	process, s, err := b.start(ctx, dir, traces)
+	traces float64, replicas int) (results []Result, err error) {
+	process, s, err := b.start(ctx, dir, traces, replicas)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ const startLimit = 2 * time.Minute
 
 // start runs the build's own supervisor, which knows how its programs are started, and waits for its run.json.
 func (b Build) start(ctx context.Context, dir string,
-	traces float64) (_ *localservers.Process, s endpoints.Description, err error) {
+	traces float64, replicas int) (_ *localservers.Process, s endpoints.Description, err error) {
 	file := filepath.Join(dir, filepath.Base(endpoints.DefaultFile))
 	if err := errors.Join(os.MkdirAll(dir, 0o755), os.RemoveAll(file)); err != nil {
 		return nil, s, fmt.Errorf("make the folder of a system: %w", err)
@@ -98,6 +98,11 @@ func (b Build) start(ctx context.Context, dir string,
 	args := []string{"demo", "--scenes", "none", "--faults=false", "--dir", dir, "--bin", string(b)}
 	if b.traces(ctx) {
 		args = append(args, fmt.Sprint("--traces=", traces))
+	}
+	for _, service := range events.Services {
+		if replicas > 1 { // earlier builds may not have the flag
+			args = append(args, fmt.Sprintf("--replicas=%s=%d", service, replicas))
+		}
 	}
 	process, err := b.sagactl(dir, args...)
 	if err != nil {

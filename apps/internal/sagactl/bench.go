@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -31,7 +32,8 @@ measured; an objective that this machine missed does not change the exit code.
 With --against, this build is measured against an earlier one. Each run starts a fresh system with the programs of one
 build, and the builds alternate (this, earlier, earlier, this, …). The last line is the verdict: "not slower" when the
 median of at least 7 ratios of sagas per second is 0.97 or more. Otherwise the exit code is 1.
-With --traces, this build is measured against itself: what recording traces costs.
+With --traces, this build is measured against itself: what recording traces costs. With --replicas, too: several
+processes of each service against one. All orders are placed at the first one.
 With --history 1000,1000000, a fresh system for each number gets so many finished orders before the load. The tables
 have what a saga, reading, verify and the start of a process then take.`,
 		Args: cobra.NoArgs,
@@ -39,7 +41,7 @@ have what a saga, reading, verify and the start of a process then take.`,
 			if len(histories) > 0 {
 				return p.runHistory(c.Context(), o, histories)
 			}
-			if !c.Flags().Changed("against") && !c.Flags().Changed("pairs") && !c.Flags().Changed("traces") {
+			if !slices.ContainsFunc(comparing, c.Flags().Changed) {
 				return p.runBench(c.Context(), o)
 			}
 			compared, err := earlier.options(c, o)
@@ -59,7 +61,7 @@ have what a saga, reading, verify and the start of a process then take.`,
 	f.DurationVar(&o.Idle, "idle", 10*time.Second, "how long to watch the idle system")
 	f.IntSliceVar(&histories, "history", nil, "measures with so many finished orders behind; several: one after the other")
 	earlier.addFlags(c)
-	for _, flag := range []string{"against", "pairs", "traces", "open-loop", "idle"} {
+	for _, flag := range append(comparing, "open-loop", "idle") {
 		c.MarkFlagsMutuallyExclusive("history", flag)
 	}
 	c.AddCommand(&cobra.Command{

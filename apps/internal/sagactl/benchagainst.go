@@ -19,7 +19,11 @@ type against struct {
 	earlier string // folder with its programs
 	pairs   int
 	traces  float64 // the share that this build records
+	many    int     // processes of each service
 }
+
+// comparing are the flags of which each one asks for it.
+var comparing = []string{"against", "pairs", "traces", "replicas"}
 
 // addFlags adds the flags. Those of the other comparison cannot be meant together with them.
 func (a *against) addFlags(c *cobra.Command) {
@@ -27,10 +31,12 @@ func (a *against) addFlags(c *cobra.Command) {
 	c.Flags().IntVar(&a.pairs, "pairs", 7, "with --against: runs of each build, alternating; a verdict needs 7")
 	c.Flags().Float64Var(&a.traces, "traces", 0,
 		"compares with recording no traces: the share of orders to record; with --against, this build records so many")
+	c.Flags().IntVar(&a.many, "replicas", 1,
+		"compares with one process of each service: so many of each; with --against, both builds have so many")
 	for _, flag := range []string{"repetitions", "open-loop", "idle"} {
-		c.MarkFlagsMutuallyExclusive("against", flag)
-		c.MarkFlagsMutuallyExclusive("pairs", flag)
-		c.MarkFlagsMutuallyExclusive("traces", flag)
+		for _, compares := range comparing {
+			c.MarkFlagsMutuallyExclusive(compares, flag)
+		}
 	}
 }
 
@@ -38,7 +44,7 @@ func (a *against) addFlags(c *cobra.Command) {
 func (a *against) options(c *cobra.Command, o bench.Options) (bench.AgainstOptions, error) {
 	all := bench.AgainstOptions{
 		Dir: o.Dir, Duration: o.Duration, Pairs: a.pairs, InFlight: []int{64}, Traces: a.traces,
-		Progress: o.Progress,
+		Replicas: a.many, Before: a.many, Progress: o.Progress,
 	}
 	if c.Flags().Changed("in-flight") {
 		all.InFlight = o.InFlight
@@ -54,13 +60,16 @@ func (a *against) options(c *cobra.Command, o bench.Options) (bench.AgainstOptio
 	if !(all.Traces >= 0 && all.Traces <= 1) {
 		return all, fmt.Errorf("--traces must be from 0 to 1, not %v", all.Traces)
 	}
+	if all.Replicas < 1 {
+		return all, fmt.Errorf("--replicas must be at least 1, not %d", all.Replicas)
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return all, fmt.Errorf("find the programs: %w", err)
 	}
 	own := cmp.Or(o.Bin, filepath.Dir(self))
-	if c.Flags().Changed("traces") && !c.Flags().Changed("against") {
-		a.earlier = own
+	if (c.Flags().Changed("traces") || c.Flags().Changed("replicas")) && !c.Flags().Changed("against") {
+		a.earlier, all.Before = own, 1
 	}
 	if all.Earlier, err = bench.FindBuild(a.earlier); err != nil {
 		return all, fmt.Errorf("--against: %w", err)

@@ -117,6 +117,7 @@ func TestRun_ExitCodesAndWhatToRunNext(t *testing.T) {
 		"pairs of one build":              {[]string{"bench", "--pairs", "2"}, 2, "there is no folder", "sagactl bench --help"},
 		"no pairs":                        {[]string{"bench", "--against", ".", "--pairs", "0"}, 2, "--pairs must be at least 1", "sagactl bench --help"},
 		"nothing in flight":               {[]string{"bench", "--against", ".", "--in-flight", "64,0"}, 2, "--in-flight must be at least 1", "sagactl bench --help"},
+		"no process of a service":         {[]string{"bench", "--replicas", "0"}, 2, "--replicas must be at least 1", "sagactl bench --help"},
 		"both comparisons":                {[]string{"bench", "--against", ".", "--idle", "1s"}, 2, "against idle", "sagactl bench --help"},
 		"a lab outside of the repository": {[]string{"lab", "start", "1"}, 2, "there are no labs here", "cd to the root"},
 		"a lab that nobody began":         {[]string{"lab", "check", "--state", nowhere}, 1, "you are in no lab", "sagactl lab start 1"},
