@@ -20,6 +20,7 @@ import (
 func (a API) Routes(r chi.Router) {
 	r.Get("/incidents", a.getIncidents)
 	r.Get("/incidents/{id}", a.getIncident)
+	r.Post("/incidents/{id}/close", action(a.close))
 	if a.Waits.Kind != "" {
 		r.Post("/incidents/{id}/retry", action(a.retry))
 	}

@@ -97,7 +97,7 @@ func (a API) details(ctx context.Context, id string) (Details, error) {
 	if err != nil {
 		return Details{}, err
 	}
-	details := Details{Incident: i, Possible: []Step{}}
+	details := Details{Incident: i, Possible: append([]Step{}, closable(i)...)}
 	inspect := a.Inspect
 	if a.Waits.Kind != "" {
 		inspect = func(ctx context.Context, i Incident) (any, []Step, error) { return a.Waits.inspect(ctx, a.Pool, i) }

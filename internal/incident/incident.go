@@ -76,6 +76,9 @@ func Close(ctx context.Context, tx pgx.Tx, service events.Service, orderID, kind
 	})
 }
 
+// KindLostCommits is the kind of incident of an order whose past a database has lost, and cannot get back.
+const KindLostCommits = "lost_commits"
+
 // kindDeadLetter is the kind of incident of an order about which a message is dead-lettered.
 const kindDeadLetter = "poison"
 

@@ -1,6 +1,6 @@
 // Package lostcommits notices that a service's database has lost commits which had been acknowledged, and makes up for
-// them. That happens when an asynchronous standby is promoted, a backup is restored, or a volume is lost: events that the
-// service has handled and acknowledged are not delivered to it again, and what it has published is known to all others.
+// them. That happens when an asynchronous standby is promoted, a backup is restored, or a volume is lost: events that
+// the service has handled and acknowledged are not delivered to it again, and what it has published all others know.
 //
 // Which database it was, and how far, is kept outside of it, in a bucket of the broker. A connection to a database that
 // may have lost something is refused, so nothing is handled, published or answered, until a [Rebuild] is through: it
@@ -41,14 +41,16 @@ type Guard struct {
 	service events.Service
 	log     *slog.Logger
 	known   atomic.Pointer[Identity] // nil: none was met
-	doubt   atomic.Pointer[string]   // why the database is not to be used; nil: it is
+	doubt   atomic.Pointer[Doubted]  // nil: the database is used
+	asItIs  atomic.Bool              // a person has decided to use it without a rebuild
 	wake    chan struct{}
 
-	// Of those who call Meet, and Run after it.
+	// Since Open.
 	shelf   shelf
 	pool    *pgxpool.Pool
 	rebuild Rebuilder
-	record  record // as this process knows it
+
+	record record // as this process knows it; of Meet, and of Run after it
 }
 
 // Rebuilder makes up for what a database may lack from a sequence of the stream on. The pool is one whose connections
@@ -60,28 +62,43 @@ func NewGuard(service events.Service, log *slog.Logger) *Guard {
 	return &Guard{service: service, log: log, wake: make(chan struct{}, 1)}
 }
 
-// Doubted is the error of whoever wants to use a database that may have lost commits.
-type Doubted string
+// Open gives the guard what it works with; nothing else is called before, but [Guard.Admit].
+func (g *Guard) Open(nc *nats.Conn, pool *pgxpool.Pool, rebuild Rebuilder) error {
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(2*time.Second))
+	if err != nil {
+		return fmt.Errorf("use JetStream: %w", err)
+	}
+	g.shelf, g.pool, g.rebuild = shelf{js, g.service}, pool, rebuild
+	return nil
+}
 
-// Error says why.
-func (d Doubted) Error() string {
-	return "the database may have lost commits, since " + string(d) + ": what it lacks is being read from the stream"
+// Doubted is the error of whoever wants to use a database that may have lost commits.
+type Doubted struct {
+	why     string
+	problem error // of the last attempt to make up for it; nil: it is under way
+}
+
+// Error says why, and what is done about it.
+func (d *Doubted) Error() string {
+	if d.problem != nil {
+		return fmt.Sprintf("the database may have lost commits, since %s: %v", d.why, d.problem)
+	}
+	return "the database may have lost commits, since " + d.why + ": what it lacks is being read from the stream"
 }
 
 // SQLState is that of a server which cannot be used yet; trying again is safe.
-func (Doubted) SQLState() string { return "57P03" }
+func (*Doubted) SQLState() string { return "57P03" }
 
 // Admit is for a pool's AfterConnect: it refuses a connection to another database than the known one.
 func (g *Guard) Admit(ctx context.Context, conn *pgx.Conn) error {
-	known := g.known.Load()
-	if known == nil {
+	if g.known.Load() == nil {
 		return nil
 	}
 	now, err := identify(ctx, conn)
 	if err != nil {
 		return err
 	}
-	if why := now.differs(*known); why != "" {
+	if why := now.differs(*g.known.Load()); why != "" { // it may have been accepted just now
 		g.suspect(why)
 	}
 	return g.Ready()
@@ -89,7 +106,7 @@ func (g *Guard) Admit(ctx context.Context, conn *pgx.Conn) error {
 
 // suspect closes the database for everybody but the rebuilder.
 func (g *Guard) suspect(why string) {
-	if g.doubt.CompareAndSwap(nil, &why) {
+	if g.doubt.CompareAndSwap(nil, &Doubted{why: why}) {
 		g.log.Error("the database may have lost commits", "why", why)
 	}
 	loop.Wake(g.wake)
@@ -97,8 +114,8 @@ func (g *Guard) suspect(why string) {
 
 // Ready is nil, or a [Doubted].
 func (g *Guard) Ready() error {
-	if why := g.doubt.Load(); why != nil {
-		return Doubted(*why)
+	if doubt := g.doubt.Load(); doubt != nil {
+		return doubt
 	}
 	return nil
 }
@@ -106,15 +123,11 @@ func (g *Guard) Ready() error {
 // Meet compares the database with the one that the service worked with before, and has what it lacks rebuilt. It waits
 // for the broker as long as it takes: without it nothing can be handled or published either. Only where the broker
 // is there and has no bucket, or does not let the service read it, it goes on without.
-func (g *Guard) Meet(ctx context.Context, nc *nats.Conn, pool *pgxpool.Pool, rebuild Rebuilder) error {
-	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(2*time.Second))
-	if err != nil {
-		return fmt.Errorf("use JetStream: %w", err)
-	}
-	g.shelf, g.pool, g.rebuild = shelf{js, g.service}, pool, rebuild
+func (g *Guard) Meet(ctx context.Context) error {
 	connected := time.Now()
 	for failures := 1; ; failures++ {
-		if nc.Status() != nats.CONNECTED {
+		status := g.shelf.js.Conn().Status()
+		if status != nats.CONNECTED {
 			connected = time.Now()
 		}
 		err := g.round(ctx)
@@ -122,7 +135,7 @@ func (g *Guard) Meet(ctx context.Context, nc *nats.Conn, pool *pgxpool.Pool, reb
 			return ctx.Err()
 		}
 		g.log.WarnContext(ctx, "not known yet whether the database has all its commits", "error", err)
-		if g.Ready() == nil && nc.Status() == nats.CONNECTED && time.Since(connected) > meetTime {
+		if g.Ready() == nil && status == nats.CONNECTED && time.Since(connected) > meetTime {
 			return nil
 		}
 		loop.Rest(ctx, min(loop.Backoff(failures), time.Second), nil)
@@ -138,14 +151,19 @@ func (g *Guard) Run(ctx context.Context) error {
 func (g *Guard) round(ctx context.Context) error {
 	if g.Ready() == nil {
 		err := g.look(ctx)
-		if doubted := Doubted(""); err != nil && !errors.As(err, &doubted) {
+		if _, doubted := errors.AsType[*Doubted](err); err != nil && !doubted {
 			return err
 		}
 	}
-	if g.Ready() == nil {
+	doubt := g.doubt.Load()
+	if doubt == nil {
 		return nil
 	}
-	return g.restore(ctx)
+	err := g.restore(ctx)
+	if err != nil {
+		g.doubt.Store(&Doubted{doubt.why, err})
+	}
+	return err
 }
 
 // look compares the database with the record, which it reads before: so the database cannot be behind it.
@@ -159,7 +177,7 @@ func (g *Guard) look(ctx context.Context) error {
 	if found {
 		g.record = before
 	}
-	floor, err := g.shelf.floor(ctx) // before the look: all of it is in the database that is looked at
+	handled, err := g.shelf.stand(ctx) // before the look: all of it is in the database that is looked at
 	if err != nil {
 		return err
 	}
@@ -176,13 +194,14 @@ func (g *Guard) look(ctx context.Context) error {
 	if now, err = look(ctx, g.pool); err != nil { // only here: in a database that is behind it would hide how far
 		return err
 	}
-	return g.accept(ctx, now, floor)
+	handled.Looks = now.Looks
+	return g.accept(ctx, now, handled)
 }
 
 // accept takes note of a database, here and at the broker.
-func (g *Guard) accept(ctx context.Context, now Identity, floor uint64) error {
+func (g *Guard) accept(ctx context.Context, now Identity, handled stand) error {
 	g.known.Store(&now)
-	g.record = g.record.with(now, floor)
+	g.record = g.record.with(now, handled)
 	return g.shelf.store(ctx, g.record)
 }
 
@@ -196,27 +215,42 @@ func (g *Guard) restore(ctx context.Context) error {
 	}
 	defer pool.Close()
 	began := time.Now()
-	found, err := identify(ctx, pool)
+	from, created, err := g.from(ctx, pool)
 	if err != nil {
 		return err
 	}
-	var from uint64 = 1
-	if found.System == g.record.System && found.Database == g.record.Database {
-		from = g.record.from(found.Looks)
+	if !g.asItIs.Load() {
+		if err := g.rebuild(ctx, pool, from); err != nil {
+			return fmt.Errorf("make up for lost commits: %w", err)
+		}
 	}
-	if err := g.rebuild(ctx, pool, from); err != nil {
-		return fmt.Errorf("make up for lost commits: %w", err)
-	}
-	// The next floor is that of the consumer, which may be behind what was read; so it is not asked here.
 	now, err := look(ctx, pool)
 	if err != nil {
 		return err
 	}
-	if err := g.accept(ctx, now, from-1); err != nil {
+	// That of the consumer may be higher than what was read.
+	if err := g.accept(ctx, now, stand{now.Looks, from - 1, created}); err != nil {
 		return err
 	}
+	g.asItIs.Store(false)
 	g.doubt.Store(nil)
 	g.pool.Reset()
 	g.log.WarnContext(ctx, "the database is used again", "took", time.Since(began))
 	return nil
+}
+
+// from is the first sequence of the stream that the database may lack.
+func (g *Guard) from(ctx context.Context, pool *pgxpool.Pool) (from uint64, created time.Time, err error) {
+	found, err := identify(ctx, pool)
+	if err != nil {
+		return 0, created, err
+	}
+	now, err := g.shelf.stand(ctx)
+	if err != nil {
+		return 0, created, err
+	}
+	if found.System != g.record.System || found.Database != g.record.Database {
+		return 1, now.Created, nil
+	}
+	return g.record.from(found.Looks, now.Created), now.Created, nil
 }

@@ -24,9 +24,9 @@ import (
 // Rebuild has a service do again what its database has lost. Ids are derived, so what was published has the same id
 // when it is published once more.
 //
-// First come the events that the service itself has published, in their order: the event that has caused one is handled
-// again, so that the last unit goes to the order which was promised it, and not to one that came meanwhile. What no event
-// has caused is restored from the event itself. Then come the events that were handled and led to nothing that is known.
+// First come the events that the service itself has published, in their order: the event that has caused one is
+// handled again, so that the last unit goes to the order which was promised it, and not to one that came meanwhile. What
+// no event has caused is restored from the event itself. Then come the events that led to nothing that is known.
 type Rebuild struct {
 	Service events.Service
 	NATS    *nats.Conn
@@ -290,13 +290,10 @@ func (r Rebuild) differs(ctx context.Context, tx pgx.Tx, cause, m missing, why e
 	}
 	r.Log.ErrorContext(ctx, "what was published cannot be made true again", "order_id", m.Envelope.Subject, "event", m.Type,
 		"error", why)
-	_, err = incident.Open(ctx, tx, r.Service, m.Envelope.Subject, kindLostCommits,
+	_, err = incident.Open(ctx, tx, r.Service, m.Envelope.Subject, incident.KindLostCommits,
 		fmt.Sprintf("the database has lost commits, and %s was published before: %v", m.Type, why))
 	return err
 }
-
-// kindLostCommits is the kind of incident of an order whose past cannot be restored.
-const kindLostCommits = "lost_commits"
 
 // handle handles an event that has led to nothing that is known. One that cannot be handled is a dead letter.
 func (r Rebuild) handle(ctx context.Context, pool *pgxpool.Pool, m missing) error {
@@ -328,7 +325,8 @@ func keep(ctx context.Context, tx pgx.Tx, m missing, event events.Event) error {
 	switch i := event.(type) {
 	case events.IncidentOpened:
 		rows.Queue(`
-			INSERT INTO incident (id, order_id, kind, reason, opened_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+			INSERT INTO incident (id, order_id, kind, reason, opened_at) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT DO NOTHING`,
 			i.IncidentID, i.OrderID, i.Kind, i.Reason, m.Time)
 	case events.IncidentResolved:
 		rows.Queue(`

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -25,6 +26,8 @@ type stand struct {
 	Looks int64 `json:"looks"`
 	// Floor is the last sequence of the stream up to which the service had handled everything, before the look.
 	Floor uint64 `json:"floor"`
+	// Created is when the consumer was made: the sequences of another one may be those of another stream.
+	Created time.Time `json:"created"`
 }
 
 // kept is how many looks are remembered: those of ten minutes. A database that is farther behind has all of the stream
@@ -32,9 +35,9 @@ type stand struct {
 const kept = 60
 
 // from is the first sequence of the stream that a database may lack which has had so many looks.
-func (r record) from(looks int64) uint64 {
+func (r record) from(looks int64, created time.Time) uint64 {
 	for _, s := range slices.Backward(r.Last) {
-		if s.Looks <= looks {
+		if s.Looks <= looks && s.Created.Equal(created) {
 			return s.Floor + 1
 		}
 	}
@@ -42,11 +45,11 @@ func (r record) from(looks int64) uint64 {
 }
 
 // with adds a look.
-func (r record) with(now Identity, floor uint64) record {
+func (r record) with(now Identity, handled stand) record {
 	if now.differs(r.Identity) != "" {
 		r.Last = nil // what is known of another database is worth nothing
 	}
-	last := append(slices.Clone(r.Last), stand{now.Looks, floor})
+	last := append(slices.Clone(r.Last), handled)
 	return record{now, last[max(0, len(last)-kept):]}
 }
 
@@ -90,11 +93,12 @@ func (s shelf) store(ctx context.Context, r record) error {
 	return nil
 }
 
-// floor asks the broker how far the service's consumer is.
-func (s shelf) floor(ctx context.Context) (uint64, error) {
+// stand asks the broker how far the service's consumer is.
+func (s shelf) stand(ctx context.Context) (stand, error) {
 	consumer, err := s.js.Consumer(ctx, events.Stream, string(s.service))
 	if err != nil {
-		return 0, fmt.Errorf("look at the consumer: %w", err)
+		return stand{}, fmt.Errorf("look at the consumer: %w", err)
 	}
-	return consumer.CachedInfo().AckFloor.Stream, nil
+	info := consumer.CachedInfo()
+	return stand{Floor: info.AckFloor.Stream, Created: info.Created}, nil
 }

@@ -40,11 +40,10 @@ func (a *App) Serve(ctx context.Context, p Parts) error {
 	if err != nil {
 		return err
 	}
-	rebuild := lostcommits.Rebuild{
-		Service: a.Service, NATS: a.NATS, Outbox: p.Outbox, Restore: p.Restore, Log: a.Log,
-	}.Run
-	a.meet(ctx, rebuild)
-	loops := append([]func(context.Context) error{a.exchange(p.Outbox, rebuild), a.showEnd}, p.Loops...)
+	if err := a.meet(ctx, p); err != nil {
+		return err
+	}
+	loops := append([]func(context.Context) error{a.exchange(p.Outbox), a.showEnd}, p.Loops...)
 	if !registered {
 		loops = append(loops, a.retrySchemas)
 	}
@@ -70,17 +69,22 @@ func (a *App) Serve(ctx context.Context, p Parts) error {
 const meetTime = 2 * time.Second
 
 // meet makes sure that the database has lost nothing before anything is answered, where the broker can tell.
-func (a *App) meet(ctx context.Context, rebuild lostcommits.Rebuilder) {
+func (a *App) meet(ctx context.Context, p Parts) error {
 	a.front.waitFor(errors.New("finding out whether the database has lost commits"))
+	rebuild := lostcommits.Rebuild{Service: a.Service, NATS: a.NATS, Outbox: p.Outbox, Restore: p.Restore, Log: a.Log}
+	if err := a.guard.Open(a.NATS, a.Pool, rebuild.Run); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, meetTime)
 	defer cancel()
-	_ = a.guard.Meet(ctx, a.NATS, a.Pool, rebuild) // exchange goes on with it
+	_ = a.guard.Meet(ctx) // exchange goes on with it
+	return nil
 }
 
 // exchange consumes and publishes, once it is known that the database has lost nothing.
-func (a *App) exchange(box *messaging.Outbox, rebuild lostcommits.Rebuilder) func(context.Context) error {
+func (a *App) exchange(box *messaging.Outbox) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if a.guard.Meet(ctx, a.NATS, a.Pool, rebuild) != nil {
+		if a.guard.Meet(ctx) != nil {
 			return nil // asked to end
 		}
 		group, ctx := errgroup.WithContext(ctx)
@@ -111,6 +115,7 @@ func (a *App) listenAdmin(ctx context.Context, p Parts) (*httpserver.Server, err
 		}
 		breaking{a.Service, js, time.Now()}.routes(router)
 	}
+	a.guard.Routes(router)
 	if p.Admin != nil {
 		p.Admin(router)
 	}

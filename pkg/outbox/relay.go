@@ -170,7 +170,7 @@ func (r *relay) markAndTake(ctx context.Context) (taken []row, err error) {
 		busy = append(busy, f.Position)
 		if f.seq > 0 {
 			acked.Republish, acked.Positions = append(acked.Republish, f.Republish), append(acked.Positions, f.Position)
-			acked.Seqs = append(acked.Seqs, f.seq)
+			acked.Seqs, acked.IDs = append(acked.Seqs, f.seq), append(acked.IDs, f.ID)
 		}
 	}
 	marks, batch := len(acked.Seqs), &pgx.Batch{}

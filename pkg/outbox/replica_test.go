@@ -350,6 +350,34 @@ func TestOwnership_TakingOverWaitsForNobody(t *testing.T) {
 	w.eventually(0, "all to be published", unpublished)
 }
 
+// idAt is the id of the message at a position.
+func (w *world) idAt(position int) (id string) {
+	w.t.Helper()
+	if err := w.pool.QueryRow(w.t.Context(), `SELECT id::text FROM outbox_due WHERE position = $1`, position).Scan(&id); err != nil {
+		w.t.Fatal(err)
+	}
+	return id
+}
+
+// A database that has lost commits gives the next message a position that was used before, and whose acknowledgement the
+// relay may still have.
+func TestRelay_AnAcknowledgementIsForItsMessageAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	hold := w.arm(failpoint.Fault{Point: failpoint.RelayAcknowledged, Kind: failpoint.Hold, Times: 1})
+	m, _ := w.start()
+	w.publish(m, 1)
+	w.held(hold)
+	w.exec(`WITH other AS (SELECT id, gen_random_uuid() AS random FROM outbox_message),
+		due AS (UPDATE outbox_due SET id = random FROM other WHERE outbox_due.id = other.id)
+		UPDATE outbox_message SET id = random FROM other WHERE outbox_message.id = other.id`)
+	w.faults.Release(hold)
+	w.eventually(0, "the other message to be published", unpublished)
+	if got := len(w.published()); got != 2 {
+		t.Errorf("%d messages are published, and there were two", got)
+	}
+}
+
 // A round marks in the order of the rows. Here a transaction has the first row, and then wants the second: a round that
 // had it already, and waited for the first, would wait for ever.
 func TestOwnership_MarksHaveOneOrder(t *testing.T) {
@@ -387,7 +415,7 @@ func TestOwnership_MarksHaveOneOrder(t *testing.T) {
 	marked := make(chan error, 1)
 	go func() {
 		batch := &pgx.Batch{}
-		broker.Mark(batch, recovery.Acked{Republish: []bool{false, false}, Positions: []int64{2, 1}, Seqs: []int64{2, 1}})
+		broker.Mark(batch, recovery.Acked{Republish: []bool{false, false}, Positions: []int64{2, 1}, Seqs: []int64{2, 1}, IDs: []string{w.idAt(2), w.idAt(1)}})
 		marked <- relay.SendBatch(context.WithoutCancel(t.Context()), batch).Close()
 	}()
 	w.eventually(1, "the round to wait for the first row", `SELECT count(*) FROM pg_stat_activity

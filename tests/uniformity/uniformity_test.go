@@ -61,6 +61,7 @@ var subjects = map[events.Service][]string{
 		"sweeper.go",           // deadlines
 		"sagaview_test.go",     // the view over HTTP, with the other services answering
 		"versions_test.go",     // and what a client gets in each version
+		"restore.go",           // what the database has lost and the stream has
 		"oldmails.go",          // mails that the release before had not sent
 		"grpc.go",              // the same answers over gRPC
 		"api/buf.yaml",

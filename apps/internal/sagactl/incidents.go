@@ -20,7 +20,7 @@ func (p *program) incidents() *cobra.Command {
 		func(ctx context.Context, args []string) error { return p.showIncident(ctx, service, args[0]) })
 	serviceFlag(show, &service)
 	return group("incidents", "Shows with which orders the services cannot go on, and repairs them.",
-		p.incidentsList(), show, p.incidentsRetry(), p.incidentsResolve())
+		p.incidentsList(), show, p.incidentsRetry(), p.incidentsResolve(), p.incidentsClose())
 }
 
 // incident is one in a list.
@@ -110,6 +110,33 @@ func (p *program) incidentsResolve() *cobra.Command {
 	c.Flags().StringVar(&r.refundID, "refund-id", "", "the refund that the gateway shows")
 	c.Flags().StringVar(&r.reference, "reference", "", "the settlement's reference, at whoever made it")
 	_ = c.MarkFlagRequired("outcome")
+	return c
+}
+
+func (p *program) incidentsClose() *cobra.Command {
+	var o operator
+	service := ""
+	c := command("close ID", "Closes an incident lost_commits, once a person has made up for what was lost.",
+		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+			body, err := o.body(nil)
+			if err != nil {
+				return err
+			}
+			d, err := p.incident(ctx, service, args[0])
+			if err != nil {
+				return err
+			}
+			var answer json.RawMessage
+			if err := p.act(ctx, o, d.Service, "incidents", d.ID, "close", body, &answer); err != nil {
+				return err
+			}
+			if p.output == "json" {
+				return p.json(answer)
+			}
+			return p.showIncident(ctx, d.Service, d.ID)
+		})
+	o.flags(p, c)
+	serviceFlag(c, &service)
 	return c
 }
 

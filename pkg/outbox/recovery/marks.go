@@ -23,9 +23,9 @@ const (
 
 // Acked are messages that the broker has acknowledged: their rows in outbox_due, and their sequences in the stream.
 type Acked struct {
-	Republish []bool
-	Positions []int64
-	Seqs      []int64
+	Republish       []bool
+	Positions, Seqs []int64
+	IDs             []string // a position is used again in a database that has lost commits
 }
 
 // Mark marks messages as published: those rows that are still ours, and only while nobody has found another broker
@@ -35,12 +35,13 @@ func (r *Recovery) Mark(batch *pgx.Batch, a Acked) {
 		WITH same AS (SELECT FROM broker WHERE stream_created = $4 AND met_at = $5 FOR SHARE),
 		acked AS (
 			DELETE FROM outbox_due AS due
-			USING (SELECT * FROM unnest($1::boolean[], $2::bigint[], $3::bigint[]) AS ack (republish, position, seq)
-				ORDER BY position) AS ack
-			WHERE due.owner = $6 AND due.republish = ack.republish AND due.position = ack.position AND EXISTS (SELECT FROM same)
+			USING (SELECT * FROM unnest($1::boolean[], $2::bigint[], $3::bigint[], $7::uuid[])
+				AS ack (republish, position, seq, id) ORDER BY position) AS ack
+			WHERE (due.owner, due.republish, due.position) = ($6, ack.republish, ack.position) AND due.id = ack.id
+			  AND EXISTS (SELECT FROM same)
 			RETURNING due.id, ack.seq)
 		INSERT INTO outbox_mark (id, stream_created, stream_seq) SELECT id, $4, seq FROM acked`,
-		a.Republish, a.Positions, a.Seqs, r.known.created, r.known.met, ownership.Process).
+		a.Republish, a.Positions, a.Seqs, r.known.created, r.known.met, ownership.Process, a.IDs).
 		Exec(func(tag pgconn.CommandTag) error {
 			if int(tag.RowsAffected()) < len(a.Seqs) {
 				r.Suspect() // another replica has found another broker than ours, or has taken the rows over
