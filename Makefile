@@ -133,6 +133,13 @@ release-contracts: contracts ## makes the contracts as they are now the released
 test-compose: build ## tests the containers: the same sagas, and a service killed in the middle
 	@cd tests && go test -tags=compose -shuffle=on -timeout=30m -v ./compose/...
 
+.bin/pgbouncer: tests/pooler/pgbouncer.sh # Debian's own may be too old
+	@tests/pooler/pgbouncer.sh $@
+
+.PHONY: test-pooler
+test-pooler: build .bin/pgbouncer ## runs services through PgBouncer in transaction mode, which is compiled where there is none (PGBOUNCER=: another one)
+	@cd tests && go test -tags=pooler -count=1 -timeout=10m -v ./pooler | grep -v -E '^=== (RUN|PAUSE|CONT)'
+
 .PHONY: test-browser
 test-browser: build .bin/.axe-$(AXE) ## uses the console in a real browser (PICTURES=1 writes those of docs/console.md anew)
 	@cd tests && AXE=$(CURDIR)/.bin/node_modules/axe-core/axe.min.js go test -tags=browser -count=1 -timeout=10m -v -skip KeepsUp ./browser $(if $(PICTURES),-args -pictures $(CURDIR)/docs/pictures)
@@ -192,7 +199,7 @@ generate: tools build ## writes the generated files anew: HTTP servers and clien
 check: lint test check-tidy check-generated ## what must be green before a change goes in
 
 .PHONY: check-full
-check-full: check test-browser test-compose test-module test-outside conformance check-sidecar crash-matrix mutants ## everything that there is, with 10 minutes of chaos: hours
+check-full: check test-pooler test-browser test-compose test-module test-outside conformance check-sidecar crash-matrix mutants ## everything that there is, with 10 minutes of chaos: hours
 	@$(MAKE) chaos MINUTES=10
 
 .PHONY: check-sidecar

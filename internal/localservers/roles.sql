@@ -42,6 +42,12 @@ BEGIN
 	EXECUTE format('ALTER ROLE %I SET statement_timeout = ''5s''', service);
 	EXECUTE format('ALTER ROLE %I SET lock_timeout = ''2s''', service);
 	EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = ''10s''', service);
+	-- Services send these with each connection, too, but a pooler would not let them through: every statement looks its
+	-- rows up by their keys, whenever its plan was made.
+	EXECUTE format('ALTER ROLE %I SET enable_seqscan = off', service);
+	EXECUTE format('ALTER ROLE %I SET enable_hashjoin = off', service);
+	EXECUTE format('ALTER ROLE %I SET enable_mergejoin = off', service);
+	EXECUTE format('ALTER ROLE %I SET jit = off', service);
 	ALTER ROLE audit SET default_transaction_read_only = on;
 	ALTER ROLE audit SET statement_timeout = '30s';
 

@@ -29,7 +29,7 @@ func (p *Postgres) backup(ctx context.Context) error {
 
 // Promote makes a standby a primary, and returns when it is one.
 func (p *Postgres) Promote(ctx context.Context) error {
-	return execute(ctx, p.URL(), `DO $$ BEGIN IF NOT pg_promote() THEN RAISE 'it has not become a primary'; END IF; END $$`)
+	return execute(ctx, p.URL(), `DO $$ BEGIN IF NOT pg_promote() THEN RAISE 'it is still a standby'; END IF; END $$`)
 }
 
 // Freeze stops the server and all its processes by SIGSTOP: nothing answers any more, and the kernel goes on

@@ -44,6 +44,7 @@ type Outbox struct {
 	Service  events.Service
 	retrying retrying
 	probe    postgres.Probe
+	nats     *nats.Conn
 }
 
 // Ready returns nil when the database can be written, and the broker and the consumer answer, and the reason otherwise.
@@ -51,7 +52,7 @@ func (o *Outbox) Ready(ctx context.Context) error {
 	if err := o.probe.Writable(ctx); err != nil {
 		return err
 	}
-	return o.Outbox.Ready(ctx)
+	return cmp.Or(natsadmin.NewEnough(o.nats), o.Outbox.Ready(ctx))
 }
 
 // deadLetter gives a letter whose message names no order the one of its subject, so that the order has the incident,
@@ -76,7 +77,7 @@ func New(c Config) (*Outbox, error) {
 	if err := codec.check(c.Handlers); err != nil {
 		return nil, err
 	}
-	o := &Outbox{Service: c.Service, probe: postgres.Probe{Pool: c.Pool}}
+	o := &Outbox{Service: c.Service, probe: postgres.Probe{Pool: c.Pool}, nats: c.NATS}
 	config := outbox.Config{
 		Name: string(c.Service), Stream: events.Stream, Pool: c.Pool, NATS: c.NATS, Codec: codec,
 		Handlers: c.Handlers, Consumers: natsadmin.Consumers(c.Service), ContentType: events.ContentType,

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync/atomic"
 	"time"
@@ -45,7 +46,11 @@ func Connect(ctx context.Context, url string, silence time.Duration) (*pgx.Conn,
 	if err != nil {
 		return nil, err
 	}
-	return pgx.ConnectConfig(ctx, config)
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if refusal, is := errors.AsType[Refusal](err); is {
+		return nil, refusal
+	}
+	return conn, err
 }
 
 // NewPool opens a pool. When one of its connections finds the server useless, all of them are given up: those that are
@@ -103,6 +108,7 @@ func bound(config *pgx.ConnConfig, patience time.Duration, silent func()) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTime
 	}
+	config.AfterConnect = newEnough
 	dial := config.DialFunc
 	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		opened, err := dial(ctx, network, address)

@@ -1,11 +1,13 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -23,18 +25,24 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 // host stands before a server. From freeze on it is one that hangs: it accepts what is sent, and sends nothing.
 type host struct {
 	address string
+	alter   func([]byte) []byte // what the server sends
 	frozen  context.Context
 	freeze  context.CancelFunc
 }
 
 func newHost(t *testing.T, server string) host {
 	t.Helper()
+	return newHostThat(t, bytes.Clone, server)
+}
+
+func newHostThat(t *testing.T, alter func([]byte) []byte, server string) host {
+	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
-	h := host{address: listener.Addr().String()}
+	h := host{address: listener.Addr().String(), alter: alter}
 	h.frozen, h.freeze = context.WithCancel(t.Context())
 	go func() {
 		for {
@@ -56,14 +64,14 @@ func (h host) serve(client net.Conn, server string) {
 	}
 	defer backend.Close()
 	go func() {
-		h.pass(backend, client)
+		h.pass(backend, client, bytes.Clone)
 		_ = backend.Close()
 	}()
-	h.pass(client, backend)
+	h.pass(client, backend, h.alter)
 }
 
 // pass copies what comes, and drops it when the host is frozen.
-func (h host) pass(to io.Writer, from io.Reader) {
+func (h host) pass(to io.Writer, from io.Reader, alter func([]byte) []byte) {
 	for buffer := make([]byte, 32<<10); ; {
 		n, err := from.Read(buffer)
 		if err != nil {
@@ -72,7 +80,7 @@ func (h host) pass(to io.Writer, from io.Reader) {
 		if h.frozen.Err() != nil {
 			continue
 		}
-		if _, err := to.Write(buffer[:n]); err != nil {
+		if _, err := to.Write(alter(buffer[:n])); err != nil {
 			return
 		}
 	}
@@ -255,5 +263,21 @@ func TestConfig_ConnectTimeout(t *testing.T) {
 		if err != nil || config.ConnectTimeout != want {
 			t.Errorf("%s: %v (%v), want %v", url, config.ConnectTimeout, err, want)
 		}
+	}
+}
+
+func TestConnect_RefusesAnOldServer(t *testing.T) {
+	t.Parallel()
+	db := testkit.Database(t, events.Shipping)
+	old := newHostThat(t, func(sent []byte) []byte {
+		return regexp.MustCompile(`server_version\x00\d\d`).ReplaceAll(sent, []byte("server_version\x0014"))
+	}, server(t, db.URL))
+	_, err := postgres.Connect(t.Context(), through(t, db.URL, old.address), postgres.Reading)
+	if err == nil || !regexp.MustCompile(`^the database server is PostgreSQL 14\S* .*, and 15 or newer is needed$`).MatchString(err.Error()) {
+		t.Errorf("a single connection: %v", err)
+	}
+	err = pool(t, through(t, db.URL, old.address), time.Minute).Ping(t.Context())
+	if _, is := errors.AsType[postgres.Refusal](err); !is {
+		t.Errorf("a pool: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -69,8 +70,10 @@ func (a *App) open(ctx context.Context, sets []Migrations) error {
 	if err := a.openDatabase(ctx, sets); err != nil {
 		return err
 	}
-	a.NATS, err = natsadmin.Connect(a.NATSURL, string(a.Service), a.Log)
-	return err
+	if a.NATS, err = natsadmin.Connect(a.NATSURL, string(a.Service), a.Log); err != nil {
+		return err
+	}
+	return natsadmin.NewEnough(a.NATS) // a broker that comes later is a matter of being ready
 }
 
 func newLogger(c Config) *slog.Logger {
@@ -111,15 +114,38 @@ func (a *App) openDatabase(ctx context.Context, sets []Migrations) error {
 	}
 	a.guard = lostcommits.NewGuard(a.Service, a.Log)
 	config.AfterConnect = a.guard.Admit
+	if a.Pooled {
+		postgres.ThroughPooler(config)
+	}
 	if a.Pool, err = postgres.NewPool(ctx, config); err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
 	return a.patiently(ctx, "waiting for the database", func() error {
-		if err := Migrate(ctx, a.MigrationsURL, sets...); err != nil {
+		if err := Migrate(ctx, a.MigrationsURL, sets...); postgres.IsPoolers(err) {
+			return postgres.PooledMigrations
+		} else if err != nil {
 			return err
 		}
-		return a.Pool.Ping(ctx)
+		return a.pooledAsDeclared(ctx)
 	})
+}
+
+// pooledAsDeclared connects, and refuses a pooler that is not declared, or that is none.
+func (a *App) pooledAsDeclared(ctx context.Context) error {
+	err := a.Pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		pooled, err := postgres.Pooled(ctx, conn.Conn())
+		if err == nil && a.Pooled && !pooled {
+			return postgres.UnsuitablePooler
+		}
+		return err
+	})
+	switch {
+	case !postgres.IsPoolers(err):
+		return err
+	case a.Pooled:
+		return postgres.UnsuitablePooler
+	}
+	return postgres.UndeclaredPooler
 }
 
 // patiently tries until it works or ctx ends, and shows in the front and the log what it waits for.
@@ -128,6 +154,9 @@ func (a *App) patiently(ctx context.Context, what string, try func() error) erro
 		err := try()
 		if err == nil {
 			return nil
+		}
+		if refusal, is := errors.AsType[postgres.Refusal](err); is {
+			return refusal
 		}
 		a.front.waitFor(fmt.Errorf("%s: %w", what, err))
 		a.Log.WarnContext(ctx, "not ready yet", "what", what, "error", err)

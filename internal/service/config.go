@@ -16,6 +16,7 @@ type Config struct {
 	DatabaseURL string
 	// MigrationsURL is the login that owns the tables.
 	MigrationsURL string
+	Pooled        bool   // whether DatabaseURL leads through a pooler in transaction mode
 	NATSURL       string // with the service's user and password
 	RegistryURL   string // of the schema registry; empty: schemas are not registered
 	Addr          string // of the public API
@@ -42,6 +43,10 @@ func FromEnv(service events.Service, getenv func(string) string) (Config, error)
 		Faults:      env("FAULTS", ""),
 	}
 	c.MigrationsURL = env("MIGRATIONS_URL", c.DatabaseURL)
+	pooler := env("DATABASE_POOLER", "none")
+	if c.Pooled = pooler == "transaction"; !c.Pooled && pooler != "none" {
+		return c, fmt.Errorf("DATABASE_POOLER must be transaction or none, not %q", pooler)
+	}
 	var err error
 	if c.FaultsEnabled, err = strconv.ParseBool(env("FAULTS_ENABLED", "false")); err != nil {
 		return c, fmt.Errorf("FAULTS_ENABLED must be true or false: %w", err)

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,9 @@ func alone(ctx context.Context, url string, do func(ctx context.Context, lock pg
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	if pooled, err := postgres.Pooled(ctx, conn); err != nil || pooled {
+		return cmp.Or(err, error(postgres.PooledMigrations))
+	}
 	return pgx.BeginFunc(ctx, conn, func(lock pgx.Tx) error {
 		if _, err := lock.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('migrations', 0))`); err != nil {
 			return fmt.Errorf("wait for other replicas' migrations: %w", err)

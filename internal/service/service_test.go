@@ -29,6 +29,7 @@ func TestConfig_IsReadFromTheEnvironment(t *testing.T) {
 		{"faults without permission", map[string]string{"FAULTS": "relay.published=crash"}, "FAULTS needs FAULTS_ENABLED"},
 		{"an admin listener without a token", map[string]string{"ADMIN_ADDR": "127.0.0.1:0"}, "needs an ADMIN_TOKEN"},
 		{"a level that is none", map[string]string{"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"},
+		{"a pooler that cannot be", map[string]string{"DATABASE_POOLER": "session"}, "DATABASE_POOLER must be"},
 		{"a flag that is none", map[string]string{"FAULTS_ENABLED": "perhaps"}, "FAULTS_ENABLED"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 )
 
 func TestFailover_ServicesGoToTheStandby(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name  string
 		fails func(context.Context, *localservers.Postgres) error

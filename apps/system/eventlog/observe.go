@@ -48,6 +48,10 @@ func Open(address string) (*Stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the broker: %w", err)
 	}
+	if err := natsadmin.NewEnough(nc); err != nil {
+		nc.Close()
+		return nil, err
+	}
 	return &Stream{nc}, nil
 }
 
