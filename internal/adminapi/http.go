@@ -21,6 +21,10 @@ func (a API) Routes(r chi.Router) {
 	r.Get("/incidents", a.getIncidents)
 	r.Get("/incidents/{id}", a.getIncident)
 	r.Post("/incidents/{id}/close", action(a.close))
+	if a.Guard != nil {
+		r.Get("/database", a.getDatabase)
+		r.Post("/database/accept", action(a.acceptDatabase))
+	}
 	if a.Waits.Kind != "" {
 		r.Post("/incidents/{id}/retry", action(a.retry))
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/ordersaga/internal/failpoint"
+	"example.com/ordersaga/internal/lostcommits"
 	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/idempotency"
 )
@@ -26,8 +27,9 @@ import (
 type API struct {
 	Pool     *pgxpool.Pool
 	Transact func(ctx context.Context, fn func(tx pgx.Tx) error) error
-	Outbox   *messaging.Outbox // whose dead letters are worked on
-	Faults   *failpoint.Set    // optional
+	Outbox   *messaging.Outbox  // whose dead letters are worked on
+	Guard    *lostcommits.Guard // optional: of the service's database
+	Faults   *failpoint.Set     // optional
 	// Inspect returns the state of what an incident is about, and what can be done about it now. Optional: without it
 	// nothing can be done, and the incidents of such a service close by themselves.
 	Inspect func(ctx context.Context, incident Incident) (state any, possible []Step, err error)

@@ -123,7 +123,7 @@ func (g *Guard) Ready() error {
 // Meet compares the database with the one that the service worked with before, and has what it lacks rebuilt. It waits
 // for the broker as long as it takes: without it nothing can be handled or published either. Only where the broker
 // is there and has no bucket, or does not let the service read it, it goes on without.
-func (g *Guard) Meet(ctx context.Context) error {
+func (g *Guard) Meet(ctx context.Context) {
 	connected := time.Now()
 	for failures := 1; ; failures++ {
 		status := g.shelf.js.Conn().Status()
@@ -132,11 +132,11 @@ func (g *Guard) Meet(ctx context.Context) error {
 		}
 		err := g.round(ctx)
 		if err == nil || ctx.Err() != nil {
-			return ctx.Err()
+			return
 		}
 		g.log.WarnContext(ctx, "not known yet whether the database has all its commits", "error", err)
 		if g.Ready() == nil && status == nats.CONNECTED && time.Since(connected) > meetTime {
-			return nil
+			return
 		}
 		loop.Rest(ctx, min(loop.Backoff(failures), time.Second), nil)
 	}
@@ -253,4 +253,32 @@ func (g *Guard) from(ctx context.Context, pool *pgxpool.Pool) (from uint64, crea
 		return 1, now.Created, nil
 	}
 	return g.record.from(found.Looks, now.Created), now.Created, nil
+}
+
+// State is what a service knows of its database.
+type State struct {
+	Used    bool      `json:"used"`
+	Problem string    `json:"problem,omitempty"` // why it is not used
+	Known   *Identity `json:"known,omitempty"`   // the one that is used, or was
+}
+
+// State is how the database stands.
+func (g *Guard) State() State {
+	s := State{Used: true, Known: g.known.Load()}
+	if err := g.Ready(); err != nil {
+		s.Used, s.Problem = false, err.Error()
+	}
+	return s
+}
+
+// AcceptAsItIs has the database used without a rebuild, which a person decides, and waits until it is.
+func (g *Guard) AcceptAsItIs(ctx context.Context) error {
+	g.asItIs.Store(true)
+	loop.Wake(g.wake)
+	for {
+		doubt := g.Ready()
+		if doubt == nil || !loop.Rest(ctx, 50*time.Millisecond, nil) {
+			return doubt
+		}
+	}
 }

@@ -91,7 +91,7 @@ func (w *world) count(sql string, args ...any) (n int) {
 func TestGuard_ADatabaseThatIsBehindIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.must(w.guard.Meet(t.Context()))
+	w.guard.Meet(t.Context())
 	w.must(w.guard.Looked(t.Context(), 2, 10))
 	w.must(w.guard.Looked(t.Context(), 3, 20))
 	w.must(w.guard.Looked(t.Context(), 4, 30))
@@ -140,11 +140,11 @@ func TestGuard_TheNextProcessKnowsTheDatabase(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			for range 2 {
-				w.must(w.guard.Meet(t.Context()))
+				w.guard.Meet(t.Context())
 			}
 			c.change(w)
 			w.start()
-			w.must(w.guard.Meet(t.Context()))
+			w.guard.Meet(t.Context())
 			if got := w.from.Load(); got != c.from {
 				t.Errorf("it was rebuilt from %d on, want %d", got, c.from)
 			}
@@ -188,11 +188,9 @@ func (p *parcels) cancel(context.Context, pgx.Tx, events.OrderCancelRequested) (
 }
 
 // publish puts what another service has published into the stream.
-func (p *parcels) publish(event events.Event) string {
+func (p *parcels) publish(event events.Event) {
 	p.t.Helper()
-	id := uuid.Must(uuid.NewV7()).String()
-	p.publishAs(id, events.Cause{}, event)
-	return id
+	p.publishAs(uuid.Must(uuid.NewV7()).String(), events.Cause{}, event)
 }
 
 func (p *parcels) publishAs(id string, cause events.Cause, event events.Event) {

@@ -25,8 +25,8 @@ import (
 // when it is published once more.
 //
 // First come the events that the service itself has published, in their order: the event that has caused one is
-// handled again, so that the last unit goes to the order which was promised it, and not to one that came meanwhile. What
-// no event has caused is restored from the event itself. Then come the events that led to nothing that is known.
+// handled again, so that the last unit goes to the order which was promised it, and not to one that came meanwhile.
+// What no event has caused is restored from the event itself. Then come the events that led to nothing that is known.
 type Rebuild struct {
 	Service events.Service
 	NATS    *nats.Conn
@@ -39,7 +39,7 @@ type Rebuild struct {
 // missing is a message of the stream that the database knows nothing of.
 type missing struct {
 	sequence uint64
-	subject  string
+	address  string // its subject at the broker
 	payload  []byte
 	events.Envelope
 }
@@ -66,12 +66,12 @@ func (r Rebuild) Run(ctx context.Context, pool *pgxpool.Pool, from uint64) error
 	handled, published := len(lacks.handled), len(lacks.published)
 	for _, m := range lacks.published {
 		if err := r.restore(ctx, pool, m, lacks); err != nil {
-			return fmt.Errorf("restore %s of order %s: %w", m.Type, m.Envelope.Subject, err)
+			return fmt.Errorf("restore %s of order %s: %w", m.Type, m.Subject, err)
 		}
 	}
 	for _, m := range inOrder(slices.Collect(maps.Values(lacks.handled))) {
 		if err := r.handle(ctx, pool, m); err != nil {
-			return fmt.Errorf("handle %s of order %s again: %w", m.Type, m.Envelope.Subject, err)
+			return fmt.Errorf("handle %s of order %s again: %w", m.Type, m.Subject, err)
 		}
 	}
 	r.Log.WarnContext(ctx, "made up for lost commits", "from", from, "handled", handled, "published", published)
@@ -104,7 +104,7 @@ func (r Rebuild) read(ctx context.Context, pool *pgxpool.Pool, from uint64) (los
 		var page []missing
 		last, others, err := natsadmin.Page(ctx, r.NATS, events.StreamSubjects, from, pageSize,
 			func(sequence uint64, msg *nats.Msg) error {
-				m := missing{sequence: sequence, subject: msg.Header.Get("Nats-Subject"), payload: slices.Clone(msg.Data)}
+				m := missing{sequence: sequence, address: msg.Header.Get("Nats-Subject"), payload: slices.Clone(msg.Data)}
 				var err error
 				if m.Envelope, _, err = events.Open(m.payload); err == nil && !messaging.Translated(m.Envelope) {
 					page = append(page, m)
@@ -226,7 +226,7 @@ func (r Rebuild) restore(ctx context.Context, pool *pgxpool.Pool, m missing, lac
 // before are the events about the same order that are to be handled again, and come earlier in the stream.
 func (l lost) before(cause missing) (earlier []missing) {
 	for _, m := range l.handled {
-		if m.Envelope.Subject == cause.Envelope.Subject && m.sequence < cause.sequence {
+		if m.Subject == cause.Subject && m.sequence < cause.sequence {
 			earlier = append(earlier, m)
 		}
 	}
@@ -256,7 +256,7 @@ var errOtherwise = errors.New("it was decided otherwise")
 
 // again handles events of one order once more, and fails where something is to be published then that is not known.
 func (r Rebuild) again(ctx context.Context, tx pgx.Tx, list []missing, known map[string]bool) error {
-	orderID := list[0].Envelope.Subject
+	orderID := list[0].Subject
 	before, err := due(ctx, tx, orderID)
 	if err != nil {
 		return err
@@ -284,13 +284,13 @@ func due(ctx context.Context, tx pgx.Tx, orderID string) (map[string]bool, error
 // differs takes an event as handled that leads to something else than what was published, and has a person look.
 func (r Rebuild) differs(ctx context.Context, tx pgx.Tx, cause, m missing, why error) error {
 	_, err := tx.Exec(ctx, `INSERT INTO inbox (event_id, type, key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-		cause.ID, cause.Type, cause.Envelope.Subject)
+		cause.ID, cause.Type, cause.Subject)
 	if err != nil {
 		return fmt.Errorf("take an event as handled: %w", err)
 	}
-	r.Log.ErrorContext(ctx, "what was published cannot be made true again", "order_id", m.Envelope.Subject, "event", m.Type,
-		"error", why)
-	_, err = incident.Open(ctx, tx, r.Service, m.Envelope.Subject, incident.KindLostCommits,
+	r.Log.ErrorContext(ctx, "what was published cannot be made true again", "order_id", m.Subject,
+		"event", m.Type, "error", why)
+	_, err = incident.Open(ctx, tx, r.Service, m.Subject, incident.KindLostCommits,
 		fmt.Sprintf("the database has lost commits, and %s was published before: %v", m.Type, why))
 	return err
 }
@@ -305,7 +305,7 @@ func (r Rebuild) handle(ctx context.Context, pool *pgxpool.Pool, m missing) erro
 		return err
 	}
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		return r.Outbox.DeadLetter(ctx, tx, m.subject, m.payload, err)
+		return r.Outbox.DeadLetter(ctx, tx, m.address, m.payload, err)
 	})
 }
 
@@ -315,7 +315,7 @@ func keep(ctx context.Context, tx pgx.Tx, m missing, event events.Event) error {
 	rows := &pgx.Batch{}
 	rows.Queue(`
 		INSERT INTO outbox_message (id, key, type, subject, payload, created_at) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (id) DO NOTHING`, m.ID, m.Envelope.Subject, m.Type, m.subject, m.payload, m.Time)
+		ON CONFLICT (id) DO NOTHING`, m.ID, m.Subject, m.Type, m.address, m.payload, m.Time)
 	rows.Queue(`DELETE FROM outbox_due WHERE id = $1`, m.ID)
 	// Where the relay has met no broker yet the mark is that of no stream: at worst the event is published once more.
 	rows.Queue(`

@@ -37,12 +37,12 @@ type App struct {
 	Config
 	Pool    *pgxpool.Pool
 	NATS    *nats.Conn
-	Faults  *failpoint.Set // nil unless faults are enabled
+	Guard   *lostcommits.Guard // of the pool
+	Faults  *failpoint.Set     // nil unless faults are enabled
 	Log     *slog.Logger
 	Metrics *prometheus.Registry
 
 	front  *front
-	guard  *lostcommits.Guard
 	server *httpserver.Server
 }
 
@@ -112,8 +112,8 @@ func (a *App) openDatabase(ctx context.Context, sets []Migrations) error {
 	if tracing.On() {
 		config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
 	}
-	a.guard = lostcommits.NewGuard(a.Service, a.Log)
-	config.AfterConnect = a.guard.Admit
+	a.Guard = lostcommits.NewGuard(a.Service, a.Log)
+	config.AfterConnect = a.Guard.Admit
 	if a.Pooled {
 		postgres.ThroughPooler(config)
 	}

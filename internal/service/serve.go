@@ -72,24 +72,22 @@ const meetTime = 2 * time.Second
 func (a *App) meet(ctx context.Context, p Parts) error {
 	a.front.waitFor(errors.New("finding out whether the database has lost commits"))
 	rebuild := lostcommits.Rebuild{Service: a.Service, NATS: a.NATS, Outbox: p.Outbox, Restore: p.Restore, Log: a.Log}
-	if err := a.guard.Open(a.NATS, a.Pool, rebuild.Run); err != nil {
+	if err := a.Guard.Open(a.NATS, a.Pool, rebuild.Run); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, meetTime)
 	defer cancel()
-	_ = a.guard.Meet(ctx) // exchange goes on with it
+	a.Guard.Meet(ctx) // exchange goes on with it
 	return nil
 }
 
 // exchange consumes and publishes, once it is known that the database has lost nothing.
 func (a *App) exchange(box *messaging.Outbox) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if a.guard.Meet(ctx) != nil {
-			return nil // asked to end
-		}
+		a.Guard.Meet(ctx)
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error { return box.Run(ctx) })
-		group.Go(func() error { return a.guard.Run(ctx) })
+		group.Go(func() error { return a.Guard.Run(ctx) })
 		return group.Wait()
 	}
 }
@@ -115,7 +113,6 @@ func (a *App) listenAdmin(ctx context.Context, p Parts) (*httpserver.Server, err
 		}
 		breaking{a.Service, js, time.Now()}.routes(router)
 	}
-	a.guard.Routes(router)
 	if p.Admin != nil {
 		p.Admin(router)
 	}

@@ -41,7 +41,7 @@ func run(ctx context.Context, c service.Config, patience asking.Patience) error 
 	once := idempotency.Once{Do: box.Tx, Failpoint: app.Faults.Hook()}
 	api := server{app.Pool, once}
 	admin := adminapi.API{
-		Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Tables: orderRows, Waits: waits,
+		Pool: app.Pool, Transact: box.Tx, Outbox: box, Guard: app.Guard, Faults: app.Faults, Tables: orderRows, Waits: waits,
 	}
 	return app.Serve(ctx, service.Parts{
 		Outbox: box,

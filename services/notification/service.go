@@ -77,8 +77,10 @@ func run(ctx context.Context, c service.Config, mails mailServer) error {
 	return app.Serve(ctx, service.Parts{
 		Outbox: box,
 		HTTP:   routes(server{app.Pool}),
-		Admin:  adminapi.API{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Tables: orderRows}.Routes,
-		Loops:  newSending(app.Pool, mails, app.Faults, app.Log, app.Metrics).loops(),
+		Admin: adminapi.API{
+			Pool: app.Pool, Transact: box.Tx, Outbox: box, Guard: app.Guard, Faults: app.Faults, Tables: orderRows,
+		}.Routes,
+		Loops: newSending(app.Pool, mails, app.Faults, app.Log, app.Metrics).loops(),
 	})
 }
 

@@ -100,7 +100,7 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 		calls.Run,
 	}
 	admin := adminapi.API{
-		Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Tables: orderRows, Waits: waits,
+		Pool: app.Pool, Transact: box.Tx, Outbox: box, Guard: app.Guard, Faults: app.Faults, Tables: orderRows, Waits: waits,
 	}
 	return app.Serve(ctx, service.Parts{Outbox: box, HTTP: routes(api), Admin: admin.Routes, Loops: loops,
 		Restore: restore(s.Deadline)})

@@ -89,7 +89,9 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 	defer gateway.Close()
 	workers := charge.NewWorkers(app, s.Settings, box.Tx, gateway, wake)
 	reconciler := reconcile.New(app, s.ReconcileGrace, box.Tx, gateway, wake)
-	admin := adminapi.API{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Tables: keeps}
+	admin := adminapi.API{
+		Pool: app.Pool, Transact: box.Tx, Outbox: box, Guard: app.Guard, Faults: app.Faults, Tables: keeps,
+	}
 	return app.Serve(ctx, service.Parts{
 		Outbox: box,
 		HTTP:   routes(server{direct.New(app.Pool, workers, app.Faults), app.Pool}),

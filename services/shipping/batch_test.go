@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // One call decides about all of its orders, and answers each in its place: one that is shipped, one that was fenced off
@@ -37,5 +38,29 @@ func TestShip_ABatchAnswersEachInItsPlace(t *testing.T) {
 	}
 	if failed, is := answers[2].(events.ShipmentFailed); !is || failed.OrderID != paid[2].OrderID {
 		t.Errorf("what cannot be delivered was answered by %+v", answers[2])
+	}
+}
+
+// On another database, with another cause, the same order is the same parcel: nobody sends two.
+func TestShip_WhoDecidesAgainSendsTheSameParcel(t *testing.T) {
+	t.Parallel()
+	order := paidOrder(newOrderID(t), "CH")
+	var ids []string
+	for range 2 {
+		pool := database(t).Pool
+		ctx := outbox.WithCause(t.Context(), outbox.Cause{EventID: newOrderID(t)})
+		err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+			answers, err := ship(ctx, tx, []events.PaymentProcessed{order})
+			if err == nil {
+				ids = append(ids, answers[0].(events.ShipmentCreated).ShipmentID)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if ids[0] != ids[1] || len(ids[0]) != len("shp_")+36 {
+		t.Errorf("the parcels of one order are %v", ids)
 	}
 }

@@ -23,7 +23,9 @@ func Run(ctx context.Context, c service.Config) error {
 	return app.Serve(ctx, service.Parts{
 		Outbox: box,
 		HTTP:   routes(server{app.Pool}),
-		Admin:  adminapi.API{Pool: app.Pool, Transact: box.Tx, Outbox: box, Faults: app.Faults, Tables: orderRows}.Routes,
+		Admin: adminapi.API{
+			Pool: app.Pool, Transact: box.Tx, Outbox: box, Guard: app.Guard, Faults: app.Faults, Tables: orderRows,
+		}.Routes,
 	})
 }
 

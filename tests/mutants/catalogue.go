@@ -54,7 +54,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "marks in no order", file: "pkg/outbox/recovery/marks.go",
-		old: "\n				ORDER BY position) AS ack", new: ") AS ack",
+		old: " ORDER BY position) AS ack", new: ") AS ack",
 		dir: "pkg/outbox", test: "^TestOwnership_MarksHaveOneOrder$",
 	},
 	{
@@ -139,7 +139,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "the versions of the API have keys of their own", file: "services/order/http.go",
-		old: `idempotency.ForOperation("POST "+v.Path(""), "orders", key, body)`, new: `idempotency.ForOperation("POST "+v.Path(""), v.Path(""), key, body)`,
+		old: `idempotency.ForOperation("POST "+v.Path(""), scopeOrders, key, body)`, new: `idempotency.ForOperation("POST "+v.Path(""), v.Path(""), key, body)`,
 		dir: "services/order", test: "^TestVersion_AKeyOfOneIsRefusedInTheOther$",
 	},
 	{
@@ -768,5 +768,50 @@ var mutants = []mutant{
 		name: "the wait for the commit counts as work", file: "internal/messaging/tracing.go",
 		old: "		if h.answered[h.TraceParent(i)] {", new: "		if h.answered[h.ids[i]] {",
 		dir: "internal/messaging", test: "^TestHop_HasThreeSpansWithOneParent$",
+	},
+	{
+		name: "an acknowledgement is for whatever has its position", file: "pkg/outbox/recovery/marks.go",
+		old: " AND due.id = ack.id", new: " AND ack.id = ack.id",
+		dir: "pkg/outbox", test: "^TestRelay_AnAcknowledgementIsForItsMessageAlone$",
+	},
+	{
+		name: "ids of events are random", file: "internal/messaging/codec.go",
+		old: "events.Wrap(events.ID(events.Cause(cause), event), at,", new: "events.Wrap(uuid.NewString(), at,",
+		dir: "internal/messaging", test: "^TestPublish_KeepsTheCauseAndTheTrace$",
+	},
+	{
+		name: "a shipment's id is the event's", file: "services/shipping/saga.go",
+		old: "events.DerivedID(order.OrderID, \"shipment\", order.OrderID)", new: "outbox.CauseOf(ctx).EventID",
+		dir: "services/shipping", test: "^TestShip_WhoDecidesAgainSendsTheSameParcel$",
+	},
+	{
+		name: "a database that is behind is used", file: "internal/lostcommits/guard.go",
+		old: "	if why := now.differs(*g.known.Load()); why != \"\" {", new: "	if why := now.differs(*g.known.Load()); false {",
+		dir: "internal/lostcommits", test: "^TestGuard_ADatabaseThatIsBehindIsRefused$",
+	},
+	{
+		name: "what the last process knew is forgotten", file: "internal/lostcommits/guard.go",
+		old: "found && why != \"\" {", new: "found && why == \"never\" {",
+		dir: "internal/lostcommits", test: "^TestGuard_TheNextProcessKnowsTheDatabase$",
+	},
+	{
+		name: "a look at another database counts", file: "internal/lostcommits/record.go",
+		old: "if s.Looks <= looks && ", new: "if s.Looks <= looks+1 && ",
+		dir: "internal/lostcommits", test: "^(TestRecord_BeginsBehindWhatTheDatabaseHas|TestGuard_ADatabaseThatIsBehindIsRefused)$",
+	},
+	{
+		name: "the opposite of what was published is published", file: "internal/lostcommits/rebuild.go",
+		old: "if !before[id] && !known[id] {", new: "if !before[id] && !known[id] && len(id) == 0 {",
+		dir: "internal/lostcommits", test: "^TestRebuild_TheOppositeIsNotPublished$",
+	},
+	{
+		name: "one event that fails keeps the database closed", file: "internal/lostcommits/rebuild.go",
+		old: "	if err == nil || away {\n		return err\n	}\n	return pgx", new: "	if err != nil || away {\n		return err\n	}\n	return pgx",
+		dir: "internal/lostcommits", test: "^TestRebuild_WhatFailsIsADeadLetter$",
+	},
+	{
+		name: "events of the stream may be in no outbox", file: "apps/system/verify/messages.go",
+		old: "WHERE NOT EXISTS (SELECT FROM outbox WHERE outbox.id = event.id)", new: "WHERE $1::uuid[] IS NULL AND NOT EXISTS (SELECT FROM outbox WHERE outbox.id = event.id)",
+		dir: "apps/system/verify", test: "^TestVerify_EveryInvariantIsViolatedByADoctoredWorld$/^I22",
 	},
 }

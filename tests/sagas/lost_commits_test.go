@@ -32,6 +32,7 @@ func TestDatabase_LosesCommits(t *testing.T) {
 	admin, err := pgx.Connect(t.Context(), w.Superuser())
 	kit.Must(t, err)
 	t.Cleanup(func() { _ = admin.Close(t.Context()) })
+	differ := 0
 	for _, services := range [][]events.Service{
 		{events.Shipping}, {events.Inventory}, {events.Payment}, {events.Order}, events.Services,
 	} {
@@ -58,12 +59,18 @@ func TestDatabase_LosesCommits(t *testing.T) {
 				}
 				return w.AwaitReady(t.Context())
 			})
+			for id, end := range w.ends(t) {
+				if before[id] != end {
+					differ++
+				}
+			}
 			if again, _, err := w.Shop.Place(t.Context(), known); err != nil || again.Id != id {
 				t.Errorf("a request that was answered with order %s before the loss is answered with %s (%v)", id, again.Id, err)
 			}
 			w.Holds(t, w.Secrets()...)
 		})
 	}
+	t.Logf("measured: %d orders differ", differ)
 	t.Run("the last unit stays with the order that was promised it", func(t *testing.T) { theLastUnit(t, w, admin) })
 	t.Run("what cannot be made true again is a person's", func(t *testing.T) { decidedOtherwise(t, w, admin) })
 	t.Run("a person decides where the stream ends", func(t *testing.T) { behindTheStream(t, w, admin) })

@@ -25,8 +25,8 @@ func (p *program) database() *cobra.Command {
 		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 			return p.acceptDatabase(ctx, o, args[0])
 		})
-	accept.Long = `Has a service use its database as it is. Only for one that has lost commits, and for which the stream does not
-go back far enough: the service would do again what is missing otherwise. What is not made up for shows sagactl verify.`
+	accept.Long = `Has a service use its database as it is. Only for one that has lost commits, and for which the stream
+does not go back far enough: otherwise the service does again what is missing. sagactl verify shows what is lost then.`
 	o.flags(p, accept)
 	list := command("list", "Shows whether each service uses its database, and why not.", cobra.NoArgs,
 		func(ctx context.Context, _ []string) error { return p.listDatabases(ctx) })

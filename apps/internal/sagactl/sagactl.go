@@ -129,7 +129,8 @@ Exit codes: 0 done, 1 a check failed or a request was refused, 2 usage, 3 the sy
 	root.PersistentFlags().StringVar(&p.file, "file", p.defaultFile(), "the description of the running system")
 	root.PersistentFlags().StringVarP(&p.output, "output", "o", "table", "table or json")
 	root.AddCommand(p.demo(), p.order(), p.watch(), p.trace(), p.stock(), p.verify(), p.faults(), p.kill(),
-		p.sql(), p.database(), p.lab(), p.incidents(), p.deadLetters(), p.bench(), p.conformance(), p.contracts(), p.schemas(), p.publish(),
+		p.sql(), p.database(), p.lab(), p.incidents(), p.deadLetters(), p.bench(), p.conformance(), p.contracts(),
+		p.schemas(), p.publish(),
 		p.wrong(), p.quality(), p.natsConf(), p.version())
 	return root
 }
