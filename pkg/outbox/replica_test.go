@@ -284,6 +284,29 @@ func TestReplicas_OneThatEndsLeavesItsRowsAtOnce(t *testing.T) {
 	}
 }
 
+// A loop that one replica does for all is the first one's. When it has gone, another one does it.
+func TestReplicas_OneOfThemDoesWhatOneIsEnoughFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	other := uuid.Nil // before everybody
+	w.exec(`INSERT INTO outbox_relay (id, seen_at) VALUES ($1, now() + interval '1 hour')`, other)
+	m, _ := w.start()
+	w.alive(2)
+	does := func() (done bool) {
+		err := m.OnOneReplica(func(context.Context) error { done = true; return nil })(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		return done
+	}
+	testkit.Eventually(t, within, "it to leave it to the other one", func() bool { return !does() })
+	w.exec(`UPDATE outbox_relay SET seen_at = now() - $2::interval WHERE id = $1`, other, ownership.Lease)
+	testkit.Eventually(t, within, "it to do so itself", does)
+	w.exec(`INSERT INTO outbox_relay (id, seen_at) VALUES ($1, now() + interval '1 hour')`, uuid.Max)
+	w.alive(2)
+	testkit.Always(t, 2*outbox.Rescan, "one that comes later leaves it to us", does)
+}
+
 // foreign stores n rows of another owner.
 func (w *world) foreign(owner uuid.UUID, n int) {
 	w.t.Helper()

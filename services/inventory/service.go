@@ -49,7 +49,7 @@ func run(ctx context.Context, c service.Config, patience asking.Patience) error 
 		Admin:  admin.Routes,
 		Loops: []func(context.Context) error{
 			grpcserver.Server{Addr: app.GRPCAddr, Log: app.Log, Ready: box.Ready, Register: register(api)}.Run,
-			loop.New("ask again", app.Log, time.Second, nil, sweeper{box.Tx, patience}.runOnce),
+			loop.New("ask again", app.Log, time.Second, nil, box.OnOneReplica(sweeper{box.Tx, patience}.runOnce)),
 			loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults.Hook())),
 		},
 		Restore: restore,

@@ -94,9 +94,9 @@ func run(ctx context.Context, c service.Config, s Settings) error {
 	}
 	sweep := sweeper{box.Tx, app.Faults, s.Patience}
 	loops := []func(context.Context) error{
-		loop.New("cancel overdue orders", app.Log, time.Second, nil, sweep.runOnce),
+		loop.New("cancel overdue orders", app.Log, time.Second, nil, box.OnOneReplica(sweep.runOnce)),
 		loop.New("reap idempotency keys", app.Log, time.Minute, nil, idempotency.Reaper(app.Pool, app.Faults.Hook())),
-		loop.New("publish for old mails", app.Log, time.Second, nil, oldMails{box.Tx, s.Version}.runOnce),
+		loop.New("publish for old mails", app.Log, time.Second, nil, box.OnOneReplica(oldMails{box.Tx, s.Version}.runOnce)),
 		calls.Run,
 	}
 	admin := adminapi.API{

@@ -79,8 +79,13 @@ var mutants = []mutant{
 	},
 	{
 		name: "a relay does not say that it lives", file: "pkg/outbox/ownership/ownership.go",
-		old: "ON CONFLICT (id) DO UPDATE SET seen_at = now()`", new: "ON CONFLICT DO NOTHING`",
+		old: "DO UPDATE SET seen_at = now()\n", new: "DO UPDATE SET seen_at = outbox_relay.seen_at\n",
 		dir: "pkg/outbox", test: "^TestReplicas_ARelayIsSeenAsLongAsItPublishes$",
+	},
+	{
+		name: "every replica does what one is enough for", file: "pkg/outbox/outbox.go",
+		old: "if !o.relay.owned.First() {", new: "if o.relay == nil {",
+		dir: "pkg/outbox", test: "^TestReplicas_OneOfThemDoesWhatOneIsEnoughFor$",
 	},
 	{
 		name: "taking over waits for locks", file: "pkg/outbox/ownership/ownership.go",

@@ -7,6 +7,7 @@ package ownership
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,11 +29,15 @@ const (
 // Process owns the rows that this process writes. A process that was started again is another one.
 var Process = uuid.New()
 
-// Ownership is what a relay knows of it. It belongs to the relay's loop.
+// Ownership is what a relay knows of it. It belongs to the relay's loop, but [Ownership.First].
 type Ownership struct {
 	renewed time.Time
 	more    bool // the last round took rows over, and there may be more
+	later   atomic.Bool
 }
+
+// First says whether no living relay has a smaller id. It is true, too, as long as nothing is known.
+func (o *Ownership) First() bool { return !o.later.Load() }
 
 // Renew has a round renew this process's row, a few times a second. It then takes over up to room rows of owners
 // that are dead, or that have ended. It never waits for another relay that does the same: what is locked is skipped.
@@ -42,7 +47,14 @@ func (o *Ownership) Renew(batch *pgx.Batch, room int) {
 	}
 	o.renewed = time.Now()
 	batch.Queue(`
-		INSERT INTO outbox_relay (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET seen_at = now()`, Process)
+		INSERT INTO outbox_relay (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET seen_at = now()
+		RETURNING EXISTS (SELECT FROM outbox_relay WHERE id < $1)`, Process).
+		QueryRow(func(row pgx.Row) error {
+			var later bool
+			err := row.Scan(&later)
+			o.later.Store(later)
+			return err
+		})
 	batch.Queue(`
 		DELETE FROM outbox_relay WHERE id = ANY (ARRAY(
 			SELECT id FROM outbox_relay WHERE seen_at < now() - $1::interval FOR UPDATE SKIP LOCKED))`, Lease)
