@@ -65,14 +65,14 @@ func newRelay(c *Config) (*relay, error) {
 }
 
 // open gives the relay a connection of its own. Its commits do not wait for the disk: all that it writes are marks, and
-// one that a crash takes away costs a duplicate, which the inboxes absorb. Its plans only look rows up by their keys: a
-// plan that was made while a table was small, and kept, would read all of it when it is large. Without jit, because
-// before Postgres 18 what is switched off costs 10¹⁰ where there is no other way, and is compiled for that.
+// one that a crash takes away costs a duplicate, which the inboxes absorb. Its plans only read rows by their keys, in
+// order: a plan that was made while a table was small, and kept, would read all of it when it is large. Without jit,
+// because before Postgres 18 what is switched off costs 10¹⁰ where there is no other way, and is compiled for that.
 func (r *relay) open(ctx context.Context) error {
 	config := r.Pool.Config()
 	config.MaxConns, config.MinConns = 1, 0
 	config.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
-	for _, setting := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"} {
+	for _, setting := range []string{"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit"} {
 		config.ConnConfig.RuntimeParams[setting] = "off"
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)

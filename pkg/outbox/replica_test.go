@@ -345,6 +345,46 @@ func TestOwnership_RowsChangeHandsWhenTheirOwnerIsDead(t *testing.T) {
 	}
 }
 
+// Each round reads a window, however much is due: the rows come from the key in their order.
+func TestOwnership_ARoundDoesNotReadTheWholeBacklog(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const rows = 40 * outbox.Window
+	err := pgx.BeginFunc(t.Context(), w.pool, func(tx pgx.Tx) error {
+		return outbox.Publish(t.Context(), tx, failures(make([]string, rows))...)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.arm(failpoint.Fault{Point: failpoint.RelayTaken, Kind: failpoint.Error}) // they are taken again and again
+	_, stop := w.start()
+	testkit.Eventually(t, within, "rounds to take rows", func() bool { return w.counted(outbox.PublishErrors) >= 5 })
+	stop() // ends the relay's session, and the server counts what it has read
+	rounds := int(w.counted(outbox.PublishErrors)) + 1
+	const reads = `SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_user_tables WHERE relname = 'outbox_due'`
+	testkit.Eventually(t, within, "the session to be counted", func() bool { return w.count(reads) > 0 })
+	// Once a second they are counted, too.
+	if n := w.count(reads); n > 2*rounds*outbox.Window+3*rows {
+		t.Errorf("%d rounds have read %d rows, with windows of %d of %d", rounds, n, outbox.Window, rows)
+	}
+}
+
+// A replica whose broker is away does not keep its rows from one whose broker is there.
+func TestOwnership_ARelayThatCannotPublishIsTakenToBeDead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	w.alive(1)
+	if err := w.broker.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.alive(0)
+	if err := w.broker.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.alive(1)
+}
+
 // What a transaction has locked is left to it, and nobody waits.
 func TestOwnership_TakingOverWaitsForNobody(t *testing.T) {
 	t.Parallel()

@@ -83,6 +83,11 @@ var mutants = []mutant{
 		dir: "pkg/outbox", test: "^TestReplicas_ARelayIsSeenAsLongAsItPublishes$",
 	},
 	{
+		name: "a round sorts the whole backlog", file: "pkg/outbox/relay.go",
+		old: "\"enable_bitmapscan\", ", new: "",
+		dir: "pkg/outbox", test: "^TestOwnership_ARoundDoesNotReadTheWholeBacklog$",
+	},
+	{
 		name: "every replica does what one is enough for", file: "pkg/outbox/outbox.go",
 		old: "if !o.relay.owned.First() {", new: "if o.relay == nil {",
 		dir: "pkg/outbox", test: "^TestReplicas_OneOfThemDoesWhatOneIsEnoughFor$",
