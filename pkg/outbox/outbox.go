@@ -166,12 +166,7 @@ func (o *Outbox) Backlog() int { return int(o.relay.backlog.Load()) }
 // OnOneReplica makes a round of a loop that one replica does for all: the first of those that publish. When it has gone
 // another one does it, within two seconds. Now and then two of them do it, or none.
 func (o *Outbox) OnOneReplica(round func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error {
-		if !o.relay.owned.First() {
-			return nil
-		}
-		return round(ctx)
-	}
+	return o.relay.owned.OnFirst(round)
 }
 
 // Redeliver handles a message as if the broker had delivered it: its event is stored in the inbox, its step runs, the

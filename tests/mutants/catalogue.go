@@ -88,8 +88,8 @@ var mutants = []mutant{
 		dir: "pkg/outbox", test: "^TestOwnership_ARoundDoesNotReadTheWholeBacklog$",
 	},
 	{
-		name: "every replica does what one is enough for", file: "pkg/outbox/outbox.go",
-		old: "if !o.relay.owned.First() {", new: "if o.relay == nil {",
+		name: "every replica does what one is enough for", file: "pkg/outbox/ownership/ownership.go",
+		old: "if o.later.Load() {", new: "if o == nil {",
 		dir: "pkg/outbox", test: "^TestReplicas_OneOfThemDoesWhatOneIsEnoughFor$",
 	},
 	{

@@ -24,7 +24,7 @@ var sizes = []struct {
 	{"lines of pkg/outbox", 1650, func(r repository) int {
 		return r.lines("pkg/outbox") - r.lines("pkg/outbox/recovery") - r.lines("pkg/outbox/ownership")
 	}},
-	{"lines of pkg/outbox/ownership", 80, func(r repository) int { return r.lines("pkg/outbox/ownership") }},
+	{"lines of pkg/outbox/ownership", 90, func(r repository) int { return r.lines("pkg/outbox/ownership") }},
 	{"lines of pkg/outbox/recovery", 420, func(r repository) int { return r.lines("pkg/outbox/recovery") }},
 	{"files of pkg/outbox", 12, func(r repository) int { return len(r.in("pkg/outbox")) }},
 	{"files of services/order", 13, func(r repository) int { return len(r.in("services/order")) }},

@@ -29,15 +29,22 @@ const (
 // Process owns the rows that this process writes. A process that was started again is another one.
 var Process = uuid.New()
 
-// Ownership is what a relay knows of it. It belongs to the relay's loop, but [Ownership.First].
+// Ownership is what a relay knows of it. It belongs to the relay's loop, but [Ownership.OnFirst].
 type Ownership struct {
 	renewed time.Time
 	more    bool // the last round took rows over, and there may be more
 	later   atomic.Bool
 }
 
-// First says whether no living relay has a smaller id. It is true, too, as long as nothing is known.
-func (o *Ownership) First() bool { return !o.later.Load() }
+// OnFirst is a round that does nothing where a living relay has a smaller id. As long as nothing is known, it is done.
+func (o *Ownership) OnFirst(round func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if o.later.Load() {
+			return nil
+		}
+		return round(ctx)
+	}
+}
 
 // Renew has a round renew this process's row, a few times a second. It then takes over up to room rows of owners
 // that are dead, or that have ended. It never waits for another relay that does the same: what is locked is skipped.
