@@ -2,9 +2,11 @@ package sagactl
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
@@ -15,6 +17,7 @@ import (
 
 func (p *program) verify() *cobra.Command {
 	var o verify.Options
+	var acknowledged string
 	c := &cobra.Command{
 		Use:   "verify",
 		Short: "Checks what must hold, over all databases, the gateway's ledger and the stream, read-only.",
@@ -25,7 +28,12 @@ everything is, once the system has come to rest, for which it is given some time
 Of many orders it holds a page at a time; how far it is goes to standard error. With --since 2h only orders that were
 placed or changed no longer ago are looked at; what is about all rows together is not judged then, and shown as such.`,
 		Args: cobra.NoArgs,
-		RunE: runs(func(c *cobra.Command, _ []string) error { return p.check(c.Context(), o) }),
+		RunE: runs(func(c *cobra.Command, _ []string) (err error) {
+			if o.Acknowledged, err = readAcknowledged(acknowledged); err != nil {
+				return &Failure{usage, err, "sagactl verify --help"}
+			}
+			return p.check(c.Context(), o)
+		}),
 	}
 	c.Flags().BoolVar(&o.AtRest, "at-rest", false, "check also what holds only when nothing is under way any more")
 	c.Flags().DurationVar(&o.Within, "within", time.Minute, "how long the system may take to come to rest")
@@ -33,7 +41,37 @@ placed or changed no longer ago are looked at; what is about all rows together i
 		"look only at orders that were placed or changed no longer ago (all)")
 	c.Flags().DurationVar(&o.TooOld, "too-old", 0,
 		"how long an event may wait to be published or acknowledged (a third of the time that the stream keeps it)")
+	c.Flags().StringVar(&acknowledged, "acknowledged", "",
+		"a file with what clients were answered, which must be kept (I10, I17): orders as JSON, one after the other, as"+
+			" sagactl order place -o json prints them; each may have its idempotency_key")
 	return c
+}
+
+// readAcknowledged reads the answers that clients got. Without a file there are none.
+func readAcknowledged(name string) (all []verify.Acknowledged, err error) {
+	if name == "" {
+		return nil, nil
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read what was acknowledged: %w", err)
+	}
+	defer file.Close()
+	for answers := json.NewDecoder(file); ; {
+		var answer struct {
+			ID  string `json:"id"`
+			Key string `json:"idempotency_key"`
+		}
+		switch err := answers.Decode(&answer); {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, fmt.Errorf("answer %d in %s: %w", len(all)+1, name, err)
+		case answer.ID == "":
+			return nil, fmt.Errorf("answer %d in %s has no id of an order", len(all)+1, name)
+		}
+		all = append(all, verify.Acknowledged{OrderID: answer.ID, Key: answer.Key})
+	}
 }
 
 func (p *program) check(ctx context.Context, o verify.Options) error {
