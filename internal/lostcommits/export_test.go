@@ -19,6 +19,12 @@ func (g *Guard) Looked(ctx context.Context, looks int64, floor uint64) error {
 	return g.accept(ctx, known, stand{looks, floor, now.Created})
 }
 
+// Floor is up to where everything is handled.
+func (g *Guard) Floor(ctx context.Context) (uint64, error) {
+	now, err := g.shelf.stand(ctx)
+	return now.Floor, err
+}
+
 // Keep changes which database the broker knows.
 func (g *Guard) Keep(ctx context.Context, change func(*Identity)) error {
 	change(&g.record.Identity)

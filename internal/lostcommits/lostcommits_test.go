@@ -262,6 +262,28 @@ func TestRebuild_EverythingIsAsItWas(t *testing.T) {
 	}
 }
 
+// Where nothing waits for the service, what others have published is behind it, too; where something does, only what was
+// handled is.
+func TestGuard_TheFloorIsTheEndOfTheStreamWhereNothingWaits(t *testing.T) {
+	t.Parallel()
+	p := newParcels(t)
+	floor := func(want uint64) {
+		t.Helper()
+		if got, err := p.guard.Floor(t.Context()); err != nil || got != want {
+			t.Errorf("the floor is %d (%v), want %d", got, err, want)
+		}
+	}
+	stranger := events.PaymentVoided{Subject: events.Subject{OrderID: uuid.NewString()}, Reason: "x"} // not for shipping
+	floor(0)
+	p.publish(stranger)
+	floor(1)
+	p.publish(paid())
+	p.publish(stranger)
+	floor(0)
+	p.run(1) // publishes a fourth message
+	floor(4)
+}
+
 // An event that led to nothing that anybody knows is handled as if it had come now.
 func TestRebuild_WhatWasNeverPublishedIsPublished(t *testing.T) {
 	t.Parallel()

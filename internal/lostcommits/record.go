@@ -26,7 +26,7 @@ type stand struct {
 	Looks int64 `json:"looks"`
 	// Floor is the last sequence of the stream up to which the service had handled everything, before the look.
 	Floor uint64 `json:"floor"`
-	// Created is when the consumer was made: the sequences of another one may be those of another stream.
+	// Created is when the stream was made: the sequences of another one mean nothing.
 	Created time.Time `json:"created"`
 }
 
@@ -93,12 +93,21 @@ func (s shelf) store(ctx context.Context, r record) error {
 	return nil
 }
 
-// stand asks the broker how far the service's consumer is.
+// stand asks the broker how far the service's consumer is. Where nothing waits for it that is the end of the stream,
+// whosever its last events are: the acknowledged ones among them may be older than the stream keeps any.
 func (s shelf) stand(ctx context.Context) (stand, error) {
-	consumer, err := s.js.Consumer(ctx, events.Stream, string(s.service))
+	stream, err := s.js.Stream(ctx, events.Stream)
+	if err != nil {
+		return stand{}, fmt.Errorf("look at the stream: %w", err)
+	}
+	consumer, err := stream.Consumer(ctx, string(s.service)) // asked later, so that it knows of all that the stream had
 	if err != nil {
 		return stand{}, fmt.Errorf("look at the consumer: %w", err)
 	}
-	info := consumer.CachedInfo()
-	return stand{Floor: info.AckFloor.Stream, Created: info.Created}, nil
+	end, info := stream.CachedInfo(), consumer.CachedInfo()
+	now := stand{Floor: info.AckFloor.Stream, Created: end.Created}
+	if info.NumPending == 0 && info.NumAckPending == 0 {
+		now.Floor = max(now.Floor, end.State.LastSeq)
+	}
+	return now, nil
 }

@@ -20,7 +20,7 @@ func TestRecord_BeginsBehindWhatTheDatabaseHas(t *testing.T) {
 		}
 	}
 	if got := r.from(40, made.Add(time.Second)); got != 1 {
-		t.Errorf("with another consumer from %d on, want 1", got)
+		t.Errorf("with another stream from %d on, want 1", got)
 	}
 	if r = r.with(Identity{Looks: 99, Timeline: "2"}, stand{99, 7, made}); len(r.Last) != 1 {
 		t.Errorf("of another database %d looks are kept", len(r.Last))
