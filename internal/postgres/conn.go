@@ -21,8 +21,11 @@ type conn struct {
 	net.Conn
 	patience time.Duration
 	silent   func()
+	hung     *sync.Map // when servers were silent, by address; nil where there is no other host
 
 	mu      sync.Mutex
+	open    bool // connecting is over
+	waits   time.Duration
 	fixed   bool  // somebody else has set the deadline
 	givenUp error // the connection is closed
 }
@@ -55,8 +58,12 @@ func (c *conn) SetDeadline(t time.Time) error {
 func (c *conn) wait(set func(time.Time) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.waits = c.patience
+	if !c.open && c.hasHung() {
+		c.waits = hungTime
+	}
 	if !c.fixed {
-		_ = set(time.Now().Add(c.patience)) // fails on a closed connection, as what follows does
+		_ = set(time.Now().Add(c.waits)) // fails on a closed connection, as what follows does
 	}
 }
 
@@ -66,13 +73,39 @@ func (c *conn) judge(err error) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.givenUp == nil && !c.fixed && errors.Is(err, os.ErrDeadlineExceeded) {
-		c.givenUp = errSilent(c.patience)
+	late := errors.Is(err, os.ErrDeadlineExceeded)
+	if late && (!c.fixed || !c.open) && c.hung != nil && !c.hasHung() {
+		c.hung.Store(c.address(), time.Now())
+	}
+	if late && !c.fixed && c.givenUp == nil {
+		c.givenUp = errSilent(c.waits)
 		_ = c.Close() // it is of no use, closed or not
-		c.silent()
+		if c.open {
+			c.silent()
+		}
 	}
 	return cmp.Or(c.givenUp, err)
 }
+
+// connected ends the time in which a server that has hung is given less of it.
+func (c *conn) connected() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open = true
+	if c.hung != nil {
+		c.hung.Delete(c.address())
+	}
+}
+
+func (c *conn) hasHung() bool {
+	if c.hung == nil {
+		return false
+	}
+	at, is := c.hung.Load(c.address())
+	return is && time.Since(at.(time.Time)) < hungLately
+}
+
+func (c *conn) address() string { return c.Conn.RemoteAddr().String() }
 
 // errSilent is a [net.Error], since pgx looks at a connection once more after any other, and shows that error.
 type errSilent time.Duration

@@ -2,8 +2,11 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +23,9 @@ const (
 	silence = 7 * time.Second
 	// pingTime is how long a connection that was idle may take to answer.
 	pingTime = 2 * time.Second
+	// hungTime is how long a server that has hung lately may be silent while connecting, where there is another host: that
+	// one is not to wait each time.
+	hungTime, hungLately = 500 * time.Millisecond, 15 * time.Second
 	// closeTime is how long closing may take.
 	closeTime = time.Second
 )
@@ -108,13 +114,26 @@ func bound(config *pgx.ConnConfig, patience time.Duration, silent func()) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTime
 	}
-	config.AfterConnect = newEnough
+	config.AfterConnect = func(_ context.Context, opened *pgconn.PgConn) error {
+		below := opened.Conn()
+		if encrypted, is := below.(*tls.Conn); is {
+			below = encrypted.NetConn()
+		}
+		below.(*conn).connected()
+		return newEnough(opened)
+	}
 	dial := config.DialFunc
+	var hung *sync.Map
+	if slices.ContainsFunc(config.Fallbacks, func(other *pgconn.FallbackConfig) bool {
+		return other.Host != config.Host || other.Port != config.Port
+	}) {
+		hung = &sync.Map{}
+	}
 	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		opened, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		return &conn{Conn: opened, patience: patience, silent: silent}, nil
+		return &conn{Conn: opened, patience: patience, silent: silent, hung: hung}, nil
 	}
 }

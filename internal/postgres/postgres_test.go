@@ -141,7 +141,7 @@ func TestPool_LeavesAHostThatHangs(t *testing.T) {
 	t.Parallel()
 	db := testkit.Database(t, events.Shipping)
 	first := newHost(t, server(t, db.URL))
-	p := pool(t, through(t, db.URL, first.address, server(t, db.URL))+"&connect_timeout=1", time.Second)
+	p := pool(t, through(t, db.URL, first.address, server(t, db.URL))+"&connect_timeout=2", time.Second)
 	idle(t, p, 3)
 
 	busy, err := p.Acquire(t.Context())
@@ -163,9 +163,14 @@ func TestPool_LeavesAHostThatHangs(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the statement still waits for its answer")
 	}
-	testkit.Eventually(t, 3*time.Second, "nothing of the host is kept", func() bool { return p.Stat().TotalConns() == 0 })
+	testkit.Eventually(t, 10*time.Second, "nothing of the host is kept", func() bool { return p.Stat().TotalConns() == 0 })
 	if err := p.Ping(t.Context()); err != nil {
 		t.Errorf("the second host: %v", err)
+	}
+	began := time.Now()
+	idle(t, p, 4)
+	if took := time.Since(began); took > 2800*time.Millisecond {
+		t.Errorf("three more connections took %v, want half a second of the hanging host for each", took)
 	}
 }
 
@@ -232,7 +237,7 @@ func TestPool_DropsAServerThatDoesNoWork(t *testing.T) {
 			if refused, is := errors.AsType[*pgconn.PgError](err); !is || refused.Code != code {
 				t.Fatalf("got %v, want %s", err, code)
 			}
-			testkit.Eventually(t, 3*time.Second, "no connection is kept", func() bool { return p.Stat().TotalConns() == 0 })
+			testkit.Eventually(t, 10*time.Second, "no connection is kept", func() bool { return p.Stat().TotalConns() == 0 })
 			if _, err := p.Exec(t.Context(), `DELETE FROM inbox`); err != nil {
 				t.Errorf("a new connection: %v", err)
 			}

@@ -184,6 +184,11 @@ var mutants = []mutant{
 		dir: "internal/postgres", test: "^TestPool_LeavesAHostThatHangs$",
 	},
 	{
+		name: "a host that hangs is waited for each time", file: "internal/postgres/conn.go",
+		old: "c.waits = hungTime", new: "c.waits = c.patience",
+		dir: "internal/postgres", test: "^TestPool_LeavesAHostThatHangs$",
+	},
+	{
 		name: "a statement is cancelled at the server", file: "internal/postgres/conn.go",
 		old: "return undialled{c.Conn.RemoteAddr()}", new: "return c.Conn.RemoteAddr()",
 		dir: "internal/postgres", test: "^TestPool_CancelsNothingAtTheServer$",
