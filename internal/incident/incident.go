@@ -22,16 +22,20 @@ import (
 // for the order already. It returns the id of the open incident, which is made of the order, the kind, and how many
 // of this kind the order had before.
 func Open(ctx context.Context, tx pgx.Tx, service events.Service, orderID, kind, reason string) (string, error) {
+	// Of two that open the same incident, the second one counts after the first one's commit: they have one id.
+	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('incident ' || $1 || $2, 0))`, orderID, kind)
+	if err != nil {
+		return "", fmt.Errorf("lock incidents %s of order %s: %w", kind, orderID, err)
+	}
 	var before int
-	err := tx.QueryRow(ctx, `SELECT count(*) FROM incident WHERE order_id = $1 AND kind = $2 AND resolved_at IS NOT NULL`,
+	err = tx.QueryRow(ctx, `SELECT count(*) FROM incident WHERE order_id = $1 AND kind = $2 AND resolved_at IS NOT NULL`,
 		orderID, kind).Scan(&before)
 	if err != nil {
 		return "", fmt.Errorf("count incidents %s of order %s: %w", kind, orderID, err)
 	}
 	id := events.DerivedID(orderID, "incident", string(service), orderID, kind, strconv.Itoa(before))
 	// The update changes nothing; it makes the statement return the row that is open already, whoever
-	// opened it, and waits for one that is being opened or resolved at this moment. One that was opened and resolved
-	// between the two statements has the same id: the error of that is retried.
+	// opened it, and waits for one that is being resolved at this moment.
 	var open string
 	var opened bool
 	err = tx.QueryRow(ctx, `

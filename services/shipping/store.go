@@ -27,7 +27,7 @@ func record(ctx context.Context, tx pgx.Tx, outcomes []outcome) (map[string]bool
 		SELECT order_id, state, nullif(shipment_id, ''), nullif(reason, ''), ship_to, snapshot
 		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[])
 			AS new (order_id, state, shipment_id, reason, ship_to, snapshot)
-		ON CONFLICT (order_id) DO NOTHING
+		ON CONFLICT DO NOTHING -- the order's row, or the shipment's id, which is made of the order
 		RETURNING order_id::text`, orders, states, shipments, reasons, addresses, snapshots)
 	if err != nil {
 		return nil, fmt.Errorf("record the shipments of %d orders: %w", len(outcomes), err)

@@ -258,8 +258,8 @@ func TestScenarios_EveryDecisionHasOne(t *testing.T) {
 	for n := range judged {
 		t.Errorf("there is no decision %d", n)
 	}
-	if n := len(b.Scenarios); n < 20 || n > 25 {
-		t.Errorf("there are %d scenarios: 20 to 25 can be kept in mind", n)
+	if n := len(b.Scenarios); n < 20 || n > 30 {
+		t.Errorf("there are %d scenarios: 20 to 30 can be kept in mind", n)
 	}
 }
 
