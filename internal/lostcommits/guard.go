@@ -249,9 +249,6 @@ func (g *Guard) from(ctx context.Context, pool *pgxpool.Pool) (from uint64, crea
 	if err != nil {
 		return 0, created, err
 	}
-	if found.System != g.record.System || found.Database != g.record.Database {
-		return 1, now.Created, nil
-	}
 	return g.record.from(found.Looks, now.Created), now.Created, nil
 }
 

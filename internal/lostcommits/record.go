@@ -30,9 +30,13 @@ type stand struct {
 	Created time.Time `json:"created"`
 }
 
-// kept is how many looks are remembered: those of ten minutes. A database that is farther behind has all of the stream
-// read.
-const kept = 60
+const (
+	// kept is how many looks are remembered: those of ten minutes, and one of so many before.
+	kept = 60
+	// oldest is how many looks ago the first one of these was: a day, as long as the stream keeps events. A database that
+	// is farther behind has all of the stream read.
+	oldest = 24 * 60 * 60 / 10
+)
 
 // from is the first sequence of the stream that a database may lack which has had so many looks.
 func (r record) from(looks int64, created time.Time) uint64 {
@@ -49,8 +53,11 @@ func (r record) with(now Identity, handled stand) record {
 	if now.differs(r.Identity) != "" {
 		r.Last = nil // what is known of another database is worth nothing
 	}
-	last := append(slices.Clone(r.Last), handled)
-	return record{now, last[max(0, len(last)-kept):]}
+	last := slices.DeleteFunc(append(slices.Clone(r.Last), handled), func(s stand) bool {
+		ago := now.Looks - s.Looks
+		return ago > oldest || ago >= kept && s.Looks%kept != 0
+	})
+	return record{now, last}
 }
 
 // shelf is where the records are: a bucket of the broker.
