@@ -22,7 +22,7 @@ const firstPort, lastPort = 10000, 32000
 func FreePort() (int, error) {
 	for range 100 {
 		port := firstPort + rand.IntN(lastPort-firstPort)
-		if portIsFree(port) && Reserve(port) {
+		if Reserve(port) && portIsFree(port) { // a look takes the port for a moment, so nobody looks at another one's
 			return port, nil
 		}
 	}
