@@ -83,6 +83,7 @@ type caused struct {
 	cause   outbox.Cause
 	request events.Request
 	at      time.Time // when it happened; zero: now
+	why     string    // it is published although it may have been; empty: it is the first time
 }
 
 // CausedBy gives an event a cause of its own, where one call of [Publish] stores events that follow from different
@@ -93,8 +94,11 @@ func CausedBy(cause outbox.Cause, event events.Event) events.Event {
 
 // RequestedBy gives an event the request that has led to it, and the time of the database at which that was stored.
 func RequestedBy(request events.Request, at time.Time, cause outbox.Cause, event events.Event) events.Event {
-	return caused{event, cause, request, at}
+	return caused{Event: event, cause: cause, request: request, at: at}
 }
+
+// Again gives an event that may have been published before an id of its own, made of the reason.
+func Again(event events.Event, why string) events.Event { return caused{Event: event, why: why} }
 
 // Publish stores events in the outbox, in the caller's transaction; the cause is the one in ctx, or the event's own
 // (see [CausedBy]). However many events there are, it is one statement. They are published in about the order in
@@ -130,7 +134,11 @@ func encode(event events.Event, cause outbox.Cause) (outbox.Message, error) {
 	if at.IsZero() {
 		at = time.Now()
 	}
-	envelope, err := events.Wrap(events.ID(events.Cause(cause), event), at, events.Cause(cause), event)
+	id := events.ID(events.Cause(cause), event)
+	if own.why != "" {
+		id = events.DerivedID(id, "again", id, own.why)
+	}
+	envelope, err := events.Wrap(id, at, events.Cause(cause), event)
 	if err != nil {
 		return outbox.Message{}, err
 	}

@@ -34,7 +34,7 @@ func (h oldMails) runOnce(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				list[i] = h.event(m.Kind, o)
+				list[i] = messaging.Again(h.event(m.Kind, o), "a mail of the release before")
 			}
 			return messaging.Publish(ctx, tx, list...)
 		})

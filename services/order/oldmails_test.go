@@ -62,9 +62,6 @@ func TestMail_WaitingAtTheUpgrade(t *testing.T) {
 		if cancelled {
 			deliver(t, pool, rejected(id))
 		}
-		exec(t, pool, `WITH other AS (SELECT id, gen_random_uuid() AS random FROM outbox_message WHERE key = '`+id+`'),
-			due AS (UPDATE outbox_due SET id = random FROM other WHERE outbox_due.id = other.id)
-			UPDATE outbox_message SET id = random FROM other WHERE outbox_message.id = other.id`) // ids were random
 		exec(t, pool, `UPDATE orders SET contact_email = '`+ada+`' WHERE id = '`+id+`'`)
 		exec(t, pool, `INSERT INTO mail (order_id, kind, attempts, next_attempt_at, sent_at, refused_at)
 			SELECT '`+id+`', kind, attempts, now() + wait::interval, sent, refused FROM (VALUES `+rows+`) AS row (kind, attempts, wait, sent, refused)`)

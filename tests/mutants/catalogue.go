@@ -791,7 +791,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "ids of events are random", file: "internal/messaging/codec.go",
-		old: "events.Wrap(events.ID(events.Cause(cause), event), at,", new: "events.Wrap(uuid.NewString(), at,",
+		old: "	id := events.ID(events.Cause(cause), event)\n", new: "	id := uuid.NewString()\n",
 		dir: "internal/messaging", test: "^TestPublish_KeepsTheCauseAndTheTrace$",
 	},
 	{
