@@ -63,6 +63,11 @@ func disasters() []disaster {
 	}
 }
 
+// workerDies has a process of payment die with what it has claimed, so that the other one takes it over.
+var workerDies = disaster{"a worker dies with what it has claimed", func(ctx context.Context, s *storm) error {
+	return s.arm(ctx, "payment", `{"point":"gateway.claimed","kind":"crash"}`)
+}}
+
 // kill ends a process as nothing else can.
 func (s *storm) kill(ctx context.Context, name string) error {
 	return s.signal(ctx, name, syscall.SIGKILL)
