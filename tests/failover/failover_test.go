@@ -21,10 +21,12 @@ func TestFailover_ServicesGoToTheStandby(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		fails func(context.Context, *localservers.Postgres) error
-		limit time.Duration // from the promotion until what was begun and what is new has ended
+		// limit is from the promotion until what was begun and what is new has ended: three times what is wanted, since
+		// the machine may be busy.
+		limit time.Duration
 	}{
-		{"the primary is killed", func(_ context.Context, p *localservers.Postgres) error { return p.Signal(syscall.SIGKILL) }, 5 * time.Second},
-		{"the primary hangs", func(ctx context.Context, p *localservers.Postgres) error { return p.Freeze(ctx) }, 15 * time.Second},
+		{"the primary is killed", func(_ context.Context, p *localservers.Postgres) error { return p.Signal(syscall.SIGKILL) }, 15 * time.Second},
+		{"the primary hangs", func(ctx context.Context, p *localservers.Postgres) error { return p.Freeze(ctx) }, 45 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
