@@ -91,17 +91,24 @@ func (*Doubted) SQLState() string { return "57P03" }
 
 // Admit is for a pool's AfterConnect: it refuses a connection to another database than the known one.
 func (g *Guard) Admit(ctx context.Context, conn *pgx.Conn) error {
-	if g.known.Load() == nil {
-		return nil
+	for {
+		known := g.known.Load() // before the question: what was looked at since then has more looks
+		if known == nil {
+			return nil
+		}
+		now, err := identify(ctx, conn)
+		if err != nil {
+			return err
+		}
+		why := now.differs(*known)
+		if why != "" && g.known.Load() != known {
+			continue // another one was accepted meanwhile
+		}
+		if why != "" {
+			g.suspect(why)
+		}
+		return g.Ready()
 	}
-	now, err := identify(ctx, conn)
-	if err != nil {
-		return err
-	}
-	if why := now.differs(*g.known.Load()); why != "" { // it may have been accepted just now
-		g.suspect(why)
-	}
-	return g.Ready()
 }
 
 // suspect closes the database for everybody but the rebuilder.

@@ -801,7 +801,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "a database that is behind is used", file: "internal/lostcommits/guard.go",
-		old: "	if why := now.differs(*g.known.Load()); why != \"\" {", new: "	if why := now.differs(*g.known.Load()); false {",
+		old: "		why := now.differs(*known)\n", new: "		why := now.differs(now)\n",
 		dir: "internal/lostcommits", test: "^TestGuard_ADatabaseThatIsBehindIsRefused$",
 	},
 	{
