@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"example.com/ordersaga/contracts/payload"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/events"
 )
 
@@ -57,5 +58,5 @@ func derivedID(original string, as events.Type) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the original's id: %w", err)
 	}
-	return uuid.NewSHA1(space, []byte(as.String())).String(), nil
+	return messaging.TranslatedID(space, as.String()).String(), nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/ordersaga/apps/system/eventlog"
+	"example.com/ordersaga/internal/messaging"
 	"example.com/ordersaga/pkg/events"
 )
 
@@ -86,7 +87,7 @@ func (m *messages) add(e events.Envelope, event events.Event, before time.Time) 
 	if event == nil {
 		return
 	}
-	if e.Time.After(before) && !translated(id, e) {
+	if e.Time.After(before) && !messaging.Translated(e) {
 		m.young[event.Type().Service] = append(m.young[event.Type().Service], id)
 	}
 	if shipped, is := event.(events.ShipmentCreated); is {
@@ -94,12 +95,6 @@ func (m *messages) add(e events.Envelope, event events.Event, before time.Time) 
 			m.parcels = append(m.parcels, parcel{order, sha256.Sum256([]byte(shipped.ShipmentID))})
 		}
 	}
-}
-
-// translated: the translator made it of another event, of which the outbox has the row.
-func translated(id uuid.UUID, e events.Envelope) bool {
-	original, err := uuid.Parse(e.CausationID)
-	return err == nil && id == uuid.NewSHA1(original, []byte(e.Type))
 }
 
 func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
