@@ -2,6 +2,7 @@ package incident_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 
@@ -97,6 +98,33 @@ func TestIncident_IsOpenOncePerKind(t *testing.T) {
 	expect(3, 3, 1)
 	if n := w.count(`SELECT count(*) FROM incident WHERE id = $1 AND resolution = 'repaired' AND resolved_at IS NOT NULL AND reason = 'because'`, first); n != 1 {
 		t.Error("the closed incident does not show how it ended")
+	}
+}
+
+// A step that is done again, on another database, opens the incident that it opened before; the next one of its kind is
+// another one.
+func TestIncident_IsTheSameWhereverItIsOpened(t *testing.T) {
+	t.Parallel()
+	order := uuid.NewString()
+	var all [2][]string
+	for i := range all {
+		w := newWorld(t)
+		for range 2 {
+			err := w.do(func(ctx context.Context, tx pgx.Tx) error {
+				id, err := incident.Open(ctx, tx, events.Shipping, order, "overdue", "because")
+				if err == nil {
+					err = incident.Close(ctx, tx, events.Shipping, order, "overdue", "repaired")
+				}
+				all[i] = append(all[i], id)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if !slices.Equal(all[0], all[1]) || all[0][0] == all[0][1] {
+		t.Errorf("the incidents are %v on one database and %v on another one", all[0], all[1])
 	}
 }
 

@@ -12,62 +12,63 @@ import (
 
 	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
+	"example.com/ordersaga/pkg/outbox"
 )
 
 // record is what the broker keeps about a service's database.
 type record struct {
 	Identity
-	// Last are the last looks, oldest first.
-	Last []stand `json:"last"`
+	// Last are the last heartbeats, oldest first.
+	Last []checkpoint `json:"last"`
 }
 
-// stand is how far the service was at a look.
-type stand struct {
-	Looks int64 `json:"looks"`
-	// Floor is the last sequence of the stream up to which the service had handled everything, before the look.
+// checkpoint is how far the service was at a heartbeat.
+type checkpoint struct {
+	Heartbeats int64 `json:"heartbeats"`
+	// Floor is the last sequence of the stream up to which the service had handled everything, before the heartbeat.
 	Floor uint64 `json:"floor"`
 	// Created is when the stream was made: the sequences of another one mean nothing.
 	Created time.Time `json:"created"`
 }
 
 const (
-	// kept is how many looks are remembered: those of ten minutes, and one of so many before.
+	// kept is how many heartbeats are remembered: those of ten minutes, and one of so many before.
 	kept = 60
-	// oldest is how many looks ago the first one of these was: a day, as long as the stream keeps events. A database that
-	// is farther behind has all of the stream read.
-	oldest = 24 * 60 * 60 / 10
+	// oldest is how many heartbeats ago the first one of these was, as long as the stream keeps events. A database that is
+	// farther behind has all of the stream read.
+	oldest = int64(outbox.Retention / beatEvery)
 )
 
-// from is the first sequence of the stream that a database may lack which has had so many looks.
-func (r record) from(looks int64, created time.Time) uint64 {
+// from is the first sequence of the stream that a database may lack which has had so many heartbeats.
+func (r record) from(heartbeats int64, created time.Time) uint64 {
 	for _, s := range slices.Backward(r.Last) {
-		if s.Looks <= looks && s.Created.Equal(created) {
+		if s.Heartbeats <= heartbeats && s.Created.Equal(created) {
 			return s.Floor + 1
 		}
 	}
 	return 1
 }
 
-// with adds a look.
-func (r record) with(now Identity, handled stand) record {
+// with adds a heartbeat.
+func (r record) with(now Identity, handled checkpoint) record {
 	if now.differs(r.Identity) != "" {
 		r.Last = nil // what is known of another database is worth nothing
 	}
-	last := slices.DeleteFunc(append(slices.Clone(r.Last), handled), func(s stand) bool {
-		ago := now.Looks - s.Looks
-		return ago > oldest || ago >= kept && s.Looks%kept != 0
+	last := slices.DeleteFunc(append(slices.Clone(r.Last), handled), func(s checkpoint) bool {
+		ago := now.Heartbeats - s.Heartbeats
+		return ago > oldest || ago >= kept && s.Heartbeats%kept != 0
 	})
 	return record{now, last}
 }
 
-// shelf is where the records are: a bucket of the broker.
-type shelf struct {
+// bucket of the broker is where the records are.
+type bucket struct {
 	js      jetstream.JetStream
 	service events.Service
 }
 
 // load reads the record; found is false where there is none.
-func (s shelf) load(ctx context.Context) (r record, found bool, err error) {
+func (s bucket) load(ctx context.Context) (r record, found bool, err error) {
 	kv, err := s.js.KeyValue(ctx, natsadmin.Databases)
 	if err != nil {
 		return r, false, fmt.Errorf("open the bucket %s: %w", natsadmin.Databases, err)
@@ -85,7 +86,7 @@ func (s shelf) load(ctx context.Context) (r record, found bool, err error) {
 	return r, true, nil
 }
 
-func (s shelf) store(ctx context.Context, r record) error {
+func (s bucket) store(ctx context.Context, r record) error {
 	kv, err := s.js.KeyValue(ctx, natsadmin.Databases)
 	if err != nil {
 		return fmt.Errorf("open the bucket %s: %w", natsadmin.Databases, err)
@@ -100,19 +101,19 @@ func (s shelf) store(ctx context.Context, r record) error {
 	return nil
 }
 
-// stand asks the broker how far the service's consumer is. Where nothing waits for it that is the end of the stream,
-// whosever its last events are: the acknowledged ones among them may be older than the stream keeps any.
-func (s shelf) stand(ctx context.Context) (stand, error) {
+// checkpoint asks the broker how far the service's consumer is. Where nothing waits for it that is the end of the
+// stream, whosever its last events are: the acknowledged ones among them may be older than the stream keeps any.
+func (s bucket) checkpoint(ctx context.Context) (checkpoint, error) {
 	stream, err := s.js.Stream(ctx, events.Stream)
 	if err != nil {
-		return stand{}, fmt.Errorf("look at the stream: %w", err)
+		return checkpoint{}, fmt.Errorf("look at the stream: %w", err)
 	}
 	consumer, err := stream.Consumer(ctx, string(s.service)) // asked later, so that it knows of all that the stream had
 	if err != nil {
-		return stand{}, fmt.Errorf("look at the consumer: %w", err)
+		return checkpoint{}, fmt.Errorf("look at the consumer: %w", err)
 	}
 	end, info := stream.CachedInfo(), consumer.CachedInfo()
-	now := stand{Floor: info.AckFloor.Stream, Created: end.Created}
+	now := checkpoint{Floor: info.AckFloor.Stream, Created: end.Created}
 	if info.NumPending == 0 && info.NumAckPending == 0 {
 		now.Floor = max(now.Floor, end.State.LastSeq)
 	}

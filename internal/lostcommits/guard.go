@@ -7,7 +7,7 @@
 // reads the stream, which keeps every event for 24 hours, and does again what is missing. That is the mirror of
 // pkg/outbox/recovery, where the broker forgets and the outbox knows.
 //
-// guard.go notices, record.go is what is kept, rebuild.go makes up for what is lost.
+// guard.go notices, bucket.go is what is kept, rebuild.go makes up for what is lost.
 package lostcommits
 
 import (
@@ -28,10 +28,10 @@ import (
 )
 
 const (
-	// lookEvery is how often the database is looked at, and the look kept.
-	lookEvery = 10 * time.Second
-	// lookTime is how long one may take.
-	lookTime = 5 * time.Second
+	// beatEvery is how often there is a heartbeat in the database, which is kept in the bucket.
+	beatEvery = 10 * time.Second
+	// checkTime is how long one may take.
+	checkTime = 5 * time.Second
 	// meetTime is how long a service that is connected to the broker waits for the bucket.
 	meetTime = 10 * time.Second
 )
@@ -46,7 +46,7 @@ type Guard struct {
 	wake    chan struct{}
 
 	// Since Open.
-	shelf   shelf
+	bucket  bucket
 	pool    *pgxpool.Pool
 	rebuild Rebuilder
 
@@ -68,7 +68,7 @@ func (g *Guard) Open(nc *nats.Conn, pool *pgxpool.Pool, rebuild Rebuilder) error
 	if err != nil {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
-	g.shelf, g.pool, g.rebuild = shelf{js, g.service}, pool, rebuild
+	g.bucket, g.pool, g.rebuild = bucket{js, g.service}, pool, rebuild
 	return nil
 }
 
@@ -92,7 +92,7 @@ func (*Doubted) SQLState() string { return "57P03" }
 // Admit is for a pool's AfterConnect: it refuses a connection to another database than the known one.
 func (g *Guard) Admit(ctx context.Context, conn *pgx.Conn) error {
 	for {
-		known := g.known.Load() // before the question: what was looked at since then has more looks
+		known := g.known.Load() // before the question: what is known later has more heartbeats
 		if known == nil {
 			return nil
 		}
@@ -133,7 +133,7 @@ func (g *Guard) Ready() error {
 func (g *Guard) Meet(ctx context.Context) {
 	connected := time.Now()
 	for failures := 1; ; failures++ {
-		status := g.shelf.js.Conn().Status()
+		status := g.bucket.js.Conn().Status()
 		if status != nats.CONNECTED {
 			connected = time.Now()
 		}
@@ -151,13 +151,13 @@ func (g *Guard) Meet(ctx context.Context) {
 
 // Run watches until ctx ends.
 func (g *Guard) Run(ctx context.Context) error {
-	return loop.New("watch the database", g.log, lookEvery, g.wake, g.round)(ctx)
+	return loop.New("watch the database", g.log, beatEvery, g.wake, g.round)(ctx)
 }
 
-// round looks at the database, and has it rebuilt if that is necessary.
+// round checks the database, and has it rebuilt if that is necessary.
 func (g *Guard) round(ctx context.Context) error {
 	if g.Ready() == nil {
-		err := g.look(ctx)
+		err := g.check(ctx)
 		if _, doubted := errors.AsType[*Doubted](err); err != nil && !doubted {
 			return err
 		}
@@ -173,18 +173,18 @@ func (g *Guard) round(ctx context.Context) error {
 	return err
 }
 
-// look compares the database with the record, which it reads before: so the database cannot be behind it.
-func (g *Guard) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
+// check compares the database with the record, which it reads before: so the database cannot be behind it.
+func (g *Guard) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	before, found, err := g.shelf.load(ctx)
+	before, found, err := g.bucket.load(ctx)
 	if err != nil {
 		return err
 	}
 	if found {
 		g.record = before
 	}
-	handled, err := g.shelf.stand(ctx) // before the look: all of it is in the database that is looked at
+	handled, err := g.bucket.checkpoint(ctx) // before the heartbeat: the database has all of it then
 	if err != nil {
 		return err
 	}
@@ -198,18 +198,18 @@ func (g *Guard) look(ctx context.Context) error {
 		g.pool.Reset() // no other connection has been asked
 		return nil
 	}
-	if now, err = look(ctx, g.pool); err != nil { // only here: in a database that is behind it would hide how far
+	if now, err = beat(ctx, g.pool); err != nil { // only here: in a database that is behind it would hide how far
 		return err
 	}
-	handled.Looks = now.Looks
+	handled.Heartbeats = now.Heartbeats
 	return g.accept(ctx, now, handled)
 }
 
 // accept takes note of a database, here and at the broker.
-func (g *Guard) accept(ctx context.Context, now Identity, handled stand) error {
+func (g *Guard) accept(ctx context.Context, now Identity, handled checkpoint) error {
 	g.known.Store(&now)
 	g.record = g.record.with(now, handled)
-	return g.shelf.store(ctx, g.record)
+	return g.bucket.store(ctx, g.record)
 }
 
 // restore lets the database be used again once it has what it lacks.
@@ -231,12 +231,12 @@ func (g *Guard) restore(ctx context.Context) error {
 			return fmt.Errorf("make up for lost commits: %w", err)
 		}
 	}
-	now, err := look(ctx, pool)
+	now, err := beat(ctx, pool)
 	if err != nil {
 		return err
 	}
 	// That of the consumer may be higher than what was read.
-	if err := g.accept(ctx, now, stand{now.Looks, from - 1, created}); err != nil {
+	if err := g.accept(ctx, now, checkpoint{now.Heartbeats, from - 1, created}); err != nil {
 		return err
 	}
 	g.asItIs.Store(false)
@@ -252,11 +252,11 @@ func (g *Guard) from(ctx context.Context, pool *pgxpool.Pool) (from uint64, crea
 	if err != nil {
 		return 0, created, err
 	}
-	now, err := g.shelf.stand(ctx)
+	now, err := g.bucket.checkpoint(ctx)
 	if err != nil {
 		return 0, created, err
 	}
-	return g.record.from(found.Looks, now.Created), now.Created, nil
+	return g.record.from(found.Heartbeats, now.Created), now.Created, nil
 }
 
 // State is what a service knows of its database.

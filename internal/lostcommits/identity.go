@@ -11,10 +11,10 @@ import (
 
 // Identity is which database answers, and how far it is.
 type Identity struct {
-	System   string `json:"system"`   // the cluster's identifier: another one after a restore into a new cluster
-	Timeline string `json:"timeline"` // another one after each promotion, and each restore to a point in time
-	Database uint32 `json:"database"` // its oid: another one when the database was made anew
-	Looks    int64  `json:"looks"`    // how often it was looked at: fewer when an older copy of the files has come back
+	System     string `json:"system"`     // the cluster's identifier: another one after a restore into a new cluster
+	Timeline   string `json:"timeline"`   // another one after each promotion, and each restore to a point in time
+	Database   uint32 `json:"database"`   // its oid: another one when the database was made anew
+	Heartbeats int64  `json:"heartbeats"` // of the service in it: fewer when an older copy of the files has come back
 }
 
 // querier is a connection or a pool.
@@ -24,19 +24,19 @@ type querier interface {
 
 // identify asks a database who it is. On a standby it fails: what is read there may be behind.
 func identify(ctx context.Context, db querier) (Identity, error) {
-	return scan(db.QueryRow(ctx, `SELECT `+columns+` FROM database_look, pg_control_system()`))
+	return scan(db.QueryRow(ctx, `SELECT `+columns+` FROM database_heartbeat, pg_control_system()`))
 }
 
-// look counts a look. It is committed like anything else.
-func look(ctx context.Context, db querier) (Identity, error) {
-	return scan(db.QueryRow(ctx, `UPDATE database_look SET n = n + 1 FROM pg_control_system() RETURNING `+columns))
+// beat counts a heartbeat. It is committed like anything else.
+func beat(ctx context.Context, db querier) (Identity, error) {
+	return scan(db.QueryRow(ctx, `UPDATE database_heartbeat SET n = n + 1 FROM pg_control_system() RETURNING `+columns))
 }
 
 const columns = `system_identifier::text, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
 	(SELECT oid FROM pg_database WHERE datname = current_database()), n`
 
 func scan(row pgx.Row) (i Identity, err error) {
-	if err = row.Scan(&i.System, &i.Timeline, &i.Database, &i.Looks); err != nil {
+	if err = row.Scan(&i.System, &i.Timeline, &i.Database, &i.Heartbeats); err != nil {
 		return i, fmt.Errorf("ask which database this is: %w", err)
 	}
 	return i, nil
@@ -51,7 +51,7 @@ func (i Identity) differs(before Identity) string {
 		return "it was made anew"
 	case i.Timeline != before.Timeline:
 		return "a standby was promoted, or a backup restored"
-	case i.Looks < before.Looks:
+	case i.Heartbeats < before.Heartbeats:
 		return "an older copy of it has come back"
 	}
 	return ""
@@ -60,7 +60,7 @@ func (i Identity) differs(before Identity) string {
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Migrations are the table in which looks are counted.
+// Migrations are the table in which heartbeats are counted.
 func Migrations() fs.FS {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {

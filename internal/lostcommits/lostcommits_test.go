@@ -18,6 +18,7 @@ import (
 
 	"example.com/ordersaga/internal/lostcommits"
 	"example.com/ordersaga/internal/messaging"
+	"example.com/ordersaga/internal/natsadmin"
 	"example.com/ordersaga/pkg/events"
 	"example.com/ordersaga/pkg/outbox"
 	"example.com/ordersaga/pkg/testkit"
@@ -87,15 +88,15 @@ func (w *world) count(sql string, args ...any) (n int) {
 }
 
 // A database that is behind is closed for everybody, at every new connection, until the rebuild is through; it begins
-// behind what the service had handled at the last look that the database has.
+// behind what the service had handled at the last heartbeat that the database has.
 func TestGuard_ADatabaseThatIsBehindIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.guard.Meet(t.Context())
-	w.must(w.guard.Looked(t.Context(), 2, 10))
-	w.must(w.guard.Looked(t.Context(), 3, 20))
-	w.must(w.guard.Looked(t.Context(), 4, 30))
-	w.exec(`UPDATE database_look SET n = 3`) // an older copy
+	w.must(w.guard.Beaten(t.Context(), 2, 10))
+	w.must(w.guard.Beaten(t.Context(), 3, 20))
+	w.must(w.guard.Beaten(t.Context(), 4, 30))
+	w.exec(`UPDATE database_heartbeat SET n = 3`) // an older copy
 	wrong := errors.New("the stream cannot be read")
 	w.problem.Store(&wrong)
 
@@ -111,7 +112,7 @@ func TestGuard_ADatabaseThatIsBehindIsRefused(t *testing.T) {
 		t.Error("without a rebuild the database was used")
 	}
 	if got := w.from.Load(); got != 21 {
-		t.Errorf("the database that has three looks was rebuilt from %d on, want 21", got)
+		t.Errorf("the database that has three heartbeats was rebuilt from %d on, want 21", got)
 	}
 	w.problem.Store(nil)
 	w.must(w.guard.Round(t.Context()))
@@ -130,8 +131,8 @@ func TestGuard_TheNextProcessKnowsTheDatabase(t *testing.T) {
 		from   uint64 // 0: it is the same database
 	}{
 		"the same":  {func(*world) {}, 0},
-		"behind":    {statement(`UPDATE database_look SET n = 1`), 1},
-		"looked at": {statement(`UPDATE database_look SET n = n + 1`), 0},
+		"behind":    {statement(`UPDATE database_heartbeat SET n = 1`), 1},
+		"beaten":    {statement(`UPDATE database_heartbeat SET n = n + 1`), 0},
 		"made anew": {kept(func(i *lostcommits.Identity) { i.Database++ }), 1},
 		"promoted":  {kept(func(i *lostcommits.Identity) { i.Timeline = "00000000" }), 1},
 		"a copy":    {kept(func(i *lostcommits.Identity) { i.System = "1" }), 1},
@@ -151,6 +152,19 @@ func TestGuard_TheNextProcessKnowsTheDatabase(t *testing.T) {
 			w.must(w.pool.Ping(t.Context()))
 		})
 	}
+}
+
+// A broker of before has no bucket, or its logins may not use it: the service goes on without.
+func TestGuard_WithoutABucketTheDatabaseIsUsed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.nc = w.nats.ConnectAs(t, natsadmin.Console) // may not look at it
+	w.start()
+	w.guard.Meet(t.Context())
+	if t.Context().Err() != nil {
+		t.Fatal("it waited for a bucket that never comes")
+	}
+	w.must(w.pool.Ping(t.Context()))
 }
 
 // parcels is a shipping of the test: it ships everything, unless it is out of boxes.

@@ -180,47 +180,51 @@ func (r Rebuild) restore(ctx context.Context, pool *pgxpool.Pool, m missing, lac
 		return err
 	}
 	cause, again := lacks.handled[m.CausationID]
-	if !again {
-		return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-			if m.CausationID == "" && r.Restore != nil {
-				if err := r.Restore(ctx, tx, m.Envelope, event); err != nil {
-					return err
-				}
-			}
-			return keep(ctx, tx, m, event)
-		})
+	if again {
+		delete(lacks.handled, cause.ID)
+		return r.restoreByCause(ctx, pool, m, cause, event, lacks)
 	}
-	attempt := func(events ...missing) (away bool, err error) {
-		return try(ctx, pool, func(tx pgx.Tx) error {
-			if err := r.again(ctx, tx, events, lacks.ids); err != nil {
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if m.CausationID == "" && r.Restore != nil {
+			if err := r.Restore(ctx, tx, m.Envelope, event); err != nil {
 				return err
-			}
-			return keep(ctx, tx, m, event)
-		})
-	}
-	away, err := attempt(cause)
-	if errors.Is(err, errOtherwise) { // it may be what came before that makes the difference
-		before := lacks.before(cause)
-		if away, err = attempt(append(before, cause)...); err == nil {
-			for _, b := range before {
-				delete(lacks.handled, b.ID)
 			}
 		}
-	}
-	if away {
-		return err
-	}
-	if err != nil {
-		why := err
-		err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-			if err := r.differs(ctx, tx, cause, m, why); err != nil {
+		return keep(ctx, tx, m, event)
+	})
+}
+
+// restoreByCause handles the event again that has caused a published one. Where that is not enough, what came before
+// may make the difference: those about the same order are handled first.
+func (r Rebuild) restoreByCause(ctx context.Context, pool *pgxpool.Pool, m, cause missing, event events.Event,
+	lacks lost) error {
+	var away bool
+	var err error
+	for _, earlier := range []func(missing) []missing{func(missing) []missing { return nil }, lacks.before} {
+		list := append(earlier(cause), cause)
+		away, err = try(ctx, pool, func(tx pgx.Tx) error {
+			if err := r.again(ctx, tx, list, lacks.ids); err != nil {
 				return err
 			}
 			return keep(ctx, tx, m, event)
 		})
+		switch {
+		case err == nil:
+			for _, done := range list {
+				delete(lacks.handled, done.ID)
+			}
+			return nil
+		case away:
+			return err
+		}
 	}
-	delete(lacks.handled, cause.ID)
-	return err
+	why := err
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if err := r.differs(ctx, tx, cause, m, why); err != nil {
+			return err
+		}
+		return keep(ctx, tx, m, event)
+	})
 }
 
 // before are the events about the same order that are to be handled again, and come earlier in the stream.

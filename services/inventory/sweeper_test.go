@@ -81,6 +81,34 @@ func TestSweeper_AsksAgainAboutStockThatIsHeldForTooLong(t *testing.T) {
 	}
 }
 
+// A database that has lost the requests knows from them how often payment was asked: the next one has a number, and with
+// it an id, that was not published before.
+func TestRestore_TheNextRequestHasANumberOfItsOwn(t *testing.T) {
+	t.Parallel()
+	pool := database(t).Pool
+	order := orderFor(newOrderID(t), "widget", 2)
+	if _, err := batch(t.Context(), pool, order); err != nil {
+		t.Fatal(err)
+	}
+	for _, published := range []int{3, 2} {
+		err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+			return restore(t.Context(), tx, events.Envelope{},
+				events.InventoryReserved{Snapshot: order.Snapshot, Repeat: events.Repeat{Attempt: published}})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var again []events.Event
+	err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) (err error) {
+		again, err = repeatRequest(t.Context(), tx, order.OrderID)
+		return err
+	})
+	if err != nil || len(again) != 1 || again[0].(events.InventoryReserved).Attempt != 4 {
+		t.Errorf("asked %+v (%v), want the fourth time", again, err)
+	}
+}
+
 func TestSweeper_ManyThatWaitAreNoStorm(t *testing.T) {
 	t.Parallel()
 	pool := database(t).Pool

@@ -139,7 +139,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "a translation has a new id each time", file: "apps/internal/translator/translate.go",
-		old: "	return uuid.NewSHA1(space, []byte(as.String())).String(), nil", new: "	return uuid.NewSHA1(uuid.New(), append(space[:], as.String()...)).String(), nil",
+		old: "	return messaging.TranslatedID(space, as.String()).String(), nil", new: "	return messaging.TranslatedID(uuid.New(), as.String()+space.String()).String(), nil",
 		dir: "apps/internal/translator", test: "^(TestTranslate_TwiceIsTheSameEvent|TestTranslator_ADuplicateIsPublishedOnce)$",
 	},
 	{
@@ -810,8 +810,8 @@ var mutants = []mutant{
 		dir: "internal/lostcommits", test: "^TestGuard_TheNextProcessKnowsTheDatabase$",
 	},
 	{
-		name: "a look at another database counts", file: "internal/lostcommits/record.go",
-		old: "if s.Looks <= looks && ", new: "if s.Looks <= looks+1 && ",
+		name: "a heartbeat that the database has not counts", file: "internal/lostcommits/bucket.go",
+		old: "if s.Heartbeats <= heartbeats && ", new: "if s.Heartbeats <= heartbeats+1 && ",
 		dir: "internal/lostcommits", test: "^(TestRecord_BeginsBehindWhatTheDatabaseHas|TestGuard_ADatabaseThatIsBehindIsRefused)$",
 	},
 	{

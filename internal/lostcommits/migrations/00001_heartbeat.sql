@@ -1,11 +1,11 @@
 -- +goose Up
 
--- How often this database was looked at. The broker keeps the number, too: a smaller one here means that commits are lost.
-CREATE TABLE database_look (
+-- Heartbeats of the service in this database. The broker keeps the number, too: a smaller one here means that commits are lost.
+CREATE TABLE database_heartbeat (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     n   bigint  NOT NULL
 );
-INSERT INTO database_look (n) VALUES (0);
+INSERT INTO database_heartbeat (n) VALUES (0);
 
 -- +goose Down
-DROP TABLE database_look;
+DROP TABLE database_heartbeat;
